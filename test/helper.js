@@ -1,0 +1,234 @@
+'use strict'
+
+// helper - what the test files share: a directory of their own, the doors a suite is run
+// through, exact comparison, and child processes that cannot outlive their deadline.
+
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const util = require('node:util')
+const { spawn } = require('node:child_process')
+
+const root = path.resolve(__dirname, '..')
+const isBun = process.versions.bun !== undefined
+const isLong = process.env.CI === 'true'
+
+const runaway = 'with recursive c(x) as (select 1 union all select x + 1 from c)'
+
+// A statement that computes for a while and ends: about a third of a second for a million steps.
+function slow (steps) {
+  return `with recursive c(x) as (select 1 union all select x + 1 from c where x < ${steps})`
+}
+
+// ---- places ----------------------------------------------------------------------------
+
+const spaces = new WeakMap()
+
+// One directory and one list of stores for each test; both end with the test.
+function space (t) {
+  let own = spaces.get(t)
+  if (own === undefined) {
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'undercroft-test-'))
+    own = { dir, stores: [], count: 0 }
+    spaces.set(t, own)
+    t.teardown(async () => {
+      for (const store of own.stores) await end(store)
+      fs.rmSync(dir, { recursive: true, force: true })
+    })
+  }
+  return own
+}
+
+// A store that a failing test left busy is not waited for.
+async function end (store) {
+  let timer
+  const late = new Promise((resolve) => { timer = setTimeout(resolve, 3000) })
+  await Promise.race([Promise.resolve(store.close()).catch(() => {}), late])
+  clearTimeout(timer)
+  store.destroy()
+}
+
+function tmpdir (t) {
+  return space(t).dir
+}
+
+function tmpfile (t, name) {
+  const own = space(t)
+  return path.join(own.dir, name ?? `test-${++own.count}.db`)
+}
+
+// ---- doors -----------------------------------------------------------------------------
+// A door is a function open(t, options) -> a store on a fresh file. Its properties:
+//   door         its name
+//   sync         whether db.sync exists behind it
+//   file(t)      a path that is free
+//   at(t, file, options)   a store on that file; closed with the test
+
+function addonDoor () {
+  const { open: connect } = require(root)
+  const open = (t, options) => open.at(t, tmpfile(t), options)
+  open.door = 'addon'
+  open.sync = true
+  open.file = tmpfile
+  open.at = (t, file, options) => {
+    const store = connect(file, options)
+    space(t).stores.push(store)
+    return store
+  }
+  return open
+}
+
+function suites () {
+  const dir = path.join(__dirname, 'contract', 'suite')
+  return fs.readdirSync(dir)
+    .filter((file) => file.endsWith('.js'))
+    .sort()
+    .map((file) => [path.basename(file, '.js'), require(path.join(dir, file))])
+}
+
+// ---- judging ---------------------------------------------------------------------------
+
+// t.same compares loosely; here 1, 1n and '1' differ, and so do 0 and -0.
+function exact (t, found, wanted, name) {
+  const same = util.isDeepStrictEqual(found, wanted)
+  if (!same) {
+    t.comment(`found:  ${util.inspect(found, { depth: 6, maxStringLength: 300, maxArrayLength: 20 })}`)
+    t.comment(`wanted: ${util.inspect(wanted, { depth: 6, maxStringLength: 300, maxArrayLength: 20 })}`)
+  }
+  t.ok(same, name)
+}
+
+// The error of a promise that has to reject, or of a function that has to throw.
+async function failure (work) {
+  let value
+  try {
+    value = await (typeof work === 'function' ? work() : work)
+  } catch (err) {
+    return err
+  }
+  throw new Error(`expected a failure, got ${util.inspect(value, { depth: 1 }).slice(0, 200)}`)
+}
+
+// 'fulfilled', or the code of the rejection, for each promise.
+async function outcomes (promises) {
+  const all = await Promise.allSettled(promises)
+  return all.map((one) => one.status === 'fulfilled' ? 'fulfilled' : one.reason?.code ?? String(one.reason))
+}
+
+function delay (ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+// Waits until check() is true; fails loudly after the deadline.
+async function until (check, what, ms = 10000) {
+  const limit = Date.now() + ms
+  while (!await check()) {
+    if (Date.now() > limit) throw new Error(`waited ${ms} ms in vain: ${what}`)
+    await delay(5)
+  }
+}
+
+function elapsed (since) {
+  return Number(process.hrtime.bigint() - since) / 1e6
+}
+
+function clock () {
+  return process.hrtime.bigint()
+}
+
+// ---- children --------------------------------------------------------------------------
+
+// Runs body({ undercroft, args, say, helper }) as a program of its own. body is sent as text:
+// it sees nothing of the file it stands in, only what is passed to it and `require`.
+// The child is killed at its deadline; nothing a test starts outlives the test.
+//   options.args        passed as JSON
+//   options.nodeArgs    flags of the runtime
+//   options.deadlineMs  default 30 s
+//   options.onLine      called with each line of stdout as it arrives, and the child process
+function child (t, body, options = {}) {
+  const source = [
+    "'use strict'",
+    `const root = ${JSON.stringify(root)}`,
+    'const undercroft = require(root)',
+    'const args = JSON.parse(process.argv[2])',
+    "const say = (line) => require('node:fs').writeSync(1, String(line) + '\\n')",
+    `const body = ${body.toString()}`,
+    'Promise.resolve(body({ undercroft, args, say, require, root })).catch((err) => {',
+    "  require('node:fs').writeSync(2, String(err?.stack ?? err) + '\\n')",
+    '  process.exit(70)',
+    '})'
+  ].join('\n')
+  const file = tmpfile(t, `child-${++space(t).count}.js`)
+  fs.writeFileSync(file, source)
+  const proc = spawn(process.execPath, [...(options.nodeArgs ?? []), file, JSON.stringify(options.args ?? null)], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    cwd: options.cwd ?? tmpdir(t),
+    env: { ...process.env, NODE_V8_COVERAGE: '', NODE_OPTIONS: '', ...options.env },
+    uid: options.uid,
+    gid: options.uid
+  })
+  const result = { code: null, signal: null, stdout: '', stderr: '', lines: [], timedOut: false, proc }
+  let rest = ''
+  proc.stdout.setEncoding('utf8').on('data', (text) => {
+    result.stdout += text
+    rest += text
+    const lines = rest.split('\n')
+    rest = lines.pop()
+    for (const line of lines) {
+      result.lines.push(line)
+      options.onLine?.(line, proc)
+    }
+  })
+  proc.stderr.setEncoding('utf8').on('data', (text) => { result.stderr += text })
+  const deadline = setTimeout(() => {
+    result.timedOut = true
+    proc.kill('SIGKILL')
+  }, options.deadlineMs ?? 30000)
+  t.teardown(() => { proc.kill('SIGKILL') })
+  result.done = new Promise((resolve, reject) => {
+    proc.on('error', reject)
+    proc.on('close', (code, signal) => {
+      clearTimeout(deadline)
+      result.code = code
+      result.signal = signal
+      resolve(result)
+    })
+  })
+  return result
+}
+
+// Runs the child to its end and checks how it ended; the output is shown when it is not as wanted.
+async function runs (t, body, options = {}) {
+  const result = child(t, body, options)
+  await result.done
+  const code = options.code ?? 0
+  const fine = !result.timedOut && result.signal === null && result.code === code
+  if (!fine) {
+    t.comment(`exit code ${result.code}, signal ${result.signal}${result.timedOut ? ', killed at its deadline' : ''}`)
+    t.comment(result.stdout.slice(-1000))
+    t.comment(result.stderr.slice(-3000))
+  }
+  t.ok(fine, options.name ?? `the process ends by itself with code ${code}`)
+  return result
+}
+
+module.exports = {
+  addonDoor,
+  child,
+  clock,
+  delay,
+  elapsed,
+  exact,
+  failure,
+  isBun,
+  isLong,
+  outcomes,
+  root,
+  runaway,
+  runs,
+  slow,
+  suites,
+  tmpdir,
+  tmpfile,
+  until
+}
