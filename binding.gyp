@@ -1,0 +1,64 @@
+# Three targets: SQLite, our core, and the addon that holds both. What they
+# share is explained in csrc/common.gypi, the warnings our own code must pass in
+# csrc/warnings.gypi, SQLite's options in csrc/sqlite.defines.
+{
+  'includes': ['csrc/common.gypi'],
+  'variables': {
+    'sqlite_dir': '<!(node csrc/find-lib.js sqlite --dir)',
+    'napi_dir': '<!(node csrc/find-lib.js napi --dir)',
+  },
+  'targets': [
+    {
+      'target_name': 'sqlite3',
+      'type': 'static_library',
+      'sources': ['<(sqlite_dir)/sqlite3.c'],
+      'cflags': ['-w'],
+      'defines': ['<!@(node csrc/find-lib.js sqlite --defines)'],
+      'conditions': [
+        # It shifts and reads unaligned on purpose where a platform allows it.
+        ['sanitize!=""', { 'cflags': ['-fno-sanitize=undefined'] }],
+      ],
+    },
+    {
+      'target_name': 'uc_core',
+      'type': 'static_library',
+      'includes': ['csrc/warnings.gypi'],
+      'dependencies': ['sqlite3'],
+      'sources': ['<!@(node csrc/find-lib.js sources csrc/core c)'],
+      'include_dirs': ['csrc', 'csrc/core'],
+      'cflags': [
+        '-pthread',
+        # -isystem: other people's headers do not have to pass our warnings.
+        '-isystem<(module_root_dir)/<(sqlite_dir)',
+        '<!@(node csrc/find-lib.js msgpack --cflags)',
+      ],
+      'link_settings': {
+        'libraries': [
+          '<!@(node csrc/find-lib.js msgpack --libs)', '-pthread', '-lm',
+        ],
+      },
+    },
+    {
+      'target_name': 'undercroft',
+      'type': 'loadable_module',
+      'includes': ['csrc/warnings.gypi'],
+      'dependencies': ['uc_core'],
+      'sources': ['<!@(node csrc/find-lib.js sources csrc/addon cc)'],
+      'include_dirs': ['csrc', 'csrc/core'],
+      'cflags': ['-isystem<(module_root_dir)/<(napi_dir)'],
+      'defines': [
+        'NAPI_VERSION=8',
+        'NAPI_DISABLE_CPP_EXCEPTIONS',
+        'NODE_ADDON_API_DISABLE_DEPRECATED',
+      ],
+      'cflags_cc': ['-std=c++17', '-fno-exceptions'],
+      'ldflags': [
+        # Calls inside the addon stay inside: the process may have a SQLite and
+        # a msgpack of its own.
+        '-Wl,-Bsymbolic', '-Wl,--exclude-libs,ALL',
+        # Nothing but libc at run time.
+        '-static-libstdc++', '-static-libgcc',
+      ],
+    },
+  ],
+}
