@@ -1,0 +1,256 @@
+'use strict'
+
+// Group commit: writes that are queued together share a transaction, and none of them notices.
+
+const { exact, failure, outcomes, runaway, slow } = require('../../helper')
+
+module.exports = (t, open) => {
+  // Keeps the writer busy for a moment, so that what is called next in this turn and the
+  // following ones gathers into one group.
+  const hold = (db) => db.run(`${slow(150000)} update hold set a = (select count(*) from c)`)
+
+  const ready = async (t, schema, options) => {
+    const store = open(t, options)
+    await store.db.exec(`create table hold(a); insert into hold values (0); ${schema}`)
+    return store.db
+  }
+
+  // Eleven inserts with `odd` in their middle; what became of each, and what is stored.
+  const around = async (db, odd) => {
+    const before = hold(db)
+    const first = Array.from({ length: 5 }, (_, i) => db.run('insert into t(a) values (?)', [i]))
+    const middle = odd()
+    const last = Array.from({ length: 5 }, (_, i) => db.run('insert into t(a) values (?)', [i + 5]))
+    const read = db.values('select id, a from t order by id')
+    const done = await Promise.allSettled([...first, middle, ...last])
+    await before
+    return { done, neighbours: [...done.slice(0, 5), ...done.slice(6)], middle: done[5], rows: await read }
+  }
+
+  // Each neighbour's acknowledged rowid holds its value, and there is nothing else.
+  const whole = (t, { neighbours, rows }) => {
+    t.ok(neighbours.every((one) => one.status === 'fulfilled' && one.value.changes === 1), 'every neighbour is acknowledged')
+    const stored = new Map(rows)
+    t.ok(neighbours.every((one, i) => stored.get(one.value?.lastInsertRowid) === i), 'under the rowid it was told')
+    t.equal(rows.length, 10, 'and each of them once')
+  }
+
+  t.test('a statement that violates a constraint is undone alone', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a unique)')
+    const result = await around(db, () => db.run('insert into t(a) values (0)'))
+    t.equal(result.middle.reason.code, 'SQLITE_CONSTRAINT_UNIQUE')
+    whole(t, result)
+  })
+
+  t.test('each kind of constraint has its code and its kind', async (t) => {
+    const db = await ready(t, `create table p(id integer primary key);
+      create table t(id integer primary key, a unique, b not null default 1, c check (c < 10), p references p(id));
+      create table s(a int) strict;
+      create table w(k text primary key) without rowid;
+      insert into t(id, a) values (1, 1); insert into w values ('x')`)
+    const cases = [
+      ['insert into t(a) values (1)', 'SQLITE_CONSTRAINT_UNIQUE', 'unique'],
+      ['insert into t(id) values (1)', 'SQLITE_CONSTRAINT_PRIMARYKEY', 'unique'],
+      ["insert into w values ('x')", 'SQLITE_CONSTRAINT_PRIMARYKEY', 'unique'],
+      ['insert into t(b) values (null)', 'SQLITE_CONSTRAINT_NOTNULL', 'not-null'],
+      ['insert into t(c) values (10)', 'SQLITE_CONSTRAINT_CHECK', 'check'],
+      ['insert into t(p) values (99)', 'SQLITE_CONSTRAINT_FOREIGNKEY', 'foreign-key'],
+      ["insert into s values ('text')", 'SQLITE_CONSTRAINT_DATATYPE', 'constraint']
+    ]
+    const before = hold(db)
+    const errors = await Promise.all(cases.map(([sql]) => failure(db.run(sql))))
+    await before
+    errors.forEach((err, i) => {
+      t.equal(err.code, cases[i][1], cases[i][0])
+      t.equal(err.kind, cases[i][2], `kind ${cases[i][2]}`)
+    })
+  })
+
+  t.test('a statement of several rows that fails at a later one leaves none', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a unique)')
+    const result = await around(db, () => db.run('insert into t(a) values (100), (101), (0)'))
+    t.equal(result.middle.reason.code, 'SQLITE_CONSTRAINT_UNIQUE')
+    whole(t, result)
+  })
+
+  t.test('OR FAIL, which keeps what it did in SQLite, ends the same way alone and in a group', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a unique)')
+    await db.run('insert into t(a) values (7)')
+    const alone = await failure(db.run('insert or fail into t(a) values (100), (7), (101)'))
+    const kept = (await db.values('select a from t order by a')).map(([a]) => a)
+    await db.run('delete from t where a = 100')
+    const before = hold(db)
+    const grouped = await Promise.all([db.run('insert into t(a) values (1)'), failure(db.run('insert or fail into t(a) values (100), (7), (101)')), db.run('insert into t(a) values (2)')])
+    await before
+    t.equal(alone.code, grouped[1].code)
+    exact(t, (await db.values('select a from t where a not in (1, 2) order by a')).map(([a]) => a), kept, 'the same rows')
+  })
+
+  t.test('OR ROLLBACK, OR IGNORE, OR REPLACE and OR ABORT', async (t) => {
+    for (const how of ['rollback', 'abort']) {
+      const db = await ready(t, 'create table t(id integer primary key, a unique)')
+      const result = await around(db, () => db.run(`insert or ${how} into t(a) values (100), (0)`))
+      t.equal(result.middle.reason?.code, 'SQLITE_CONSTRAINT_UNIQUE', how)
+      whole(t, result)
+    }
+    const db = await ready(t, 'create table t(id integer primary key, a unique)')
+    const ignored = await around(db, () => db.run('insert or ignore into t(a) values (0)'))
+    t.equal(ignored.middle.value.changes, 0, 'ignore')
+    whole(t, ignored)
+    await db.run('insert or replace into t(id, a) values (50, 0)')
+    exact(t, await db.get('select id from t where a = 0'), { id: 50 }, 'replace')
+  })
+
+  t.test('RAISE(ROLLBACK), RAISE(ABORT) and RAISE(FAIL) in a trigger', async (t) => {
+    for (const how of ['rollback', 'abort', 'fail']) {
+      const db = await ready(t, `create table t(id integer primary key, a);
+        create trigger no before insert on t when new.a = 666 begin select raise(${how}, 'not that one'); end`)
+      const result = await around(db, () => db.run('insert into t(a) values (666)'))
+      t.equal(result.middle.reason.code, 'SQLITE_CONSTRAINT_TRIGGER', how)
+      t.match(result.middle.reason.message, /not that one/, 'with the trigger\'s own words')
+      whole(t, result)
+    }
+  })
+
+  t.test('several that end the whole transaction, in one group', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a unique)')
+    const before = hold(db)
+    const calls = []
+    for (let i = 0; i < 60; i++) calls.push(i % 6 === 5 ? db.run('insert or rollback into t(a) values (0)') : db.run('insert into t(a) values (?)', [i]))
+    const done = await Promise.allSettled(calls)
+    await before
+    t.ok(done.every((one, i) => i % 6 === 5 ? one.reason?.code === 'SQLITE_CONSTRAINT_UNIQUE' : one.status === 'fulfilled'), 'each has its own end')
+    const stored = new Map(await db.values('select id, a from t'))
+    t.equal(stored.size, 50)
+    t.ok(done.every((one, i) => i % 6 === 5 || stored.get(one.value.lastInsertRowid) === i), 'replayed with the same results as told')
+  })
+
+  t.test('what a replayed statement answered is what is stored', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a unique, r)')
+    const before = hold(db)
+    const calls = []
+    for (let i = 0; i < 30; i++) calls.push(db.get('insert into t(a, r) values (?, abs(random() % 1000000007)) returning id, a, r', [i]))
+    const bad = failure(db.run('insert or rollback into t(a) values (3)'))
+    const updates = [db.all('update t set r = r + 1 where a < 3 returning a, r'), db.run('delete from t where a = 29')]
+    const rows = await Promise.all(calls)
+    t.equal((await bad).code, 'SQLITE_CONSTRAINT_UNIQUE')
+    const [changed, deleted] = await Promise.all(updates)
+    await before
+    const stored = await db.all('select id, a, r from t order by a')
+    exact(t, stored.slice(3), rows.slice(3, 29), 'the rows told are the rows stored')
+    exact(t, changed.map((row) => row.r).sort(), stored.slice(0, 3).map((row) => row.r).sort(), 'also of the later update')
+    t.equal(deleted.changes, 1)
+  })
+
+  t.test('a deferred foreign key fails its own statement, not the commit of all', async (t) => {
+    const db = await ready(t, `create table p(id integer primary key);
+      create table t(id integer primary key, a, p references p(id) deferrable initially deferred)`)
+    const result = await around(db, () => db.run('insert into t(a, p) values (100, 99)'))
+    t.equal(result.middle.reason.code, 'SQLITE_CONSTRAINT_FOREIGNKEY')
+    t.equal(result.middle.reason.kind, 'foreign-key')
+    whole(t, result)
+  })
+
+  t.test('a later statement of the group cannot mend an earlier deferred violation', async (t) => {
+    const db = await ready(t, `create table p(id integer primary key);
+      create table t(id integer primary key, p references p(id) deferrable initially deferred)`)
+    const before = hold(db)
+    const done = await outcomes([
+      db.run('insert into t(p) values (1)'),
+      db.run('insert into p values (1)'),
+      db.run('insert into t(p) values (1)'),
+      db.run('delete from p where id = 1'),
+      db.run('insert into p values (2)')
+    ])
+    await before
+    exact(t, done, ['SQLITE_CONSTRAINT_FOREIGNKEY', 'fulfilled', 'fulfilled', 'SQLITE_CONSTRAINT_FOREIGNKEY', 'fulfilled'], 'as if each were alone')
+    exact(t, await db.values('pragma foreign_key_check'), [], 'nothing is violated')
+  })
+
+  t.test('an interrupted statement inside a group', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a)')
+    const result = await around(db, () => db.run(`${runaway} insert into t(a) select count(*) from c`, [], { timeoutMs: 250 }))
+    t.equal(result.middle.reason?.code, 'UC_TIMEOUT')
+    whole(t, result)
+  })
+
+  t.test('an aborted statement inside a group', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a)')
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(new Error('enough')), 250)
+    const result = await around(db, () => db.run(`${runaway} insert into t(a) select count(*) from c`, [], { signal: stop.signal }))
+    t.equal(result.middle.reason?.message, 'enough')
+    whole(t, result)
+  })
+
+  t.test('a syntax error, a wrong count and a loose BEGIN are refused alone', async (t) => {
+    for (const [sql, code] of [['insrt into t', 'SQLITE_ERROR'], ['insert into t(a) values (?)', 'UC_PARAM_COUNT'], ['begin', 'UC_SQL_TRANSACTION'], ['insert into nowhere values (1)', 'SQLITE_ERROR']]) {
+      const db = await ready(t, 'create table t(id integer primary key, a)')
+      const result = await around(db, () => db.run(sql))
+      t.equal(result.middle.reason?.code, code, sql)
+      whole(t, result)
+    }
+  })
+
+  t.test('batch, many, exec and scripts inside a group are atomic, each for itself', async (t) => {
+    const cases = {
+      batch: (db) => db.batch([['insert into t(a) values (100)'], ['insert into t(a) values (0)']]),
+      many: (db) => db.many('insert into t(a) values (?)', [[100], [101], [0]]),
+      exec: (db) => db.exec('insert into t(a) values (100); insert into t(a) values (0)'),
+      script: (db) => db.exec('begin; insert into t(a) values (100); insert into t(a) values (0); commit'),
+      transaction: (db) => db.transaction(async (tx) => {
+        await tx.run('insert into t(a) values (100)')
+        await tx.run('insert into t(a) values (0)')
+      })
+    }
+    for (const [name, odd] of Object.entries(cases)) {
+      const db = await ready(t, 'create table t(id integer primary key, a unique)')
+      const result = await around(db, () => odd(db))
+      t.equal(result.middle.reason?.code, 'SQLITE_CONSTRAINT_UNIQUE', name)
+      whole(t, result)
+    }
+  })
+
+  t.test('a schema change in the middle of a group', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a)')
+    const result = await around(db, () => db.run('alter table t add column b default 5'))
+    t.equal(result.middle.status, 'fulfilled')
+    whole(t, result)
+    exact(t, (await db.get('select * from t where a = 9')).b, 5, 'the column is there')
+  })
+
+  t.test('a row budget divides a flood, and loses nothing', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a)')
+    const done = await Promise.all(Array.from({ length: 6000 }, (_, i) => db.run('insert into t(a) values (?)', [i])))
+    const stored = new Map(await db.values('select id, a from t'))
+    t.equal(stored.size, 6000)
+    t.ok(done.every((one, i) => stored.get(one.lastInsertRowid) === i))
+  })
+
+  t.test('many clients, each awaiting its own writes', async (t) => {
+    const db = await ready(t, 'create table t(client, n, unique (client, n))')
+    const client = async (c) => {
+      for (let n = 0; n < 20; n++) {
+        await db.run('insert into t values (?, ?)', [c, n])
+        const seen = await db.get('select count(*) as n from t where client = ?', [c])
+        if (seen.n !== n + 1) throw new Error(`client ${c} wrote ${n + 1} rows and saw ${seen.n}`)
+      }
+    }
+    await Promise.all(Array.from({ length: 64 }, (_, c) => client(c)))
+    t.equal((await db.get('select count(*) as n from t')).n, 64 * 20)
+  })
+
+  t.test('last_insert_rowid(), changes() and total_changes() do not leak between calls', async (t) => {
+    const db = await ready(t, 'create table t(id integer primary key, a); create table u(id integer primary key)')
+    const done = await Promise.all([
+      db.run('insert into t(id, a) values (10, 1)'),
+      db.run('insert into u(id) values (77)'),
+      db.run('update t set a = 2'),
+      db.run('insert into t(id, a) values (20, 1), (21, 1)')
+    ])
+    t.equal(done[0].lastInsertRowid, 10)
+    t.equal(done[1].lastInsertRowid, 77)
+    t.equal(done[2].changes, 1)
+    exact(t, done[3], { changes: 2, lastInsertRowid: 21 }, 'the last')
+  })
+}

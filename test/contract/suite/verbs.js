@@ -1,0 +1,159 @@
+'use strict'
+
+// What each verb answers, on the handle and on a prepared statement.
+
+const { exact, failure } = require('../../helper')
+
+module.exports = (t, open) => {
+  const users = async (db) => {
+    await db.exec(`create table user(id integer primary key, name text, age int);
+      insert into user(name, age) values ('a', 4), ('b', 5), ('c', null)`)
+  }
+
+  t.test('get: the first row, or undefined', async (t) => {
+    const { db } = open(t)
+    await users(db)
+    exact(t, await db.get('select * from user where id = ?', [1]), { id: 1, name: 'a', age: 4 }, 'a row')
+    exact(t, await db.get('select * from user order by id desc'), { id: 3, name: 'c', age: null }, 'the first of several')
+    t.equal(await db.get('select * from user where id = ?', [99]), undefined)
+  })
+
+  t.test('get steps no further than the first row', async (t) => {
+    const { db } = open(t)
+    const row = await db.get(`with recursive c(x) as (select 1 union all select x + 1 from c)
+      select x from c`, [], { timeoutMs: 5000 })
+    exact(t, row, { x: 1 }, 'of an endless statement')
+  })
+
+  t.test('get of a writing statement finishes it', async (t) => {
+    const { db } = open(t)
+    await users(db)
+    exact(t, await db.get('update user set age = 1 returning id'), { id: 1 }, 'the first of three')
+    exact(t, await db.values('select age from user'), [[1], [1], [1]], 'all three are updated')
+    exact(t, await db.get("insert into user(name) values ('d'), ('e') returning id, name"), { id: 4, name: 'd' }, 'insert returning')
+    t.equal((await db.get('select count(*) as n from user')).n, 5)
+    exact(t, await db.all('delete from user where id > 3 returning id'), [{ id: 4 }, { id: 5 }], 'delete returning')
+  })
+
+  t.test('all, values, json', async (t) => {
+    const { db } = open(t)
+    await users(db)
+    exact(t, await db.all('select * from user where id < ?', [3]), [{ id: 1, name: 'a', age: 4 }, { id: 2, name: 'b', age: 5 }], 'all')
+    exact(t, await db.values('select * from user where id < ?', [3]), [[1, 'a', 4], [2, 'b', 5]], 'values')
+    const bytes = await db.json('select * from user where id < ?', [3])
+    t.ok(Buffer.isBuffer(bytes), 'json is a Buffer')
+    t.equal(bytes.toString(), '[{"id":1,"name":"a","age":4},{"id":2,"name":"b","age":5}]')
+  })
+
+  t.test('run: changes and lastInsertRowid', async (t) => {
+    const { db } = open(t)
+    await users(db)
+    exact(t, await db.run('insert into user(name, age) values (?, ?)', ['d', 1]), { changes: 1, lastInsertRowid: 4 }, 'insert')
+    t.equal((await db.run('update user set age = 0')).changes, 4, 'update')
+    t.equal((await db.run('update user set age = 0 where id = 99')).changes, 0, 'update of nothing')
+    t.equal((await db.run('delete from user where id in (1, 2)')).changes, 2, 'delete')
+    t.equal((await db.run('delete from user')).changes, 2, 'delete of everything')
+    t.equal((await db.run('create table other(a)')).changes, 0, 'create')
+    t.equal((await db.run('select 1')).changes, 0, 'select')
+  })
+
+  t.test('changes count the statement, not what its triggers did', async (t) => {
+    const { db } = open(t)
+    await db.exec(`create table a(x); create table log(x);
+      create trigger tr after insert on a begin insert into log values (new.x), (new.x); end`)
+    exact(t, await db.run('insert into a values (1), (2)'), { changes: 2, lastInsertRowid: 2 }, 'two rows inserted')
+    t.equal((await db.get('select count(*) as n from log')).n, 4)
+  })
+
+  t.test('exec: any number of statements', async (t) => {
+    const { db } = open(t)
+    await db.exec(`
+      -- a comment ; with a semicolon
+      create table a(x); /* another ; */
+      insert into a values (1), (2);
+      insert into a values ('; not an end');;
+      create trigger tr after insert on a begin update a set x = new.x; delete from a where x = 0; end;
+      select * from a
+    `)
+    exact(t, await db.values('select x from a'), [[1], [2], ['; not an end']], 'all of them ran')
+    await db.exec('')
+    await db.exec('  -- nothing\n ; ')
+    t.ok(true, 'nothing is not an error for exec')
+  })
+
+  t.test('exec is all or nothing', async (t) => {
+    const { db } = open(t)
+    await db.exec('create table a(x unique)')
+    const err = await failure(db.exec('insert into a values (1); insert into a values (2); insert into a values (1); insert into a values (3)'))
+    t.equal(err.code, 'SQLITE_CONSTRAINT_UNIQUE')
+    exact(t, await db.values('select x from a'), [], 'nothing half-done')
+    const syntax = await failure(db.exec('insert into a values (1); insrt into a values (2)'))
+    t.equal(syntax.code, 'SQLITE_ERROR')
+    exact(t, await db.values('select x from a'), [], 'nor when a later statement has a syntax error')
+  })
+
+  t.test('a trailing semicolon and comments are no second statement', async (t) => {
+    const { db } = open(t)
+    exact(t, await db.get('select 1 as a;'), { a: 1 }, 'a semicolon')
+    exact(t, await db.get('select 1 as a ; ; -- the end'), { a: 1 }, 'and a comment')
+    exact(t, await db.get('/* x */ select 1 as a /* ; select 2 */;\n\n'), { a: 1 }, 'in front too')
+    exact(t, await db.get('-- ünï 日😀\nselect \'é\' as a'), { a: 'é' }, 'not in ASCII')
+  })
+
+  t.test('prepare has the same verbs', async (t) => {
+    const { db } = open(t)
+    await users(db)
+    const byId = db.prepare('select * from user where id = ?')
+    exact(t, await byId.get([2]), { id: 2, name: 'b', age: 5 }, 'get')
+    exact(t, await byId.all([2]), [{ id: 2, name: 'b', age: 5 }], 'all')
+    exact(t, await byId.values([2]), [[2, 'b', 5]], 'values')
+    t.equal((await byId.json([2])).toString(), '[{"id":2,"name":"b","age":5}]', 'json')
+    const seen = []
+    for await (const row of db.prepare('select id from user').iterate()) seen.push(row.id)
+    exact(t, seen, [1, 2, 3], 'iterate')
+    const insert = db.prepare('insert into user(name) values (:name)')
+    exact(t, await insert.run({ name: 'z' }), { changes: 1, lastInsertRowid: 4 }, 'run')
+    exact(t, await insert.many([{ name: 'y' }, { name: 'x' }]), { changes: 2, lastInsertRowid: 6 }, 'many')
+    exact(t, await byId.get([99]), undefined, 'no row')
+    exact(t, await byId.get([1], { integers: 'bigint' }), { id: 1n, name: 'a', age: 4n }, 'options of the call')
+  })
+
+  t.test('a prepared statement is cheap: nothing is checked before it runs', async (t) => {
+    const { db } = open(t)
+    const q = db.prepare('select * from later')
+    t.equal((await failure(q.get())).code, 'SQLITE_ERROR', 'the table is not there yet')
+    await db.exec('create table later(a); insert into later values (1)')
+    exact(t, await q.get(), { a: 1 }, 'now it is')
+  })
+
+  t.test('many calls in flight at once, each with its own answer', async (t) => {
+    const { db } = open(t)
+    await users(db)
+    const calls = []
+    for (let i = 0; i < 2000; i++) {
+      calls.push(i % 3 === 0
+        ? db.get('select ?1 as v', [i])
+        : i % 3 === 1 ? db.all('select ?1 as v union all select ?1', [i]) : db.values('select ?1, ?2', [i, `t${i}`]))
+    }
+    const done = await Promise.all(calls)
+    t.ok(done.every((v, i) => i % 3 === 0 ? v.v === i : i % 3 === 1 ? v.length === 2 && v[1].v === i : v[0][0] === i && v[0][1] === `t${i}`))
+  })
+
+  t.test('the same SQL with every verb at once', async (t) => {
+    const { db } = open(t)
+    await users(db)
+    const sql = 'select id from user where id = ?'
+    const done = await Promise.all([db.get(sql, [1]), db.all(sql, [2]), db.values(sql, [3]), db.json(sql, [1]), db.run(sql, [1])])
+    exact(t, done.slice(0, 3), [{ id: 1 }, [{ id: 2 }], [[3]]], 'rows')
+    t.equal(done[3].toString(), '[{"id":1}]')
+    t.equal(done[4].changes, 0)
+  })
+
+  t.test('explain reads, whatever it explains', async (t) => {
+    const { db } = open(t)
+    await users(db)
+    t.ok((await db.all('explain query plan select * from user where id = 1')).length > 0)
+    t.ok((await db.all('explain insert into user(name) values (1)')).length > 5)
+    t.equal((await db.get('select count(*) as n from user')).n, 3, 'explaining an insert inserts nothing')
+  })
+}
