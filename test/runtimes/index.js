@@ -19,6 +19,8 @@ const others = [
   { name: 'bun', kind: 'bun', exec: path.join(modules, 'bun/bin/bun') }
 ]
 
+const facts = '(process.versions.bun || process.versions.node) + " " + process.execPath'
+
 let cached
 
 function runtimes () {
@@ -35,10 +37,10 @@ function machine () {
 
 function probe (runtime) {
   try {
-    const version = execFileSync(runtime.exec, ['-p', 'process.versions.bun || process.versions.node'], {
+    const [version, exec] = execFileSync(runtime.exec, ['-p', facts], {
       encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']
-    }).trim()
-    return { ...runtime, version }
+    }).trim().split(' ')
+    return { ...runtime, version, exec }
   } catch (err) {
     const { name, kind } = runtime
     const wanted = optionalDependencies[name]
