@@ -1,0 +1,242 @@
+'use strict'
+
+// Deadlines and AbortSignal: they stop the statement, free the connection and reject.
+
+const { clock, delay, elapsed, exact, failure, runaway, slow } = require('../../helper')
+
+const endless = `${runaway} select count(*) as n from c`
+const endlessWrite = `${runaway} insert into t select count(*) from c`
+
+module.exports = (t, open) => {
+  const ready = async (t, options) => {
+    const store = open(t, options)
+    await store.db.exec('create table t(a)')
+    return store.db
+  }
+
+  // A signal that counts its listeners.
+  const watched = () => {
+    const stop = new AbortController()
+    const { signal } = stop
+    const add = signal.addEventListener.bind(signal)
+    const remove = signal.removeEventListener.bind(signal)
+    const listeners = new Set()
+    signal.addEventListener = (type, fn, options) => { listeners.add(fn); add(type, fn, options) }
+    signal.removeEventListener = (type, fn, options) => { listeners.delete(fn); remove(type, fn, options) }
+    return { stop, signal, listeners }
+  }
+
+  const verbs = {
+    get: (db, o) => db.get(endless, [], o),
+    all: (db, o) => db.all(endless, [], o),
+    values: (db, o) => db.values(endless, [], o),
+    json: (db, o) => db.json(endless, [], o),
+    run: (db, o) => db.run(endlessWrite, [], o),
+    exec: (db, o) => db.exec(endlessWrite, o),
+    batch: (db, o) => db.batch([['insert into t values (1)'], [endlessWrite]], o),
+    iterate: async (db, o) => { for await (const row of db.iterate(endless, [], o)) return row },
+    'prepare().get': (db, o) => db.prepare(endless).get([], o)
+  }
+
+  t.test('timeoutMs stops each verb, and what it ran is gone', async (t) => {
+    const db = await ready(t, { readers: 1 })
+    for (const [name, call] of Object.entries(verbs)) {
+      const start = clock()
+      const err = await failure(call(db, { timeoutMs: 100 }))
+      t.equal(err.code, 'UC_TIMEOUT', name)
+      t.equal(err.kind, 'timeout')
+      t.ok(elapsed(start) >= 80 && elapsed(start) < 4000, `${name}: in time (${Math.round(elapsed(start))} ms)`)
+      exact(t, await db.get('select count(*) as n from t'), { n: 0 }, `${name}: the connection is free, nothing was written`)
+      exact(t, await db.run('update t set a = 1'), { changes: 0, lastInsertRowid: 0 }, `${name}: and so is the writer`)
+    }
+  })
+
+  t.test('a signal stops each verb and its reason is what rejects', async (t) => {
+    const db = await ready(t, { readers: 1 })
+    for (const [name, call] of Object.entries(verbs)) {
+      const { stop, signal, listeners } = watched()
+      const reason = new Error(`reason of ${name}`)
+      const pending = failure(call(db, { signal }))
+      setTimeout(() => stop.abort(reason), 60)
+      t.equal(await pending, reason, `${name}: the very reason`)
+      t.equal(listeners.size, 0, `${name}: no listener stays`)
+      exact(t, await db.get('select count(*) as n from t'), { n: 0 }, `${name}: the connection is free, nothing was written`)
+    }
+  })
+
+  t.test('a signal that was aborted before: no call is made', async (t) => {
+    const db = await ready(t)
+    const reason = new Error('before')
+    const signal = AbortSignal.abort(reason)
+    t.equal(await failure(db.run('insert into t values (1)', [], { signal })), reason)
+    t.equal(await failure(db.get('select 1', [], { signal })), reason)
+    t.equal(await failure(db.exec('insert into t values (1)', { signal })), reason)
+    t.equal(await failure(db.many('insert into t values (?)', [[1]], { signal })), reason)
+    t.equal(await failure(db.batch([['insert into t values (1)']], { signal })), reason)
+    let called = false
+    t.equal(await failure(db.transaction(async () => { called = true }, { signal })), reason)
+    t.equal(called, false, 'nor is the callback of a transaction')
+    exact(t, await db.get('select count(*) as n from t'), { n: 0 }, 'nothing ran')
+  })
+
+  t.test('a signal without a reason of its own, and AbortSignal.timeout', async (t) => {
+    const db = await ready(t)
+    const stop = new AbortController()
+    const pending = failure(db.get(endless, [], { signal: stop.signal }))
+    setTimeout(() => stop.abort(), 30)
+    t.equal((await pending).name, 'AbortError')
+    const late = await failure(db.get(endless, [], { signal: AbortSignal.timeout(50) }))
+    t.equal(late.name, 'TimeoutError')
+  })
+
+  t.test('an abort after the end changes nothing', async (t) => {
+    const db = await ready(t)
+    const { stop, signal, listeners } = watched()
+    exact(t, await db.get('select 1 as v', [], { signal }), { v: 1 }, 'the result')
+    t.equal(listeners.size, 0, 'no listener stays after success')
+    const err = await failure(db.get('select nope', [], { signal }))
+    t.equal(err.code, 'SQLITE_ERROR')
+    t.equal(listeners.size, 0, 'nor after an error')
+    stop.abort()
+    exact(t, await db.get('select 2 as v'), { v: 2 }, 'the handle goes on')
+  })
+
+  t.test('abort in the turn of the call', async (t) => {
+    const db = await ready(t)
+    const stop = new AbortController()
+    const reason = new Error('at once')
+    const write = failure(db.run('insert into t values (1)', [], { signal: stop.signal }))
+    const read = failure(db.get(endless, [], { signal: stop.signal }))
+    stop.abort(reason)
+    t.equal(await read, reason)
+    t.equal(await write, reason)
+    await delay(20)
+    exact(t, await db.get('select count(*) as n from t'), { n: 0 }, 'the write never ran')
+  })
+
+  t.test('one signal for many calls', async (t) => {
+    const db = await ready(t)
+    const { stop, signal, listeners } = watched()
+    const reason = new Error('all of them')
+    const calls = Array.from({ length: 50 }, () => failure(db.get(endless, [], { signal })))
+    setTimeout(() => stop.abort(reason), 50)
+    const done = await Promise.all(calls)
+    t.ok(done.every((err) => err === reason))
+    t.equal(listeners.size, 0, 'no listener stays')
+  })
+
+  t.test('a queued write that is cancelled never runs', async (t) => {
+    const db = await ready(t)
+    const stop = new AbortController()
+    const blocker = failure(db.run(endlessWrite, [], { timeoutMs: 500 }))
+    await delay(50)
+    const aborted = failure(db.run('insert into t values (1)', [], { signal: stop.signal }))
+    const late = failure(db.run('insert into t values (2)', [], { timeoutMs: 50 }))
+    const kept = db.run('insert into t values (3)')
+    await delay(100)
+    stop.abort(new Error('not any more'))
+    t.equal((await aborted).message, 'not any more')
+    const err = await late
+    t.equal(err.code, 'UC_TIMEOUT')
+    t.equal(err.outcome, 'not-run', 'its outcome is known')
+    t.equal((await blocker).code, 'UC_TIMEOUT')
+    await kept
+    exact(t, await db.values('select a from t'), [[3]], 'only the one that was left alone ran')
+  })
+
+  t.test('a queued read that is cancelled frees its place', async (t) => {
+    const db = await ready(t, { readers: 1 })
+    const blocker = failure(db.get(endless, [], { timeoutMs: 400 }))
+    await delay(30)
+    const start = clock()
+    const late = await failure(db.get('select 1', [], { timeoutMs: 50 }))
+    t.equal(late.code, 'UC_TIMEOUT')
+    t.equal(late.outcome, 'not-run')
+    t.ok(elapsed(start) < 300, 'without waiting for the one that runs')
+    t.equal((await blocker).code, 'UC_TIMEOUT')
+  })
+
+  t.test('outcome unknown: the statement has run in a group whose commit is not known yet', async (t) => {
+    const db = await ready(t)
+    const calls = [
+      db.run('insert into t values (0)'),
+      failure(db.run('insert into t values (1)', [], { timeoutMs: 120 })),
+      db.run(`${slow(2000000)} insert into t select count(*) from c`)
+    ]
+    const [, err] = await Promise.all(calls)
+    t.equal(err.code, 'UC_TIMEOUT')
+    t.equal(err.outcome, 'unknown', 'it may have happened')
+    const { n } = await db.get('select count(*) as n from t where a = 1')
+    t.ok(n === 0 || n === 1, `it ${n ? 'did' : 'did not'}`)
+    exact(t, await db.get('select count(*) as n from t where a <> 1'), { n: 2 }, 'the others are there')
+  })
+
+  t.test('timeoutMs 0 is no deadline; the handle has a default', async (t) => {
+    const db = await ready(t, { timeoutMs: 100 })
+    t.equal((await failure(db.get(endless))).code, 'UC_TIMEOUT', 'the handle\'s')
+    exact(t, await db.get(`${slow(1500000)} select count(*) as n from c`, [], { timeoutMs: 0 }), { n: 1500000 }, 'none')
+    exact(t, await db.get(`${slow(900000)} select count(*) as n from c`, [], { timeoutMs: 20000 }), { n: 900000 }, 'the call\'s')
+  })
+
+  t.test('wrong timeoutMs and signal are refused', async (t) => {
+    const db = await ready(t)
+    for (const timeoutMs of [-1, NaN, '5', 1.5, Infinity, null, {}]) {
+      const err = await failure(() => db.get('select 1', [], { timeoutMs }))
+      t.equal(err.code, 'UC_OPTION', String(timeoutMs))
+      t.match(err.message, /timeoutMs/)
+    }
+    for (const signal of [1, {}, 'x', null]) {
+      const err = await failure(() => db.get('select 1', [], { signal }))
+      t.equal(err.code, 'UC_OPTION', String(signal))
+      t.match(err.message, /signal/)
+    }
+  })
+
+  t.test('a deadline and a signal together: the first one wins', async (t) => {
+    const db = await ready(t)
+    const stop = new AbortController()
+    const reason = new Error('first')
+    const a = failure(db.get(endless, [], { signal: stop.signal, timeoutMs: 5000 }))
+    setTimeout(() => stop.abort(reason), 40)
+    t.equal(await a, reason)
+    const b = await failure(db.get(endless, [], { signal: new AbortController().signal, timeoutMs: 60 }))
+    t.equal(b.code, 'UC_TIMEOUT')
+  })
+
+  t.test('stopping one reader leaves the other calls alone', async (t) => {
+    const db = await ready(t, { readers: 2 })
+    const stopped = failure(db.get(endless, [], { timeoutMs: 150 }))
+    const fine = Array.from({ length: 30 }, (_, i) => db.get(`${slow(20000)} select count(*) + ? as n from c`, [i]))
+    t.ok((await Promise.all(fine)).every((row, i) => row.n === 20000 + i), 'all thirty')
+    t.equal((await stopped).code, 'UC_TIMEOUT')
+  })
+
+  t.test('a storm of aborts', async (t) => {
+    const db = await ready(t)
+    const calls = []
+    for (let i = 0; i < 400; i++) {
+      const stop = new AbortController()
+      const verb = i % 2 ? db.run('insert into t values (?)', [i], { signal: stop.signal }) : db.get('select ? as v', [i], { signal: stop.signal })
+      calls.push(verb.then(() => 'done', (err) => err))
+      if (i % 4 < 2) setTimeout(() => stop.abort('stop'), i % 7)
+    }
+    const done = await Promise.all(calls)
+    t.ok(done.every((one) => one === 'done' || one === 'stop'), 'each is done or stopped')
+    const { n } = await db.get('select count(*) as n from t')
+    const acknowledged = done.filter((one, i) => i % 2 && one === 'done').length
+    t.ok(n >= acknowledged, 'every acknowledged row is there')
+  })
+
+  if (!open.sync) return
+
+  t.test('timeoutMs stops sync calls', async (t) => {
+    const db = await ready(t)
+    for (const call of [() => db.sync.get(endless, [], { timeoutMs: 100 }), () => db.sync.all(endless, [], { timeoutMs: 100 }), () => db.sync.run(endlessWrite, [], { timeoutMs: 100 })]) {
+      const start = clock()
+      const err = await failure(call)
+      t.equal(err.code, 'UC_TIMEOUT')
+      t.ok(elapsed(start) < 4000)
+    }
+    t.equal(db.sync.get('select count(*) as n from t').n, 0)
+  })
+}
