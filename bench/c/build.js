@@ -1,0 +1,78 @@
+'use strict'
+
+// Builds bench/c/limit.c with the SQLite source and options of our own build.
+// The result is kept until the source, the options or SQLite change.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { execFileSync, spawnSync } = require('node:child_process')
+
+const ROOT = path.join(__dirname, '../..')
+const OUT = path.join(__dirname, '../build')
+const PROGRAM = path.join(OUT, 'limit')
+const STAMP = path.join(OUT, 'limit.json')
+const FLAGS = ['-O3', '-std=gnu11', '-fno-semantic-interposition']
+
+function find (...args) {
+  return execFileSync(process.execPath, ['csrc/find-lib.js', ...args], {
+    cwd: ROOT, encoding: 'utf8'
+  }).trim()
+}
+
+function recipe () {
+  const dir = path.join(ROOT, find('sqlite', '--dir'))
+  return {
+    dir,
+    defines: find('sqlite', '--defines').split('\n'),
+    flags: FLAGS,
+    sources: [path.join(__dirname, 'limit.c'), path.join(dir, 'sqlite3.c')]
+      .map(file => [path.relative(ROOT, file), fs.statSync(file).mtimeMs])
+  }
+}
+
+/** The path of the program if it is built and up to date, else null. */
+function built () {
+  try {
+    return fs.readFileSync(STAMP, 'utf8') === JSON.stringify(recipe()) &&
+      fs.existsSync(PROGRAM)
+      ? PROGRAM
+      : null
+  } catch {
+    return null
+  }
+}
+
+/** Builds what is out of date; about a minute for SQLite. Returns the path. */
+function build (say) {
+  if (built()) return PROGRAM
+  const { dir, defines, flags } = recipe()
+  fs.mkdirSync(OUT, { recursive: true })
+  const object = path.join(OUT, 'sqlite3.o')
+  const cc = process.env.CC || 'cc'
+  const run = args => {
+    say(`${cc} ${args.map(arg => path.isAbsolute(arg) ? path.relative(ROOT, arg) : arg).join(' ')}`)
+    const { status, error } = spawnSync(cc, args, { stdio: 'inherit' })
+    if (error || status !== 0) throw new Error('the C limit could not be built')
+  }
+  const { dir: wasDir, defines: wasDefines } = stampOr({})
+  if (!fs.existsSync(object) || wasDir !== dir || String(wasDefines) !== String(defines)) {
+    run([...flags, '-w', ...defines.map(define => `-D${define}`),
+      '-c', path.join(dir, 'sqlite3.c'), '-o', object])
+  }
+  run([...flags, '-Wall', '-Wextra', '-I', dir, path.join(__dirname, 'limit.c'), object,
+    '-o', PROGRAM, '-lm', '-lpthread', '-ldl'])
+  fs.writeFileSync(STAMP, JSON.stringify(recipe()))
+  return PROGRAM
+}
+
+function stampOr (otherwise) {
+  try {
+    return JSON.parse(fs.readFileSync(STAMP, 'utf8'))
+  } catch {
+    return otherwise
+  }
+}
+
+module.exports = { build, built, flags: FLAGS }
+
+if (require.main === module) console.log(build(console.log))

@@ -1,0 +1,155 @@
+'use strict'
+
+// npm run bench: what Undercroft does beside its rivals. README.md here says how
+// it measures; `--help` what it takes.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { parse, HELP } = require('./lib/args')
+const { runtimes, thisNode } = require('./lib/runtimes')
+const machine = require('./lib/machine')
+const cases = require('./lib/cases')
+const contestants = require('./contestants')
+const limit = require('./c/build')
+const { runCase, probe, buildFixture, SETTINGS } = require('./lib/run')
+const { rowsOf } = require('./lib/rows')
+const { caseLines } = require('./lib/console')
+const { setup } = require('./lib/setup')
+const report = require('./lib/report')
+
+const BUILD = path.join(__dirname, 'build')
+const BUSY = 0.5 // load average a core above which the figures are worth little
+
+async function main () {
+  const args = parse(process.argv.slice(2))
+  const say = line => (args.json ? console.error(line) : console.log(line))
+  if (args.help) return say(HELP)
+  const chosen = cases.select(args.words)
+  if (chosen.length === 0) throw new Error(`no case is called like '${args.words.join("', '")}'`)
+  if (args.list) return list(chosen, say)
+  if (args.setup) return setup(say)
+  if (args.report) return report.rewrite(say)
+
+  // Beside the sources: a temporary directory is often in memory, where a
+  // durable write is none.
+  const dir = path.join(process.env.UNDERCROFT_BENCH_DIR || BUILD, `data-${process.pid}`)
+  fs.mkdirSync(dir, { recursive: true })
+  try {
+    const run = await measureAll(chosen, args, dir, say)
+    if (args.json) console.log(JSON.stringify(run, null, 1))
+    if (args.write) report.write(run, say)
+    const failed = failures(run)
+    for (const line of failed) say(`FAILED ${line}`)
+    const units = run.cases.length + run.runtimes.filter(({ skip }) => !skip).length
+    say(`${units - failed.length} passed, ${failed.length} failed`)
+    if (failed.length) process.exitCode = 1
+  } finally {
+    fs.rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+async function measureAll (chosen, args, dir, say) {
+  const started = Date.now()
+  const where = machine.describe(dir)
+  say(`${where.cpu}, ${where.cores} cores, ${where.system}; databases on ${where.fileSystem}, ` +
+    `4 KiB are on its disk after ${where.syncMicroseconds} µs`)
+  if (where.fileSystem === 'tmpfs') say('tmpfs: durable writes cost nothing here, do not believe them')
+  if (where.load > where.cores * BUSY) say(`the machine is busy (load ${where.load.toFixed(1)})`)
+
+  const wanted = args.smoke ? [thisNode()] : runtimes(args.runtimes)
+  const present = []
+  const described = []
+  for (const runtime of wanted) {
+    if (runtime.skip) {
+      say(`${runtime.name}: skipped, ${runtime.skip}`)
+      described.push({ ...runtime, contestants: {} })
+      continue
+    }
+    const known = {}
+    for (const contestant of contestants) {
+      const it = known[contestant.name] = await probe(contestant, runtime, dir)
+      if (it.error) say(`${runtime.name}: ${contestant.name} failed: ${it.error}`)
+      else if (it.skip) say(`${runtime.name}: ${contestant.name} skipped, ${it.skip}`)
+      else say(`${runtime.name}: ${contestant.name} ${it.version}, SQLite ${it.sqlite}`)
+    }
+    present.push({ runtime, known })
+    described.push({ ...runtime, exec: undefined, contestants: known })
+  }
+
+  const program = limit.built()
+  if (!program) say('pure C: skipped, it is not built: npm run bench -- --setup')
+  const fixture = await madeFixture(present, dir)
+  const prof = args.prof ? path.join(BUILD, 'prof') : null
+
+  const done = []
+  for (const test of chosen) {
+    say(test.title.replace(/`/g, ''))
+    for (const { runtime, known } of present) {
+      const missing = new Map(Object.entries(known)
+        .filter(([, it]) => it.skip || it.error)
+        .map(([name, it]) => [name, it.skip || `failed: ${it.error.split('\n')[0]}`]))
+      const results = await runCase(test, runtime, {
+        dir, fixture, timing: args.timing, limit: program, missing, prof
+      })
+      const rows = rowsOf(test, results, runtime.kind)
+      for (const line of caseLines(rows, runtime)) say(line)
+      done.push({ name: test.name, runtime: runtime.name, kind: runtime.kind, results })
+    }
+  }
+  return {
+    date: new Date(started).toISOString(),
+    seconds: Math.round((Date.now() - started) / 1000),
+    command: ['npm run bench --', ...process.argv.slice(2)].join(' ').replace(/=[^,\s]*\//g, '='),
+    commit: machine.commit(),
+    mode: args.mode,
+    machine: where,
+    timing: args.timing,
+    settings: SETTINGS,
+    runtimes: described,
+    cases: done
+  }
+}
+
+/** The database, by whoever can write it; a rival if there is one. */
+async function madeFixture (present, dir) {
+  const file = path.join(dir, 'fixture.db')
+  for (const family of ['sync', 'ours']) {
+    for (const { runtime, known } of present) {
+      const builder = contestants.find(({ name, family: its }) => its === family &&
+        !known[name].skip && !known[name].error)
+      if (!builder) continue
+      await buildFixture(builder, runtime, file)
+      return file
+    }
+  }
+  throw new Error('no runtime has a library that could write the database')
+}
+
+/** One line for each case and runtime where a contestant threw. */
+function failures (run) {
+  const lines = []
+  for (const { runtime, contestants: known } of run.runtimes.map(it => ({ runtime: it.name, ...it }))) {
+    if (known.undercroft && known.undercroft.error) {
+      lines.push(`${runtime}: undercroft: ${known.undercroft.error}`)
+    }
+  }
+  for (const { name, runtime, results } of run.cases) {
+    const errors = Object.entries(results).filter(([, it]) => it.error)
+    if (errors.length) {
+      lines.push(`${name} on ${runtime}: ${errors.map(([key, it]) => `${key}: ${it.error}`).join('\n')}`)
+    }
+  }
+  return lines
+}
+
+function list (chosen, say) {
+  for (const { name, rows } of chosen) {
+    say(name)
+    for (const row of rows) say(`  ${row.name.padEnd(32)} ${row.title.replace(/`/g, '')}`)
+  }
+}
+
+main().catch(err => {
+  console.error(err.stack)
+  process.exitCode = 1
+})

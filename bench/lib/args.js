@@ -1,0 +1,71 @@
+'use strict'
+
+// The command line, and how long each mode measures.
+
+const { parseArgs } = require('node:util')
+
+const HELP = `npm run bench [-- OPTIONS] [WORD ...]
+
+  WORD            only cases whose file or row names contain one of the words
+  --runtime LIST  only these: node24,node26,bun; NAME=PATH names an executable
+  --rounds N      rounds of each contestant
+  --ms N          milliseconds a round
+  --write         write RESULTS.md, results.json and results.svg
+  --report        write them again from results.json, without measuring
+  --json          print the raw results on standard output
+  --quick         short rounds, for development
+  --smoke         every case for a moment on this Node; fails where one throws
+  --setup         build what only the benchmark needs: npm sqlite3, the C limit
+  --prof          leave CPU profiles of the JavaScript in bench/build/prof
+  --list          name the cases and rows
+  --help          this text`
+
+// roundMs of a case overrides ms where the load needs longer (wrk).
+const MODES = {
+  full: { rounds: 7, ms: 350, warmMs: 500, scale: 1 },
+  quick: { rounds: 3, ms: 150, warmMs: 200, scale: 0.2 },
+  smoke: { rounds: 1, ms: 60, warmMs: 30, scale: 0.02 }
+}
+
+function parse (argv) {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      runtime: { type: 'string' },
+      rounds: { type: 'string' },
+      ms: { type: 'string' },
+      write: { type: 'boolean' },
+      report: { type: 'boolean' },
+      json: { type: 'boolean' },
+      quick: { type: 'boolean' },
+      smoke: { type: 'boolean' },
+      setup: { type: 'boolean' },
+      prof: { type: 'boolean' },
+      list: { type: 'boolean' },
+      help: { type: 'boolean' }
+    }
+  })
+  const mode = values.smoke ? 'smoke' : values.quick ? 'quick' : 'full'
+  return {
+    ...values,
+    mode,
+    words: positionals,
+    runtimes: values.runtime ? values.runtime.split(',') : null,
+    timing: {
+      ...MODES[mode],
+      ...(values.rounds && { rounds: number('rounds', values.rounds) }),
+      ...(values.ms && { ms: number('ms', values.ms) })
+    }
+  }
+}
+
+function number (name, text) {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) {
+    throw new RangeError(`--${name} takes a whole number from 1, not '${text}'`)
+  }
+  return value
+}
+
+module.exports = { parse, HELP }

@@ -1,0 +1,157 @@
+'use strict'
+
+// One case on one runtime: every contestant in a process of its own, all of
+// them warmed up and then measured in turn, round after round, so that whatever
+// the machine does meanwhile happens to all.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { Peer } = require('./peer')
+const { entries, rivalsOf, oursOf } = require('./cases')
+
+const WORKER = path.join(__dirname, '../worker.js')
+
+// Equal for all; cache_size is the default that better-sqlite3 and Undercroft
+// are built with, page_size SQLite's own.
+const SETTINGS = { synchronous: 'full', cacheKiB: 16000 }
+
+/**
+ * @param {object} context { dir, fixture, timing, limit (path or null),
+ *   missing (Map of contestant -> reason on this runtime), prof, say }
+ * @returns {Promise<object>} by 'contestant/program':
+ *   { rounds: [{ rate, … }] } | { skip } | { error }
+ */
+async function runCase (test, runtime, context) {
+  const results = {}
+  const running = []
+  try {
+    for (const key of entries(test)) {
+      const reason = whyNot(key, context)
+      if (reason) {
+        results[key] = { skip: reason }
+        continue
+      }
+      await guarded(results, key, async () => {
+        const peer = start(key, test, runtime, context)
+        running.push({ key, peer })
+        const { skip } = await peer.ask('setup')
+        results[key] = skip ? { skip } : { rounds: [] }
+      })
+    }
+    await check(test, running, results)
+    await measure(test, running, results, context.timing)
+  } finally {
+    for (const { key, peer } of running) {
+      await guarded(results, key, () => peer.quit())
+      peer.kill()
+    }
+    for (const file of fs.readdirSync(context.dir)) {
+      if (file.startsWith('run-')) fs.rmSync(path.join(context.dir, file))
+    }
+  }
+  return results
+}
+
+function whyNot (key, { limit, missing }) {
+  const [contestant] = key.split('/')
+  if (contestant === 'c') return limit ? null : 'the C limit is not built: npm run bench -- --setup'
+  return missing.get(contestant) || null
+}
+
+function start (key, test, runtime, { dir, fixture, timing, limit, prof }) {
+  const [contestant, program] = key.split('/')
+  const file = path.join(dir, `run-${key.replace(/\W/g, '-')}.db`)
+  fs.copyFileSync(fixture, file)
+  if (contestant === 'c') {
+    return new Peer(limit, [
+      program, file, SETTINGS.synchronous, String(SETTINGS.cacheKiB), String(timing.scale)
+    ])
+  }
+  const flags = [...((test.flags && test.flags[runtime.kind]) || [])]
+  if (prof && runtime.kind === 'node') flags.push('--cpu-prof', `--cpu-prof-dir=${prof}`)
+  return new Peer(runtime.exec, [...flags, WORKER, JSON.stringify({
+    contestant, program, case: test.file, file, settings: SETTINGS, scale: timing.scale
+  })])
+}
+
+/** Runs fn; what it throws becomes the entry's error instead of the run's end. */
+async function guarded (results, key, fn) {
+  try {
+    await fn()
+  } catch (err) {
+    if (!results[key] || !results[key].error) results[key] = { error: err.message }
+  }
+}
+
+const alive = (running, results) => running.filter(({ key }) => results[key].rounds)
+
+/** The contestants of a row must give the same answers, or nothing is compared. */
+async function check (test, running, results) {
+  const answers = new Map()
+  for (const { key, peer } of alive(running, results)) {
+    await guarded(results, key, async () => answers.set(key, await peer.ask('check')))
+  }
+  for (const row of test.rows) {
+    const ours = answers.get(oursOf(row))
+    for (const { key } of rivalsOf(row)) {
+      const theirs = answers.get(key)
+      if (ours && theirs && ours.digest !== theirs.digest) {
+        results[key] = {
+          error: `answers differ: ${oursOf(row)} ${ours.sample}\n${key} ${theirs.sample}`
+        }
+      }
+    }
+  }
+}
+
+async function measure (test, running, results, timing) {
+  const ms = Math.max(timing.ms, test.roundMs || 0)
+  const limitMs = 60000 + 10 * ms
+  const warm = test.once ? [] : alive(running, results)
+  for (const { key, peer } of warm) {
+    await guarded(results, key, () => peer.ask('round', { ms: timing.warmMs }, limitMs))
+  }
+  const rounds = test.once ? 1 : timing.rounds
+  for (let round = 0; round < rounds; round++) {
+    const now = alive(running, results)
+    for (let i = 0; i < now.length; i++) {
+      // Someone else begins each round: no one always follows the same one.
+      const { key, peer } = now[(i + round) % now.length]
+      await guarded(results, key, async () => {
+        results[key].rounds.push(await peer.ask('round', { ms }, limitMs))
+      })
+    }
+  }
+}
+
+/** What a contestant is on a runtime, or why it cannot take part. */
+async function probe (contestant, runtime, dir) {
+  const file = path.join(dir, 'probe.db')
+  const peer = new Peer(runtime.exec, [WORKER, JSON.stringify({
+    contestant: contestant.name, file, settings: SETTINGS
+  })])
+  try {
+    return await peer.ask('probe')
+  } catch (err) {
+    return { error: err.message }
+  } finally {
+    await peer.quit().catch(() => {})
+    peer.kill()
+    for (const suffix of ['', '-wal', '-shm']) fs.rmSync(file + suffix, { force: true })
+  }
+}
+
+/** Writes the database that each contestant gets a copy of. */
+async function buildFixture (contestant, runtime, file) {
+  const peer = new Peer(runtime.exec, [WORKER, JSON.stringify({
+    contestant: contestant.name, file, settings: SETTINGS
+  })])
+  try {
+    await peer.ask('build')
+    await peer.quit()
+  } finally {
+    peer.kill()
+  }
+}
+
+module.exports = { runCase, probe, buildFixture, SETTINGS }

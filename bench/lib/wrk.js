@@ -1,0 +1,40 @@
+'use strict'
+
+// Load from wrk, started by the very process that serves it: what wrk prints is
+// read after its run, so the server's loop carries nothing of it meanwhile.
+
+const { spawn, spawnSync } = require('node:child_process')
+
+/** Why there can be no load, or null. */
+function missing () {
+  const { error } = spawnSync('wrk', ['-v'], { stdio: 'ignore' })
+  return error ? 'wrk is not installed (Debian: apt-get install wrk)' : null
+}
+
+/** { rate, p50, p99 (ms), errors } of one run; wrk counts in whole seconds. */
+async function load (url, ms, connections) {
+  const seconds = Math.max(1, Math.round(ms / 1000))
+  const child = spawn('wrk', [
+    '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', url
+  ], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let out = ''
+  child.stdout.setEncoding('utf8')
+  child.stdout.on('data', chunk => { out += chunk })
+  const code = await new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+  const rate = /Requests\/sec:\s+([\d.]+)/.exec(out)
+  if (code !== 0 || !rate) throw new Error(`wrk failed: ${out}`)
+  // A figure over failed requests would be one over nothing.
+  const failed = /Non-2xx.*: (\d+)/.exec(out) || /Socket errors: (.*)/.exec(out)
+  if (failed) throw new Error(`wrk saw failures: ${failed[0]}`)
+  return { rate: Number(rate[1]), p50: percentile(out, 50), p99: percentile(out, 99) }
+}
+
+function percentile (out, q) {
+  const [, value, unit] = new RegExp(`\\s${q}%\\s+([\\d.]+)(us|ms|s)`).exec(out)
+  return Number(value) * { us: 0.001, ms: 1, s: 1000 }[unit]
+}
+
+module.exports = { missing, load }
