@@ -43,8 +43,8 @@ function run (command, args) {
 
 function sqlite () {
   const dir = firstWith('sqlite3.c', [
-    path.join(root, 'csrc/vendor/sqlite3'),
-    path.join(root, 'node_modules/better-sqlite3/deps/sqlite3')
+    path.join(root, 'node_modules/better-sqlite3/deps/sqlite3'),
+    path.join(root, 'csrc/vendor/sqlite3')
   ])
   if (!dir) {
     throw new Missing('SQLite\'s source is not there: run `npm ci` first')
@@ -67,8 +67,8 @@ function options (file) {
 
 function napi () {
   const dir = firstWith('napi.h', [
-    path.join(root, 'csrc/vendor/node-addon-api'),
-    path.join(root, 'node_modules/node-addon-api')
+    path.join(root, 'node_modules/node-addon-api'),
+    path.join(root, 'csrc/vendor/node-addon-api')
   ])
   if (!dir) {
     throw new Missing('node-addon-api is not there: run `npm ci` first')

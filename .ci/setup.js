@@ -1,0 +1,160 @@
+'use strict'
+// Everything a fresh clone needs before it can run: Debian packages, npm
+// packages, the compiled addon. Prints each command it runs and skips what is
+// done; uses nothing but Node itself, since it is what installs the rest.
+//
+//   node .ci/setup.js [--full] [--quiet]
+//
+// --full (or CI=true) adds what only the whole test suite and the benchmarks
+// use: clang with its tools, wrk, the other runtimes, the rival libraries.
+// --quiet says nothing about what is done already.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { spawnSync } = require('node:child_process')
+
+const root = path.join(__dirname, '..')
+
+class SetupError extends Error {}
+
+// ---- Debian packages -------------------------------------------------------
+
+// What has to be there, how to see that it is (by looking at files: asking dpkg
+// would take longer than all the rest), and the package that brings it.
+const needs = [
+  { package: 'build-essential', is: () => command('cc') && command('c++') && command('make') },
+  { package: 'python3', is: () => command('python3') },
+  { package: 'libmsgpack-dev', is: hasMsgpack }
+]
+
+const fullNeeds = [
+  { package: 'binutils', is: () => command('readelf') && command('objdump') && command('strip') },
+  { package: 'clang', is: () => command('clang') },
+  { package: 'libclang-rt-dev', is: hasFuzzer },
+  { package: 'clang-format', is: () => command('clang-format') },
+  { package: 'clang-tidy', is: () => command('clang-tidy') },
+  { package: 'wrk', is: () => command('wrk') }
+]
+
+function command (name) {
+  return (process.env.PATH || '').split(path.delimiter)
+    .some(dir => dir && fs.existsSync(path.join(dir, name)))
+}
+
+function hasMsgpack () {
+  const libs = ['/usr/lib', '/usr/lib64', '/usr/local/lib', ...triplets('/usr/lib')]
+  return ['/usr/include', '/usr/local/include'].some(dir => fs.existsSync(`${dir}/msgpack/unpack.h`)) &&
+    libs.some(dir => fs.existsSync(`${dir}/libmsgpackc.a`) || fs.existsSync(`${dir}/libmsgpack-c.a`))
+}
+
+function hasFuzzer () {
+  return list('/usr/lib').filter(name => name.startsWith('llvm-')).some(llvm =>
+    list(`/usr/lib/${llvm}/lib/clang`).some(version =>
+      list(`/usr/lib/${llvm}/lib/clang/${version}/lib/linux`).some(name => name.startsWith('libclang_rt.fuzzer'))))
+}
+
+function triplets (dir) {
+  return list(dir).filter(name => name.includes('-linux-')).map(name => `${dir}/${name}`)
+}
+
+function list (dir) {
+  try {
+    return fs.readdirSync(dir)
+  } catch {
+    return []
+  }
+}
+
+function debianPackages ({ full, say }) {
+  const missing = [...needs, ...(full ? fullNeeds : [])]
+    .filter(need => !need.is()).map(need => need.package)
+  if (missing.length === 0) {
+    say('system packages: all there')
+    return
+  }
+  if (!command('apt-get')) {
+    throw new SetupError(`this machine lacks what the Debian packages ${missing.join(', ')} bring, ` +
+      'and has no apt-get to install them: please install their counterparts, then run this again')
+  }
+  const isRoot = process.getuid() === 0
+  if (!isRoot && !command('sudo')) {
+    throw new SetupError(`the Debian packages ${missing.join(', ')} have to be installed, ` +
+      'but you are not root and there is no sudo: please ask an administrator for\n' +
+      `  apt-get install ${missing.join(' ')}\nthen run this again`)
+  }
+  // --no-remove: to set up a test suite is no reason to take a package away.
+  const sudo = isRoot ? [] : ['sudo']
+  const install = [...sudo, 'apt-get', 'install', '-y', '--no-install-recommends', '--no-remove', ...missing]
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  if (run(install, { env, optional: true })) return
+  // A fresh machine or container has no package lists yet.
+  run([...sudo, 'apt-get', 'update'], { env })
+  run(install, { env })
+}
+
+// ---- npm packages ----------------------------------------------------------
+
+// npm keeps a copy of what it installed: as long as it says the same as our
+// lock file there is nothing to do.
+function isInstalled (dir) {
+  const wanted = packages(path.join(dir, 'package-lock.json'))
+  const there = packages(path.join(dir, 'node_modules/.package-lock.json'))
+  if (!wanted || !there) return false
+  return Object.entries(wanted).every(([name, { version, optional }]) =>
+    name === '' || there[name]?.version === version || (optional && !there[name]))
+}
+
+function packages (file) {
+  try {
+    return JSON.parse(fs.readFileSync(file, 'utf8')).packages
+  } catch {
+    return null
+  }
+}
+
+// None of these packages has an install script, and none gets to run one.
+function npmPackages (dir, { say }) {
+  const name = path.relative(root, dir)
+  if (isInstalled(dir)) {
+    say(`npm packages${name && ` of ${name}`}: all there`)
+    return
+  }
+  run(['npm', 'ci', '--ignore-scripts', ...(name ? ['--prefix', name] : [])])
+}
+
+// ----------------------------------------------------------------------------
+
+// Runs a command and shows it. -> true; false when it failed and is optional
+function run ([file, ...args], { env = process.env, optional = false } = {}) {
+  console.log(`$ ${[file, ...args].join(' ')}`)
+  const { status, error } = spawnSync(file, args, { cwd: root, env, stdio: 'inherit' })
+  if (status === 0) return true
+  if (optional) return false
+  throw new SetupError(`${file} ${args[0]} failed (${error ? error.message : `exit code ${status}`})`)
+}
+
+async function setup (args) {
+  for (const arg of args) {
+    if (!['--full', '--quiet'].includes(arg)) throw new SetupError(`unknown option ${arg}`)
+  }
+  const [major] = process.versions.node.split('.')
+  if (Number(major) < 20) throw new SetupError(`Node 20 or newer is needed, this is ${process.version}`)
+  const full = process.env.CI === 'true' || args.includes('--full')
+  const say = args.includes('--quiet') ? () => {} : text => console.log(text)
+
+  debianPackages({ full, say })
+  npmPackages(root, { say })
+  if (full) {
+    for (const dir of ['test/runtimes', 'bench']) {
+      if (fs.existsSync(path.join(root, dir, 'package-lock.json'))) npmPackages(path.join(root, dir), { say })
+    }
+  }
+  const { build, settings } = require('./build')
+  const built = await build(settings([]))
+  if (!built) say('build/Release/undercroft.node: up to date')
+}
+
+setup(process.argv.slice(2)).catch(err => {
+  console.error(`\nset-up: ${err instanceof SetupError ? err.message : err.stack}`)
+  process.exitCode = 1
+})
