@@ -54,11 +54,11 @@ module.exports = (t, open) => {
   })
 
   t.test('small pages', async (t) => {
-    const { db } = open(t, { pageBytes: 256 })
+    const { db } = open(t, { pageBytes: 512 })
     const rows = []
     for (let i = 0; i < 2000; i++) rows.push({ id: i + 1, a: kinds.mixed(i % 60), b: kinds.ascii(i % 33) })
     await fill(db, rows)
-    await check(t, db, rows, 'pageBytes 256')
+    await check(t, db, rows, 'pageBytes 512')
   })
 
   t.test('one character beyond ASCII at each place of a page', async (t) => {

@@ -136,9 +136,11 @@ module.exports = (t, open) => {
     t.match(err.code, /^UC_(PARAM_TYPE|VALUE_RANGE)$/)
   })
 
-  t.test('NaN is NULL to SQLite, so it is stored as NULL', async (t) => {
+  t.test('NaN is refused: SQLite would make it NULL', async (t) => {
     const { db } = open(t)
-    exact(t, await seen(db, NaN), { type: 'null', quoted: 'NULL' }, 'NaN')
+    const err = await failure(() => db.get('select ?, ? as v', [1, NaN]))
+    t.equal(err.code, 'UC_PARAM_TYPE')
+    t.match(err.message, /2.*NaN/, 'the parameter and the value are named')
   })
 
   t.test('undefined is refused: it is more often a mistake than a NULL', async (t) => {
@@ -165,13 +167,16 @@ module.exports = (t, open) => {
     exact(t, out.v, '1970-01-01T00:00:00.000Z', 'ISO text')
   })
 
-  t.test('a lone surrogate becomes U+FFFD', async (t) => {
+  t.test('a lone surrogate is refused: it has no UTF-8', async (t) => {
     const { db } = open(t)
-    for (const text of ['\ud800', '\udc00', 'a\ud800b', '\ude00\ud83d', 'x'.repeat(100) + '\ud800', '\ud800'.repeat(50)]) {
-      const { v, hex } = await db.get('select ?1 as v, hex(?1) as hex', [text])
-      t.equal(v, Buffer.from(text, 'utf8').toString('utf8'), 'as Buffer.from would write it')
-      t.equal(hex, Buffer.from(text, 'utf8').toString('hex').toUpperCase(), 'and valid UTF-8 in the engine')
+    for (const text of ['\ud800', '\udc00', 'a\ud800b', '\ude00\ud83d', 'x'.repeat(100) + '\ud800', '\ud800'.repeat(50), 'é'.repeat(30) + '\udfff']) {
+      const err = await failure(() => db.get('select ? as v', [text]))
+      t.equal(err.code, 'UC_PARAM_TYPE')
+      t.match(err.message, /surrogate/)
+      t.equal((await failure(() => db.get('select :v as v', { v: text }))).code, 'UC_PARAM_TYPE', 'named')
     }
+    t.equal((await failure(() => db.get("select '\ud800' as v"))).code, 'UC_PARAM_TYPE', 'in the SQL itself')
+    exact(t, await db.get('select ? as v', ['\ud83d\ude00']), { v: '\ud83d\ude00' }, 'a pair is whole')
   })
 
   t.test('text with NUL keeps all its characters', async (t) => {
