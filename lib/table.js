@@ -1,0 +1,284 @@
+'use strict'
+
+// table - db.table(name): the everyday statements of one table, written for the caller.
+//
+// Built on the verbs alone (all, get, run, many, iterate), so it works alike on a database
+// handle, in a transaction and in a snapshot, and through every door. Names of tables and columns
+// are checked against the real schema (table/schema.js); values always travel as parameters.
+
+const { UndercroftError, describe } = require('./errors')
+const { instead } = require('./table/names')
+const { schemasOf } = require('./table/schema')
+const select = require('./table/select')
+const write = require('./table/write')
+
+const DEFAULTS = Object.freeze({ limit: 100, maxLimit: 10000 })
+
+const TABLE_OPTIONS = ['schema', 'key', 'limit', 'maxLimit']
+const CALL_OPTIONS = ['timeoutMs', 'signal', 'integers']
+
+// Errors that may come from knowing an older schema. Where the engine says it, it failed to
+// compile the statement: nothing has run, and it may be tried again.
+const STALE = /no such (?:table|column|view)|has no column|because it is a view|generated column/
+
+function isStale (err) {
+  if (!(err instanceof UndercroftError)) return false
+  if (err.code === 'UC_COLUMN' || err.code === 'UC_TABLE') return true
+  return (err.code === 'SQLITE_ERROR' || err.code === 'SQLITE_SCHEMA') && STALE.test(err.message)
+}
+
+// The caller's options without ours; undefined where none are left.
+function readOptions (options, own, what) {
+  if (options === undefined) return undefined
+  const allowed = [...own, ...CALL_OPTIONS]
+  select.checkKeys(options, allowed, `${what}: options`)
+  let rest
+  for (const name of CALL_OPTIONS) {
+    if (options[name] !== undefined) (rest ??= {})[name] = options[name]
+  }
+  return rest
+}
+
+function readReturning (options) {
+  const value = options?.returning
+  if (value === undefined || value === false) return undefined
+  if (value === true) return true
+  if (!Array.isArray(value) || value.length === 0) {
+    throw new UndercroftError('UC_QUERY', `returning: expected true or an array of columns, got ${describe(value)}`)
+  }
+  return value
+}
+
+function readNames (value, what) {
+  if (value === undefined) return undefined
+  const names = typeof value === 'string' ? [value] : value
+  if (!Array.isArray(names) || names.length === 0 || names.some((name) => typeof name !== 'string')) {
+    throw new UndercroftError('UC_QUERY', `${what}: expected a column's name or an array of them, got ${describe(value)}`)
+  }
+  return names
+}
+
+function readLimit (value, name, fallback) {
+  if (value === undefined) return fallback
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new UndercroftError('UC_OPTION', `table: ${name}: expected a whole number from 1, got ${describe(value)}`)
+  }
+  return value
+}
+
+class Table {
+  #verbs
+  #schemas
+  #name
+  #schema
+  #key
+  #id
+  #limits
+
+  /**
+   * @param {object} verbs  a database handle, transaction or snapshot
+   * @param {string} name
+   * @param {object} [options] schema, key, limit, maxLimit
+   * @param {object} [home] the database handle whose knowledge of the schema is shared
+   */
+  constructor (verbs, name, options = {}, home = verbs) {
+    if (typeof name !== 'string' || name === '') {
+      throw new UndercroftError('UC_TABLE', `table: expected a table's name, got ${describe(name)}`)
+    }
+    for (const option of Object.keys(options)) {
+      if (!TABLE_OPTIONS.includes(option)) {
+        throw new UndercroftError('UC_OPTION', `table: unknown option "${option}"; ${instead(option, TABLE_OPTIONS)}`)
+      }
+    }
+    this.#verbs = verbs
+    this.#schemas = schemasOf(verbs, home)
+    this.#name = name
+    this.#schema = options.schema
+    this.#key = readNames(options.key, 'key')
+    this.#id = JSON.stringify([name, this.#schema ?? null, this.#key ?? null])
+    const max = readLimit(options.maxLimit, 'maxLimit', DEFAULTS.maxLimit)
+    this.#limits = { max, fallback: Math.min(readLimit(options.limit, 'limit', DEFAULTS.limit), max) }
+  }
+
+  get name () {
+    return this.#name
+  }
+
+  /** The row with this key, or the first one that matches; undefined when there is none. */
+  async get (idOrWhere, options) {
+    const rest = readOptions(options, ['columns'], 'get')
+    const columns = select.readColumns(options?.columns)
+    return await this.#do((entry) => {
+      const { sql, params } = select.getStatement(entry, idOrWhere, columns)
+      return this.#verbs.get(sql, params, rest)
+    })
+  }
+
+  /** The rows of one page, as an array. */
+  async find (query = {}, options) {
+    const rest = readOptions(options, [], 'find')
+    if (query.total !== undefined) {
+      throw new UndercroftError('UC_QUERY', 'find: it returns the rows alone; page() returns { rows, next, prev, total }')
+    }
+    const read = select.readQuery(query, this.#limits, 'find')
+    const rows = await this.#do((entry) => {
+      const { sql, params } = select.pageStatement(entry, read, false)
+      return this.#verbs.all(sql, params, rest)
+    })
+    return read.backwards ? rows.reverse() : rows
+  }
+
+  /** The rows of one page as the bytes of a JSON array, for an HTTP body. */
+  async json (query = {}, options) {
+    const rest = readOptions(options, [], 'json')
+    select.checkKeys(query, ['where', 'order', 'after', 'limit', 'offset', 'columns'], 'json')
+    const read = select.readQuery(query, this.#limits, 'json')
+    return await this.#do((entry) => {
+      const { sql, params } = select.pageStatement(entry, read, false)
+      return this.#verbs.json(sql, params, rest)
+    })
+  }
+
+  /**
+   * One page and where its neighbours start: { rows, next, prev, total? }. next goes into
+   * `after`, prev into `before`; null where there is nothing.
+   */
+  async page (query = {}, options) {
+    const rest = readOptions(options, [], 'page')
+    const read = select.readQuery(query, this.#limits, 'page')
+    if (read.limit === 0) throw new UndercroftError('UC_QUERY', 'page: limit is 0')
+    const limit = read.limit++
+    // Both statements leave in one turn; in a snapshot or a transaction they see one state.
+    const [{ rows, terms, extra, keyed }, total] = await this.#do(async (entry) => {
+      const keyed = entry.key.length > 0
+      const { sql, params, terms, extra } = select.pageStatement(entry, read, keyed)
+      const page = this.#verbs.all(sql, params, rest)
+      const count = read.total ? this.#count(entry, read.condition, rest) : undefined
+      const [rows, total] = await Promise.all([page, count])
+      return [{ rows, terms, extra, keyed }, total]
+    })
+    const more = rows.length > limit
+    if (more) rows.pop()
+    if (read.backwards) rows.reverse()
+    const started = read.from !== undefined || read.offset > 0
+    const hasNext = read.backwards ? rows.length > 0 : more
+    const hasPrev = rows.length > 0 && (read.backwards ? more : started)
+    const mark = (row) => {
+      const values = terms.map(({ column }) => row[column.name])
+      return values.length === 1 ? values[0] : values
+    }
+    const result = {
+      rows,
+      next: keyed && hasNext ? mark(rows.at(-1)) : null,
+      prev: keyed && hasPrev ? mark(rows[0]) : null
+    }
+    if (extra.length > 0) {
+      result.rows = rows.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !extra.includes(name))))
+    }
+    if (read.total) result.total = total
+    return result
+  }
+
+  /** How many rows match; all of them without a condition. */
+  async count (where, options) {
+    const rest = readOptions(options, [], 'count')
+    const condition = select.readCondition(where)
+    return await this.#do((entry) => this.#count(entry, condition, rest))
+  }
+
+  async #count (entry, condition, rest) {
+    const { sql, params } = select.countStatement(entry, condition)
+    const row = await this.#verbs.get(sql, params, rest)
+    return Number(row.n)
+  }
+
+  /** Every row that matches, in order, in constant memory. */
+  async * iterate (query = {}, options) {
+    const rest = readOptions(options, [], 'iterate')
+    select.checkKeys(query, ['where', 'order', 'columns'], 'iterate')
+    const read = select.readQuery(query, this.#limits, 'iterate')
+    const { sql, params } = await this.#do((entry) => select.scanStatement(entry, read))
+    yield * this.#verbs.iterate(sql, params, rest)
+  }
+
+  /** { changes, lastInsertRowid }, or with `returning` the row as it was stored. */
+  async insert (row, options) {
+    const rest = readOptions(options, ['returning'], 'insert')
+    const returning = readReturning(options)
+    return await this.#do((entry) => {
+      const { sql, params } = write.insertStatement(entry, row, returning)
+      return returning === undefined ? this.#verbs.run(sql, params, rest) : this.#verbs.get(sql, params, rest)
+    })
+  }
+
+  /** Any number of rows in one transaction: all or none. */
+  async insertMany (rows, options) {
+    const rest = readOptions(options, [], 'insertMany')
+    if (rows === null || rows === undefined || typeof rows === 'string' || typeof rows[Symbol.iterator] !== 'function') {
+      throw new UndercroftError('UC_QUERY', `insertMany: expected rows (anything that iterates), got ${describe(rows)}`)
+    }
+    const list = Array.isArray(rows) ? rows : Array.from(rows)
+    return await this.#do((entry) => {
+      if (list.length === 0) return { changes: 0, lastInsertRowid: 0 }
+      const { sql, names } = write.insertManyStatement(entry, list[0])
+      return this.#verbs.many(sql, list.map((row, i) => write.rowParams(names, row, i)), rest)
+    })
+  }
+
+  /** Inserts, or updates the row that is already there by the key or the unique columns `conflict`. */
+  async upsert (row, options) {
+    const rest = readOptions(options, ['conflict', 'returning'], 'upsert')
+    const returning = readReturning(options)
+    const conflict = readNames(options?.conflict, 'conflict')
+    return await this.#do((entry) => {
+      const { sql, params } = write.upsertStatement(entry, row, conflict, returning)
+      return returning === undefined ? this.#verbs.run(sql, params, rest) : this.#verbs.get(sql, params, rest)
+    })
+  }
+
+  /** Changes one row by its key, or all that match. */
+  async update (idOrWhere, changes, options) {
+    const rest = readOptions(options, ['all'], 'update')
+    return await this.#do((entry) => {
+      const { sql, params } = write.updateStatement(entry, idOrWhere, changes, options?.all === true)
+      return this.#verbs.run(sql, params, rest)
+    })
+  }
+
+  /** Deletes one row by its key, or all that match. */
+  async delete (idOrWhere, options) {
+    const rest = readOptions(options, ['all'], 'delete')
+    return await this.#do((entry) => {
+      const { sql, params } = write.deleteStatement(entry, idOrWhere, options?.all === true)
+      return this.#verbs.run(sql, params, rest)
+    })
+  }
+
+  // Runs work(entry) with what is known of the table. When a name turns out wrong, the schema is
+  // read again and the work done once more, with what is then known; a name that is still wrong
+  // is the caller's error. A statement with a wrong name never compiled, so nothing runs twice.
+  async #do (work) {
+    let entry = this.#schemas.gate === null ? this.#schemas.peek(this.#id) : undefined
+    let fresh = false
+    if (entry === undefined) {
+      while (this.#schemas.gate !== null) await this.#schemas.gate
+      entry = this.#schemas.peek(this.#id)
+      if (entry === undefined) {
+        entry = await this.#read()
+        fresh = true
+      }
+    }
+    try {
+      return await work(entry)
+    } catch (err) {
+      if (fresh || !isStale(err)) throw err
+      return await work(await this.#read())
+    }
+  }
+
+  #read () {
+    return this.#schemas.read(this.#id, this.#name, this.#schema, this.#key)
+  }
+}
+
+module.exports = { Table }

@@ -1,0 +1,160 @@
+'use strict'
+
+// write - the changing statements of a table. A property that is undefined counts as not given:
+// an insert leaves it to the column's default, an update leaves the column alone.
+
+const { UndercroftError, describe } = require('../errors')
+const { target } = require('./select')
+
+function fail (message) {
+  return new UndercroftError('UC_QUERY', message)
+}
+
+function checkWritable (entry) {
+  if (entry.writable) return
+  throw new UndercroftError('UC_TABLE', `"${entry.name}" is a view: it can be read, not written`)
+}
+
+function writable (entry, name, what) {
+  const column = entry.column(name, what)
+  if (column.generated) {
+    throw new UndercroftError('UC_COLUMN', `${what}: column "${name}" of "${entry.name}" is generated; the database computes it`,
+      { column: name })
+  }
+  return column
+}
+
+// A row may be of any class, so long as its columns are its own properties.
+function isRow (value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) &&
+    !ArrayBuffer.isView(value) && !(value instanceof Date)
+}
+
+// The given properties of a row.
+function readRow (row, what) {
+  if (!isRow(row)) throw fail(`${what}: expected an object of columns, got ${describe(row)}`)
+  const names = []
+  const params = []
+  for (const name of Object.keys(row)) {
+    const value = row[name]
+    if (value === undefined) continue
+    names.push(name)
+    params.push(value)
+  }
+  return { names, params, shape: JSON.stringify(names) }
+}
+
+function returningSql (entry, returning) {
+  if (returning === undefined) return ''
+  return ` returning ${returning === true ? entry.star : returning.map((name) => entry.column(name, 'returning').select).join(', ')}`
+}
+
+function insertSql (entry, names, what) {
+  checkWritable(entry)
+  if (names.length === 0) return `insert into ${entry.sql} default values`
+  const columns = names.map((name) => writable(entry, name, what).sql)
+  return `insert into ${entry.sql} (${columns.join(', ')}) values (${names.map((_, i) => `?${i + 1}`).join(', ')})`
+}
+
+function returningShape (returning) {
+  return returning === undefined ? '' : '\0r' + JSON.stringify(returning)
+}
+
+function insertStatement (entry, row, returning) {
+  const { names, params, shape } = readRow(row, 'insert')
+  const sql = entry.plan(`i${shape}${returningShape(returning)}`, () =>
+    insertSql(entry, names, 'insert') + returningSql(entry, returning))
+  return { sql, params }
+}
+
+// One statement for many rows: the first row says which columns, every row gives just these.
+function insertManyStatement (entry, first) {
+  const { names, shape } = readRow(first, 'insertMany: row 0')
+  if (names.length === 0) throw fail('insertMany: row 0 gives no column')
+  return { names, sql: entry.plan(`i${shape}`, () => insertSql(entry, names, 'insertMany')) }
+}
+
+// The parameters of row number `index`.
+function rowParams (names, row, index) {
+  if (!isRow(row)) throw fail(`insertMany: row ${index}: expected an object of columns, got ${describe(row)}`)
+  const params = new Array(names.length)
+  for (let i = 0; i < names.length; i++) {
+    const value = row[names[i]]
+    if (value === undefined) {
+      throw fail(`insertMany: row ${index} does not give "${names[i]}", which row 0 gives; every row gives the same columns (null is a value)`)
+    }
+    params[i] = value
+  }
+  let given = 0
+  for (const name in row) {
+    given++
+    if (given <= names.length && names[given - 1] === name) continue
+    if (row[name] !== undefined && !names.includes(name)) {
+      throw fail(`insertMany: row ${index} gives "${name}", which row 0 does not give; every row gives the same columns`)
+    }
+  }
+  return params
+}
+
+function upsertStatement (entry, row, conflict, returning) {
+  const { names, params, shape } = readRow(row, 'upsert')
+  const sql = entry.plan(`u${shape}\0${conflict === undefined ? '' : JSON.stringify(conflict)}${returningShape(returning)}`, () => {
+    const on = conflict === undefined ? entry.key : conflict.map((name) => entry.column(name, 'conflict'))
+    if (on.length === 0 || on.some((column) => column.rowid)) {
+      throw fail(`upsert: "${entry.name}" has no primary key; name the columns of a unique index with { conflict: [...] }`)
+    }
+    for (const column of on) {
+      if (!names.includes(column.name) && !column.generated) {
+        throw fail(`upsert: the row does not give "${column.name}", by which it would be found; use insert, or { conflict: [...] }`)
+      }
+    }
+    const insert = insertSql(entry, names, 'upsert')
+    const rest = names.map((name) => entry.columns.get(name)).filter((column) => !on.includes(column))
+    // Without a column to change, the key is set to itself, so that `returning` has its row.
+    const changed = rest.length > 0 ? rest : on.filter((column) => !column.generated).slice(0, 1)
+    return `${insert} on conflict (${on.map((column) => column.sql).join(', ')}) do update set ` +
+      changed.map((column) => `${column.sql} = excluded.${column.sql}`).join(', ') + returningSql(entry, returning)
+  })
+  return { sql, params }
+}
+
+// An update or delete without a condition is a slip more often than a wish.
+function checkCount (which, all, what) {
+  if (which.count > 0 || all) return
+  throw fail(`${what}: no condition, so every row would be ${what === 'delete' ? 'deleted' : 'updated'}; say { all: true } if that is meant`)
+}
+
+function updateStatement (entry, idOrWhere, changes, all) {
+  const { names, params, shape } = readRow(changes, 'update')
+  if (names.length === 0) throw fail('update: nothing to change')
+  const which = target(entry, idOrWhere, 'update')
+  checkCount(which, all, 'update')
+  const sql = entry.plan(`w${shape}\0${which.shape}`, () => {
+    checkWritable(entry)
+    const sets = names.map((name, i) => `${writable(entry, name, 'update').sql} = ?${i + 1}`)
+    const where = which.sql(names.length + 1)
+    return `update ${entry.sql} set ${sets.join(', ')}${where === '' ? '' : ` where ${where}`}`
+  })
+  for (const value of which.params) params.push(value)
+  return { sql, params }
+}
+
+function deleteStatement (entry, idOrWhere, all) {
+  const which = target(entry, idOrWhere, 'delete')
+  checkCount(which, all, 'delete')
+  const sql = entry.plan(`d${which.shape}`, () => {
+    checkWritable(entry)
+    const where = which.sql(1)
+    return `delete from ${entry.sql}${where === '' ? '' : ` where ${where}`}`
+  })
+  return { sql, params: which.params }
+}
+
+module.exports = {
+  deleteStatement,
+  insertManyStatement,
+  insertStatement,
+  rowParams,
+  updateStatement,
+  upsertStatement
+}
