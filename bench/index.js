@@ -34,18 +34,16 @@ async function main () {
   // durable write is none.
   const dir = path.join(process.env.UNDERCROFT_BENCH_DIR || BUILD, `data-${process.pid}`)
   fs.mkdirSync(dir, { recursive: true })
-  try {
-    const run = await measureAll(chosen, args, dir, say)
-    if (args.json) console.log(JSON.stringify(run, null, 1))
-    if (args.write) report.write(run, say)
-    const failed = failures(run)
-    for (const line of failed) say(`FAILED ${line}`)
-    const units = run.cases.length + run.runtimes.filter(({ skip }) => !skip).length
-    say(`${units - failed.length} passed, ${failed.length} failed`)
-    if (failed.length) process.exitCode = 1
-  } finally {
-    fs.rmSync(dir, { recursive: true, force: true })
-  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
+  process.once('exit', () => fs.rmSync(dir, { recursive: true, force: true }))
+  const run = await measureAll(chosen, args, dir, say)
+  if (args.json) console.log(JSON.stringify(run, null, 1))
+  if (args.write) report.write(run, say)
+  const failed = failures(run)
+  for (const line of failed) say(`FAILED ${line}`)
+  const units = run.cases.length + run.runtimes.filter(({ skip }) => !skip).length
+  say(`${units - failed.length} passed, ${failed.length} failed`)
+  if (failed.length) process.exitCode = 1
 }
 
 async function measureAll (chosen, args, dir, say) {

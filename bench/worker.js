@@ -56,7 +56,6 @@ const commands = {
       }
     }
     await db.exec(data.INDEXES)
-    await db.exec('analyze')
     await db.exec('pragma wal_checkpoint(truncate)')
     await db.close()
     return {}

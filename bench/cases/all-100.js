@@ -59,7 +59,7 @@ module.exports = {
     },
     {
       name: 'all-100-text',
-      title: 'the same where one row in ten holds text beyond ASCII',
+      title: 'the same rows, one in ten with text beyond ASCII',
       ours: 'text',
       rivals: { sync: 'text' },
       limit: 'all-100',

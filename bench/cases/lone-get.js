@@ -28,7 +28,7 @@ module.exports = {
     },
     {
       name: 'lone-get-p99',
-      title: 'the same, p99',
+      title: 'a lone awaited `get`, p99, likewise',
       measure: 'p99',
       ours: 'awaited',
       rivals: { sync: 'autocommit', async: 'awaited' },

@@ -50,7 +50,7 @@ module.exports = {
     },
     {
       name: 'loop-delay-rate',
-      title: 'queries a second meanwhile',
+      title: '1000-row queries a second, 32 concurrent, in the same rounds',
       measure: 'rate',
       better: 'higher',
       unit: 'queries/s',

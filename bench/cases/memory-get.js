@@ -53,7 +53,7 @@ module.exports = {
     },
     {
       name: 'get-memory-total',
-      title: 'resident memory of the process then',
+      title: 'resident memory of the process after 1.2 M `get`',
       measure: 'total',
       ours: 'awaited',
       rivals: { sync: 'blocking' },

@@ -22,7 +22,7 @@ const HELP = `npm run bench [-- OPTIONS] [WORD ...]
 
 // roundMs of a case overrides ms where the load needs longer (wrk).
 const MODES = {
-  full: { rounds: 7, ms: 350, warmMs: 500, scale: 1 },
+  full: { rounds: 7, ms: 300, warmMs: 400, scale: 1 },
   quick: { rounds: 3, ms: 150, warmMs: 200, scale: 0.2 },
   smoke: { rounds: 1, ms: 60, warmMs: 30, scale: 0.02 }
 }

@@ -11,7 +11,7 @@ const SERIES = [
   { rival: 'node:sqlite', runtimes: ['node24', 'node26'], kind: 'b' },
   { rival: 'bun:sqlite', runtimes: ['bun'], kind: 'c' }
 ]
-const TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
+const TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000]
 
 const WIDTH = 880
 const LEFT = 250 // where the bars' space begins

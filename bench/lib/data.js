@@ -95,6 +95,16 @@ function randoms (n, min, max) {
 }
 
 module.exports = {
-  WORLDS, USERS, TRAVELLERS, ID_STEP, SCHEMA, INDEXES,
-  mix, world, user, traveller, entry, randoms
+  WORLDS,
+  USERS,
+  TRAVELLERS,
+  ID_STEP,
+  SCHEMA,
+  INDEXES,
+  mix,
+  world,
+  user,
+  traveller,
+  entry,
+  randoms
 }

@@ -42,21 +42,21 @@ async function repeatAsync (ms, step) {
  */
 async function inFlight (n, ms, call) {
   let count = 0
-  let stop = false
+  const state = { over: false }
   async function client () {
-    while (!stop) {
+    while (!state.over) {
       await call()
       count++
     }
   }
   const start = now()
-  const timer = setTimeout(() => { stop = true }, ms)
+  const timer = setTimeout(() => { state.over = true }, ms)
   const clients = []
   for (let i = 0; i < n; i++) clients.push(client())
   try {
     await Promise.all(clients)
   } finally {
-    stop = true
+    state.over = true
     clearTimeout(timer)
   }
   return { rate: count * 1000 / (now() - start) }
