@@ -1,0 +1,123 @@
+'use strict'
+
+// Files that are no databases, broken ones, and places where none can be.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { exact, failure } = require('../../helper')
+
+module.exports = (t, open) => {
+  const filled = async (t) => {
+    const file = open.file(t)
+    const store = open.at(t, file)
+    await store.db.exec('create table t(id integer primary key, a)')
+    await store.db.many('insert into t(a) values (?)', Array.from({ length: 5000 }, (_, i) => [`row ${i} ${'x'.repeat(50)}`]))
+    await store.close()
+    return file
+  }
+
+  t.test('a file that is no database', async (t) => {
+    for (const [name, bytes] of [['text', Buffer.from('this is no database, only a long text '.repeat(100))], ['zeros and ones', Buffer.alloc(5000, 1)]]) {
+      const file = open.file(t)
+      fs.writeFileSync(file, bytes)
+      const store = open.at(t, file)
+      const err = await failure(store.ready)
+      t.equal(err.code, 'SQLITE_NOTADB', name)
+      t.equal(err.kind, 'corrupt')
+      t.match((await failure(store.db.run('create table t(a)'))).code, /^SQLITE_NOTADB$/)
+      await store.close()
+      t.ok(fs.readFileSync(file).equals(bytes), 'its bytes are untouched')
+      exact(t, fs.readdirSync(path.dirname(file)).filter((one) => one.startsWith(path.basename(file))), [path.basename(file)], 'nothing is left beside it')
+    }
+  })
+
+  t.test('an empty file is a new database', async (t) => {
+    const file = open.file(t)
+    fs.writeFileSync(file, '')
+    const { db } = open.at(t, file)
+    await db.exec('create table t(a)')
+    exact(t, await db.all('select * from t'), [], 'it works')
+  })
+
+  t.test('a corrupt database: an error, no crash, and the sound part still reads', async (t) => {
+    const file = await filled(t)
+    const bytes = fs.readFileSync(file)
+    const page = bytes.readUInt16BE(16)
+    bytes.fill(0xa5, page * 20, page * 30)
+    fs.writeFileSync(file, bytes)
+    const { db } = open.at(t, file)
+    const err = await failure(db.all('select * from t'))
+    t.match(err.code, /^SQLITE_CORRUPT/)
+    t.equal(err.kind, 'corrupt')
+    t.equal(err.retryable, false)
+    exact(t, (await db.get('select id from t where id = 1')), { id: 1 }, 'a row on a sound page')
+    t.match((await failure(async () => { for await (const row of db.iterate('select * from t')) row.id = 0 })).code, /^SQLITE_CORRUPT/, 'iterate')
+    t.match((await failure(db.json('select * from t'))).code, /^SQLITE_CORRUPT/, 'json')
+    t.match((await failure(db.run("update t set a = a || 'z'"))).code, /^SQLITE_CORRUPT/, 'a write')
+    t.match((await failure(db.transaction((tx) => tx.run("update t set a = a || 'z'")))).code, /^SQLITE_CORRUPT/, 'in a transaction')
+  })
+
+  t.test('a truncated database', async (t) => {
+    const file = await filled(t)
+    fs.truncateSync(file, fs.statSync(file).size >> 1)
+    const store = open.at(t, file)
+    const err = await failure(store.db.get('select sum(length(a)) as n from t'))
+    t.match(err.code, /^SQLITE_(CORRUPT|NOTADB|IOERR)/)
+  })
+
+  t.test('a WAL full of noise is not believed', async (t) => {
+    const file = await filled(t)
+    fs.writeFileSync(`${file}-wal`, Buffer.alloc(100000, 0x5a))
+    const { db } = open.at(t, file)
+    exact(t, await db.get('select count(*) as n from t'), { n: 5000 }, 'the database is what it was')
+    t.equal((await db.run('insert into t(a) values (1)')).changes, 1)
+  })
+
+  t.test('a directory that is not there, or is a file', async (t) => {
+    for (const place of [path.join(path.dirname(open.file(t)), 'no', 'such', 'dir.db'), '/dev/null/x.db']) {
+      const store = open.at(t, place)
+      const err = await failure(store.ready)
+      t.equal(err.code, 'SQLITE_CANTOPEN', place)
+      t.equal(err.kind, 'cant-open')
+      t.match(err.message, new RegExp(path.basename(place)), 'the path is named')
+    }
+    const dir = path.join(path.dirname(open.file(t)), 'dir')
+    fs.mkdirSync(dir)
+    const err = await failure(async () => open.at(t, dir).ready)
+    t.match(err.code, /^(UC_OPTION|SQLITE_CANTOPEN)/, 'the path is a directory')
+  })
+
+  t.test('a database in another encoding', async (t) => {
+    for (const encoding of ['UTF-16le', 'UTF-16be']) {
+      const { db } = open(t, { pragmas: { encoding } })
+      await db.exec('create table t(id integer primary key, a)')
+      exact(t, await db.get('pragma encoding'), { encoding }, encoding)
+      const texts = ['', 'abc', 'é', '日本', '😀', 'aé日😀'.repeat(20000), 'nul\0inside']
+      await db.many('insert into t(a) values (?)', texts.map((text) => [text]))
+      const rows = (await db.values('select a from t order by id')).map(([a]) => a)
+      t.ok(rows.every((a, i) => a === texts[i]), 'text comes back whole')
+      exact(t, JSON.parse(await db.json('select a from t order by id')).map((row) => row.a), texts, 'json too')
+      exact(t, await db.get('select id from t where a = ?', ['日本']), { id: 4 }, 'parameters compare')
+    }
+  })
+
+  t.test('a database in rollback-journal mode becomes a WAL', async (t) => {
+    const file = await filled(t)
+    const bytes = fs.readFileSync(file)
+    bytes[18] = bytes[19] = 1
+    fs.writeFileSync(file, bytes)
+    const { db } = open.at(t, file)
+    exact(t, await db.get('pragma journal_mode'), { journal_mode: 'wal' }, 'the mode')
+    exact(t, await db.get('select count(*) as n from t'), { n: 5000 }, 'the rows')
+  })
+
+  t.test('the file deleted under an open handle', async (t) => {
+    const file = open.file(t)
+    const store = open.at(t, file)
+    await store.db.exec('create table t(a)')
+    fs.rmSync(file)
+    const done = await store.db.run('insert into t values (1)').then(() => 'done', (err) => err.code)
+    t.ok(done === 'done' || /^SQLITE_/.test(done), `no crash, no hang: ${done}`)
+    await store.close()
+  })
+}

@@ -1,0 +1,108 @@
+'use strict'
+
+// Limits: each has a default, an option and a clear error.
+
+const { exact, failure, runaway, slow } = require('../../helper')
+
+module.exports = (t, open) => {
+  t.test('maxQueue: then UC_BUSY, and nothing is lost', async (t) => {
+    const { db } = open(t, { maxQueue: 50 })
+    await db.exec('create table t(a)')
+    const calls = Array.from({ length: 200 }, (_, i) => db.run('insert into t values (?)', [i]).then(() => i, (err) => err))
+    const done = await Promise.all(calls)
+    const refused = done.filter((one) => one instanceof Error)
+    t.ok(refused.length >= 100, `${refused.length} of 200 refused`)
+    for (const err of refused.slice(0, 3)) {
+      t.equal(err.code, 'UC_BUSY')
+      t.equal(err.kind, 'busy')
+      t.equal(err.retryable, true)
+      t.equal(err.outcome, 'not-run')
+      t.match(err.message, /maxQueue/, 'the option is named')
+    }
+    const stored = (await db.values('select a from t order by a')).map(([a]) => a)
+    exact(t, stored, done.filter((one) => typeof one === 'number'), 'what was accepted is there, what was refused is not')
+    exact(t, (await db.run('insert into t values (1)')).changes, 1, 'afterwards there is room')
+  })
+
+  t.test('maxRows', async (t) => {
+    const { db } = open(t, { maxRows: 100 })
+    const sql = `${slow(101)} select x from c`
+    for (const verb of ['all', 'values', 'json']) {
+      const err = await failure(db[verb](sql))
+      t.equal(err.code, 'UC_REPLY_TOO_LARGE', verb)
+      t.equal(err.kind, 'too-big')
+      t.match(err.message, /maxRows/, 'the option is named')
+    }
+    t.equal((await db.all(`${slow(100)} select x from c`)).length, 100, 'as many as allowed')
+    let n = 0
+    for await (const row of db.iterate(sql)) n = row.x
+    t.equal(n, 101, 'iterate has no such limit')
+    exact(t, await db.get(sql), { x: 1 }, 'nor does get')
+  })
+
+  t.test('maxReplyBytes', async (t) => {
+    const { db } = open(t, { maxReplyBytes: 100000 })
+    for (const [verb, sql] of [['get', 'select zeroblob(200000) as v'], ['all', `${slow(5000)} select 'some text for row ' || x from c`], ['values', 'select zeroblob(200000)'], ['json', 'select hex(zeroblob(100000)) as v']]) {
+      const err = await failure(db[verb](sql))
+      t.equal(err.code, 'UC_REPLY_TOO_LARGE', verb)
+      t.match(err.message, /maxReplyBytes/, 'the option is named')
+    }
+    exact(t, await db.get('select 1 as v'), { v: 1 }, 'the handle goes on')
+  })
+
+  t.test('a write whose reply is too large is undone', async (t) => {
+    const { db } = open(t, { maxRows: 10 })
+    await db.exec('create table t(a)')
+    const err = await failure(db.all(`${slow(11)} insert into t select x from c returning a`))
+    t.equal(err.code, 'UC_REPLY_TOO_LARGE')
+    exact(t, await db.get('select count(*) as n from t'), { n: 0 }, 'nothing is half-done')
+  })
+
+  t.test('two thousand distinct statements through a small cache', async (t) => {
+    const { db } = open(t, { statementCache: 16, readers: 2 })
+    await db.exec('create table t(a)')
+    for (let round = 0; round < 2; round++) {
+      const rows = await Promise.all(Array.from({ length: 2000 }, (_, i) => db.get(`select ${i} as c${i % 50}, ? as p`, [i])))
+      t.ok(rows.every((row, i) => row[`c${i % 50}`] === i && row.p === i), `round ${round + 1}`)
+    }
+    await Promise.all(Array.from({ length: 300 }, (_, i) => db.run(`insert into t values (${i})`)))
+    t.equal((await db.get('select count(*) as n from t')).n, 300, 'writes too')
+    if (open.sync) for (let i = 0; i < 300; i++) if (db.sync.get(`select ${i} as v`).v !== i) t.ok(false, 'sync')
+    const rows = []
+    const cursors = [1, 2, 3].map((i) => db.iterate(`select ${i} as v from t`))
+    for (let i = 0; i < 100; i++) {
+      for (const cursor of cursors) rows.push((await cursor.next()).value.v)
+      await db.get(`select ${i} as other${i}`)
+    }
+    t.ok(rows.every((v, i) => v === i % 3 + 1), 'open cursors are not disturbed')
+    for (const cursor of cursors) await cursor.return()
+  })
+
+  t.test('the default cache, and more texts than fit', async (t) => {
+    const { db } = open(t)
+    const rows = await Promise.all(Array.from({ length: 2000 }, (_, i) => db.get(`select ${i} as v -- ${'x'.repeat(i % 100)}`)))
+    t.ok(rows.every((row, i) => row.v === i))
+  })
+
+  t.test('an SQL text of a megabyte', async (t) => {
+    const { db } = open(t)
+    const sql = `select ${Array.from({ length: 300 }, (_, i) => `'${'x'.repeat(3000)}' as c${i}`).join(', ')}`
+    t.equal((await db.get(sql)).c299.length, 3000)
+    t.ok((await failure(db.get(`select ${'('.repeat(5000)}1${')'.repeat(5000)} as v`))).code, 'too deep an expression is an error')
+  })
+
+  t.test('a value beyond SQLite\'s own limit', async (t) => {
+    const { db } = open(t)
+    const err = await failure(db.get('select zeroblob(2000000000) as v'))
+    t.match(err.code, /^(SQLITE_TOOBIG|UC_REPLY_TOO_LARGE|SQLITE_NOMEM)$/)
+    exact(t, await db.get('select 1 as v'), { v: 1 }, 'the handle goes on')
+  })
+
+  t.test('readers: as many slow reads run side by side', async (t) => {
+    const { db } = open(t, { readers: 2 })
+    const a = failure(db.get(`${runaway} select count(*) from c`, [], { timeoutMs: 600 }))
+    const row = await db.get('select 1 as v', [], { timeoutMs: 500 })
+    exact(t, row, { v: 1 }, 'one busy reader does not stop the other')
+    await a
+  })
+}
