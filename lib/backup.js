@@ -1,0 +1,101 @@
+'use strict'
+
+// backup - a copy of the database while it is in use, and the way back.
+//
+// The core copies in steps of some pages, each a request of its own: between two of them other
+// work has its turn, and the caller hears how far it is. The copy grows beside its destination
+// and gets its name, in one step, when it is whole: what stands at the path is always a complete
+// database or what stood there before.
+
+const path = require('node:path')
+const { fileURLToPath } = require('node:url')
+
+const { UndercroftError, describe, expected } = require('./errors')
+const { instead } = require('./table/names')
+const { forget } = require('./table/schema')
+
+const DEFAULTS = Object.freeze({ pagesPerStep: 1024 })
+const OPTIONS = ['onProgress', 'pagesPerStep', 'signal']
+const MAX_PAGES = 1 << 20
+
+// A step may wait for the disk as long as it takes.
+const UNHURRIED = Object.freeze({ timeoutMs: 0 })
+
+function readPath (value, what) {
+  if (value instanceof URL && value.protocol === 'file:') value = fileURLToPath(value)
+  if (typeof value !== 'string' || value === '' || value === ':memory:' || value.includes('\0')) {
+    throw expected('UC_OPTION', what, 'the path of a file', value)
+  }
+  return path.resolve(value)
+}
+
+function checkOptions (options, allowed, what) {
+  if (options === null || typeof options !== 'object') throw expected('UC_OPTION', `${what}: options`, 'an object', options)
+  for (const name of Object.keys(options)) {
+    if (!allowed.includes(name)) {
+      throw new UndercroftError('UC_OPTION', `${what}: unknown option ${describe(name)}; ${instead(name, allowed)}`)
+    }
+  }
+}
+
+function readOptions (options) {
+  checkOptions(options, OPTIONS, 'backup')
+  const { onProgress, pagesPerStep = DEFAULTS.pagesPerStep, signal } = options
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw expected('UC_OPTION', 'backup: onProgress', 'a function', onProgress)
+  }
+  if (!Number.isInteger(pagesPerStep) || pagesPerStep < 1 || pagesPerStep > MAX_PAGES) {
+    throw expected('UC_OPTION', 'backup: pagesPerStep', `a whole number from 1 to ${MAX_PAGES}`, pagesPerStep)
+  }
+  if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') {
+    throw expected('UC_OPTION', 'backup: signal', 'an AbortSignal', signal)
+  }
+  return { onProgress, pagesPerStep, signal }
+}
+
+/**
+ * Copies the database to a file.
+ *
+ * @param {object} client call(op, args, options)
+ * @param {string|URL} file an existing one is replaced when the copy is whole
+ * @param {{ onProgress?: Function, pagesPerStep?: number, signal?: AbortSignal }} [options]
+ *   onProgress gets { remaining, total, percent }, in pages; what it throws ends the backup
+ * @returns {Promise<{ path: string, pages: number }>}
+ */
+async function backup (client, file, options = {}) {
+  const { onProgress, pagesPerStep, signal } = readOptions(options)
+  const target = readPath(file, 'backup')
+  signal?.throwIfAborted()
+  const id = await client.call('backup_begin', [target], UNHURRIED)
+  try {
+    for (;;) {
+      signal?.throwIfAborted()
+      const [remaining, total] = await client.call('backup_step', [id, pagesPerStep], UNHURRIED)
+      onProgress?.({ remaining, total, percent: total === 0 ? 100 : (total - remaining) / total * 100 })
+      if (remaining === 0) return { path: target, pages: total }
+    }
+  } catch (err) {
+    // The failure to report is the first one; a closed handle has ended its backups itself.
+    await client.call('backup_end', [id], UNHURRIED).catch(() => {})
+    throw err
+  }
+}
+
+/**
+ * Replaces the content of the database by that of a file, which must be a SQLite database.
+ *
+ * @param {object} db the handle, whose knowledge of its tables ends here
+ * @param {object} client call(op, args, options)
+ * @param {string|URL} file
+ */
+async function restore (db, client, file, options = {}) {
+  checkOptions(options, [], 'restore')
+  const source = readPath(file, 'restore')
+  try {
+    await client.call('restore', [source], UNHURRIED)
+  } finally {
+    forget(db)
+  }
+}
+
+module.exports = { backup, restore }
