@@ -100,8 +100,16 @@ function isInstalled (dir) {
   const wanted = packages(path.join(dir, 'package-lock.json'))
   const there = packages(path.join(dir, 'node_modules/.package-lock.json'))
   if (!wanted || !there) return false
-  return Object.entries(wanted).every(([name, { version, optional }]) =>
-    name === '' || there[name]?.version === version || (optional && !there[name]))
+  return Object.entries(wanted).every(([name, entry]) =>
+    name === '' || there[name]?.version === entry.version ||
+    (entry.optional && !there[name] && !fits(entry)))
+}
+
+// Whether npm would install this package, made for some platforms only, here.
+function fits ({ os, cpu }) {
+  const has = (wanted, value) => !wanted || [wanted].flat()
+    .some(name => name === value || (name[0] === '!' && name !== `!${value}`))
+  return has(os, process.platform) && has(cpu, process.arch)
 }
 
 function packages (file) {

@@ -1,0 +1,6 @@
+'use strict'
+// bun --preload test/lite-bun.js FILE: require('tap') answers with test/lite.js.
+
+const path = require.resolve('tap')
+
+require.cache[path] = { id: path, filename: path, loaded: true, exports: require('./lite') }

@@ -1,0 +1,189 @@
+'use strict'
+// The parts of `npm test`, in the order in which a mistake is told soonest.
+
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { spawn } = require('node:child_process')
+const { runtimes } = require('./runtimes')
+const { tapCounter } = require('./tap-count')
+
+const root = path.join(__dirname, '..')
+const bin = name => path.join(root, 'node_modules/.bin', name)
+
+// Suites in JavaScript: test/<name>/*.test.js. `alone`: they measure time or
+// kill processes, and would disturb each other.
+const suites = [
+  { name: 'unit', about: 'modules of lib/ and the repository itself' },
+  { name: 'contract', about: 'behaviour, through every door' },
+  { name: 'semantics', about: 'each sentence of the guarantees' },
+  { name: 'life', about: 'closing, exiting, worker threads, collection', alone: true },
+  { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }
+]
+
+function parts () {
+  return [
+    check('lint', 'eslint', [bin('eslint'), '.']),
+    check('format', 'clang-format agrees with the C sources', [process.execPath, '.ci/clang.js'], { if: has('clang-format') }),
+    check('types', 'index.d.ts against its tests', [bin('tsd')], { if: exists('test/types') }),
+    make('c', 'C modules', 'test/c', ['test']),
+    ...suites.filter(({ name }) => exists(`test/${name}`)).flatMap(suite =>
+      runtimes().map(runtime => javascript(suite, runtime))),
+    check('tour', 'npm start -- --once', ['npm', 'start', '--silent', '--', '--once'], { if: exists('examples/tour.js') }),
+    make('c@asan', 'C modules under ASan and UBSan', 'test/c', ['test', 'SAN=address,undefined'], { full: true }),
+    make('c@tsan', 'C modules under TSan', 'test/c', ['test', 'SAN=thread'], { full: true }),
+    make('fuzz', 'fuzzers, a bounded number of runs', 'test/fuzz', ['test'], { full: true }),
+    check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy'], { full: true }),
+    check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, if: exists('bench/index.js') }),
+    javascript({ name: 'pack', about: 'the tarball in an empty folder', alone: true }, runtimes()[0], { full: true })
+  ].filter(Boolean)
+}
+
+function exists (file) {
+  return fs.existsSync(path.join(root, file))
+}
+
+function has (command) {
+  return process.env.PATH.split(path.delimiter).some(dir => fs.existsSync(path.join(dir, command)))
+}
+
+// A command that either succeeds or shows why not.
+function check (name, about, [file, ...args], options = {}) {
+  if (options.if === false) return null
+  return {
+    name,
+    about,
+    full: options.full,
+    async run () {
+      const { code, output } = await execute(file, args, { timeoutMs: 600_000 })
+      return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1, report: tail(output) }
+    }
+  }
+}
+
+// A make target whose programs print TAP.
+function make (name, about, dir, args, options = {}) {
+  if (!exists(`${dir}/Makefile`)) return null
+  return {
+    name,
+    about,
+    full: options.full,
+    run: () => tapOf(name, 'make', ['-s', '--no-print-directory', '-C', dir, ...args], { timeoutMs: 1_200_000 })
+  }
+}
+
+// One suite on one runtime. The other runtimes belong to the long run.
+function javascript (suite, runtime, options = {}) {
+  const isOther = runtime !== runtimes()[0]
+  return {
+    name: isOther ? `${suite.name}@${runtime.name}` : suite.name,
+    about: `${suite.about}, on ${runtime.name} ${runtime.version || ''}`.trim(),
+    full: options.full || isOther,
+    async run () {
+      if (runtime.skip) return { passed: 0, failed: 1, report: `${runtime.name}: ${runtime.skip}` }
+      const files = testFiles(suite.name)
+      const before = runtime.kind === 'bun' ? ['--preload', path.join(root, 'test/lite-bun.js')] : []
+      return sum(await pool(suite.alone ? 1 : os.availableParallelism(), files, file =>
+        tapOf(file, runtime.exec, [...before, path.join(root, file)], { timeoutMs: 300_000 })))
+    }
+  }
+}
+
+function testFiles (name) {
+  return fs.readdirSync(path.join(root, 'test', name))
+    .filter(file => file.endsWith('.test.js')).sort().map(file => `test/${name}/${file}`)
+}
+
+// ---- running ---------------------------------------------------------------
+
+// A program's TAP, counted. How it ended counts too, when its points do not say.
+async function tapOf (name, file, args, options) {
+  const tap = tapCounter()
+  const { code, signal, output, late } = await execute(file, args, { ...options, onOut: text => tap.write(text) })
+  const result = tap.end()
+  if (late) {
+    result.failed++
+    result.failures.push(`not over after ${options.timeoutMs / 1000} s`)
+  } else if (code !== 0 && result.failed === 0) {
+    result.failed++
+    result.failures.push(`ended with ${signal || `exit code ${code}`}`)
+  }
+  if (result.failed === 0) return result
+  const report = [`${name}:`, ...result.failures.slice(0, 20), ...stray(output)].join('\n')
+  return { ...result, report }
+}
+
+// What a program said besides TAP is often the reason: the end of stderr.
+function stray (output) {
+  return output.err.trim() ? ['stderr:', tail({ out: '', err: output.err }, 25)] : []
+}
+
+// -> { code, signal, late, output: { out, err } }. The whole process group is
+// killed at the end of its time: nothing outlives a test run.
+function execute (file, args, { timeoutMs, onOut } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const output = { out: '', err: '' }
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      kill(child.pid)
+    }, timeoutMs)
+    const stop = () => {
+      kill(child.pid)
+      process.exit(130)
+    }
+    process.once('SIGINT', stop)
+    process.once('SIGTERM', stop)
+    child.stdout.setEncoding('utf8').on('data', text => {
+      if (onOut) onOut(text)
+      else output.out += text
+    })
+    child.stderr.setEncoding('utf8').on('data', text => { output.err = (output.err + text).slice(-100_000) })
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      clearTimeout(timer)
+      process.off('SIGINT', stop)
+      process.off('SIGTERM', stop)
+      resolve({ code, signal, late, output })
+    })
+  })
+}
+
+function kill (pid) {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function pool (size, items, work) {
+  const results = []
+  let next = 0
+  const worker = async () => {
+    while (next < items.length) {
+      const index = next++
+      results[index] = await work(items[index])
+    }
+  }
+  await Promise.all(Array.from({ length: size }, worker))
+  return results
+}
+
+function sum (results) {
+  const total = { passed: 0, failed: 0, skipped: 0, report: '' }
+  for (const { passed, failed, skipped, report } of results) {
+    total.passed += passed
+    total.failed += failed
+    total.skipped += skipped
+    if (report) total.report += `${report}\n`
+  }
+  return total
+}
+
+function tail ({ out, err }, lines = 60) {
+  return `${out}\n${err}`.trim().split('\n').slice(-lines).join('\n')
+}
+
+module.exports = { parts }
