@@ -3,6 +3,7 @@
 // The parent's side of a contestant's process: one command at a time, one line
 // each way. The same for worker.js on any runtime and for the C program.
 
+const { once } = require('node:events')
 const { spawn } = require('node:child_process')
 
 const ERRORS_KEPT = 4000 // characters of stderr
@@ -54,14 +55,18 @@ class Peer {
     this.#child.kill('SIGKILL')
   }
 
-  /** Ends the process, which closes its database first. */
+  /** Ends the process, which closes its database first, and waits for its end. */
   async quit () {
     if (this.#over) return
+    const ended = once(this.#child, 'close')
     try {
       await this.ask('quit', {}, 20000)
     } finally {
       this.#child.stdin.end()
     }
+    const late = setTimeout(() => this.kill(), 10000)
+    await ended
+    clearTimeout(late)
   }
 
   #read (chunk) {
