@@ -56,13 +56,14 @@ function readOptions (options) {
 /**
  * Copies the database to a file.
  *
- * @param {object} client call(op, args, options)
+ * @param {Database} db
  * @param {string|URL} file an existing one is replaced when the copy is whole
  * @param {{ onProgress?: Function, pagesPerStep?: number, signal?: AbortSignal }} [options]
  *   onProgress gets { remaining, total, percent }, in pages; what it throws ends the backup
  * @returns {Promise<{ path: string, pages: number }>}
  */
-async function backup (client, file, options = {}) {
+async function backup (db, file, options = {}) {
+  const { client } = db
   const { onProgress, pagesPerStep, signal } = readOptions(options)
   const target = readPath(file, 'backup')
   signal?.throwIfAborted()
@@ -84,17 +85,16 @@ async function backup (client, file, options = {}) {
 /**
  * Replaces the content of the database by that of a file, which must be a SQLite database.
  *
- * @param {object} db the handle, whose knowledge of its tables ends here
- * @param {object} client call(op, args, options)
+ * @param {Database} db
  * @param {string|URL} file
  */
-async function restore (db, client, file, options = {}) {
+async function restore (db, file, options = {}) {
   checkOptions(options, [], 'restore')
   const source = readPath(file, 'restore')
   try {
-    await client.call('restore', [source], UNHURRIED)
+    await db.client.call('restore', [source], UNHURRIED)
   } finally {
-    forget(db)
+    forget(db.client)
   }
 }
 

@@ -163,15 +163,14 @@ function checkOptions (options) {
  * Applies what is missing. Several processes may do this at once: a file that another one has
  * applied meanwhile is done.
  *
- * @param {object} db a database handle (get and all)
- * @param {object} client call(op, args, options)
+ * @param {Database} db
  * @param {string|URL} dir
  * @param {{ dryRun?: boolean, onProgress?: Function, signal?: AbortSignal }} [options]
  *   onProgress gets { version, name, index, count, ms }: before each file with ms null, and after
  * @returns {Promise<{ applied, current, pending }>} applied: by this call; current: the last
  *   version, null on a database without any; pending: what dryRun has left
  */
-async function migrate (db, client, dir, options = {}) {
+async function migrate (db, dir, options = {}) {
   checkOptions(options)
   if (dir instanceof URL) dir = fileURLToPath(dir)
   if (typeof dir !== 'string' || dir === '') throw expected('UC_OPTION', 'migrate', 'a folder of .sql files', dir)
@@ -188,23 +187,23 @@ async function migrate (db, client, dir, options = {}) {
       signal?.throwIfAborted()
       const { version, name } = migration
       onProgress?.({ version, name, index, count: pending.length, ms: null })
-      const ms = await apply(db, client, migrations, migration, signal)
+      const ms = await apply(db, migrations, migration, signal)
       result.current = version
       if (ms === null) continue
       result.applied.push({ version, name, ms })
       onProgress?.({ version, name, index, count: pending.length, ms })
     }
   } finally {
-    forget(db)
+    forget(db.client)
   }
   return result
 }
 
 // How long the file took, or null when another process has applied it.
-async function apply (db, client, migrations, { version, name, checksum, sql, loose }, signal) {
+async function apply (db, migrations, { version, name, checksum, sql, loose }, signal) {
   const began = performance.now()
   try {
-    await client.call('migrate_apply', [version, name, checksum, sql, loose], { ...UNHURRIED, signal })
+    await db.client.call('migrate_apply', [version, name, checksum, sql, loose], { ...UNHURRIED, signal })
   } catch (err) {
     if (signal?.aborted && err === signal.reason) throw err
     // Another process may have been faster: then the record is there, and it is ours.

@@ -14,6 +14,9 @@ const write = require('./table/write')
 
 const DEFAULTS = Object.freeze({ limit: 100, maxLimit: 10000 })
 
+// insertMany: up to this many rows of an array go at once.
+const SMALL = 1000
+
 const TABLE_OPTIONS = ['schema', 'key', 'limit', 'maxLimit']
 const CALL_OPTIONS = ['timeoutMs', 'signal', 'integers']
 
@@ -66,6 +69,53 @@ function readLimit (value, name, fallback) {
   return value
 }
 
+// An iterator over the rest of an array.
+function from (rows, index) {
+  return { next: () => index < rows.length ? { value: rows[index++], done: false } : { value: undefined, done: true } }
+}
+
+// The rows of a statement that is only known once the schema is.
+class Rows {
+  #open
+  #opening = null
+  #cursor = null
+
+  constructor (open) {
+    this.#open = open
+  }
+
+  next () {
+    return this.#cursor === null ? this.#begin('next') : this.#cursor.next()
+  }
+
+  return (value) {
+    if (this.#opening === null) {
+      this.#opening = Promise.resolve()
+      this.#cursor = { next: async () => ({ value: undefined, done: true }), return: async (value) => ({ value, done: true }) }
+    }
+    return this.#cursor === null ? this.#begin('return', value) : this.#cursor.return(value)
+  }
+
+  async throw (err) {
+    await this.return()
+    throw err
+  }
+
+  [Symbol.asyncIterator] () {
+    return this
+  }
+
+  async [Symbol.asyncDispose] () {
+    await this.return()
+  }
+
+  async #begin (method, value) {
+    if (this.#opening === null) this.#opening = this.#open()
+    this.#cursor ??= await this.#opening
+    return this.#cursor[method](value)
+  }
+}
+
 class Table {
   #verbs
   #schemas
@@ -79,9 +129,9 @@ class Table {
    * @param {object} verbs  a database handle, transaction or snapshot
    * @param {string} name
    * @param {object} [options] schema, key, limit, maxLimit
-   * @param {object} [home] the database handle whose knowledge of the schema is shared
+   * @param {Client} [client] the session of the verbs, which shares what is known of the schema
    */
-  constructor (verbs, name, options = {}, home = verbs) {
+  constructor (verbs, name, options = {}, client = undefined) {
     if (typeof name !== 'string' || name === '') {
       throw new UndercroftError('UC_TABLE', `table: expected a table's name, got ${describe(name)}`)
     }
@@ -91,7 +141,7 @@ class Table {
       }
     }
     this.#verbs = verbs
-    this.#schemas = schemasOf(verbs, home)
+    this.#schemas = schemasOf(verbs, client)
     this.#name = name
     this.#schema = options.schema
     this.#key = readNames(options.key, 'key')
@@ -193,12 +243,16 @@ class Table {
   }
 
   /** Every row that matches, in order, in constant memory. */
-  async * iterate (query = {}, options) {
-    const rest = readOptions(options, [], 'iterate')
-    select.checkKeys(query, ['where', 'order', 'columns'], 'iterate')
-    const read = select.readQuery(query, this.#limits, 'iterate')
-    const { sql, params } = await this.#do((entry) => select.scanStatement(entry, read))
-    yield * this.#verbs.iterate(sql, params, rest)
+  iterate (query = {}, options) {
+    return new Rows(async () => {
+      const rest = readOptions(options, [], 'iterate')
+      select.checkKeys(query, ['where', 'order', 'columns'], 'iterate')
+      const read = select.readQuery(query, this.#limits, 'iterate')
+      return await this.#do((entry) => {
+        const { sql, params } = select.scanStatement(entry, read)
+        return this.#verbs.iterate(sql, params, rest)
+      })
+    })
   }
 
   /** { changes, lastInsertRowid }, or with `returning` the row as it was stored. */
@@ -211,17 +265,37 @@ class Table {
     })
   }
 
-  /** Any number of rows in one transaction: all or none. */
+  /** Any number of rows, from anything that iterates, in one transaction: all or none. */
   async insertMany (rows, options) {
     const rest = readOptions(options, [], 'insertMany')
-    if (rows === null || rows === undefined || typeof rows === 'string' || typeof rows[Symbol.iterator] !== 'function') {
+    const start = typeof rows === 'object' && rows !== null ? rows[Symbol.asyncIterator] ?? rows[Symbol.iterator] : undefined
+    if (typeof start !== 'function' || ArrayBuffer.isView(rows)) {
       throw new UndercroftError('UC_QUERY', `insertMany: expected rows (anything that iterates), got ${describe(rows)}`)
     }
-    const list = Array.isArray(rows) ? rows : Array.from(rows)
-    return await this.#do((entry) => {
-      if (list.length === 0) return { changes: 0, lastInsertRowid: 0 }
-      const { sql, names } = write.insertManyStatement(entry, list[0])
-      return this.#verbs.many(sql, list.map((row, i) => write.rowParams(names, row, i)), rest)
+    if (Array.isArray(rows)) {
+      if (rows.length === 0) return { changes: 0, lastInsertRowid: 0 }
+      return await this.#do((entry) => {
+        const { sql, names } = write.insertManyStatement(entry, rows[0])
+        const params = rows.length <= SMALL
+          ? rows.map((row, i) => write.rowParams(names, row, i))
+          : new write.RowParams(names, rows[0], from(rows, 1))
+        return this.#verbs.many(sql, params, rest)
+      })
+    }
+    const iterator = start.call(rows)
+    const first = await iterator.next()
+    if (first.done) return { changes: 0, lastInsertRowid: 0 }
+    // A stream flows once: after an error it cannot be tried again, as #do() would.
+    let spent = null
+    return await this.#do(async (entry) => {
+      if (spent !== null) throw spent
+      const { sql, names } = write.insertManyStatement(entry, first.value)
+      try {
+        return await this.#verbs.many(sql, new write.RowParams(names, first.value, iterator), rest)
+      } catch (err) {
+        spent = err
+        throw err
+      }
     })
   }
 

@@ -3,8 +3,8 @@
 // schema - what a table is made of, read from the database itself and kept.
 //
 // One Schemas belongs to one set of verbs (a database handle, a transaction). A transaction's
-// looks into its database's first and keeps what it had to read itself: a table that it has
-// created or altered may never be committed. A kept entry is a guess: whoever finds that it does
+// looks into its handle's too and keeps what it had to read itself: a table that it has created
+// or altered may never be committed. A kept entry is a guess: whoever finds that it does
 // not fit (an unknown column, an engine error that names the schema) reads it again, once.
 //
 // While an entry is being read, every later call on any table of the same verbs waits for it
@@ -129,7 +129,7 @@ class Schemas {
   }
 
   peek (id) {
-    return this.#entries.get(id) ?? this.#parent?.peek(id)
+    return this.#entries.get(id) ?? (this.#parent === null ? undefined : known.get(this.#parent)?.peek(id))
   }
 
   forget () {
@@ -166,19 +166,26 @@ class Schemas {
 
 const known = new WeakMap()
 
-// verbs: what runs the statements; home: the database handle whose knowledge is shared.
-function schemasOf (verbs, home = verbs) {
-  let schemas = known.get(verbs)
+/**
+ * What is known of the tables that `verbs` reach.
+ *
+ * @param {object} verbs a database handle, a transaction or a snapshot
+ * @param {object} [client] the session they share, under which the handle's knowledge stands
+ */
+function schemasOf (verbs, client) {
+  const isHandle = client === undefined || verbs.client === client
+  const key = isHandle ? client ?? verbs : verbs
+  let schemas = known.get(key)
   if (schemas === undefined) {
-    schemas = new Schemas(verbs, home === verbs ? undefined : schemasOf(home))
-    known.set(verbs, schemas)
+    schemas = new Schemas(verbs, isHandle ? null : client)
+    known.set(key, schemas)
   }
   return schemas
 }
 
-// Drops all that is known about the tables of a handle: after a migration or a restore.
-function forget (verbs) {
-  known.get(verbs)?.forget()
+// Drops all that is known about the tables of a session: after a migration or a restore.
+function forget (client) {
+  known.get(client)?.forget()
 }
 
 module.exports = { Entry, forget, schemasOf }

@@ -69,31 +69,74 @@ function insertStatement (entry, row, returning) {
 
 // One statement for many rows: the first row says which columns, every row gives just these.
 function insertManyStatement (entry, first) {
-  const { names, shape } = readRow(first, 'insertMany: row 0')
-  if (names.length === 0) throw fail('insertMany: row 0 gives no column')
+  const { names, shape } = readRow(first, 'insertMany: row 1')
+  if (names.length === 0) throw fail('insertMany: row 1 gives no column')
   return { names, sql: entry.plan(`i${shape}`, () => insertSql(entry, names, 'insertMany')) }
 }
 
-// The parameters of row number `index`.
+function uneven (index, message) {
+  return new UndercroftError('UC_QUERY',
+    `insertMany: row ${index + 1} ${message}; every row gives the same columns (null is a value)`, { index })
+}
+
+// The parameters of row number `index` (from 0; messages count from 1).
 function rowParams (names, row, index) {
-  if (!isRow(row)) throw fail(`insertMany: row ${index}: expected an object of columns, got ${describe(row)}`)
+  if (!isRow(row)) {
+    throw new UndercroftError('UC_QUERY', `insertMany: row ${index + 1}: expected an object of columns, got ${describe(row)}`, { index })
+  }
   const params = new Array(names.length)
   for (let i = 0; i < names.length; i++) {
     const value = row[names[i]]
-    if (value === undefined) {
-      throw fail(`insertMany: row ${index} does not give "${names[i]}", which row 0 gives; every row gives the same columns (null is a value)`)
-    }
+    if (value === undefined) throw uneven(index, `does not give "${names[i]}", which the first one gives`)
     params[i] = value
   }
   let given = 0
   for (const name in row) {
     given++
     if (given <= names.length && names[given - 1] === name) continue
-    if (row[name] !== undefined && !names.includes(name)) {
-      throw fail(`insertMany: row ${index} gives "${name}", which row 0 does not give; every row gives the same columns`)
-    }
+    if (row[name] !== undefined && !names.includes(name)) throw uneven(index, `gives "${name}", which the first one does not give`)
   }
   return params
+}
+
+/**
+ * Rows on their way into many(): each becomes its parameters when its turn comes, so that a
+ * large array does not hold the event loop and a stream is never all in memory.
+ */
+class RowParams {
+  #names
+  #first
+  #iterator
+  #index = 0
+  // The same object each time: many() takes the value out before it asks again.
+  #step = { value: undefined, done: false }
+
+  constructor (names, first, iterator) {
+    this.#names = names
+    this.#first = first
+    this.#iterator = iterator
+  }
+
+  [Symbol.asyncIterator] () {
+    return this
+  }
+
+  next () {
+    const index = this.#index++
+    if (index === 0) return this.#give(this.#first, 0)
+    const step = this.#iterator.next()
+    if (typeof step.then === 'function') return step.then((step) => step.done ? step : this.#give(step.value, index))
+    return step.done ? step : this.#give(step.value, index)
+  }
+
+  return () {
+    return this.#iterator.return?.()
+  }
+
+  #give (row, index) {
+    this.#step.value = rowParams(this.#names, row, index)
+    return this.#step
+  }
 }
 
 function upsertStatement (entry, row, conflict, returning) {
@@ -151,6 +194,7 @@ function deleteStatement (entry, idOrWhere, all) {
 }
 
 module.exports = {
+  RowParams,
   deleteStatement,
   insertManyStatement,
   insertStatement,

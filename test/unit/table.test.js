@@ -76,9 +76,15 @@ t.test('insertMany: any number, all or none', async (t) => {
   t.equal(await users.count(), 40000)
   t.same(await users.insertMany([]), { changes: 0, lastInsertRowid: 0 })
   t.equal((await users.insertMany(new Set([{ name: 'set' }]))).changes, 1, 'anything that iterates')
-  await refused(t, users.insertMany([{ name: 'a', age: 1 }, { name: 'b' }]), 'UC_QUERY', 'row 1 does not give "age"')
-  await refused(t, users.insertMany([{ name: 'a' }, { name: 'b', age: 1 }]), 'UC_QUERY', 'row 1 gives "age"')
-  await refused(t, users.insertMany([{ name: 'a' }, null]), 'UC_QUERY', 'row 1: expected an object')
+  async function * stream (count) {
+    for (let i = 0; i < count; i++) yield { name: `s${i}` }
+  }
+  t.equal((await users.insertMany(stream(5000))).changes, 5000, 'a stream')
+  t.same(await users.insertMany(stream(0)), { changes: 0, lastInsertRowid: 0 })
+  await refused(t, users.insertMany([...rows.slice(0, 1500), { name: 'x' }]), 'UC_QUERY', 'row 1501 does not give "age"')
+  await refused(t, users.insertMany([{ name: 'a', age: 1 }, { name: 'b' }]), 'UC_QUERY', 'row 2 does not give "age"')
+  await refused(t, users.insertMany([{ name: 'a' }, { name: 'b', age: 1 }]), 'UC_QUERY', 'row 2 gives "age"')
+  await refused(t, users.insertMany([{ name: 'a' }, null]), 'UC_QUERY', 'row 2: expected an object')
   await refused(t, users.insertMany('abc'), 'UC_QUERY', 'expected rows')
   await failure(users.insertMany([{ name: 'fine', email: 'dup' }, { name: 'b', email: 'dup' }]))
   t.equal(await users.count({ name: 'fine' }), 0, 'nothing of a failed insertMany stays')
