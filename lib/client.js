@@ -1,0 +1,718 @@
+'use strict'
+
+// The client of one session with a core, whatever the door.
+//
+//   query() ──> writer ──turn ends, or 64 calls──> native.submit()
+//     │ slot in calls[]                                 │
+//   promise <── settle <── reply() <── pump() <── native.take() <── wake()
+//
+// Invariants:
+//  - calls[slot] is the record of the call in flight with that slot; its id is
+//    generation << 20 | slot, never 0, and 0 while the slot is free.
+//  - a record is released exactly once, by #settle or #fail; the promise it
+//    held can then only be settled with what they passed on.
+//  - requests reach the core in the order in which the verbs were called.
+//  - promises are only resolved here, never rejected: a failure resolves with
+//    an async function that throws, made only then, which is how the stack of
+//    the error names the awaiting caller at no cost to the calls that succeed.
+
+const { ops, names, isRead, kinds } = require('./ops')
+const { Writer } = require('./codec/encode')
+const { INTEGERS } = require('./codec/cell')
+const { OBJECTS, ARRAYS, NO_SHAPE } = require('./codec/shape')
+const decode = require('./codec/decode')
+const { Statements } = require('./statements')
+const { readCall } = require('./options')
+const { UndercroftError, expected, fromWire } = require('./errors')
+const { listen, unlisten } = require('./abort')
+
+const SLOT_BITS = 20
+const SLOT_MASK = (1 << SLOT_BITS) - 1
+const MAX_GENERATION = 0x7ff
+
+// A batch leaves at this many calls or bytes even before the turn ends.
+const BATCH_CALLS = 64
+const BATCH_BYTES = 48 * 1024
+const WRITER_BYTES = 64 * 1024
+const INBOX_BYTES = 256 * 1024
+
+// How long decoding may hold the event loop before it yields.
+const BUDGET_MS = 2
+// The clock is read after this many bytes of replies.
+const CLOCK_BYTES = 16 * 1024
+
+const HEAD_BYTES = 4
+
+// States of a client.
+const OPEN = 0
+const CLOSING = 1
+const CLOSED = 2
+
+// What a call wants of its reply.
+const want = Object.freeze({
+  ROW: 0, OBJECTS: 1, ARRAYS: 2, RUN: 3, BYTES: 4, MULTI: 5, VALUE: 6, PAGE: 7
+})
+
+class Call {
+  constructor (slot) {
+    this.id = 0
+    this.slot = slot
+    this.generation = 0
+    this.next = -1
+    this.resolve = null
+    this.want = 0
+    this.op = 0
+    this.integers = 0
+    this.batch = 0
+    this.prepared = null
+    this.shape = null
+    this.signal = null
+    this.onAbort = null
+    this.trace = null
+  }
+}
+
+// A static executor: no closure per call.
+let resolveOfLast = null
+function executor (resolve) {
+  resolveOfLast = resolve
+}
+
+const done = Promise.resolve()
+
+class Client {
+  #native
+  #statements
+  #lastSql = null
+  #lastPrepared = null
+  #calls = []
+  #free = -1
+  #writer = new Writer(WRITER_BYTES)
+  #count = 0
+  #write = false
+  #batch = 1
+  #scheduled = false
+  #onTurn
+  #turnOpen = false
+  #endTurn
+  #inbox = Buffer.allocUnsafeSlow(INBOX_BYTES)
+  #inboxView
+  #buf
+  #view
+  #pos = 0
+  #end = 0
+  #partial = null
+  #resuming = false
+  #held = false
+  #hold = { client: null }
+  #closing = null
+  #activities = 0
+  #quiet = null
+  #guard = null
+  #gate = false
+  #state = OPEN
+  #inFlight = 0
+  #maxQueue
+  #stacks
+  #integers
+
+  /**
+   * @param {Function} connect (wake) -> native session, see transport/addon.js
+   * @param {object} options normalised options of `open`
+   */
+  constructor (connect, options) {
+    this.options = options
+    this.#maxQueue = options.maxQueue
+    this.#stacks = options.stacks
+    this.#integers = INTEGERS.indexOf(options.integers)
+    this.#statements = new Statements(options.statementCache)
+    this.#inboxView = viewOf(this.#inbox)
+    this.#buf = this.#inbox
+    this.#view = this.#inboxView
+    this.#onTurn = () => {
+      this.#scheduled = false
+      if (this.#count > 0) this.flush()
+    }
+    this.#endTurn = () => this.endTurn()
+    this.#native = connect(Client.#waker(this, this.#hold))
+  }
+
+  // The core keeps this function for as long as the session lives. It must not
+  // keep an idle client that nobody else holds, and must keep a busy one. Made
+  // here because a closure of the constructor would hold `this`.
+  static #waker (client, hold) {
+    const weak = new WeakRef(client)
+    return function wake () {
+      const awake = hold.client !== null ? hold.client : weak.deref()
+      if (awake !== undefined && !awake.#resuming) awake.#pump()
+    }
+  }
+
+  get native () { return this.#native }
+  get integers () { return this.#integers }
+  get inFlight () { return this.#inFlight }
+  get closed () { return this.#state !== OPEN }
+
+  /** (op, sql) -> Error or null, asked for each call of the handle; or null. */
+  setGuard (guard) {
+    this.#guard = guard
+    this.#gate = guard !== null || this.#state !== OPEN
+  }
+
+  /**
+   * Runs one statement. Never throws: everything that is wrong rejects.
+   *
+   * @param {number} op GET, ALL, RUN or JSON
+   * @param {number} wanted what of `want` the promise brings
+   * @param {string} sql
+   * @param {Array|object} [params]
+   * @param {{ timeoutMs?, signal?, integers? }} [opts]
+   * @param {object|null} scope transaction or snapshot, null for the handle
+   */
+  query (op, wanted, sql, params, opts, scope) {
+    if (this.#gate || this.#inFlight >= this.#maxQueue || scope !== null) {
+      const err = this.refusal(op, sql, scope)
+      if (err !== null) return Promise.reject(err)
+    }
+    const w = this.#writer
+    if (w.pos > BATCH_BYTES) this.flush()
+    let call = null
+    let start = w.pos
+    try {
+      let integers = this.#integers
+      let timeoutMs = -1
+      let signal = null
+      if (opts !== undefined || (scope !== null && scope.limited)) {
+        const o = readCall(opts, integers)
+        integers = o.integers
+        timeoutMs = o.timeoutMs
+        signal = o.signal
+        if (scope !== null && scope.limited) {
+          timeoutMs = scope.timeLeft(timeoutMs)
+          if (signal === null) signal = scope.signal
+        }
+        if (signal !== null && signal.aborted) return Promise.reject(signal.reason)
+      }
+      const prepared = sql === this.#lastSql ? this.#lastPrepared : this.prepared(sql)
+      start = w.pos
+      const shape = prepared.shape
+      call = this.#take()
+      w.head(6, op, call.id, timeoutMs, scope)
+      w.statement(prepared.sid, shape.id)
+      w.params(params)
+      call.op = op
+      call.want = wanted
+      call.integers = integers
+      call.prepared = prepared
+      call.shape = shape
+      if (signal !== null) listen(this, call, signal)
+    } catch (err) {
+      w.pos = start
+      if (call !== null) this.#release(call)
+      return Promise.reject(this.#blame(err, sql, op))
+    }
+    return this.#enqueue(call)
+  }
+
+  /**
+   * Runs any operation of the table whose arguments are plain values.
+   *
+   * @param {number|string} op number, or name as in the core's table
+   * @param {Array} [args]
+   * @param {{ timeoutMs?, signal? }} [opts]
+   * @param {object|null} [scope]
+   * @returns {Promise} the value of the reply
+   */
+  call (op, args = [], opts = undefined, scope = null) {
+    if (typeof op === 'string') {
+      const number = names.indexOf(op)
+      if (number < 0) {
+        return Promise.reject(new UndercroftError('UC_OP', `unknown operation ${op}`))
+      }
+      op = number
+    }
+    return this.send({
+      op,
+      want: op === ops.EXEC ? want.RUN : want.VALUE,
+      opts,
+      scope,
+      sql: op === ops.EXEC ? args[0] : undefined,
+      fields: args.length,
+      write (w) {
+        for (const arg of args) w.any(arg)
+      }
+    })
+  }
+
+  /** Runs a script of any number of statements. */
+  exec (sql, opts, scope) {
+    if (typeof sql !== 'string') {
+      return Promise.reject(expected('UC_PARAM_TYPE', 'sql', 'a string', sql))
+    }
+    if (!sql.isWellFormed()) {
+      return Promise.reject(new UndercroftError('UC_PARAM_TYPE',
+        'sql: expected well-formed text, got text with a lone surrogate'))
+    }
+    return this.call(ops.EXEC, [sql], opts, scope)
+  }
+
+  /**
+   * The general form of a call, for everything that is not the hot path.
+   *
+   * @param {object} request
+   *   op, want, opts, scope; fields and write(w, subject): the arguments;
+   *   sql: named by errors; subject: what the reply's shape belongs to, made
+   *   by subject() just before the request is written; going: part of
+   *   something begun earlier, which a closing client lets finish
+   */
+  send ({ op, want: wanted, opts, scope, sql, fields, write, subject, going }) {
+    const err = this.refusal(op, sql, scope, going)
+    if (err !== null) return Promise.reject(err)
+    const w = this.#writer
+    if (w.pos > BATCH_BYTES) this.flush()
+    let start = w.pos
+    let call = null
+    try {
+      const o = readCall(opts, this.#integers)
+      let { timeoutMs, signal } = o
+      const { integers } = o
+      if (scope !== null && scope.limited && op !== ops.TX_END) {
+        timeoutMs = scope.timeLeft(timeoutMs)
+        if (signal === null) signal = scope.signal
+      }
+      if (signal !== null && signal.aborted) return Promise.reject(signal.reason)
+      const about = subject !== undefined ? subject() : { sql, shape: NO_SHAPE }
+      start = w.pos
+      call = this.#take()
+      w.head(3 + fields, op, call.id, timeoutMs, scope === CLOSER ? null : scope)
+      write(w, about)
+      call.op = op
+      call.want = wanted
+      call.integers = integers
+      call.prepared = about
+      call.shape = about.shape
+      if (signal !== null) listen(this, call, signal)
+    } catch (err) {
+      w.pos = start
+      if (call !== null) this.#release(call)
+      return Promise.reject(this.#blame(err, sql, op))
+    }
+    return this.#enqueue(call)
+  }
+
+  /** Sends a request that wants no reply. Ignored once the client is closed. */
+  post (op, args) {
+    if (this.#state === CLOSED) return
+    const w = this.#writer
+    w.head(3 + args.length, op, 0, -1, null)
+    for (const arg of args) w.any(arg)
+    this.#written(op)
+  }
+
+  /**
+   * The session's record of `sql`; a new one is announced to the core in front
+   * of what is written next. Throws for what is not SQL text.
+   */
+  prepared (sql) {
+    if (sql === this.#lastSql) return this.#lastPrepared
+    let prepared = this.#statements.find(sql)
+    if (prepared === undefined) {
+      prepared = this.#statements.make(sql, this.#lastPrepared)
+      const w = this.#writer
+      w.head(5, ops.DEFINE, 0, -1, null)
+      w.uint(prepared.sid)
+      w.text(sql, 0)
+      this.#statements.add(prepared)
+      this.#written(ops.DEFINE)
+    }
+    this.#lastSql = sql
+    this.#lastPrepared = prepared
+    return prepared
+  }
+
+  /** Why a call may not start now, or null. */
+  refusal (op, sql, scope, going = scope !== null) {
+    if (this.#state === CLOSED || (this.#state === CLOSING && !going)) {
+      return new UndercroftError('UC_CLOSED', 'the handle is closed',
+        { sql, op: names[op], outcome: 'not-sent' })
+    }
+    if (scope !== null) {
+      const err = scope.refusal(op)
+      if (err !== null) return err
+    } else if (this.#guard !== null && !going) {
+      const err = this.#guard(op, sql)
+      if (err !== null) return err
+    }
+    // What ends a transaction or a cursor frees room: it is always let in.
+    if (this.#inFlight >= this.#maxQueue && (op < ops.CURSOR_OPEN || op === ops.TX_BEGIN)) {
+      return new UndercroftError('UC_BUSY',
+        `${this.#inFlight} calls are in flight, as many as the option maxQueue allows`,
+        { sql, op: names[op], outcome: 'not-run', retryable: true })
+    }
+    return null
+  }
+
+  /** Hands what was written over to the core. */
+  flush () {
+    const w = this.#writer
+    const count = this.#count
+    if (count === 0 || this.#state === CLOSED) return
+    const write = this.#write
+    if (write && this.#turnOpen) this.endTurn()
+    const length = w.pos
+    this.#count = 0
+    this.#write = false
+    this.#batch++
+    w.pos = 0
+    this.#native.submit(w.buf, length, count, write)
+    // One huge blob must not stay allocated for ever.
+    if (w.cap > 16 * WRITER_BYTES) w.adopt(Buffer.allocUnsafeSlow(WRITER_BYTES))
+  }
+
+  /** Called before a blocking read: its snapshot ends with the turn. */
+  openTurn () {
+    if (this.#turnOpen) return
+    this.#turnOpen = true
+    done.then(this.#endTurn)
+  }
+
+  endTurn () {
+    if (!this.#turnOpen) return
+    this.#turnOpen = false
+    if (this.#state !== CLOSED) this.#native.endTurn()
+  }
+
+  /** Asks the core to stop the call with this id, if it is still in flight. */
+  cancel (id) {
+    const call = this.#calls[id & SLOT_MASK]
+    if (call === undefined || call.id !== id) return
+    this.post(ops.CANCEL, [id, 0])
+    this.flush()
+  }
+
+  /**
+   * Something of several calls (a transaction, a stream of rows) begins; it
+   * may go on while the client closes. Each is ended by `leave`.
+   */
+  enter () {
+    this.#activities++
+  }
+
+  leave () {
+    if (--this.#activities === 0 && this.#quiet !== null) this.#quiet()
+  }
+
+  /** Waits for what is in flight, then ends the session. Idempotent. */
+  close () {
+    if (this.#closing === null) this.#closing = this.#close()
+    return this.#closing
+  }
+
+  async #close () {
+    if (this.#state === CLOSED) return
+    this.#state = CLOSING
+    this.#gate = true
+    if (this.#activities > 0) {
+      await new Promise((resolve) => { this.#quiet = resolve })
+    }
+    if (this.#state === CLOSED) return
+    try {
+      await this.call(ops.CLOSE, [], { timeoutMs: 0 }, CLOSER)
+    } catch (err) {
+      // destroy() overtook it, or the database never opened: nothing to wait for.
+    }
+    this.destroy()
+  }
+
+  /**
+   * Ends the session at once: what is in flight rejects with UC_CLOSED.
+   *
+   * @param {Error} [cause]
+   */
+  destroy (cause) {
+    if (this.#state === CLOSED) return
+    this.#state = CLOSED
+    this.#gate = true
+    const unsent = this.#batch
+    this.#count = 0
+    this.#writer.pos = 0
+    this.#partial = null
+    this.#pos = this.#end = 0
+    this.#native.destroy()
+    for (const call of this.#calls) {
+      if (call.id === 0) continue
+      const outcome = call.batch === unsent ? 'not-sent' : 'unknown'
+      const { sql } = call.prepared
+      const op = names[call.op]
+      this.#fail(call, () => new UndercroftError('UC_CLOSED',
+        'the handle was closed while the call was in flight', { sql, op, outcome, cause }))
+    }
+    this.#idle()
+    if (this.#quiet !== null) this.#quiet()
+  }
+
+  #take () {
+    let call
+    if (this.#free >= 0) {
+      call = this.#calls[this.#free]
+      this.#free = call.next
+    } else {
+      call = new Call(this.#calls.length)
+      this.#calls.push(call)
+    }
+    const generation = call.generation === MAX_GENERATION ? 1 : call.generation + 1
+    call.generation = generation
+    call.id = generation << SLOT_BITS | call.slot
+    this.#inFlight++
+    return call
+  }
+
+  #release (call) {
+    if (call.signal !== null) unlisten(call)
+    call.id = 0
+    call.resolve = null
+    call.prepared = null
+    call.trace = null
+    call.next = this.#free
+    this.#free = call.slot
+    this.#inFlight--
+  }
+
+  #enqueue (call) {
+    const promise = new Promise(executor)
+    call.resolve = resolveOfLast
+    call.batch = this.#batch
+    if (this.#stacks) call.trace = new Error('trace')
+    if (!this.#held) this.#busy()
+    this.#written(call.op)
+    return promise
+  }
+
+  #written (op) {
+    if (!isRead[op]) this.#write = true
+    // A define is followed by its statement: it would only make two batches.
+    if (++this.#count >= BATCH_CALLS && op !== ops.DEFINE) {
+      this.flush()
+    } else if (!this.#scheduled) {
+      this.#scheduled = true
+      done.then(this.#onTurn)
+    }
+  }
+
+  // Calls are in flight: the process stays alive, and so does this object.
+  #busy () {
+    this.#held = true
+    this.#hold.client = this
+    this.#native.ref()
+  }
+
+  #idle () {
+    if (!this.#held) return
+    this.#held = false
+    this.#hold.client = null
+    if (this.#state !== CLOSED) this.#native.unref()
+  }
+
+  // Takes and decodes replies until there are none or the budget is spent.
+  #pump () {
+    if (this.#state === CLOSED) return
+    const began = performance.now()
+    let bytes = 0
+    for (;;) {
+      while (this.#pos < this.#end) {
+        const from = this.#pos
+        if (this.#partial !== null) this.#pages(began)
+        else this.#next(began)
+        // The inbox was taken away by a callback that destroyed the client.
+        if (this.#state === CLOSED) return
+        bytes += this.#pos - from
+        if (this.#partial !== null || bytes >= CLOCK_BYTES) {
+          bytes = 0
+          if (performance.now() - began >= BUDGET_MS) return this.#yield()
+        }
+      }
+      if (!this.#refill()) break
+    }
+    if (this.#inFlight === 0) this.#idle()
+  }
+
+  #yield () {
+    this.#resuming = true
+    setImmediate(() => {
+      this.#resuming = false
+      this.#pump()
+    })
+  }
+
+  #refill () {
+    decode.forgetText()
+    let n = this.#native.take(this.#inbox)
+    if (n >= 0) {
+      this.#buf = this.#inbox
+      this.#view = this.#inboxView
+    } else {
+      // A reply larger than the inbox gets a buffer of its own, once.
+      this.#buf = Buffer.allocUnsafeSlow(-n)
+      this.#view = viewOf(this.#buf)
+      n = this.#native.take(this.#buf)
+    }
+    this.#pos = 0
+    this.#end = Math.max(n, 0)
+    return n > 0
+  }
+
+  // Settles the call whose reply stands at #pos.
+  #next (began) {
+    const b = this.#buf
+    const p = this.#pos
+    const length = b[p] | b[p + 1] << 8 | b[p + 2] << 16 | b[p + 3] << 24
+    const from = p + HEAD_BYTES
+    const end = from + length
+    if (length < decode.BODY || end > this.#end) {
+      this.#pos = this.#end
+      this.destroy(decode.badFrame('reply length'))
+      return
+    }
+    this.#pos = end
+    const id = this.#view.getUint32(from + 2)
+    const call = this.#calls[id & SLOT_MASK]
+    if (call === undefined || call.id !== id) return
+    let value
+    try {
+      const kind = b[from + decode.KIND]
+      if (kind === kinds.ROWS) {
+        const dv = this.#view
+        decode.rowsHeader(b, dv, from, end, call.shape)
+        const { shape } = decode.head
+        if (shape !== call.shape) call.prepared.shape = shape
+        if (call.want === want.ROW) {
+          value = decode.head.pages === 0
+            ? undefined
+            : decode.firstRow(b, dv, decode.head.p, end, this.#end, shape.count,
+              shape.columns.decoder(OBJECTS, call.integers))
+        } else {
+          this.#partial = {
+            call,
+            shape,
+            cursor: decode.head.cursor,
+            left: decode.head.pages,
+            p: decode.head.p,
+            end,
+            out: [],
+            rows: shape.columns.decoder(call.want === want.ARRAYS ? ARRAYS : OBJECTS, call.integers)
+          }
+          this.#pages(began)
+          return
+        }
+      } else if (kind === kinds.ERROR) {
+        this.#error(call, decode.valueAt(b, this.#view, from + decode.BODY, end))
+        return
+      } else {
+        value = decode.simple(b, this.#view, from, end, kind, call.integers)
+      }
+    } catch (err) {
+      const { sql } = call.prepared
+      const op = names[call.op]
+      this.#fail(call, () => blame(decode.frameError(err), sql, op))
+      return
+    }
+    this.#settle(call, value)
+  }
+
+  // Decodes pages of the reply in #partial until it is complete or time is up.
+  #pages (began) {
+    const partial = this.#partial
+    const { call } = partial
+    try {
+      while (partial.left > 0) {
+        partial.p = decode.page(this.#buf, this.#view, partial.p, partial.end,
+          partial.shape.count, partial.rows, partial.out)
+        if (--partial.left > 0 && performance.now() - began >= BUDGET_MS) {
+          // Nothing of this reply is left unread in the eyes of the loop in
+          // #pump, so it stands one byte before its end.
+          this.#pos = partial.end - 1
+          return
+        }
+      }
+    } catch (err) {
+      this.#partial = null
+      this.#pos = partial.end
+      const { sql } = call.prepared
+      const op = names[call.op]
+      this.#fail(call, () => blame(decode.frameError(err), sql, op))
+      return
+    }
+    this.#partial = null
+    this.#pos = partial.end
+    this.#settle(call, call.want === want.PAGE
+      ? { rows: partial.out, cursor: partial.cursor, shape: partial.shape }
+      : partial.out)
+  }
+
+  #settle (call, value) {
+    const { resolve } = call
+    this.#release(call)
+    resolve(value)
+  }
+
+  #error (call, map) {
+    if (call.signal !== null && map.code === 'UC_ABORTED' && call.signal.aborted) {
+      const { reason } = unlisten(call)
+      this.#fail(call, () => reason)
+      return
+    }
+    const { sql, parts } = call.prepared
+    const op = names[call.op]
+    this.#fail(call, () => {
+      // In a batch the error says which of its statements failed.
+      const part = parts === undefined ? undefined : parts[map?.index]
+      return fromWire(map, part === undefined ? sql : part, op)
+    })
+  }
+
+  #fail (call, make) {
+    const { resolve, trace } = call
+    this.#release(call)
+    resolve(fail(make, trace))
+  }
+
+  // Adds what the client knows to an error made while a call was written.
+  #blame (err, sql, op) {
+    return blame(err, sql, names[op])
+  }
+}
+
+// While a client closes, this scope lets its own last request through.
+const CLOSER = {
+  key: 0,
+  id: 0,
+  limited: false,
+  signal: null,
+  refusal () { return null }
+}
+
+function blame (err, sql, op) {
+  if (err instanceof UndercroftError) {
+    if (err.sql === undefined && typeof sql === 'string') err.sql = sql
+    if (err.op === undefined) err.op = op
+  }
+  return err
+}
+
+// Two turns of the microtask queue, so that the awaiting functions are linked
+// to this one when the error captures its stack.
+async function fail (make, trace) {
+  await null
+  await null
+  const err = make()
+  if (trace !== null && err instanceof UndercroftError) {
+    err.stack = `${err.name}: ${err.message}\n${String(trace.stack).split('\n').slice(1).join('\n')}`
+  }
+  throw err
+}
+
+function viewOf (buf) {
+  return new DataView(buf.buffer, buf.byteOffset, buf.length)
+}
+
+module.exports = { Client, want }

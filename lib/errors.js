@@ -1,0 +1,166 @@
+'use strict'
+
+// UndercroftError and the table of this project's own codes. Engine errors
+// keep the engine's name (SQLITE_CONSTRAINT_UNIQUE); ours begin with UC_.
+// `kind` is the word to branch on: it is the same over engines.
+
+const BRAND = Symbol.for('undercroft.error')
+const SQL_IN_MESSAGE = 1000
+
+// code -> kind and whether the same call may succeed when simply repeated.
+const codes = Object.freeze({
+  __proto__: null,
+  UC_TIMEOUT: { kind: 'timeout', retryable: false },
+  UC_ABORTED: { kind: 'abort', retryable: false },
+  UC_BUSY: { kind: 'busy', retryable: true },
+  UC_CLOSED: { kind: 'closed', retryable: false },
+  UC_SQL_EMPTY: { kind: 'usage', retryable: false },
+  UC_SQL_MULTI: { kind: 'usage', retryable: false },
+  UC_SQL_TRANSACTION: { kind: 'usage', retryable: false },
+  UC_SQL_CONNECTION: { kind: 'usage', retryable: false },
+  UC_SQL_READONLY: { kind: 'readonly', retryable: false },
+  UC_SQL_NO_ROWS: { kind: 'usage', retryable: false },
+  UC_PARAM_COUNT: { kind: 'usage', retryable: false },
+  UC_PARAM_NAME: { kind: 'usage', retryable: false },
+  UC_PARAM_TYPE: { kind: 'usage', retryable: false },
+  UC_VALUE_RANGE: { kind: 'usage', retryable: false },
+  UC_REPLY_TOO_LARGE: { kind: 'too-big', retryable: false },
+  UC_TX_SELF: { kind: 'usage', retryable: false },
+  UC_TX_EXPIRED: { kind: 'timeout', retryable: true },
+  UC_TX_CLOSED: { kind: 'usage', retryable: false },
+  UC_TX_OPEN: { kind: 'busy', retryable: true },
+  UC_CURSOR_EXPIRED: { kind: 'timeout', retryable: true },
+  UC_CURSORS: { kind: 'busy', retryable: true },
+  UC_WAL_FULL: { kind: 'full', retryable: true },
+  UC_OPTION: { kind: 'usage', retryable: false },
+  UC_OPTIONS_CONFLICT: { kind: 'usage', retryable: false },
+  UC_FRAME: { kind: 'internal', retryable: false },
+  UC_OP: { kind: 'internal', retryable: false },
+  UC_MIGRATION_CHANGED: { kind: 'usage', retryable: false },
+  UC_MIGRATION_MISSING: { kind: 'usage', retryable: false },
+  UC_MIGRATION_ORDER: { kind: 'usage', retryable: false },
+  UC_MIGRATION_FILE: { kind: 'usage', retryable: false },
+  UC_NO_ADDON: { kind: 'not-found', retryable: false },
+  UC_NO_IPC: { kind: 'usage', retryable: false },
+  UC_MEMORY: { kind: 'memory', retryable: true },
+  UC_INTERNAL: { kind: 'internal', retryable: false },
+  UC_TABLE: { kind: 'usage', retryable: false },
+  UC_COLUMN: { kind: 'usage', retryable: false },
+  UC_QUERY: { kind: 'usage', retryable: false },
+  UC_SYNC_UNAVAILABLE: { kind: 'usage', retryable: false },
+  UC_BACKUP: { kind: 'io', retryable: false }
+})
+
+/**
+ * The one error class. Fields besides `message`: `code`, `kind`, `retryable`,
+ * and where they are known `sql`, `param`, `column`, `outcome` ('not-run':
+ * it had no effect, 'unknown': it may have had, 'not-sent': it never left
+ * this process), `op`, `offset` (of a syntax error, in characters of the
+ * SQL) and `native` (the engine's number).
+ */
+class UndercroftError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {object} [info] any of the fields above, and `cause`
+   */
+  constructor (code, message, info) {
+    super(message, info !== undefined && info.cause !== undefined
+      ? { cause: info.cause }
+      : undefined)
+    const own = codes[code]
+    this.code = code
+    this.kind = own !== undefined ? own.kind : 'internal'
+    this.retryable = own !== undefined && own.retryable
+    if (info === undefined) return
+    for (const key of FIELDS) {
+      if (info[key] !== undefined && info[key] !== null) this[key] = info[key]
+    }
+  }
+
+  // Two copies of the package in one process agree on what is theirs.
+  static [Symbol.hasInstance] (value) {
+    if (this !== UndercroftError) {
+      return Function.prototype[Symbol.hasInstance].call(this, value)
+    }
+    return typeof value === 'object' && value !== null && value[BRAND] === true
+  }
+}
+
+const FIELDS = ['kind', 'retryable', 'sql', 'param', 'column', 'outcome', 'op',
+  'offset', 'index', 'native']
+
+// On the prototype and not enumerable, so that a logged error stays short.
+Object.defineProperty(UndercroftError.prototype, 'name', {
+  value: 'UndercroftError', configurable: true, writable: true
+})
+Object.defineProperty(UndercroftError.prototype, BRAND, { value: true })
+
+/**
+ * The error for an error reply of the core.
+ *
+ * @param {object} map the reply's map; hostile, so each field is checked
+ * @param {string} [sql] the statement of the call
+ * @param {string} [op] name of the operation
+ */
+function fromWire (map, sql, op) {
+  if (map === null || typeof map !== 'object' || typeof map.code !== 'string') {
+    return new UndercroftError('UC_FRAME', 'the core sent an error without a code', { sql, op })
+  }
+  const text = typeof map.message === 'string' ? map.message : map.code
+  return new UndercroftError(map.code, withSql(text, sql), {
+    kind: string(map.kind),
+    retryable: typeof map.retryable === 'boolean' ? map.retryable : undefined,
+    sql,
+    param: typeof map.param === 'number' ? map.param : string(map.param),
+    column: string(map.column),
+    outcome: string(map.outcome),
+    op,
+    offset: number(map.offset),
+    index: number(map.index),
+    native: number(map.native)
+  })
+}
+
+function withSql (text, sql) {
+  if (sql === undefined) return text
+  const cut = sql.length > SQL_IN_MESSAGE ? sql.slice(0, SQL_IN_MESSAGE) + '…' : sql
+  return `${text} (sql: ${cut})`
+}
+
+function string (value) {
+  return typeof value === 'string' ? value : undefined
+}
+
+function number (value) {
+  return typeof value === 'number' ? value : undefined
+}
+
+/** A wrong argument, as a sentence of the form "expected X, got Y". */
+function expected (code, what, wanted, got, info) {
+  return new UndercroftError(code, `${what}: expected ${wanted}, got ${describe(got)}`, info)
+}
+
+/** A value in a few words, for messages. Never throws, whatever the value. */
+function describe (value) {
+  if (value === null) return 'null'
+  switch (typeof value) {
+    case 'string':
+      return value.length > 40
+        ? `a string of ${value.length} characters`
+        : JSON.stringify(value)
+    case 'number': return Object.is(value, -0) ? '-0' : String(value)
+    case 'bigint': return `${value}n`
+    case 'boolean':
+    case 'undefined': return String(value)
+    case 'function': return 'a function'
+    case 'symbol': return 'a symbol'
+  }
+  if (Array.isArray(value)) return 'an array'
+  if (value instanceof Date) return 'a Date'
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return 'a buffer'
+  if (value instanceof Promise) return 'a promise'
+  return 'an object'
+}
+
+module.exports = { UndercroftError, codes, fromWire, expected, describe, withSql }

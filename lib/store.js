@@ -1,0 +1,74 @@
+'use strict'
+
+const { Client } = require('./client')
+const { Database } = require('./database')
+const { normalise, parseTarget } = require('./options')
+const { connector } = require('./transport/addon')
+
+/** What `open` returns: the data, and the life of the handle. */
+class Store {
+  #client
+  #ready = null
+
+  constructor (client, target) {
+    this.#client = client
+    this.target = target
+    this.db = new Database(client)
+  }
+
+  /**
+   * Resolves to the store when the database is open; rejects with the reason
+   * when it cannot be. Not asking is fine: each call then tells the same.
+   */
+  get ready () {
+    if (this.#ready === null) {
+      this.#ready = this.db.health().then(() => this)
+      this.#ready.catch(ignore)
+    }
+    return this.#ready
+  }
+
+  get closed () {
+    return this.#client.closed
+  }
+
+  /** { ok, ... } once the core answers; rejects when it does not. */
+  health (opts) {
+    return this.db.health(opts)
+  }
+
+  stats (opts) {
+    return this.db.stats(opts)
+  }
+
+  /** Waits for what is in flight, then closes. Idempotent. */
+  close () {
+    return this.#client.close()
+  }
+
+  /** Closes at once: what is in flight rejects with UC_CLOSED. */
+  destroy (cause) {
+    this.#client.destroy(cause)
+  }
+
+  [Symbol.asyncDispose] () {
+    return this.close()
+  }
+}
+
+/**
+ * Opens a database. Returns at once; calls made before it is open wait.
+ *
+ * @param {string|URL} target a path, ':memory:' or a file URL
+ * @param {object} [options] see lib/options.js
+ * @throws {UndercroftError} for wrong arguments, or without a compiled addon
+ */
+function open (target, options) {
+  const { path } = parseTarget(target)
+  const checked = normalise(options)
+  return new Store(new Client(connector(path, checked), checked), path)
+}
+
+function ignore () {}
+
+module.exports = { Store, open }

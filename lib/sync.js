@@ -1,0 +1,408 @@
+'use strict'
+
+// The verbs that block: the request is run on this thread while the event loop
+// stands still. Reads of one turn of the event loop share a snapshot.
+
+const { ops, names, isRead, kinds } = require('./ops')
+const { Writer } = require('./codec/encode')
+const { OBJECTS, ARRAYS } = require('./codec/shape')
+const decode = require('./codec/decode')
+const { Scope } = require('./scope')
+const { Statement } = require('./statement')
+const { sourceOf, writeChunk } = require('./many')
+const batches = require('./batch')
+const { readCall } = require('./options')
+const { UndercroftError, expected, fromWire } = require('./errors')
+
+const REQUEST_BYTES = 64 * 1024
+const REPLY_BYTES = 256 * 1024
+// A reply buffer grown beyond this is given back.
+const KEEP_BYTES = 4 * 1024 * 1024
+
+// Blocking requests are answered one at a time, so they share an id; those of
+// the client are never this small.
+const ID = 1
+
+const SAVEPOINT_BEGIN = 0
+const SAVEPOINT_RELEASE = 1
+const SAVEPOINT_ROLLBACK = 2
+
+const FREE = Object.freeze({ signal: null, deadline: Infinity })
+
+class Sync {
+  #client
+  #native
+  #integers
+  #writer
+  #request
+  #reply
+  #view
+  #scope = null
+  // Functions of the user were registered: they could call back into here.
+  #functions = null
+
+  constructor (client) {
+    if (typeof client.native.sync !== 'function') {
+      throw new UndercroftError('UC_SYNC_UNAVAILABLE',
+        'blocking calls need the database in this process; open the file itself')
+    }
+    this.#client = client
+    this.#native = client.native
+    this.#integers = client.integers
+    this.#writer = new Writer(REQUEST_BYTES)
+    this.#request = this.#writer.buf
+    this.#attach(Buffer.allocUnsafeSlow(REPLY_BYTES))
+  }
+
+  get (sql, params, opts) {
+    const { integers, prepared, shape, end } = this.#query(ops.GET, sql, params, opts)
+    const b = this.#reply
+    const dv = this.#view
+    if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, ops.GET)
+    try {
+      decode.rowsHeader(b, dv, 0, end, shape)
+      const found = decode.head
+      if (found.shape !== shape) prepared.shape = found.shape
+      if (found.pages === 0) return undefined
+      return decode.firstRow(b, dv, found.p, end, end, found.shape.count,
+        found.shape.columns.decoder(OBJECTS, integers))
+    } catch (err) {
+      throw this.#blame(err, sql, ops.GET)
+    }
+  }
+
+  all (sql, params, opts) {
+    return this.#rows(sql, params, opts, OBJECTS)
+  }
+
+  values (sql, params, opts) {
+    return this.#rows(sql, params, opts, ARRAYS)
+  }
+
+  json (sql, params, opts) {
+    return this.#simple(ops.JSON, sql, this.#query(ops.JSON, sql, params, opts))
+  }
+
+  run (sql, params, opts) {
+    return this.#simple(ops.RUN, sql, this.#query(ops.RUN, sql, params, opts))
+  }
+
+  exec (sql, opts) {
+    if (typeof sql !== 'string') throw expected('UC_PARAM_TYPE', 'sql', 'a string', sql)
+    return this.#call(ops.EXEC, opts, sql, 1, (w) => w.any(sql))
+  }
+
+  many (sql, rows, opts) {
+    const source = sourceOf(rows, true)
+    try {
+      if (!source.full) source.fillSync()
+      const first = this.#chunk(sql, source, opts, true)
+      if (first !== null) return first
+      return this.transaction(() => {
+        const sum = { changes: 0, lastInsertRowid: 0 }
+        do {
+          if (!source.full) source.fillSync()
+          const part = this.#chunk(sql, source, opts, false)
+          sum.changes += part.changes
+          sum.lastInsertRowid = part.lastInsertRowid
+        } while (source.more)
+        return sum
+      })
+    } finally {
+      source.stop()
+    }
+  }
+
+  batch (statements, opts) {
+    const parts = batches.read(statements)
+    const about = batches.prepareAll(this.#begin(), parts)
+    return this.#call(ops.BATCH, opts, about, 1, (w) => batches.writeParts(w, about))
+  }
+
+  prepare (sql) {
+    return new Statement(this, sql)
+  }
+
+  /** The rows one by one, a page of them in memory at a time. */
+  * iterate (sql, params, opts) {
+    const prepared = this.#begin().prepared(sql)
+    let page = this.#page(ops.CURSOR_OPEN, prepared, opts, 4, (w) => {
+      w.statement(prepared.sid, prepared.shape.id)
+      w.params(params)
+      w.uint(0)
+    })
+    // The cursor's own view of the statement, whose shape may change meanwhile.
+    const subject = { sql, shape: page.shape }
+    try {
+      for (;;) {
+        yield * page.rows
+        if (page.cursor === 0) return
+        const { cursor } = page
+        page = this.#page(ops.CURSOR_NEXT, subject, opts, 2, (w) => {
+          w.uint(cursor)
+          w.uint(subject.shape.id)
+        })
+        subject.shape = page.shape
+      }
+    } finally {
+      if (page.cursor !== 0 && !this.#client.closed) {
+        this.#call(ops.CURSOR_CLOSE, undefined, sql, 1, (w) => w.uint(page.cursor))
+      }
+    }
+  }
+
+  /**
+   * Runs fn(sync) in a transaction, in which every blocking call of this
+   * handle takes part until it returns. Within another: a savepoint.
+   */
+  transaction (fn) {
+    if (typeof fn !== 'function') throw expected('UC_OPTION', 'transaction', 'a function', fn)
+    const outer = this.#scope
+    if (outer !== null) {
+      const point = (kind) => this.#call(ops.SAVEPOINT, undefined, undefined, 3, (w) => {
+        w.uint(outer.id)
+        w.uint(kind)
+        w.uint(outer.depth)
+      })
+      outer.depth++
+      try {
+        point(SAVEPOINT_BEGIN)
+        return within(this, fn, () => point(SAVEPOINT_RELEASE), () => point(SAVEPOINT_ROLLBACK))
+      } finally {
+        outer.depth--
+      }
+    }
+    const id = this.#call(ops.TX_BEGIN, undefined, undefined, 0, nothing)
+    const scope = new Scope('x', id, FREE)
+    const end = (commit) => this.#call(ops.TX_END, undefined, undefined, 2, (w) => {
+      w.uint(id)
+      w.flag(commit)
+    })
+    this.#scope = scope
+    try {
+      return within(this, fn, () => end(true), () => end(false))
+    } finally {
+      this.#scope = null
+    }
+  }
+
+  #attach (reply) {
+    this.#reply = reply
+    this.#view = new DataView(reply.buffer, reply.byteOffset, reply.length)
+    this.#native.attach(this.#request, reply)
+  }
+
+  // The client, with everything sent that was called before.
+  #begin () {
+    const client = this.#client
+    if (client.closed || this.#functions?.running) this.#refuse()
+    client.flush()
+    return client
+  }
+
+  #refuse () {
+    throw this.#client.closed
+      ? new UndercroftError('UC_CLOSED', 'the handle is closed', { outcome: 'not-sent' })
+      : new UndercroftError('UC_SYNC_UNAVAILABLE',
+        'a function of the user cannot use the handle that calls it', { outcome: 'not-sent' })
+  }
+
+  // Runs one statement; its reply stands at the front of #reply.
+  #query (op, sql, params, opts) {
+    const client = this.#client
+    if (client.closed || this.#functions !== null) this.#begin()
+    const prepared = client.prepared(sql)
+    client.flush()
+    const w = this.#writer
+    const found = result
+    found.prepared = prepared
+    found.shape = prepared.shape
+    found.integers = this.#integers
+    w.pos = 0
+    try {
+      let timeoutMs = -1
+      if (opts !== undefined) {
+        const o = readCall(opts, this.#integers, true)
+        timeoutMs = o.timeoutMs
+        found.integers = o.integers
+      }
+      w.head(6, op, ID, timeoutMs, this.#scope)
+      w.statement(prepared.sid, found.shape.id)
+      w.params(params)
+    } catch (err) {
+      throw this.#blame(err, sql, op)
+    }
+    if (this.#scope === null && isRead[op]) client.openTurn()
+    found.end = this.#run()
+    return found
+  }
+
+  // Hands the request over; returns the length of the reply.
+  #run () {
+    const w = this.#writer
+    if (w.buf !== this.#request) {
+      // A large request made the writer take another buffer.
+      this.#request = w.buf
+      this.#native.attach(w.buf, this.#reply)
+    }
+    decode.forgetText()
+    const n = this.#functions === null ? this.#native.sync(w.pos) : this.#functions.run(w.pos)
+    if (n >= 0) return n
+    const larger = Buffer.allocUnsafeSlow(-n)
+    const length = this.#native.syncTake(larger)
+    this.#attach(larger)
+    return length
+  }
+
+  // Lets go of a buffer that one huge reply needed.
+  #shrink () {
+    if (this.#reply.length > KEEP_BYTES) this.#attach(Buffer.allocUnsafeSlow(REPLY_BYTES))
+  }
+
+  #rows (sql, params, opts, form) {
+    const { integers, prepared, shape, end } = this.#query(ops.ALL, sql, params, opts)
+    const b = this.#reply
+    if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, ops.ALL)
+    try {
+      decode.rowsHeader(b, this.#view, 0, end, shape)
+      if (decode.head.shape !== shape) prepared.shape = decode.head.shape
+      return decode.allRows(b, this.#view, end, form, integers)
+    } catch (err) {
+      throw this.#blame(err, sql, ops.ALL)
+    } finally {
+      this.#shrink()
+    }
+  }
+
+  #simple (op, sql, { end, integers }, parts = undefined) {
+    const kind = this.#reply[decode.KIND]
+    if (kind === kinds.ERROR) throw this.#error(end, sql, op, parts)
+    try {
+      return decode.simple(this.#reply, this.#view, 0, end, kind, integers)
+    } catch (err) {
+      throw this.#blame(err, sql, op)
+    } finally {
+      this.#shrink()
+    }
+  }
+
+  // Any operation but the hot ones. `about` is the SQL or, for a batch, the
+  // record that knows the SQL of its parts.
+  #call (op, opts, about, fields, write) {
+    const sql = typeof about === 'string' ? about : undefined
+    this.#send(op, opts, sql, fields, write)
+    return this.#simple(op, sql, result, about?.parts)
+  }
+
+  #send (op, opts, sql, fields, write) {
+    this.#begin()
+    const w = this.#writer
+    w.pos = 0
+    try {
+      const { timeoutMs, integers } = readCall(opts, this.#integers, true)
+      result.integers = integers
+      w.head(3 + fields, op, ID, timeoutMs, this.#scope)
+      write(w)
+    } catch (err) {
+      throw this.#blame(err, sql, op)
+    }
+    result.end = this.#run()
+  }
+
+  #page (op, subject, opts, fields, write) {
+    const { sql } = subject
+    this.#send(op, opts, sql, fields, write)
+    const { end, integers } = result
+    const b = this.#reply
+    if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, op)
+    try {
+      decode.rowsHeader(b, this.#view, 0, end, subject.shape)
+      const { shape, cursor } = decode.head
+      return { shape, cursor, rows: decode.allRows(b, this.#view, end, OBJECTS, integers) }
+    } catch (err) {
+      throw this.#blame(err, sql, op)
+    }
+  }
+
+  // One chunk of `many` as a request of its own. With `whole`, null when the
+  // rows do not fit into one: nothing has been sent then.
+  #chunk (sql, source, opts, whole) {
+    const client = this.#begin()
+    const prepared = client.prepared(sql)
+    client.flush()
+    const w = this.#writer
+    w.pos = 0
+    try {
+      const { timeoutMs, integers } = readCall(opts, this.#integers, true)
+      result.integers = integers
+      w.head(7, ops.MANY, ID, timeoutMs, this.#scope)
+      const from = source.at
+      const moreAt = writeChunk(w, prepared, source, null)
+      if (source.more) {
+        if (whole) {
+          source.at = from
+          return null
+        }
+        // To the core each chunk is complete; the transaction around them
+        // makes them one.
+        w.flag(false, moreAt)
+      }
+    } catch (err) {
+      throw this.#blame(err, sql, ops.MANY)
+    }
+    result.end = this.#run()
+    return this.#simple(ops.MANY, sql, result)
+  }
+
+  #error (end, sql, op, parts) {
+    if (this.#functions !== null) {
+      const thrown = this.#functions.thrown()
+      if (thrown !== null) return thrown.error
+    }
+    try {
+      if (this.#reply[decode.KIND] !== kinds.ERROR) throw decode.badFrame('unexpected kind of reply')
+      const map = decode.valueAt(this.#reply, this.#view, decode.BODY, end)
+      return fromWire(map, parts?.[map?.index] ?? sql, names[op])
+    } catch (err) {
+      return this.#blame(err, sql, op)
+    }
+  }
+
+  #blame (err, sql, op) {
+    const made = decode.frameError(err)
+    if (made instanceof UndercroftError) {
+      if (made.sql === undefined && typeof sql === 'string') made.sql = sql
+      if (made.op === undefined) made.op = names[op]
+    }
+    return made
+  }
+}
+
+// What #query found: one object, read at once by its caller.
+const result = { prepared: null, shape: null, integers: 0, end: 0 }
+
+function within (sync, fn, commit, rollback) {
+  let value
+  try {
+    value = fn(sync)
+    if (typeof value?.then === 'function') {
+      value.then(nothing, nothing)
+      throw new UndercroftError('UC_OPTION',
+        'transaction: the callback returned a promise, but a blocking transaction ends when it returns; ' +
+        'use db.transaction for an async callback')
+    }
+  } catch (err) {
+    try {
+      rollback()
+    } catch {
+      // It was rolled back already, or the handle is closed.
+    }
+    throw err
+  }
+  commit()
+  return value
+}
+
+function nothing () {}
+
+module.exports = { Sync }

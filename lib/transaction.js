@@ -1,0 +1,202 @@
+'use strict'
+
+// Interactive transactions and snapshots: a scope that the calls of a callback
+// share, begun before it and ended after it, whatever happens in it.
+
+const { ops, names, isRead } = require('./ops')
+const { Scope } = require('./scope')
+const { ReadVerbs, Verbs } = require('./verbs')
+const { readCall } = require('./options')
+const { UndercroftError, expected } = require('./errors')
+
+const SAVEPOINT_BEGIN = 0
+const SAVEPOINT_RELEASE = 1
+const SAVEPOINT_ROLLBACK = 2
+
+// A call of the handle that would wait for the transaction it is made in.
+const WRITES = /^\s*(?:insert|update|delete|replace|create|drop|alter|vacuum|reindex|analyze)\b/i
+
+class Transaction extends Verbs {
+  #client
+  #scope
+
+  constructor (client, scope) {
+    super(client, scope)
+    this.#client = client
+    this.#scope = scope
+  }
+
+  /** A nested transaction: it can roll back alone. */
+  transaction (fn, opts) {
+    return nested(this.#client, this.#scope, fn, opts)
+  }
+}
+
+// Which transactions the running code is inside of, innermost first. Made with
+// the first transaction: a program without any pays nothing.
+let storage = null
+
+function enterStorage (client, scope, fn, tx) {
+  if (storage === null) {
+    const { AsyncLocalStorage } = require('node:async_hooks')
+    storage = new AsyncLocalStorage()
+  }
+  const outer = storage.getStore()
+  return storage.run({ client, scope, outer }, fn, tx)
+}
+
+function isInside (match) {
+  if (storage === null) return false
+  for (let at = storage.getStore(); at !== undefined; at = at.outer) {
+    if (!at.scope.ended && match(at)) return true
+  }
+  return false
+}
+
+// How many transactions a client has open. While it has any, its calls are
+// checked for waiting on their own transaction.
+const open = new WeakMap()
+
+function opened (client) {
+  const count = (open.get(client) ?? 0) + 1
+  open.set(client, count)
+  if (count > 1) return
+  client.setGuard((op, sql) => {
+    if (isRead[op] && !(typeof sql === 'string' && WRITES.test(sql))) return null
+    if (!isInside((at) => at.client === client)) return null
+    return new UndercroftError('UC_TX_SELF',
+      `${names[op]} was called on the handle inside its own transaction, which it would wait for; ` +
+      'call it on the transaction that the callback was given', { sql, op: names[op], outcome: 'not-sent' })
+  })
+}
+
+function ended (client) {
+  const count = open.get(client) - 1
+  open.set(client, count)
+  if (count === 0) client.setGuard(null)
+}
+
+/** Runs `fn` in a transaction: commits when it returns, rolls back otherwise. */
+async function transaction (client, fn, opts) {
+  const limits = read('transaction', fn, opts)
+  const id = await client.call(ops.TX_BEGIN, [], opts)
+  const scope = new Scope('x', id, limits)
+  client.enter()
+  opened(client)
+  try {
+    return await within(client, scope, fn, new Transaction(client, scope), {
+      commit: () => client.call(ops.TX_END, [id, true], undefined, scope),
+      rollback: () => client.call(ops.TX_END, [id, false], undefined, scope)
+    })
+  } finally {
+    ended(client)
+    client.leave()
+  }
+}
+
+async function nested (client, parent, fn, opts) {
+  const limits = read('transaction', fn, opts)
+  const waits = () => isInside((at) => at.scope === parent.nested)
+  if (parent.nested !== null && waits()) {
+    throw new UndercroftError('UC_TX_SELF',
+      'a nested transaction was begun on the outer one inside a nested one, which it would wait for; ' +
+      'begin it on the transaction that the callback was given', { outcome: 'not-sent' })
+  }
+  parent.enter()
+  // Savepoints are a stack: one nested transaction at a time.
+  while (parent.nestedEnd !== null) await parent.nestedEnd
+  let finished
+  parent.nestedEnd = new Promise((resolve) => { finished = resolve })
+  try {
+    const scope = new Scope('x', parent.id, limits, parent)
+    const point = (kind) => client.call(ops.SAVEPOINT, [scope.id, kind, scope.depth], undefined, parent)
+    const begun = parent.refusal(ops.RUN)
+    if (begun !== null) throw begun
+    await point(SAVEPOINT_BEGIN)
+    parent.nested = scope
+    return await within(client, scope, fn, new Transaction(client, scope), {
+      commit: () => point(SAVEPOINT_RELEASE),
+      rollback: () => point(SAVEPOINT_ROLLBACK)
+    })
+  } finally {
+    parent.nested = null
+    parent.nestedEnd = null
+    finished()
+    parent.leave()
+  }
+}
+
+/** Several reads of one and the same state of the database. */
+async function snapshot (client, fn, opts) {
+  const limits = read('snapshot', fn, opts)
+  const id = await client.call(ops.SNAP_BEGIN, [], opts)
+  const scope = new Scope('s', id, limits)
+  const end = () => client.call(ops.SNAP_END, [id], undefined, scope)
+  client.enter()
+  try {
+    return await within(client, scope, fn, new ReadVerbs(client, scope), { commit: end, rollback: end })
+  } finally {
+    client.leave()
+  }
+}
+
+// Runs the callback, then one of the two endings.
+async function within (client, scope, fn, verbs, { commit, rollback }) {
+  const stop = stopper(scope)
+  let value
+  try {
+    const running = enterStorage(client, scope, fn, verbs)
+    value = await (stop === null ? running : Promise.race([running, stop.promise]))
+    // Calls of several requests that nobody waited for end first; those of
+    // one request are in front of the commit anyway.
+    await scope.settled()
+  } catch (err) {
+    scope.ended = true
+    await rollback().catch(ignore)
+    throw err
+  } finally {
+    scope.ended = true
+    if (stop !== null) stop.clear()
+  }
+  await commit()
+  return value
+}
+
+// Rejects when the deadline of the whole passes or its signal aborts.
+function stopper (scope) {
+  const { signal, deadline } = scope
+  if (!scope.limited) return null
+  let reject
+  const promise = new Promise((resolve, _reject) => { reject = _reject })
+  promise.catch(ignore)
+  const onAbort = () => reject(signal.reason)
+  let timer
+  if (signal !== null) {
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+  }
+  if (deadline !== Infinity) {
+    timer = setTimeout(() => reject(new UndercroftError('UC_TIMEOUT',
+      'the transaction did not end before its deadline and was rolled back',
+      { outcome: 'not-run' })), Math.max(0, deadline - performance.now()))
+  }
+  return {
+    promise,
+    clear () {
+      clearTimeout(timer)
+      if (signal !== null) signal.removeEventListener('abort', onAbort)
+    }
+  }
+}
+
+function read (what, fn, opts) {
+  if (typeof fn !== 'function') {
+    throw expected('UC_OPTION', what, 'a function', fn)
+  }
+  const { timeoutMs, signal } = readCall(opts, 0)
+  return { signal, deadline: timeoutMs > 0 ? performance.now() + timeoutMs : Infinity }
+}
+
+function ignore () {}
+
+module.exports = { Transaction, transaction, snapshot }

@@ -1,0 +1,30 @@
+'use strict'
+
+// The in-process door: the core in this process, reached through Node-API. The
+// session object of the addon is what the client talks to; a transport is
+// anything with the same methods:
+//
+//   submit(buf, length, count, write)  `count` request frames; copied
+//   take(inbox) -> n                   replies [u32 LE length][frame]...; 0:
+//                                      none; -n: needs an inbox of n bytes
+//   ref(), unref(), destroy()
+//   endTurn(), attach(), sync(), syncTake(), func()   where blocking is possible
+
+const { load } = require('../binding')
+const { Writer } = require('../codec/encode')
+const { toWire } = require('../options')
+
+/**
+ * @param {string} file absolute path or ':memory:'
+ * @param {object} options normalised
+ * @returns {Function} (wake) -> session
+ */
+function connector (file, options) {
+  const addon = load()
+  const w = new Writer(1024)
+  w.any(toWire(options))
+  const bytes = w.buf.subarray(0, w.pos)
+  return (wake) => addon.open(file, bytes, wake)
+}
+
+module.exports = { connector }

@@ -1,0 +1,71 @@
+'use strict'
+
+const t = require('tap')
+const path = require('node:path')
+const { pathToFileURL } = require('node:url')
+const { table, defaults, normalise, toWire, parseTarget, readCall } = require('../../lib/options')
+
+t.test('defaults', (t) => {
+  t.strictSame(normalise(), defaults)
+  t.strictSame(normalise({}), defaults)
+  t.strictSame(normalise({ readers: undefined }), defaults)
+  t.ok(Object.isFrozen(defaults) && Object.isFrozen(table))
+  for (const [name, row] of Object.entries(table)) {
+    if (row.type === 'integer') t.ok(row.value >= row.min && row.value <= row.max, name)
+  }
+  t.end()
+})
+
+t.test('each option names itself when it is wrong', (t) => {
+  for (const [name, row] of Object.entries(table)) {
+    const bad = { boolean: [1, 'yes', null], integer: ['x', 1.5, row.min - 1, row.max + 1, NaN, 5n, null], choice: ['?', 5, null], pragmas: [5, { a: {} }, { 'a;b': 1 }, []], attach: ['x', { a: 5 }, { 'a b': 'x' }] }[row.type]
+    for (const value of bad) {
+      t.throws(() => normalise({ [name]: value }), { code: 'UC_OPTION', message: new RegExp(`option ${name}\\b.*expected`) })
+    }
+  }
+  t.throws(() => normalise({ reader: 1 }), { code: 'UC_OPTION', message: /unknown option "reader".*readers/ })
+  t.throws(() => normalise({ __proto__: null, constructor: 1 }), { code: 'UC_OPTION' })
+  for (const bad of [null, 5, 'x', []]) t.throws(() => normalise(bad), { code: 'UC_OPTION' })
+  t.throws(() => normalise({ readonly: true, create: true }), { code: 'UC_OPTIONS_CONFLICT' })
+  t.equal(normalise({ readonly: true }).create, false)
+  t.end()
+})
+
+t.test('the map for the core', (t) => {
+  const wire = toWire(normalise({ busyTimeoutMs: 7, pragmas: { cache_size: -2000, temp_store: 'memory', recursive_triggers: true }, attach: { other: 'x.db', mem: ':memory:' } }))
+  t.match(wire, { busy_ms: 7, tx_ms: 10000, snapshot_turn_ms: 10, synchronous: 'full', readonly: false, timeout_ms: 30000 })
+  t.strictSame(wire.pragmas, { cache_size: -2000, temp_store: 'memory', recursive_triggers: 1 })
+  t.strictSame(wire.attach, { other: path.resolve('x.db'), mem: ':memory:' })
+  t.notOk('integers' in wire)
+  t.notOk('stacks' in wire)
+  t.end()
+})
+
+t.test('targets', (t) => {
+  t.strictSame(parseTarget(':memory:'), { path: ':memory:', memory: true })
+  t.equal(parseTarget('a.db').path, path.resolve('a.db'))
+  const file = path.join(__dirname, 'no such.db')
+  t.equal(parseTarget(pathToFileURL(file)).path, file)
+  t.equal(parseTarget(pathToFileURL(file).href).path, file)
+  t.throws(() => parseTarget(''), { code: 'UC_OPTION', message: /empty/ })
+  t.throws(() => parseTarget('a\0b'), { code: 'UC_OPTION' })
+  t.throws(() => parseTarget(__dirname), { code: 'UC_OPTION', message: /directory/ })
+  t.throws(() => parseTarget('ipc:///run/x.sock'), { code: 'UC_NO_IPC' })
+  t.throws(() => parseTarget('https://example.org/a.db'), { code: 'UC_OPTION' })
+  t.throws(() => parseTarget(new URL('https://example.org/a.db')), { code: 'UC_OPTION' })
+  t.throws(() => parseTarget('file://host/%2F'), { code: 'UC_OPTION' })
+  for (const bad of [undefined, null, 5, {}, []]) t.throws(() => parseTarget(bad), { code: 'UC_OPTION' })
+  t.end()
+})
+
+t.test('options of a call', (t) => {
+  const { signal } = new AbortController()
+  t.match(readCall(undefined, 2), { timeoutMs: -1, signal: null, integers: 2 })
+  t.match(readCall({ timeoutMs: 5, signal, integers: 'auto' }, 0), { timeoutMs: 5, signal, integers: 3 })
+  t.match(readCall({ timeoutMs: undefined }, 0), { timeoutMs: -1, signal: null })
+  for (const bad of [{ timeoutMs: -1 }, { timeoutMs: '5' }, { signal: {} }, { signal: null }, { integers: 'x' }, { foo: 1 }, 5, []]) {
+    t.throws(() => readCall(bad, 0), { code: 'UC_OPTION' })
+  }
+  t.throws(() => readCall({ signal }, 0, true), { code: 'UC_OPTION', message: /blocking/ })
+  t.end()
+})
