@@ -1,0 +1,149 @@
+'use strict'
+
+// Two and more processes on one file, each in-process: writes take turns by a lock with a fair
+// retry and a deadline; no statement fails with a bare SQLITE_BUSY before it.
+
+const t = require('tap')
+const undercroft = require('../..')
+const { child, delay, exact, failure, isLong, runs, tmpfile, until } = require('../helper')
+
+t.setTimeout(isLong ? 300000 : 120000)
+
+t.test('two processes write at once, and both get on', async (t) => {
+  const file = tmpfile(t)
+  const first = undercroft.open(file)
+  await first.db.exec('create table t(who, n); create table counter(n); insert into counter values (0)')
+  await first.close()
+  const body = async ({ undercroft, args, say }) => {
+    const store = undercroft.open(args.file)
+    const { db } = store
+    await store.ready
+    const until = args.until
+    let n = 0
+    let worst = 0
+    const writer = async () => {
+      while (Date.now() < until) {
+        const begin = Date.now()
+        await db.run('insert into t values (?, ?)', [args.who, n++])
+        worst = Math.max(worst, Date.now() - begin)
+      }
+    }
+    const counter = async () => {
+      while (Date.now() < until) {
+        await db.transaction(async (tx) => {
+          const row = await tx.get('select n from counter')
+          await tx.run('update counter set n = ?', [row.n + 1])
+        })
+        n++
+      }
+    }
+    const readers = async () => { while (Date.now() < until) await db.get('select count(*) as n from t') }
+    await Promise.all([writer(), writer(), writer(), writer(), counter(), readers()])
+    say(JSON.stringify({ n, worst }))
+    await store.close()
+  }
+  const end = Date.now() + (isLong ? 10000 : 3000)
+  const both = await Promise.all(['a', 'b', 'c'].slice(0, isLong ? 3 : 2).map((who) => runs(t, body, { args: { file, who, until: end }, deadlineMs: 60000, name: `${who}: no error` })))
+  const told = both.map((one) => JSON.parse(one.lines[0] ?? '{"n":0,"worst":0}'))
+  t.comment(JSON.stringify(told))
+  const counts = told.map((one) => one.n)
+  t.ok(Math.min(...counts) > 0, 'each got on')
+  t.ok(Math.min(...counts) * 6 >= Math.max(...counts), `fair enough: ${counts}`)
+  t.ok(Math.max(...told.map((one) => one.worst)) < 5000, 'nobody waited as long as the deadline')
+  const store = undercroft.open(file)
+  const sum = await store.db.get('select (select count(*) from t) + n as n from counter')
+  t.equal(sum.n, counts.reduce((a, b) => a + b), 'no write and no increment is lost')
+  exact(t, await store.db.get('pragma integrity_check'), { integrity_check: 'ok' }, 'the file is sound')
+  await store.close()
+})
+
+t.test('a transaction of another process: wait, then a deadline with an outcome', async (t) => {
+  const file = tmpfile(t)
+  const store = undercroft.open(file, { busyTimeoutMs: 400 })
+  const { db } = store
+  await db.exec('create table t(a)')
+  const other = child(t, async ({ undercroft, args, say }) => {
+    const { db } = undercroft.open(args.file)
+    process.stdin.once('data', () => process.exit(0))
+    await db.transaction(async (tx) => {
+      await tx.run("insert into t values ('other')")
+      say('holding')
+      await new Promise(() => {})
+    })
+  }, { args: { file }, deadlineMs: 20000 })
+  await until(() => other.lines.includes('holding'), 'the other process holds its transaction')
+  const begin = Date.now()
+  const err = await failure(db.run("insert into t values ('own')"))
+  const waited = Date.now() - begin
+  t.match(err.code, /^(SQLITE_BUSY|UC_BUSY|UC_TIMEOUT)/, 'it gives up in the end')
+  t.equal(err.kind === 'busy' || err.kind === 'timeout', true, `kind ${err.kind}`)
+  t.equal(err.retryable, true, 'and says that it may be tried again')
+  t.ok(waited >= 300, `not before its deadline (${waited} ms)`)
+  t.ok(waited < 5000)
+  const short = await failure(db.run("insert into t values ('own')", [], { timeoutMs: 100 }))
+  t.match(short.code, /^(UC_TIMEOUT|SQLITE_BUSY)/, 'a call\'s own deadline')
+  t.equal(short.outcome, 'not-run')
+  exact(t, await db.get('select count(*) as n from t'), { n: 0 }, 'reads go on')
+  const patient = db.run("insert into t values ('patient')", [], { timeoutMs: 10000 })
+  await delay(100)
+  other.proc.kill('SIGKILL')
+  await other.done
+  await patient.catch(async () => db.run("insert into t values ('patient')"))
+  exact(t, await db.values('select a from t'), [['patient']], 'when the other dies its transaction is undone and the writer goes on')
+  await store.close()
+})
+
+t.test('ten processes open a new file at once', async (t) => {
+  const file = tmpfile(t)
+  const at = Date.now() + 1000
+  await Promise.all(Array.from({ length: isLong ? 20 : 8 }, (_, n) => runs(t, async ({ undercroft, args }) => {
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, args.at - Date.now())))
+    const store = undercroft.open(args.file)
+    await store.db.exec('create table if not exists t(n)')
+    for (let i = 0; i < 20; i++) await store.db.run('insert into t values (?)', [args.n])
+    await store.close()
+  }, { args: { file, n, at }, deadlineMs: 40000, name: `process ${n}` })))
+  const store = undercroft.open(file)
+  exact(t, await store.db.get('select count(*) as n, count(distinct n) as who from t'), { n: 20 * (isLong ? 20 : 8), who: isLong ? 20 : 8 }, 'every row of each')
+  await store.close()
+})
+
+t.test('a schema changed by another process', async (t) => {
+  const file = tmpfile(t)
+  const store = undercroft.open(file)
+  const { db } = store
+  await db.exec('create table t(id integer primary key, a); insert into t(a) values (1)')
+  const q = db.prepare('select * from t')
+  exact(t, await q.get(), { id: 1, a: 1 }, 'before')
+  await runs(t, async ({ undercroft, args }) => {
+    const store = undercroft.open(args.file)
+    await store.db.exec('alter table t add column b default 2')
+    await store.close()
+  }, { args: { file } })
+  exact(t, await q.get(), { id: 1, a: 1, b: 2 }, 'after')
+  t.equal((await db.run('insert into t(a, b) values (5, 6)')).changes, 1)
+  await store.close()
+})
+
+t.test('one process closes while the other works: the WAL stays whole', async (t) => {
+  const file = tmpfile(t)
+  const store = undercroft.open(file)
+  await store.db.exec('create table t(a)')
+  let going = true
+  let n = 0
+  const writer = (async () => { while (going) { await store.db.run('insert into t values (?)', [n]); n++ } })()
+  for (let i = 0; i < 5; i++) {
+    await runs(t, async ({ undercroft, args }) => {
+      const store = undercroft.open(args.file)
+      await store.db.run("insert into t values ('visitor')")
+      await store.close()
+    }, { args: { file } })
+  }
+  going = false
+  await writer
+  exact(t, await store.db.get("select count(*) as n, sum(a = 'visitor') as v from t"), { n: n + 5, v: 5 }, 'every row')
+  await store.close()
+  const again = undercroft.open(file)
+  exact(t, await again.db.get('pragma integrity_check'), { integrity_check: 'ok' }, 'the file is sound')
+  await again.close()
+})
