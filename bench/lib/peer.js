@@ -4,8 +4,10 @@
 // each way. The same for worker.js on any runtime and for the C program.
 
 const { once } = require('node:events')
+const path = require('node:path')
 const { spawn } = require('node:child_process')
 
+const ROOT = path.join(__dirname, '../..')
 const ERRORS_KEPT = 4000 // characters of stderr
 
 class Peer {
@@ -79,13 +81,13 @@ class Peer {
       } catch {
         continue // something a library printed
       }
-      if (reply.error) this.#settle('reject', new Error(reply.error))
+      if (reply.error) this.#settle('reject', new Error(local(reply.error)))
       else this.#settle('resolve', reply.ok)
     }
   }
 
   #end (reason) {
-    this.#over = `${reason}${this.#errors ? `: ${this.#errors.trim()}` : ''}`
+    this.#over = local(`${reason}${this.#errors ? `: ${this.#errors.trim()}` : ''}`)
     this.#settle('reject', new Error(this.#over))
   }
 
@@ -97,5 +99,8 @@ class Peer {
     waiting[how](value)
   }
 }
+
+// A report names files as the repository does, not as this machine does.
+const local = text => text.replaceAll(`${ROOT}${path.sep}`, '')
 
 module.exports = { Peer }

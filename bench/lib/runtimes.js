@@ -3,10 +3,9 @@
 // The JavaScript runtimes to measure: those that the tests bring along, or an
 // executable that the command line names.
 
-const path = require('node:path')
 const { spawnSync } = require('node:child_process')
+const { runtimes: brought } = require('../../test/runtimes')
 
-const BROUGHT = path.join(__dirname, '../../test/runtimes')
 const MEASURED = ['node24', 'node26', 'bun']
 
 /**
@@ -16,18 +15,13 @@ const MEASURED = ['node24', 'node26', 'bun']
  * @param {string[] | null} wanted names, or name=executable; null for all
  */
 function runtimes (wanted) {
-  const brought = new Map()
-  for (const { name, exec, skip } of fromTests()) {
-    brought.set(name.replace(/\W/g, '').toLowerCase(), { exec, skip })
-  }
+  const known = new Map(brought().map(runtime => [runtime.name, runtime]))
   return (wanted || MEASURED).map(item => {
     const [name, exec] = item.split('=')
     if (exec) return identified(name, exec)
-    const known = brought.get(name)
-    if (!known) return { name, kind: kindOf(name), skip: 'no such runtime: npm run setup' }
-    if (known.skip) return { name, kind: kindOf(name), skip: known.skip }
-    return identified(name, known.exec)
-  })
+    const kind = kindOf(name)
+    return { name, kind, skip: 'there is no such runtime', ...known.get(name) }
+  }).map(runtime => runtime.exec ? { ...runtime, skip: null } : runtime)
 }
 
 /** The Node that runs this very process. */
@@ -35,15 +29,6 @@ function thisNode () {
   const version = process.versions.node
   return {
     name: `node${version.split('.')[0]}`, kind: 'node', version, exec: process.execPath, skip: null
-  }
-}
-
-function fromTests () {
-  try {
-    return require(BROUGHT).runtimes()
-  } catch (err) {
-    if (err.code === 'MODULE_NOT_FOUND') return []
-    throw err
   }
 }
 
