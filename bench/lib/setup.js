@@ -24,7 +24,7 @@ function setup (say) {
     say('npm sqlite3 is built')
   } else {
     // Its install script would first try to fetch a binary from elsewhere.
-    run('npm', ['ci', '--ignore-scripts'], BENCH)
+    if (!fs.existsSync(SQLITE3)) run('npm', ['ci', '--ignore-scripts'], BENCH)
     run(process.execPath, [
       path.join(ROOT, 'node_modules/node-gyp/bin/node-gyp.js'), 'rebuild'
     ], SQLITE3)
