@@ -102,7 +102,7 @@ module.exports = (t, open) => {
     const { db } = open(t)
     const row = await db.get('select 1 as __proto__, 2 as constructor, 3 as toString, 4 as hasOwnProperty, 5 as "a b", 6 as "1", 7 as "é", 8 as "", 9 as "\'\\"')
     exact(t, Object.entries(row).sort(), Object.entries({
-      1: 6, constructor: 2, toString: 3, hasOwnProperty: 4, 'a b': 5, é: 7, '': 8, "'\\": 9, ['__proto__']: 1 // eslint-disable-line no-useless-computed-key
+      1: 6, constructor: 2, toString: 3, hasOwnProperty: 4, 'a b': 5, é: 7, '': 8, "'\\": 9, ['__proto__']: 1
     }).sort(), 'every name is an own property')
     t.ok(Object.hasOwn(row, '__proto__'), '__proto__ is an own property')
     t.equal(Object.getPrototypeOf(row), Object.prototype, 'and the prototype is untouched')
