@@ -6,6 +6,7 @@
   'variables': {
     'sqlite_dir': '<!(node csrc/find-lib.js sqlite --dir)',
     'napi_dir': '<!(node csrc/find-lib.js napi --dir)',
+    'oldglibc%': 0,
   },
   'targets': [
     {
@@ -58,6 +59,24 @@
         '-Wl,-Bsymbolic', '-Wl,--exclude-libs,ALL',
         # Nothing but libc at run time.
         '-static-libstdc++', '-static-libgcc',
+      ],
+      'conditions': [
+        ['oldglibc==1', {
+          'dependencies': ['uc_compat'],
+        }],
+      ],
+    },
+    {
+      # See the file. A target of its own: it has to stay out of LTO, and out of
+      # the compiler's knowledge of the functions that it defines.
+      'target_name': 'uc_compat',
+      'type': 'none',
+      'conditions': [
+        ['oldglibc==1', {
+          'type': 'static_library',
+          'sources': ['csrc/compat/glibc.c'],
+          'cflags': ['-fno-lto', '-fno-builtin'],
+        }],
       ],
     },
   ],

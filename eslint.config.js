@@ -4,7 +4,7 @@ const neostandard = require('neostandard')
 
 module.exports = [
   ...neostandard({
-    ignores: ['build/', 'prebuilds/', 'csrc/vendor/', '**/node_modules/', '.tap/', '**/*.d.ts', 'test/types/'],
+    ignores: ['build/', 'prebuilds/', '.pack/', 'csrc/vendor/', '**/node_modules/', '.tap/', '**/*.d.ts', 'test/types/'],
     noJsx: true
   }),
   {
@@ -21,6 +21,7 @@ module.exports = [
     rules: {
       'no-loss-of-precision': 'off',
       'no-throw-literal': 'off',
+      'no-unmodified-loop-condition': 'off',
       'no-unreachable-loop': 'off'
     }
   }

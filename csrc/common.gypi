@@ -4,6 +4,7 @@
 #   node-gyp rebuild -- -Dsanitize=address,undefined   a sanitized build
 #   node-gyp rebuild -- -Dwerror=1                     warnings are errors (CI)
 #   node-gyp rebuild -- -Dlto=1                        link-time optimisation
+#   node-gyp rebuild -- -Doldglibc=1                   see csrc/compat/glibc.c
 {
   'variables': {
     'sanitize%': '',
@@ -35,7 +36,8 @@
       ['lto==1', {
         # Fat objects: a plain `ar`, which has no plugin, can still index them.
         'cflags': ['-flto=auto', '-ffat-lto-objects'],
-        'ldflags': ['-flto=auto', '-O3'],
+        # -w: at this point the compiler sees SQLite again, under our flags.
+        'ldflags': ['-flto=auto', '-O3', '-w'],
       }],
       ['OS=="linux"', {
         'ldflags': ['-Wl,-z,relro', '-Wl,-z,now'],

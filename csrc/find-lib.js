@@ -7,6 +7,7 @@
 //   node find-lib.js napi --dir           directory of napi.h
 //   node find-lib.js msgpack --cflags     compiler flags
 //   node find-lib.js msgpack --libs       the static library, as a path
+//   node find-lib.js NAME --version       what `prepack` notes down
 //   node find-lib.js sources DIR EXT      every DIR/**/*.EXT, sorted
 //   node find-lib.js check                the whole list of what is lacking
 //
@@ -52,9 +53,14 @@ function sqlite () {
   const defines = options('csrc/sqlite.defines')
   return {
     dir: path.relative(root, dir),
+    version: defined(path.join(dir, 'sqlite3.h'), /define SQLITE_VERSION +"(.+)"/),
     defines: defines.join('\n'),
     cflags: defines.map(define => `-D${define}`).join(' ')
   }
+}
+
+function defined (file, pattern) {
+  return pattern.exec(fs.readFileSync(file, 'utf8'))?.[1]
 }
 
 // Lines of a file without comments; those after [linux] only on Linux.
@@ -97,7 +103,10 @@ function msgpack () {
       return {
         // /usr/include is searched anyway, and naming it breaks #include_next.
         cflags: header === '/usr/include' ? '' : `-I${header}`,
-        libs: path.join(dir, name)
+        libs: path.join(dir, name),
+        version: ['MAJOR', 'MINOR', 'REVISION'].map(part => defined(
+          path.join(header, 'msgpack/version_master.h'),
+          new RegExp(`MSGPACK_VERSION_${part} +(\\d+)`))).join('.')
       }
     }
   }
@@ -156,8 +165,8 @@ function main ([name, ...args]) {
   const found = { sqlite, napi, msgpack }[name]
   const field = (args[0] || '').replace(/^--/, '')
   if (!found || !field) {
-    console.error('usage: find-lib.js sqlite --dir|--defines|--cflags, napi --dir,\n' +
-      '       msgpack --cflags|--libs, sources DIR EXT, check')
+    console.error('usage: find-lib.js sqlite --dir|--defines|--cflags|--version,\n' +
+      '       napi --dir, msgpack --cflags|--libs|--version, sources DIR EXT, check')
     return 2
   }
   try {

@@ -23,7 +23,7 @@ const suites = [
 
 function parts () {
   return [
-    check('lint', 'eslint', [bin('eslint'), '.']),
+    check('lint', 'eslint', [bin('eslint'), '--max-warnings', '0', '.']),
     check('format', 'clang-format agrees with the C sources', [process.execPath, '.ci/clang.js'], { if: has('clang-format') }),
     check('types', 'index.d.ts against its tests', [bin('tsd')], { if: exists('test/types') }),
     make('c', 'C modules', 'test/c', ['test']),

@@ -52,11 +52,12 @@ function commands (defines = {}) {
   return [[process.execPath, configure], [process.execPath, build]]
 }
 
-// Runs one of them in the package's root. -> { code, text }: text is all it
-// printed, which is also passed on to stderr unless `quiet`.
-function run ([file, args], { quiet = false } = {}) {
+// Runs one of them, in the package's root unless told otherwise. ->
+// { code, text }: text is all it printed, which is also passed on to stderr
+// unless `quiet`.
+function run ([file, args], { quiet = false, cwd = root } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     const chunks = []
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', chunk => {

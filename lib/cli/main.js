@@ -1,0 +1,131 @@
+#!/usr/bin/env node
+'use strict'
+// npx undercroft <command>: finds the command, reads its options, maps what goes
+// wrong to an exit code. Data goes to stdout, everything said to stderr.
+
+const { parseArgs } = require('node:util')
+const { version } = require('../../package.json')
+
+// One file a command: { name, summary, usage, help, options, run(ctx) }, loaded
+// when it is asked for. `options` is what parseArgs takes; run gets
+// { values, positionals, say, print } and may return an exit code.
+const commands = {
+  build: () => require('./commands/build')
+}
+
+const exitCodes = {
+  ok: 0,
+  failed: 1, // the command could not do its work
+  usage: 2, // the command line is wrong
+  lacking: 3 // the machine lacks something; stderr says what
+}
+
+class UsageError extends Error {}
+
+const common = {
+  help: { type: 'boolean', short: 'h' },
+  json: { type: 'boolean' }
+}
+
+async function main (argv) {
+  const [name, ...args] = argv
+  if (name === '--version' || name === '-v') {
+    console.log(version)
+    return exitCodes.ok
+  }
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    if (name === 'help' && args[0]) return run(args[0], ['--help'])
+    const talk = name === undefined ? console.error : console.log
+    talk(overview())
+    return name === undefined ? exitCodes.usage : exitCodes.ok
+  }
+  return run(name, args)
+}
+
+async function run (name, args) {
+  if (!Object.hasOwn(commands, name)) {
+    const near = nearest(name, Object.keys(commands))
+    throw new UsageError(`there is no command '${name}'${near ? `: did you mean '${near}'?` : ''}`)
+  }
+  const command = commands[name]()
+  const { values, positionals } = parse(command, args)
+  if (values.help) {
+    console.log(describe(command))
+    return exitCodes.ok
+  }
+  const code = await command.run({
+    values,
+    positionals,
+    exitCodes,
+    say: text => { console.error(text) },
+    // The answer, as one JSON value or as its text.
+    print: (value, text) => { console.log(values.json ? JSON.stringify(value) : text) }
+  })
+  return code ?? exitCodes.ok
+}
+
+function parse (command, args) {
+  try {
+    return parseArgs({
+      args,
+      options: { ...common, ...command.options },
+      allowPositionals: Boolean(command.positionals)
+    })
+  } catch (err) {
+    if (!err.code?.startsWith('ERR_PARSE_ARGS')) throw err
+    throw new UsageError(`undercroft ${command.name}: ${err.message.split('. ')[0]}`)
+  }
+}
+
+function overview () {
+  const lines = Object.values(commands).map(load => {
+    const { name, summary } = load()
+    return `  ${name.padEnd(12)} ${summary}`
+  })
+  return [
+    'usage: npx undercroft <command> [options]',
+    '',
+    ...lines,
+    '',
+    'npx undercroft help <command> says more; --version prints the version.',
+    'Every command takes --json: its answer on stdout is then one JSON value.'
+  ].join('\n')
+}
+
+function describe ({ usage, help, options }) {
+  const rows = Object.entries({ ...options, ...common }).map(([name, option]) => {
+    const short = option.short ? `-${option.short}, ` : ''
+    const what = option.help || { help: 'this text', json: 'the answer as one JSON value' }[name]
+    return `  ${`${short}--${name}`.padEnd(16)} ${what}`
+  })
+  const codes = Object.entries(exitCodes).map(([name, code]) => `${code} ${name}`).join(', ')
+  return [`usage: npx undercroft ${usage}`, '', help.trim(), '', ...rows, '', `exit codes: ${codes}`].join('\n')
+}
+
+// The known name that a mistyped one is at most two edits away from.
+function nearest (name, known) {
+  const [best] = known.map(word => ({ word, edits: distance(name, word) }))
+    .sort((a, b) => a.edits - b.edits)
+  return best && best.edits <= 2 ? best.word : null
+}
+
+function distance (a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
+    }
+    row = next
+  }
+  return row[b.length]
+}
+
+module.exports = { commands, exitCodes, main, nearest }
+
+if (require.main === module) {
+  main(process.argv.slice(2)).then(code => { process.exitCode = code }, err => {
+    console.error(err instanceof UsageError ? `${err.message}\n\n${overview()}` : err.stack)
+    process.exitCode = err instanceof UsageError ? exitCodes.usage : exitCodes.failed
+  })
+}
