@@ -197,9 +197,13 @@ class Client {
       start = w.pos
       const shape = prepared.shape
       call = this.#take()
-      w.head(6, op, call.id, timeoutMs, scope)
-      w.statement(prepared.sid, shape.id)
-      w.params(params)
+      if (timeoutMs < 0 && scope === null) {
+        w.query(op, call.id, prepared.sid, shape.id, params)
+      } else {
+        w.head(6, op, call.id, timeoutMs, scope)
+        w.statement(prepared.sid, shape.id)
+        w.params(params)
+      }
       call.op = op
       call.want = wanted
       call.integers = integers
@@ -364,7 +368,12 @@ class Client {
     this.#write = false
     this.#batch++
     w.pos = 0
-    this.#native.submit(w.buf, length, count, write)
+    try {
+      this.#native.submit(w.buf, length, count, write)
+    } catch (err) {
+      this.destroy(err)
+      return
+    }
     // One huge blob must not stay allocated for ever.
     if (w.cap > 16 * WRITER_BYTES) w.adopt(Buffer.allocUnsafeSlow(WRITER_BYTES))
   }
@@ -386,6 +395,8 @@ class Client {
   cancel (id) {
     const call = this.#calls[id & SLOT_MASK]
     if (call === undefined || call.id !== id) return
+    // In a batch of its own it overtakes whatever the core is busy with.
+    this.flush()
     this.post(ops.CANCEL, [id, 0])
     this.flush()
   }
@@ -582,15 +593,13 @@ class Client {
       const kind = b[from + decode.KIND]
       if (kind === kinds.ROWS) {
         const dv = this.#view
-        decode.rowsHeader(b, dv, from, end, call.shape)
-        const { shape } = decode.head
-        if (shape !== call.shape) call.prepared.shape = shape
         if (call.want === want.ROW) {
-          value = decode.head.pages === 0
-            ? undefined
-            : decode.firstRow(b, dv, decode.head.p, end, this.#end, shape.count,
-              shape.columns.decoder(OBJECTS, call.integers))
+          value = decode.row(b, dv, from, end, this.#end, call.shape, call.integers)
+          if (decode.head.shape !== call.shape) call.prepared.shape = decode.head.shape
         } else {
+          decode.rowsHeader(b, dv, from, end, call.shape)
+          const { shape } = decode.head
+          if (shape !== call.shape) call.prepared.shape = shape
           this.#partial = {
             call,
             shape,

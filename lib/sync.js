@@ -11,6 +11,7 @@ const { Scope } = require('./scope')
 const { Statement } = require('./statement')
 const { sourceOf, writeChunk } = require('./many')
 const batches = require('./batch')
+const { addFunction, addAggregate } = require('./functions')
 const { readCall } = require('./options')
 const { UndercroftError, expected, fromWire } = require('./errors')
 
@@ -39,7 +40,8 @@ class Sync {
   #view
   #scope = null
   // Functions of the user were registered: they could call back into here.
-  #functions = null
+  #functions = false
+  #running = false
 
   constructor (client) {
     if (typeof client.native.sync !== 'function') {
@@ -60,12 +62,9 @@ class Sync {
     const dv = this.#view
     if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, ops.GET)
     try {
-      decode.rowsHeader(b, dv, 0, end, shape)
-      const found = decode.head
-      if (found.shape !== shape) prepared.shape = found.shape
-      if (found.pages === 0) return undefined
-      return decode.firstRow(b, dv, found.p, end, end, found.shape.count,
-        found.shape.columns.decoder(OBJECTS, integers))
+      const row = decode.row(b, dv, 0, end, end, shape, integers)
+      if (decode.head.shape !== shape) prepared.shape = decode.head.shape
+      return row
     } catch (err) {
       throw this.#blame(err, sql, ops.GET)
     }
@@ -186,6 +185,25 @@ class Sync {
     }
   }
 
+  /**
+   * Makes fn callable from the SQL of this handle's blocking calls, under
+   * `name`. Options: deterministic, directOnly, varargs.
+   */
+  function (name, opts, fn) {
+    this.#begin()
+    this.#functions = true
+    addFunction(this.#native, name, opts, fn)
+    return this
+  }
+
+  /** Makes an aggregate callable: { start, step, result } and the options. */
+  aggregate (name, opts) {
+    this.#begin()
+    this.#functions = true
+    addAggregate(this.#native, name, opts)
+    return this
+  }
+
   #attach (reply) {
     this.#reply = reply
     this.#view = new DataView(reply.buffer, reply.byteOffset, reply.length)
@@ -195,7 +213,7 @@ class Sync {
   // The client, with everything sent that was called before.
   #begin () {
     const client = this.#client
-    if (client.closed || this.#functions?.running) this.#refuse()
+    if (client.closed || this.#running) this.#refuse()
     client.flush()
     return client
   }
@@ -210,7 +228,7 @@ class Sync {
   // Runs one statement; its reply stands at the front of #reply.
   #query (op, sql, params, opts) {
     const client = this.#client
-    if (client.closed || this.#functions !== null) this.#begin()
+    if (client.closed || this.#running) this.#refuse()
     const prepared = client.prepared(sql)
     client.flush()
     const w = this.#writer
@@ -226,9 +244,13 @@ class Sync {
         timeoutMs = o.timeoutMs
         found.integers = o.integers
       }
-      w.head(6, op, ID, timeoutMs, this.#scope)
-      w.statement(prepared.sid, found.shape.id)
-      w.params(params)
+      if (timeoutMs < 0 && this.#scope === null) {
+        w.query(op, ID, prepared.sid, found.shape.id, params)
+      } else {
+        w.head(6, op, ID, timeoutMs, this.#scope)
+        w.statement(prepared.sid, found.shape.id)
+        w.params(params)
+      }
     } catch (err) {
       throw this.#blame(err, sql, op)
     }
@@ -246,12 +268,23 @@ class Sync {
       this.#native.attach(w.buf, this.#reply)
     }
     decode.forgetText()
-    const n = this.#functions === null ? this.#native.sync(w.pos) : this.#functions.run(w.pos)
-    if (n >= 0) return n
+    const n = this.#functions ? this.#runGuarded(w.pos) : this.#native.sync(w.pos)
+    if (n > 0) return n
+    if (n === 0) this.#refuse()
     const larger = Buffer.allocUnsafeSlow(-n)
     const length = this.#native.syncTake(larger)
     this.#attach(larger)
     return length
+  }
+
+  // What a function throws comes out of native.sync as it is.
+  #runGuarded (length) {
+    this.#running = true
+    try {
+      return this.#native.sync(length)
+    } finally {
+      this.#running = false
+    }
   }
 
   // Lets go of a buffer that one huge reply needed.
@@ -355,10 +388,6 @@ class Sync {
   }
 
   #error (end, sql, op, parts) {
-    if (this.#functions !== null) {
-      const thrown = this.#functions.thrown()
-      if (thrown !== null) return thrown.error
-    }
     try {
       if (this.#reply[decode.KIND] !== kinds.ERROR) throw decode.badFrame('unexpected kind of reply')
       const map = decode.valueAt(this.#reply, this.#view, decode.BODY, end)

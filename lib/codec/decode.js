@@ -15,6 +15,8 @@ const KIND = 6
 const BODY = 7
 const SHAPE = 8
 const COLUMNS = 12
+// A rows reply with one page of one row is longer than this.
+const SHORTEST_ROW = COLUMNS + 7 + 16
 
 // Text of replies that arrive together is turned into one string, a piece of
 // this size at a time, and cut. A cut string may keep its piece alive.
@@ -68,7 +70,7 @@ function rowsHeader (b, dv, p, end, sent) {
   } else {
     at.p = p
     head.cursor = value(b, dv, end, 0)
-    if (typeof head.cursor !== 'number' || head.cursor <= 0) throw badFrame('cursor')
+    if (typeof head.cursor !== 'number' || head.cursor < 0) throw badFrame('cursor')
     p = at.p
   }
   if (p + 5 > end || b[p] !== 0xdd) throw badFrame('pages')
@@ -105,18 +107,33 @@ function page (b, dv, p, end, columns, rows, out) {
 }
 
 /**
- * The first row of the pages at `p`, or undefined: for `get`. `limit` is the
- * end of what is valid in the buffer; text of the replies behind this one is
- * made into a string along with its own.
+ * The reply of a `get` that begins at `p`: its row, or undefined. Leaves the
+ * shape in head.shape.
+ *
+ * @param {number} limit the end of what is valid in the buffer; text of the
+ *   replies behind this one is made into a string along with its own
+ * @param {number} ints index of the integers mode
  */
-function firstRow (b, dv, p, end, limit, columns, rows) {
-  if (p + 16 > end || b[p] !== 0x94 || b[p + 1] !== 0xce || b[p + 7] !== 0xc6) throw badFrame('page')
+function row (b, dv, p, end, limit, sent, ints) {
+  // The usual case, all at fixed places: a known shape, no cursor, one page.
+  if (end - p > SHORTEST_ROW && b[p + COLUMNS] === 0xc0 && b[p + COLUMNS + 1] === 0xc0 &&
+    b[p + COLUMNS + 2] === 0xdd && b[p + COLUMNS + 6] === 1 && b[p + BODY] === 0xce &&
+    dv.getUint32(p + SHAPE) === sent.id) {
+    head.shape = sent
+    p += COLUMNS + 7
+  } else {
+    rowsHeader(b, dv, p, end, sent)
+    if (head.pages === 0) return undefined
+    if (head.pages !== 1) throw badFrame('pages')
+    p = head.p
+    if (p + 16 > end) throw badFrame('page')
+  }
+  const { columns, count } = head.shape
+  if (b[p] !== 0x94 || b[p + 7] !== 0xc6) throw badFrame('page')
   const n = dv.getUint32(p + 2)
   if (n === 0) return undefined
-  const ascii = b[p + 6] === 0
-  const cells = p + 12
-  const stop = cells + dv.getUint32(p + 8)
-  if (n !== 1 || stop + 5 > end || b[stop] !== 0xdb || columns > stop - cells) throw badFrame('page size')
+  const stop = p + 12 + dv.getUint32(p + 8)
+  if (n !== 1 || stop + 5 > end || b[stop] !== 0xdb || count > stop - p - 12) throw badFrame('page size')
   const from = stop + 5
   const to = from + dv.getUint32(stop + 1)
   if (to > end) throw badFrame('page text')
@@ -124,7 +141,7 @@ function firstRow (b, dv, p, end, limit, columns, rows) {
   let t = 0
   let tEnd = 0
   if (from !== to) {
-    if (!ascii) {
+    if (b[p + 6] !== 0) {
       text = utf8Slice.call(b, from, to)
       tEnd = text.length
     } else {
@@ -138,15 +155,10 @@ function firstRow (b, dv, p, end, limit, columns, rows) {
       tEnd = to - piece.from
     }
   }
-  const out = ONE
-  rows(b, dv, cells, 1, text, t, out, 0)
+  const made = columns.one(ints)(b, dv, p + 12, text, t)
   if (at.p !== stop || at.t !== tEnd) throw badFrame('page content')
-  const row = out[0]
-  out[0] = undefined
-  return row
+  return made
 }
-
-const ONE = [undefined]
 
 /** The value at at.p, of any msgpack type; at.p moves behind it. */
 function value (b, dv, end, depth) {
@@ -313,4 +325,4 @@ function frameError (err) {
   return err instanceof RangeError ? badFrame('cut short') : err
 }
 
-module.exports = { KIND, BODY, head, rowsHeader, page, firstRow, allRows, simple, valueAt, forgetText, frameError, badFrame }
+module.exports = { KIND, BODY, head, rowsHeader, page, row, allRows, simple, valueAt, forgetText, frameError, badFrame }

@@ -112,25 +112,49 @@ class Writer {
     }
   }
 
+  /**
+   * A whole request on a statement without meta: what the hot path writes.
+   * The same as head, statement and params one after the other.
+   */
+  query (op, id, sid, shape, params) {
+    const p = this.pos
+    if (p + 32 > this.cap) this.reserve(32)
+    const b = this.buf
+    b[p] = 0x96
+    b[p + 1] = op
+    b[p + 2] = 0xce
+    b[p + 3] = id >>> 24
+    b[p + 4] = id >>> 16
+    b[p + 5] = id >>> 8
+    b[p + 6] = id
+    b[p + 7] = 0xc0
+    b[p + 8] = 0xcd
+    b[p + 9] = sid >>> 8
+    b[p + 10] = sid
+    b[p + 11] = 0xce
+    b[p + 12] = shape >>> 24
+    b[p + 13] = shape >>> 16
+    b[p + 14] = shape >>> 8
+    b[p + 15] = shape
+    this.pos = p + 16
+    if (Array.isArray(params)) this.list(params)
+    else this.params(params)
+  }
+
   /** The number of a statement and the shape the client knows of it. */
   statement (sid, shape) {
     this.reserve(8)
     const b = this.buf
-    let p = this.pos
-    if (sid < 0x80) {
-      b[p++] = sid
-    } else {
-      b[p] = 0xcd
-      b[p + 1] = sid >>> 8
-      b[p + 2] = sid
-      p += 3
-    }
-    b[p] = 0xce
-    b[p + 1] = shape >>> 24
-    b[p + 2] = shape >>> 16
-    b[p + 3] = shape >>> 8
-    b[p + 4] = shape
-    this.pos = p + 5
+    const p = this.pos
+    b[p] = 0xcd
+    b[p + 1] = sid >>> 8
+    b[p + 2] = sid
+    b[p + 3] = 0xce
+    b[p + 4] = shape >>> 24
+    b[p + 5] = shape >>> 16
+    b[p + 6] = shape >>> 8
+    b[p + 7] = shape
+    this.pos = p + 8
   }
 
   arrayHeader (n) {
@@ -262,8 +286,9 @@ class Writer {
 
   list (list) {
     const n = list.length
-    this.reserve(5 + n * FIXED)
-    this.arrayHeader(n)
+    if (this.pos + 5 + n * FIXED > this.cap) this.reserve(5 + n * FIXED)
+    if (n < 16) this.buf[this.pos++] = 0x90 | n
+    else this.#header32(0xdd, n)
     let b = this.buf
     let p = this.pos
     for (let i = 0; i < n; i++) {

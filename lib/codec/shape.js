@@ -9,6 +9,7 @@
 // b[p..], cutting text out of `s` from index `t` on, into out[k..]. Where it
 // stopped is left in `at.p` and `at.t`; the caller compares both with the
 // lengths the frame promised, so a hostile frame ends in an error.
+// one(b, dv, p, s, t) is the same for a single row, which it returns.
 
 const { at, cells } = require('./cell')
 
@@ -25,6 +26,16 @@ class Columns {
   constructor (names) {
     this.names = names
     this.decoders = [null, null, null, null, null, null, null, null]
+    this.ones = [null, null, null, null]
+  }
+
+  /** The decoder of a single row, as an object. */
+  one (ints) {
+    const known = this.ones[ints]
+    if (known !== null) return known
+    const made = generate(this.names, OBJECTS, ints, true)
+    this.ones[ints] = made
+    return made
   }
 
   /** @param {number} form OBJECTS or ARRAYS  @param {number} ints index of integers mode */
@@ -32,7 +43,7 @@ class Columns {
     const i = form * 4 + ints
     const known = this.decoders[i]
     if (known !== null) return known
-    const made = generate(this.names, form, ints)
+    const made = generate(this.names, form, ints, false)
     this.decoders[i] = made
     return made
   }
@@ -63,21 +74,27 @@ const NO_SHAPE = new Shape(0, new Columns([]))
 
 let mayGenerate = true
 
-function generate (names, form, ints) {
+function generate (names, form, ints, single) {
   if (names.length === 0) return none
   if (mayGenerate && names.length <= MAX_GENERATED) {
     try {
       // eslint-disable-next-line no-new-func
-      return new Function('cell', 'at', source(names, form, ints))(cells[ints], at)
+      return new Function('cell', 'at', source(names, form, ints, single))(cells[ints], at)
     } catch (err) {
       if (!(err instanceof EvalError)) throw err
       mayGenerate = false
     }
   }
-  return generic(names, form, cells[ints])
+  const rows = generic(names, form, cells[ints])
+  if (!single) return rows
+  return function one (b, dv, p, s, t) {
+    const out = []
+    rows(b, dv, p, 1, s, t, out, 0)
+    return out[0]
+  }
 }
 
-function source (names, form, ints) {
+function source (names, form, ints, single) {
   const body = names.map((name, i) => read(`v${i}`, name, ints)).join('\n')
   const vars = names.map((name, i) => `v${i}`).join(', ')
   // A duplicate name: the last one wins, and is written once.
@@ -87,6 +104,16 @@ function source (names, form, ints) {
     ? `[${vars}]`
     : '{ ' + [...last].map(([name, i]) =>
       `${name === '__proto__' ? '["__proto__"]' : JSON.stringify(name)}: v${i}`).join(', ') + ' }'
+  if (single) {
+    return `'use strict'
+return function one (b, dv, p, s, t) {
+  let c = 0, ${vars}
+${body}
+  at.p = p
+  at.t = t
+  return ${literal}
+}`
+  }
   return `'use strict'
 return function rows (b, dv, p, n, s, t, out, k) {
   let c = 0, ${vars}
