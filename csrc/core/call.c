@@ -1,0 +1,126 @@
+#include "call.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "session.h"
+
+uc_batch *uc__batch_new(uc_session *s, const uint8_t *frames, size_t len,
+                        uint32_t count)
+{
+    size_t head = sizeof(uc_batch) + (size_t)count * sizeof(uc_call);
+    uc_batch *b = uc_malloc(head + len);
+    uint8_t *bytes;
+
+    if (b == NULL)
+        return NULL;
+    bytes = (uint8_t *)b + head;
+    memcpy(bytes, frames, len);
+    b->next = NULL;
+    b->session = uc__session_ref(s);
+    b->t0 = uc_now();
+    atomic_init(&b->left, count);
+    b->count = count;
+    b->parsed = 0;
+    b->rest = (uc_reader){ bytes, bytes + len };
+    return b;
+}
+
+static void batch_release(uc_batch *b, uint32_t n)
+{
+    if (n > 0 && atomic_fetch_sub(&b->left, n) == n) {
+        uc__session_unref(b->session);
+        uc_free(b);
+    }
+}
+
+/* {"t": timeout ms, "x": transaction, "s": snapshot}; other keys: ignored, so
+ * that a newer client may send more. */
+static bool meta(uc_call *c, uc_reader *r, int64_t t0)
+{
+    uc_value v;
+    uc_view key;
+    uint64_t n;
+
+    if (!uc_read(r, &v))
+        return false;
+    if (v.type == UC_T_NIL)
+        return true;
+    if (v.type != UC_T_MAP)
+        return false;
+    for (uint32_t i = v.n; i > 0; i--) {
+        if (!uc_read_str(r, &key))
+            return false;
+        if (key.len != 1 || (key.p[0] != 't' && key.p[0] != 'x' &&
+                             key.p[0] != 's')) {
+            if (!uc_read_skip(r))
+                return false;
+            continue;
+        }
+        if (!uc_read_u64(r, &n))
+            return false;
+        if (key.p[0] == 'x')
+            c->tx = n;
+        else if (key.p[0] == 's')
+            c->snap = n;
+        else if (n > 0 && n < INT64_MAX / (2 * UC_MS))
+            c->deadline = t0 + (int64_t)n * UC_MS;
+    }
+    return true;
+}
+
+bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, uc_error *e)
+{
+    uint32_t n, num;
+
+    memset(c, 0, sizeof *c);
+    atomic_init(&c->state, UC_CALL_QUEUED);
+    atomic_init(&c->stop, UC_STOP_NONE);
+    if (!uc_read_array(r, &n) || n < 3 || !uc_read_u32(r, &num) ||
+        !uc_read_u32(r, &c->id) || !meta(c, r, t0))
+        return uc_fail(e, UC_FRAME,
+                       "a request is [op, id, meta, ...arguments]; this one "
+                       "could not be read");
+    c->nargs = n - 3;
+    c->args.p = r->p;
+    for (uint32_t i = 0; i < c->nargs; i++) {
+        if (!uc_read_skip(r))
+            return uc_fail(e, UC_FRAME,
+                           "argument %u of the request could not be read",
+                           i + 1);
+    }
+    c->args.end = r->p;
+    c->op = uc_op_find(num);
+    if (c->op == NULL)
+        return uc_fail(e, UC_OP, "there is no operation %u", num);
+    if (c->nargs < c->op->lo || c->nargs > c->op->hi)
+        return uc_fail(e, UC_FRAME, "operation %s takes %u to %u arguments",
+                       c->op->name, c->op->lo, c->op->hi);
+    return true;
+}
+
+uc_call *uc__batch_next(uc_batch *b, uc_error *e)
+{
+    uc_call *c;
+
+    e->code = NULL;
+    if (b->parsed == b->count)
+        return NULL;
+    c = &b->calls[b->parsed++];
+    uc__call_parse(c, &b->rest, b->t0, e);
+    c->batch = b;
+    c->session = b->session;
+    if (e->code != NULL && c->op == NULL &&
+        strcmp(e->code, uc_code_name(UC_FRAME)) == 0) {
+        /* Where the next frame begins is not known any more. */
+        batch_release(b, b->count - b->parsed);
+        b->count = b->parsed;
+    }
+    return c;
+}
+
+void uc__call_finish(uc_call *c)
+{
+    atomic_store(&c->state, UC_CALL_DONE);
+    if (c->batch != NULL)
+        batch_release(c->batch, 1);
+}

@@ -1,0 +1,20 @@
+#ifndef UC_CORE_COMMON_VIEW_H
+#define UC_CORE_COMMON_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Borrowed bytes: never owned, never NUL-terminated. */
+typedef struct uc_view {
+    const uint8_t *p;
+    size_t len;
+} uc_view;
+
+static inline bool uc_view_is(uc_view v, const char *s)
+{
+    return v.len == strlen(s) && memcmp(v.p, s, v.len) == 0;
+}
+
+#endif

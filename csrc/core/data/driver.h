@@ -1,0 +1,39 @@
+#ifndef UC_CORE_DATA_DRIVER_H
+#define UC_CORE_DATA_DRIVER_H
+
+#include "call.h"
+#include "options.h"
+
+struct uc_session;
+struct uc_fn_spec;
+
+/*
+ * What a database engine fills in. A driver takes batches and completes each
+ * call on its own by uc__session_publish() and uc__call_finish(), from
+ * whichever thread and in whichever order its engine allows: nothing above it
+ * assumes that a call holds a thread. Program order within a session is the
+ * driver's duty (design: a read sees the writes issued before it).
+ */
+typedef struct uc_driver {
+    const char *name;
+    /* The driver's side of a session, or NULL when memory ran out. Returns at
+     * once; a failure to open (or `failed`, when the options were bad) is the
+     * answer to every call. Takes what *o owns. */
+    void *(*open)(struct uc_session *s, const char *path, uc_options *o,
+                  const uc_error *failed);
+    void (*submit)(void *peer, uc_batch *b, unsigned hint);
+    /* Runs c on this thread and appends its reply frame to out. */
+    void (*sync)(void *peer, uc_call *c, uc_buf *out);
+    void (*turn_end)(void *peer);
+    bool (*function)(void *peer, const struct uc_fn_spec *spec,
+                     const char **error);
+    /* Drops what is queued, interrupts what runs; no call of this session is
+     * running any more when it returns. */
+    void (*abandon)(void *peer);
+    /* The last reference to the session is gone. */
+    void (*release)(void *peer);
+} uc_driver;
+
+extern const uc_driver uc_driver_sqlite;
+
+#endif

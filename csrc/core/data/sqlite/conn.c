@@ -1,0 +1,380 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/mem.h"
+#include "data/sqlite/db.h"
+#include "data/sqlite/errcode.h"
+
+/*
+ * How often a statement looks up: every 2000 VDBE steps is a few
+ * microseconds of work and costs less than 1 % (sqlite.org/c3ref/
+ * progress_handler.html).
+ */
+enum { PROGRESS_STEPS = 2000 };
+
+static int on_progress(void *arg)
+{
+    sq_conn *c = arg;
+    uc_call *call = atomic_load_explicit(&c->cur, memory_order_relaxed);
+    int64_t limit = atomic_load_explicit(&c->limit, memory_order_relaxed);
+
+    if (atomic_load_explicit(&c->quit, memory_order_relaxed) ||
+        atomic_load_explicit(&c->db->quit, memory_order_relaxed))
+        return 1;
+    if (call == NULL)
+        return 0;
+    if (atomic_load_explicit(&call->stop, memory_order_relaxed) !=
+        UC_STOP_NONE)
+        return 1;
+    if (limit != 0 && uc_now_coarse() >= limit) {
+        int none = UC_STOP_NONE;
+
+        atomic_compare_exchange_strong(&call->stop, &none, UC_STOP_TIMEOUT);
+        return 1;
+    }
+    return 0;
+}
+
+/*
+ * Waits for another process's lock: short sleeps with jitter, so that writers
+ * of several processes get their turns in a fair lottery, until busy_until.
+ * SQLite's own handler backs off to 100 ms and starves the one who waits.
+ */
+static int on_busy(void *arg, int count)
+{
+    sq_conn *c = arg;
+    uint64_t ns = 200000 + (uint64_t)(rand() % 800000);
+    struct timespec ts = { 0, (long)ns };
+
+    c->contended = true;
+    if (count == 0 && c->busy_until == 0)
+        c->busy_until = uc_now() + c->db->opt.busy_ms * UC_MS;
+    if (uc_now() >= c->busy_until || on_progress(c))
+        return 0;
+    nanosleep(&ts, NULL);
+    return 1;
+}
+
+static int on_auth(void *arg, int action, const char *a, const char *b,
+                   const char *dbname, const char *trigger)
+{
+    sq_conn *c = arg;
+    sq_auth *auth = c->auth;
+
+    (void)trigger;
+    if (auth == NULL)
+        return SQLITE_OK;
+    if (dbname != NULL && sqlite3_stricmp(dbname, "temp") == 0)
+        auth->temp = true;
+    switch (action) {
+    case SQLITE_PRAGMA:
+        auth->pragma = true;
+        auth->pragma_arg = b != NULL;
+        snprintf(auth->pragma_name, sizeof auth->pragma_name, "%s", a);
+        /* Merely preparing some pragmas changes the connection. */
+        return SQLITE_DENY;
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+        auth->attach = true;
+        return SQLITE_DENY;
+    case SQLITE_CREATE_TEMP_INDEX:
+    case SQLITE_CREATE_TEMP_TABLE:
+    case SQLITE_CREATE_TEMP_TRIGGER:
+    case SQLITE_CREATE_TEMP_VIEW:
+    case SQLITE_DROP_TEMP_INDEX:
+    case SQLITE_DROP_TEMP_TABLE:
+    case SQLITE_DROP_TEMP_TRIGGER:
+    case SQLITE_DROP_TEMP_VIEW:
+        auth->temp = true;
+        break;
+    default:
+        break;
+    }
+    return SQLITE_OK;
+}
+
+bool sq_fail(sq_conn *c, int rc, uc_error *e)
+{
+    uc_call *call = atomic_load(&c->cur);
+    const char *message;
+
+    if ((rc & 0xff) == SQLITE_INTERRUPT) {
+        int stop = call != NULL ? atomic_load(&call->stop) : UC_STOP_NONE;
+
+        if (stop != UC_STOP_NONE) {
+            sq_stopped(call, NULL, e);
+            return false;
+        }
+        if (atomic_load(&c->quit) || atomic_load(&c->db->quit))
+            return uc_fail(e, UC_CLOSED, "the store was destroyed");
+    }
+    if ((rc & 0xff) == SQLITE_NOMEM) {
+        uc_fail(e, UC_MEMORY, "SQLite ran out of memory");
+        e->native = rc;
+        return false;
+    }
+    e->outcome = NULL;
+    e->native = rc;
+    e->param[0] = '\0';
+    e->column[0] = '\0';
+    e->offset = sqlite3_error_offset(c->h);
+    e->code = sq_errcode(rc, &e->kind, &e->retryable);
+    message = sqlite3_extended_errcode(c->h) == rc ||
+                      sqlite3_errcode(c->h) == rc
+                  ? sqlite3_errmsg(c->h)
+                  : sqlite3_errstr(rc);
+    snprintf(e->message, sizeof e->message, "%s", message);
+    if ((rc & 0xff) == SQLITE_ERROR &&
+        (strncmp(message, "no such ", 8) == 0 ||
+         strstr(message, "has no column named") != NULL)) {
+        e->kind = "schema";
+        if (strncmp(message, "no such function: ", 18) == 0 &&
+            sq_function_known(c->db, message + 18, strlen(message + 18)))
+            snprintf(e->message, sizeof e->message,
+                     "%.100s is a user function: it runs on the sync API "
+                     "only (db.sync)",
+                     message + 18);
+    }
+    if (rc == SQLITE_BUSY || rc == SQLITE_BUSY_TIMEOUT)
+        snprintf(e->message, sizeof e->message,
+                 "another process held the database's lock for longer than "
+                 "busyTimeoutMs (%d ms)",
+                 (int)c->db->opt.busy_ms);
+    return false;
+}
+
+int sq_step_once(sqlite3_stmt *stmt)
+{
+    int rc;
+
+    sqlite3_step(stmt);
+    rc = sqlite3_reset(stmt);
+    return rc;
+}
+
+int sq_exec_text(sq_conn *c, const char *sql)
+{
+    return sqlite3_exec(c->h, sql, NULL, NULL, NULL);
+}
+
+static int control(sq_conn *c, sqlite3_stmt **stmt, const char *sql)
+{
+    return sqlite3_prepare_v3(c->h, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt,
+                              NULL);
+}
+
+static bool pragma(sq_conn *c, const char *name, const char *value,
+                   uc_error *e)
+{
+    char *sql = sqlite3_mprintf("pragma \"%w\" = \"%w\"", name, value);
+    int rc = sql != NULL ? sq_exec_text(c, sql) : SQLITE_NOMEM;
+
+    sqlite3_free(sql);
+    if (rc == SQLITE_OK)
+        return true;
+    sq_fail(c, rc, e);
+    return false;
+}
+
+static bool attach(sq_conn *c, const uc_pair *p, uc_error *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(c->h, "attach ? as ?", -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_text(stmt, 1, p->value, -1, SQLITE_STATIC);
+        sqlite3_bind_text(stmt, 2, p->name, -1, SQLITE_STATIC);
+        sqlite3_step(stmt);
+    }
+    if (stmt != NULL)
+        rc = sqlite3_finalize(stmt);
+    if (rc == SQLITE_OK)
+        return true;
+    sq_fail(c, rc, e);
+    return false;
+}
+
+static bool read_text(sq_conn *c, const char *sql, char *out, size_t n)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool ok = false;
+
+    if (sqlite3_prepare_v2(c->h, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
+        snprintf(out, n, "%s", (const char *)sqlite3_column_text(stmt, 0));
+        ok = true;
+    }
+    return sqlite3_finalize(stmt) == SQLITE_OK && ok;
+}
+
+/* WAL, durability and what every connection has in common. */
+static bool configure(sq_conn *c, uc_error *e)
+{
+    static const char *const levels[] = { "pragma synchronous=0",
+                                          "pragma synchronous=1",
+                                          "pragma synchronous=2",
+                                          "pragma synchronous=3" };
+    sq_db *db = c->db;
+    char text[32] = "";
+    int rc;
+
+    if (c->role == SQ_WRITER) {
+        /* The first real look at the file: says if it is no database. */
+        if (!read_text(c, "pragma schema_version", text, sizeof text)) {
+            sq_fail(c, sqlite3_extended_errcode(c->h), e);
+            return false;
+        }
+        for (uint32_t i = 0; i < db->opt.npragmas; i++) {
+            /* These have to come before the file is made. */
+            const char *n = db->opt.pragmas[i].name;
+
+            if ((sqlite3_stricmp(n, "page_size") == 0 ||
+                 sqlite3_stricmp(n, "encoding") == 0 ||
+                 sqlite3_stricmp(n, "auto_vacuum") == 0) &&
+                !pragma(c, n, db->opt.pragmas[i].value, e))
+                return false;
+        }
+        if (!db->memory && !db->opt.readonly) {
+            if (!read_text(c, "pragma journal_mode=wal", text, sizeof text)) {
+                sq_fail(c, sqlite3_extended_errcode(c->h), e);
+                return false;
+            }
+            if (strcmp(text, "wal") != 0)
+                return uc_fail(e, UC_ENGINE,
+                               "the file system of %s does not support WAL "
+                               "(journal mode stayed %s)",
+                               db->path, text);
+        }
+    }
+    rc = sq_exec_text(c, levels[db->opt.synchronous]);
+    if (rc == SQLITE_OK)
+        rc = sq_exec_text(c, "pragma foreign_keys=on");
+    if (rc != SQLITE_OK) {
+        sq_fail(c, rc, e);
+        return false;
+    }
+    for (uint32_t i = 0; i < db->opt.nattach; i++) {
+        if (!attach(c, &db->opt.attach[i], e))
+            return false;
+    }
+    for (uint32_t i = 0; i < db->opt.npragmas; i++) {
+        if (!pragma(c, db->opt.pragmas[i].name, db->opt.pragmas[i].value, e))
+            return false;
+    }
+    if (c->role != SQ_WRITER && c->role != SQ_KEEPER &&
+        (rc = sq_exec_text(c, "pragma query_only=1")) != SQLITE_OK) {
+        sq_fail(c, rc, e);
+        return false;
+    }
+    c->utf8 = read_text(c, "pragma encoding", text, sizeof text) &&
+              strcmp(text, "UTF-8") == 0;
+    return true;
+}
+
+sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
+{
+    sq_conn *c = uc_calloc(1, sizeof *c);
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int rc;
+
+    if (c == NULL) {
+        uc_fail(e, UC_MEMORY, "no memory for a connection");
+        return NULL;
+    }
+    c->db = db;
+    c->role = role;
+    uc_buf_init(&c->text, SIZE_MAX);
+    if (db->opt.readonly)
+        flags |= SQLITE_OPEN_READONLY;
+    else
+        flags |= SQLITE_OPEN_READWRITE |
+                 (db->opt.create && role == SQ_WRITER ? SQLITE_OPEN_CREATE : 0);
+    rc = sqlite3_open_v2(db->memory ? ":memory:" : db->path, &c->h, flags,
+                         NULL);
+    if (rc != SQLITE_OK) {
+        if (c->h != NULL) {
+            int sys = sqlite3_system_errno(c->h);
+
+            sq_fail(c, rc, e);
+            snprintf(e->message, sizeof e->message, "cannot open %.300s: %s%s%s",
+                     db->path, sqlite3_errmsg(c->h), sys != 0 ? ": " : "",
+                     sys != 0 ? strerror(sys) : "");
+        } else {
+            uc_fail(e, UC_MEMORY, "no memory for a connection");
+        }
+        sq_conn_close(c);
+        return NULL;
+    }
+    sqlite3_busy_handler(c->h, on_busy, c);
+    sqlite3_progress_handler(c->h, PROGRESS_STEPS, on_progress, c);
+    sqlite3_set_authorizer(c->h, on_auth, c);
+    /* Without it a bound LIMIT is prepared anew at each execution. */
+    sqlite3_db_config(c->h, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
+    sqlite3_db_config(c->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(c->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (!configure(c, e) ||
+        control(c, &c->begin, "begin") != SQLITE_OK ||
+        control(c, &c->begin_now, "begin immediate") != SQLITE_OK ||
+        control(c, &c->commit, "commit") != SQLITE_OK ||
+        control(c, &c->rollback, "rollback") != SQLITE_OK ||
+        control(c, &c->savepoint, "savepoint uc") != SQLITE_OK ||
+        control(c, &c->release, "release uc") != SQLITE_OK ||
+        control(c, &c->rollback_to, "rollback to uc") != SQLITE_OK) {
+        if (e->code == NULL)
+            sq_fail(c, sqlite3_extended_errcode(c->h), e);
+        sq_conn_close(c);
+        return NULL;
+    }
+    if (role == SQ_WRITER) {
+        sqlite3_wal_autocheckpoint(c->h, 0);
+        sqlite3_wal_hook(c->h, sq_wal_hook, db);
+    }
+    c->busy_until = 0;
+    sq_functions_install(db, c);
+    uc_lock(&db->mu);
+    c->next = db->conns;
+    db->conns = c;
+    uc_unlock(&db->mu);
+    return c;
+}
+
+void sq_conn_close(sq_conn *c)
+{
+    if (c == NULL)
+        return;
+    uc_lock(&c->db->mu);
+    for (sq_conn **p = &c->db->conns; *p != NULL; p = &(*p)->next) {
+        if (*p == c) {
+            *p = c->next;
+            break;
+        }
+    }
+    uc_unlock(&c->db->mu);
+    sq_slots_free(c);
+    sqlite3_finalize(c->begin);
+    sqlite3_finalize(c->begin_now);
+    sqlite3_finalize(c->commit);
+    sqlite3_finalize(c->rollback);
+    sqlite3_finalize(c->savepoint);
+    sqlite3_finalize(c->release);
+    sqlite3_finalize(c->rollback_to);
+    sqlite3_close_v2(c->h);
+    uc_buf_fini(&c->text);
+    uc_free(c);
+}
+
+void sq_conn_enter(sq_conn *c, uc_call *call, int64_t limit)
+{
+    c->busy_until = 0;
+    atomic_store_explicit(&c->limit, limit, memory_order_relaxed);
+    atomic_store_explicit(&c->cur, call, memory_order_release);
+}
+
+void sq_conn_leave(sq_conn *c)
+{
+    atomic_store_explicit(&c->cur, NULL, memory_order_release);
+}

@@ -1,0 +1,494 @@
+#ifndef UC_CORE_DATA_SQLITE_DB_H
+#define UC_CORE_DATA_SQLITE_DB_H
+
+#include <sqlite3.h>
+
+#include "call.h"
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/thread.h"
+#include "options.h"
+#include "session.h"
+
+/*
+ * The SQLite driver: one sq_db owns one file of the process.
+ *
+ *   door ──submit──> inbox ──route──> reads ──> reader threads (n)
+ *                                 ├─> writes ─> writer thread (1), group commit
+ *                                 ├─> parked    reads that wait for a write
+ *                                 └─> pins      cursors, snapshots, backups
+ *   keeper thread: deadlines, expiry, checkpoints, shutdown
+ *   sync calls: on the caller's thread, own reader connection; the writer's
+ *   connection while the writer thread is between groups
+ *
+ * Invariants
+ *  1. sq_db.mu guards all queues, pins, the transaction's state and ownership
+ *     of the writer. It is never held while SQL runs.
+ *  2. route_mu serialises routing, hence the order of arrival. Order of locks:
+ *     route_mu, wconn_mu, mu, session.mu.
+ *  3. Only the owner of the writer (sq_db.owner) writes; only who holds
+ *     wconn_mu touches the writer's connection.
+ *  4. A reader or pinned connection belongs to one thread at a time.
+ *  5. Write seqs are given in routing order; wdone is the last one of the
+ *     unbroken run of finished writes.
+ */
+typedef struct sq_db sq_db;
+typedef struct sq_conn sq_conn;
+
+/* ---- statements (stmt.c) ---- */
+
+/* Decided on the writer's connection before a reader sees the text. */
+typedef enum sq_class {
+    SQ_UNKNOWN,
+    SQ_READ,        /* may run on any reader */
+    SQ_WRITER_READ, /* reads, but needs the writer's connection (TEMP) */
+    SQ_WRITE,       /* in a group */
+    SQ_ALONE        /* between groups: VACUUM, journal pragmas, ... */
+} sq_class;
+
+/* An interned SQL text; its slot indexes each connection's prepared
+ * statements. Referenced by sessions (sid tables) and by calls. */
+typedef struct sq_sql {
+    struct sq_sql *hnext;        /* hash chain */
+    struct sq_sql *older, *newer; /* least recently defined first */
+    uint64_t hash;
+    uint32_t slot;
+    uint32_t gen; /* of the slot: tells a reused slot from the old text */
+    _Atomic uint32_t refs;
+    _Atomic int cls;     /* sq_class */
+    _Atomic uint32_t ns; /* running mean of one execution, 0 = never ran */
+    size_t len;
+    char text[];
+} sq_sql;
+
+/* What one connection measured of one statement. Written by the thread that
+ * has the connection, read by `stats`: plain stores of atomics. Histogram:
+ * bucket i counts executions of [2^(i/2), 2^((i+1)/2)) * 256 ns roughly. */
+enum { SQ_BUCKETS = 48 };
+typedef struct sq_stat {
+    _Atomic uint64_t count, errors, rows, ns;
+    _Atomic uint32_t hist[SQ_BUCKETS];
+} sq_stat;
+
+/* A list of column names; replies carry its id. Referenced by slots. */
+typedef struct sq_shape {
+    _Atomic uint32_t refs;
+    uint32_t id;
+    uint32_t ncols;
+    uint64_t hash;
+    size_t len;
+    uint8_t names[]; /* msgpack array of str, ready for a reply */
+} sq_shape;
+
+typedef struct sq_slot {
+    sqlite3_stmt *stmt;
+    sq_sql *sql; /* weak: compare gen first */
+    uint32_t gen;
+    int nparams;
+    int ncols;
+    int reprepared; /* SQLITE_STMTSTATUS_REPREPARE when shape was taken */
+    bool readonly;
+    sq_shape *shape;
+    char *json_keys; /* ncols NUL-terminated strings: ,"name": */
+    uint32_t tick; /* sync executions, of which some are timed */
+    sq_stat *stat;
+} sq_slot;
+
+/* What a write did. */
+typedef struct sq_run {
+    int64_t changes;
+    int64_t rowid;
+    uint64_t rows;
+} sq_run;
+
+/* ---- connections (conn.c) ---- */
+
+typedef enum sq_role { SQ_WRITER, SQ_READER, SQ_PINNED, SQ_SYNC, SQ_KEEPER } sq_role;
+
+typedef struct sq_auth {
+    bool pragma, pragma_arg, temp, attach;
+    char pragma_name[48];
+} sq_auth;
+
+struct sq_conn {
+    sqlite3 *h;
+    sq_db *db;
+    sq_role role;
+    sq_conn *next; /* all connections of the db, under mu */
+    sq_slot *slots;
+    uint32_t nslots; /* under mu when it grows */
+    sqlite3_stmt *begin, *begin_now, *commit, *rollback;
+    sqlite3_stmt *savepoint, *release, *rollback_to;
+    _Atomic(uc_call *) cur; /* what runs on it now */
+    _Atomic int64_t limit;  /* uc_now() terms: stop what runs then, 0 none */
+    _Atomic bool quit;
+    bool sync;          /* sync call: functions in JavaScript may run */
+    bool utf8;          /* database encoding */
+    uint32_t functions; /* version of db->functions it knows */
+    int64_t busy_until; /* busy handler: gives up then */
+    bool contended;     /* the busy handler has waited since last asked */
+    sq_auth *auth;      /* set while a statement is classified */
+    uc_buf text;        /* scratch of the row encoder */
+    sq_conn *spare_next; /* db->spare, under mu */
+};
+
+/* ---- pins (pin.c) ---- */
+
+typedef enum sq_pin_kind { SQ_PIN_CURSOR, SQ_PIN_SNAPSHOT, SQ_PIN_BACKUP } sq_pin_kind;
+
+/* Something with a life over several calls that holds a connection. A cursor
+ * inside a snapshot borrows the snapshot's; one that was materialised (in a
+ * transaction, in :memory:) holds rows instead. */
+typedef struct sq_pin {
+    struct sq_pin *next; /* db->pins, under mu */
+    uint64_t id;
+    sq_pin_kind kind;
+    uc_session *session; /* weak: pins die with their session's peer */
+    sq_conn *conn;       /* NULL once given back */
+    struct sq_pin *host; /* the snapshot a cursor runs in */
+    uint32_t guests;     /* cursors of this snapshot */
+    bool busy;           /* a call runs on it (on its host, for a guest) */
+    bool dead;           /* ended or expired; freed when not busy */
+    const char *why;     /* why it died, for the error's text */
+    int64_t used;        /* uc_now() of the last use */
+    int64_t born;
+    uc_calls queue; /* calls that wait for it */
+    /* cursor */
+    sqlite3_stmt *stmt;
+    sq_sql *sql;
+    sq_shape *shape;
+    uint8_t *params;   /* what is bound points here */
+    bool row_ready;    /* the statement stands on a row not yet sent */
+    uint64_t page_bytes;
+    uc_buf *pages;     /* materialised: [u32 LE len][rows reply tail]... */
+    size_t pages_off;
+    /* backup */
+    sqlite3_backup *backup;
+    sqlite3 *dest;
+    char *dest_path, *part_path;
+} sq_pin;
+
+/* ---- the session's side ---- */
+
+typedef struct sq_peer {
+    struct sq_peer *next; /* db->peers, under mu */
+    uc_session *session;
+    sq_db *db;
+    bool readonly;
+    bool closing;
+    uc_error failed; /* of this handle alone (option conflict); code or NULL */
+    sq_sql **sids;
+    uint32_t nsids;
+    uint64_t last_wseq;    /* of the last write routed; route_mu */
+    uint64_t ending_tx;    /* of the last tx_end routed; route_mu */
+    _Atomic uint32_t live;     /* calls submitted and not finished */
+    _Atomic uint32_t unrouted; /* batches submitted and not routed */
+    unsigned long owner;       /* the thread that opened it */
+    uc_call *close_call;       /* answered when only it is left; mu */
+    bool settled;              /* and that has begun; mu */
+    _Atomic bool gone;         /* the file is none of its business any more */
+    /* sync side: the session's thread only */
+    sq_conn *sync_conn;
+    bool turn_open;
+    int64_t turn_until;
+    uint32_t turn_reads;
+    bool sync_ready; /* the file is known to be open */
+    uint64_t sync_tx; /* id of the sync transaction it holds, or 0 */
+    _Atomic unsigned long thread; /* pthread_self() in a sync call, else 0 */
+} sq_peer;
+
+/* ---- the file ---- */
+
+typedef enum sq_state { SQ_OPENING, SQ_OPEN, SQ_FAILED, SQ_STOPPED } sq_state;
+
+typedef enum sq_owner { SQ_FREE, SQ_BY_THREAD, SQ_BY_SYNC } sq_owner;
+
+typedef struct sq_function sq_function;
+
+/* What a thread has taken from a queue, so that cancel finds it. Under mu. */
+enum { SQ_TAKE = 64, SQ_GROUP = 256 };
+typedef struct sq_worker {
+    struct sq_worker *next;
+    uc_call **calls;
+    uint32_t n;
+} sq_worker;
+
+struct sq_db {
+    sq_db *next; /* registry */
+    char *key;   /* canonical path; NULL for :memory: */
+    char *path;
+    bool memory;
+    bool listed; /* in the registry */
+    uint32_t npeers; /* registry lock */
+    uc_options opt;
+
+    uc_mutex route_mu;
+    uc_mutex wconn_mu;
+    uc_mutex mu;
+    uc_cond readers_cond, writer_cond, keeper_cond, owner_cond, open_cond;
+
+    /* mu */
+    sq_state state;
+    uc_error open_error;
+    uc_batch *inbox_head, *inbox_tail;
+    _Atomic uint32_t inbox_n;
+    uc_calls reads, writes, parked;
+    uc_calls tx_calls; /* of the open transaction or stream */
+    _Atomic uint32_t reads_n; /* reads.n, for spinning readers */
+    uint32_t idle_readers;
+    bool writer_idle;
+    sq_peer *peers;
+    sq_pin *pins;
+    uint64_t expired_pins[16]; /* the last ones, for a better error */
+    uint32_t expired_n;
+    uint32_t pinned; /* connections in use by pins */
+    sq_conn *spare;  /* pinned connections not in use (linked by spare_next) */
+    sq_conn *conns;
+    uint64_t wseq;        /* the last one that is in a queue */
+    _Atomic uint64_t wdone;
+    uint64_t routed_wseq; /* route_mu: the last one given */
+    uint64_t running_first; /* first wseq of the group that runs, 0 = none */
+    sq_owner owner;
+    uint32_t sync_waiting;
+    uint64_t next_id; /* transactions, pins */
+    uint64_t tx_id;   /* open transaction or stream, 0 = none */
+    uc_session *tx_session;
+    bool tx_stream;   /* it is the stream of a long `many` */
+    bool tx_dead;     /* an error has rolled it back; wconn_mu */
+    sq_run tx_many;   /* sums of the `many` under way in it; wconn_mu */
+    bool tx_many_open;
+    int64_t tx_until;
+    _Atomic uint64_t ended_tx;
+    uint64_t expired_tx; /* last one that ended by its time limit */
+    int64_t next_deadline;  /* earliest that the keeper knows of, 0 none */
+    bool checkpoint_wanted;
+    bool stop;
+    bool fast_stop; /* no checkpoint, interrupt everything */
+    uc_call *closer; /* `close` of the last session, answered when stopped */
+    sq_worker *workers;
+
+    _Atomic bool quit; /* progress handlers return at once */
+
+    /* statements: sql_mu (a leaf) */
+    uc_mutex sql_mu;
+    sq_sql **buckets;
+    uint32_t nbuckets, nsql;
+    sq_sql *oldest, *newest;
+    uint32_t *free_slots;
+    uint32_t nfree, nslots;
+    uint32_t next_gen;
+    sq_shape **shapes;
+    uint32_t nshapes, next_shape;
+    sq_function *functions;
+    _Atomic uint32_t functions_version;
+
+    /* threads */
+    uc_thread writer_thread, keeper_thread;
+    uc_thread *reader_threads;
+    uint32_t nreaders;
+    bool writer_started, keeper_started;
+
+    sq_conn *writer;
+    sq_conn *keeper;
+
+    /* WAL, written by the writer and the keeper */
+    int64_t page_size;
+    _Atomic int64_t wal_bytes;
+    int64_t wal_next; /* checkpoint again at this size; mu */
+    _Atomic int64_t wal_peak;
+    _Atomic uint64_t checkpoints, groups, grouped, replays;
+    _Atomic uint64_t big_transactions; /* larger than the WAL cap */
+};
+
+/* ---- open.c ---- */
+void *sq_open(uc_session *s, const char *path, uc_options *o,
+              const uc_error *failed);
+void sq_abandon(void *peer);
+void sq_release(void *peer);
+/* All calls of a closing peer are over: ends it, and the file if it was the
+ * last one. Under mu on entry; releases it. */
+void sq_peer_settle(sq_db *db, sq_peer *p);
+/* Stops all threads and closes all connections. */
+void sq_db_stop(sq_db *db);
+void sq_db_free(sq_db *db);
+
+/* ---- conn.c ---- */
+sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e);
+void sq_conn_close(sq_conn *c);
+/* Runs a prepared control statement (BEGIN, COMMIT, ...). SQLite's code. */
+int sq_step_once(sqlite3_stmt *stmt);
+/* Runs SQL text that returns nothing. */
+int sq_exec_text(sq_conn *c, const char *sql);
+/* Fills *e from the connection's last error. Returns false. */
+bool sq_fail(sq_conn *c, int rc, uc_error *e);
+/* What runs on a connection from here on: cancel, deadlines and errors. */
+void sq_conn_enter(sq_conn *c, uc_call *call, int64_t limit);
+void sq_conn_leave(sq_conn *c);
+
+/* ---- stmt.c ---- */
+uint64_t sq_hash(const void *p, size_t n);
+/* Interns a text and references it, NULL when memory ran out. */
+sq_sql *sq_sql_get(sq_db *db, const char *text, size_t len);
+void sq_sql_ref(sq_sql *s);
+void sq_sql_unref(sq_db *db, sq_sql *s);
+/* Prepares (or finds) a statement on a connection. NULL with *e filled. */
+sq_slot *sq_slot_get(sq_conn *c, sq_sql *s, uc_error *e);
+/* Prepares exactly one statement. */
+bool sq_prepare_one(sq_conn *c, const char *sql, size_t len, unsigned flags,
+                    sqlite3_stmt **out, uc_error *e);
+/* Decides the class with the writer's connection, whose lock is held. */
+bool sq_classify(sq_conn *writer, sq_sql *s, uc_error *e);
+/* The class of one statement text; used by classify and by scripts. *stmt is
+ * the prepared statement, owned by the caller. */
+bool sq_class_of(sq_conn *writer, const char *sql, size_t len,
+                 const char **tail, sqlite3_stmt **stmt, sq_class *cls,
+                 uc_error *e);
+void sq_slots_free(sq_conn *c);
+void sq_statements_free(sq_db *db);
+sq_shape *sq_shape_of(sq_db *db, sqlite3_stmt *stmt);
+void sq_shape_unref(sq_shape *s);
+/* The first keyword, upper case, at most n - 1 bytes; where it ends. */
+const char *sq_keyword(const char *sql, const char *end, char *word, size_t n);
+/* Past white space, comments and semicolons. */
+const char *sq_skip_blank(const char *p, const char *end);
+/* weight: executions that this one measured stands for. */
+void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows,
+                 bool ok, uint32_t weight);
+/* Counts one that was not timed. */
+void sq_stat_count(sq_slot *slot, uint64_t rows);
+double sq_bucket_ns(unsigned i);
+
+/* ---- exec.c ---- */
+typedef enum sq_mode {
+    SQ_MODE_GET,
+    SQ_MODE_ALL,
+    SQ_MODE_RUN,
+    SQ_MODE_JSON
+} sq_mode;
+
+/* Binds the next value of r (an array or a map of parameters). */
+bool sq_bind(sqlite3_stmt *stmt, int nparams, uc_reader *r, uc_error *e);
+/* Executes s on c with the parameters at r and appends a reply frame. False
+ * with *e filled and *out as it was. */
+bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
+                uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
+                uc_error *e);
+void sq_reply_run(uc_buf *out, uint32_t id, const sq_run *run);
+/* Runs every statement of a text; see the comment in script.c. */
+bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
+               uc_error *e);
+/* True if the text must run between groups; false with e->code set on text
+ * that is refused. */
+bool sq_script_alone(sq_conn *c, const char *sql, size_t len, uc_error *e);
+
+/* ---- route.c ---- */
+void sq_submit(void *peer, uc_batch *b, unsigned hint);
+/* Routes all that has come in. wait: also when another thread is at it. */
+void sq_route(sq_db *db, bool wait);
+/* Under mu: recomputes wdone and lets parked reads go. */
+void sq_settle(sq_db *db);
+/* A call is over: publishes nothing. Takes and releases mu when the session
+ * is closing. */
+void sq_finish(sq_db *db, uc_call *c);
+/* Answers with an error and finishes. */
+void sq_refuse(sq_db *db, uc_call *c, const uc_error *e);
+/* Removes the call (session, id) or, with id 0, all calls of the session from
+ * the queues and returns them; under mu. */
+uc_calls sq_unqueue(sq_db *db, uc_session *s, uint32_t id);
+/* Error of a call that was stopped. */
+void sq_stopped(uc_call *c, const char *outcome, uc_error *e);
+/* Asks running calls of the session (id 0: all) to stop; under mu. */
+void sq_stop_running(sq_db *db, uc_session *s, uint32_t id, int reason);
+/* Tells cancel what a worker has in hand; takes mu. n 0: nothing any more. */
+void sq_worker_hold(sq_db *db, sq_worker *w, uc_call **calls, uint32_t n);
+/* True, with *e filled, when a call must not be begun any more. */
+bool sq_call_over(uc_call *c, uc_error *e);
+/* Hands a read to the readers, or parks it; takes mu. */
+void sq_forward(sq_db *db, uc_call *c);
+/* Answers one of the inline ops. */
+void sq_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e);
+sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e);
+
+/* ---- reader.c, pin.c ---- */
+void *sq_reader_main(void *db);
+/* Runs a call of the read lane or of a pin on c (NULL: it finds its own).
+ * Appends a reply frame or fills *e. Any thread that owns the connection. */
+bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+bool sq_pin_call(sq_db *db, sq_pin *pin, uc_call *call, uc_buf *out,
+                 uc_error *e);
+/* Under mu. */
+sq_pin *sq_pin_of(sq_db *db, uc_call *call, uc_error *e);
+/* True when the call may run now; otherwise it waits in the pin's queue. */
+bool sq_pin_claim(sq_pin *pin, uc_call *call);
+/* A call on the pin is over: lets the next one go, frees it when dead. Takes
+ * mu. */
+void sq_pin_done(sq_db *db, sq_pin *pin);
+bool sq_cursor_open(sq_db *db, uc_call *call, sq_conn *writer, uc_buf *out,
+                    uc_error *e);
+sq_pin *sq_pin_make(sq_db *db, uc_session *s, sq_pin_kind kind, uc_error *e);
+bool sq_snap_begin(sq_db *db, uc_call *call, uc_buf *out, uc_error *e);
+/* Ends pins of a session (NULL: those idle longer than allowed; with wal: the
+ * oldest). Takes mu. Returns how many ended. */
+uint32_t sq_pins_end(sq_db *db, uc_session *s, bool all, bool wal,
+                     const char *why);
+void sq_pins_free(sq_db *db);
+/* Oldest pin for stats: what pins the WAL. Under mu. */
+sq_pin *sq_pins_oldest(sq_db *db);
+
+/* ---- backup.c ---- */
+bool sq_backup_begin(sq_db *db, uc_call *call, uc_buf *out, uc_error *e);
+bool sq_backup_step(sq_pin *pin, uc_call *call, uc_buf *out, uc_error *e);
+void sq_backup_abandon(sq_pin *pin);
+bool sq_restore(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+
+/* ---- writer.c ---- */
+void *sq_writer_main(void *db);
+/* The writer thread after the file has been opened, until the db stops. */
+void sq_writer_loop(sq_db *db);
+/* Runs one write call in its own transaction on the calling thread, which
+ * owns the writer and holds wconn_mu. Appends its reply. */
+void sq_write_one(sq_db *db, uc_call *call, uc_buf *out);
+/* Makes sure that the class of a call's statement is known; wconn_mu held. */
+bool sq_call_class(sq_db *db, uc_call *call, sq_class *cls, uc_error *e);
+/* One unit of writing inside an open transaction; undone alone on failure. */
+bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
+                  sq_run *sum, uc_error *e);
+/* What runs between groups: VACUUM, pragmas, restore, migrations. */
+bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+sq_mode sq_mode_of(const uc_call *call);
+/* Starts, ends a transaction of `call` there; used by both sides. */
+bool sq_tx_start(sq_db *db, uc_error *e);
+bool sq_tx_finish(sq_db *db, bool commit, uc_error *e);
+/* One call inside the open transaction. */
+bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e);
+bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+
+/* ---- keeper.c ---- */
+void *sq_keeper_main(void *db);
+/* Under mu: makes the keeper look at a deadline in time. */
+void sq_deadline(sq_db *db, int64_t at);
+int sq_wal_hook(void *db, sqlite3 *h, const char *name, int pages);
+/* True when a write may start; otherwise *e is UC_WAL_FULL. */
+bool sq_wal_room(sq_db *db, uc_error *e);
+bool sq_checkpoint(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+
+/* ---- sync.c ---- */
+void sq_sync(void *peer, uc_call *c, uc_buf *out);
+void sq_turn_end(void *peer);
+/* Ends what the session's thread holds (transaction, snapshot, connection). */
+void sq_sync_release(sq_peer *p);
+
+/* ---- stats.c ---- */
+void sq_stats(sq_db *db, uint32_t id, uc_buf *out);
+void sq_health(sq_db *db, sq_conn *c, uint32_t id, uc_buf *out);
+
+/* ---- func.c ---- */
+bool sq_function_add(void *peer, const struct uc_fn_spec *spec,
+                     const char **error);
+/* Makes all functions of the db known to a connection. */
+void sq_functions_install(sq_db *db, sq_conn *c);
+bool sq_function_known(sq_db *db, const char *name, size_t len);
+void sq_functions_drop(sq_db *db, sq_peer *p);
+
+#endif

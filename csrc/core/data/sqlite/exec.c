@@ -1,0 +1,349 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "data/sqlite/db.h"
+#include "data/sqlite/rows.h"
+#include "wire/writer.h"
+
+enum { SAMPLE = 16 };
+
+static bool bad_param(uc_error *e, const char *name, const char *what)
+{
+    uc_fail(e, UC_PARAM_TYPE, "parameter %s: %s", name, what);
+    snprintf(e->param, sizeof e->param, "%s", name);
+    return false;
+}
+
+static const char *param_name(sqlite3_stmt *stmt, int i, char *out, size_t n)
+{
+    const char *name = sqlite3_bind_parameter_name(stmt, i);
+
+    if (name != NULL)
+        snprintf(out, n, "%s", name);
+    else
+        snprintf(out, n, "%d", i);
+    return out;
+}
+
+/* The bytes stay where they are until the call is over: SQLITE_STATIC. */
+static bool bind_value(sqlite3_stmt *stmt, int i, const uc_value *v,
+                       uc_error *e)
+{
+    char name[64];
+    int rc = SQLITE_OK;
+
+    switch (v->type) {
+    case UC_T_NIL:
+        rc = sqlite3_bind_null(stmt, i);
+        break;
+    case UC_T_BOOL:
+        rc = sqlite3_bind_int(stmt, i, v->b);
+        break;
+    case UC_T_INT:
+        rc = sqlite3_bind_int64(stmt, i, v->i);
+        break;
+    case UC_T_DOUBLE:
+        rc = sqlite3_bind_double(stmt, i, v->d);
+        break;
+    case UC_T_STR:
+        rc = sqlite3_bind_text64(stmt, i,
+                                 v->s.len > 0 ? (const char *)v->s.p : "",
+                                 v->s.len, SQLITE_STATIC, SQLITE_UTF8);
+        break;
+    case UC_T_BIN:
+        rc = v->s.len > 0 ? sqlite3_bind_blob64(stmt, i, v->s.p, v->s.len,
+                                                SQLITE_STATIC)
+                          : sqlite3_bind_zeroblob(stmt, i, 0);
+        break;
+    case UC_T_UINT:
+        return bad_param(e, param_name(stmt, i, name, sizeof name),
+                         "an integer beyond 2^63-1 does not fit SQLite");
+    case UC_T_ARRAY:
+    case UC_T_MAP:
+        return bad_param(e, param_name(stmt, i, name, sizeof name),
+                         "arrays and objects are not values");
+    }
+    if (rc == SQLITE_TOOBIG)
+        return bad_param(e, param_name(stmt, i, name, sizeof name),
+                         "larger than SQLite's limit for a value");
+    if (rc != SQLITE_OK)
+        return uc_fail(e, UC_MEMORY, "no memory for parameter %d", i);
+    return true;
+}
+
+static bool wrong_count(uc_error *e, int want, uint32_t got)
+{
+    return uc_fail(e, UC_PARAM_COUNT,
+                   "the statement has %d parameter%s, %u %s given", want,
+                   want == 1 ? "" : "s", got, got == 1 ? "was" : "were");
+}
+
+/* Names come without their prefix; :a, @a and $a are the same to us. */
+static bool bind_named(sqlite3_stmt *stmt, int nparams, uint32_t n,
+                       uc_reader *r, uc_error *e)
+{
+    uint8_t seen[128] = { 0 };
+    int done = 0;
+    bool ok = true;
+
+    for (uint32_t k = 0; k < n; k++) {
+        uc_view key;
+        uc_value v;
+        bool used = false;
+
+        if (!uc_read_str(r, &key) || !uc_read(r, &v))
+            return uc_fail(e, UC_FRAME, "parameters could not be read");
+        for (int i = 1; ok && i <= nparams; i++) {
+            const char *name = sqlite3_bind_parameter_name(stmt, i);
+
+            if (name == NULL || name[0] == '?' ||
+                strlen(name + 1) != key.len ||
+                memcmp(name + 1, key.p, key.len) != 0)
+                continue;
+            used = true;
+            ok = bind_value(stmt, i, &v, e);
+            if (i <= 1024 && !(seen[(i - 1) / 8] & 1 << (i - 1) % 8)) {
+                seen[(i - 1) / 8] |= (uint8_t)(1 << (i - 1) % 8);
+                done++;
+            } else if (i > 1024) {
+                done++;
+            }
+        }
+        if (ok && !used) {
+            ok = uc_fail(e, UC_PARAM_NAME,
+                         "the statement has no parameter named %.*s",
+                         (int)(key.len < 60 ? key.len : 60), key.p);
+            snprintf(e->param, sizeof e->param, "%.*s",
+                     (int)(key.len < 60 ? key.len : 60), key.p);
+        }
+        if (v.type == UC_T_ARRAY || v.type == UC_T_MAP)
+            return ok ? uc_fail(e, UC_FRAME, "parameters could not be read")
+                      : false;
+    }
+    if (!ok)
+        return false;
+    for (int i = 1; done < nparams && i <= nparams; i++) {
+        if (i <= 1024 && !(seen[(i - 1) / 8] & 1 << (i - 1) % 8)) {
+            char name[64];
+
+            param_name(stmt, i, name, sizeof name);
+            uc_fail(e, UC_PARAM_NAME, "parameter %s was not given", name);
+            snprintf(e->param, sizeof e->param, "%s", name);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool sq_bind(sqlite3_stmt *stmt, int nparams, uc_reader *r, uc_error *e)
+{
+    uc_value v;
+
+    if (!uc_read(r, &v))
+        return uc_fail(e, UC_FRAME, "parameters could not be read");
+    if (v.type == UC_T_MAP)
+        return bind_named(stmt, nparams, v.n, r, e);
+    if (v.type == UC_T_NIL) {
+        v.type = UC_T_ARRAY;
+        v.n = 0;
+    }
+    if (v.type != UC_T_ARRAY)
+        return uc_fail(e, UC_FRAME, "parameters are an array or a map");
+    if (v.n != (uint32_t)nparams)
+        return wrong_count(e, nparams, v.n);
+    for (int i = 1; i <= nparams; i++) {
+        if (!uc_read(r, &v))
+            return uc_fail(e, UC_FRAME, "parameter %d could not be read", i);
+        if (!bind_value(stmt, i, &v, e))
+            return false;
+    }
+    return true;
+}
+
+/* `select *` may have other columns since the schema changed: the first step
+ * prepares the statement anew by itself. */
+static bool refresh(sq_conn *c, sq_slot *slot, uc_error *e)
+{
+    int n = sqlite3_stmt_status(slot->stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
+    sq_shape *shape;
+
+    if (n == slot->reprepared)
+        return true;
+    slot->reprepared = n;
+    slot->ncols = sqlite3_column_count(slot->stmt);
+    uc_free(slot->json_keys);
+    slot->json_keys = NULL;
+    shape = slot->ncols > 0 ? sq_shape_of(c->db, slot->stmt) : NULL;
+    if (slot->ncols > 0 && shape == NULL)
+        return uc_fail(e, UC_MEMORY, "no memory for the columns' names");
+    sq_shape_unref(slot->shape);
+    slot->shape = shape;
+    return true;
+}
+
+void sq_reply_run(uc_buf *out, uint32_t id, const sq_run *run)
+{
+    uint8_t *p;
+
+    uc_reply_begin(out, id, UC_REPLY_RUN, 4);
+    if (!uc_buf_reserve(out, 18))
+        return;
+    p = uc_emit_int(out->p + out->len, run->changes);
+    p = uc_emit_int(p, run->rowid);
+    out->len = (size_t)(p - out->p);
+}
+
+static bool too_large(sq_db *db, uint64_t rows, uc_error *e)
+{
+    if (rows > (uint64_t)db->opt.max_rows)
+        return uc_fail(e, UC_REPLY_TOO_LARGE,
+                       "more than %lld rows (option maxRows): use "
+                       "db.iterate() or a LIMIT",
+                       (long long)db->opt.max_rows);
+    return uc_fail(e, UC_REPLY_TOO_LARGE,
+                   "the reply is larger than %lld bytes (option "
+                   "maxReplyBytes): use db.iterate() or a LIMIT",
+                   (long long)db->opt.max_bytes);
+}
+
+/* Steps through the rows. Returns SQLite's code; *big: a limit was hit. */
+static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
+                     sq_mode mode, uc_buf *out, uint64_t *rows, bool *big,
+                     uc_error *e)
+{
+    sqlite3_stmt *stmt = slot->stmt;
+    uint64_t max = (uint64_t)c->db->opt.max_rows;
+    size_t bytes_at = 0;
+    sq_rows r;
+    int rc = sqlite3_step(stmt);
+
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return rc;
+    if (!refresh(c, slot, e))
+        return SQLITE_NOMEM;
+    if (mode == SQ_MODE_JSON) {
+        if (slot->json_keys == NULL && slot->ncols > 0)
+            slot->json_keys = sq_json_keys(stmt, slot->ncols);
+        if (slot->json_keys == NULL && slot->ncols > 0)
+            out->failed = true;
+        uc_reply_begin(out, id, UC_REPLY_BYTES, 3);
+        bytes_at = out->len;
+        uc_buf_put(out, "\xc6\0\0\0\0[", 6);
+    } else {
+        sq_rows_begin(&r, out, &c->text, id, slot->shape, known,
+                      (size_t)c->db->opt.page_bytes, false);
+    }
+    while (rc == SQLITE_ROW && !out->failed) {
+        if (++*rows > max) {
+            *big = true;
+            return SQLITE_OK;
+        }
+        if (mode == SQ_MODE_JSON) {
+            if (*rows > 1)
+                uc_buf_byte(out, ',');
+            sq_json_row(out, stmt, slot->ncols, slot->json_keys);
+        } else {
+            sq_rows_add(&r, stmt, slot->ncols, c->utf8);
+        }
+        if (mode == SQ_MODE_GET) {
+            /* A write has to run to its end, a read need not. */
+            if (slot->readonly) {
+                rc = SQLITE_DONE;
+                break;
+            }
+            while (rc == SQLITE_ROW)
+                rc = sqlite3_step(stmt);
+            break;
+        }
+        rc = sqlite3_step(stmt);
+    }
+    if (out->failed) {
+        *big = true;
+        return SQLITE_OK;
+    }
+    if (rc != SQLITE_DONE)
+        return rc;
+    if (mode == SQ_MODE_JSON) {
+        uc_buf_byte(out, ']');
+        if (!out->failed)
+            uc_put_be32(out->p + bytes_at + 1,
+                        (uint32_t)(out->len - bytes_at - 5));
+    } else {
+        sq_rows_end(&r, 0);
+    }
+    if (out->failed)
+        *big = true;
+    return rc;
+}
+
+bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
+                uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
+                uc_error *e)
+{
+    size_t at = out->len, max = out->max;
+    sq_slot *slot = sq_slot_get(c, s, e);
+    int64_t start = 0, before = 0;
+    uint64_t rows = 0;
+    bool big = false, ok = false, timed;
+    int rc;
+
+    if (slot == NULL)
+        return false;
+    if (!sq_bind(slot->stmt, slot->nparams, params, e))
+        return false;
+    /* A look at the clock is a tenth of a sync point read: time one in
+     * SAMPLE of those. */
+    timed = !c->sync || slot->tick++ % SAMPLE == 0;
+    if (timed)
+        start = uc_now();
+    if (!slot->readonly)
+        before = sqlite3_total_changes64(c->h);
+    e->code = NULL;
+    if (mode == SQ_MODE_RUN) {
+        do
+            rc = sqlite3_step(slot->stmt);
+        while (rc == SQLITE_ROW);
+        if (rc == SQLITE_DONE && !refresh(c, slot, e))
+            rc = SQLITE_NOMEM;
+    } else {
+        /* The maximum is for one reply; out may hold several. */
+        out->max = at + (size_t)c->db->opt.max_bytes;
+        rc = step_rows(c, slot, id, shape, mode, out, &rows, &big, e);
+        out->max = max;
+        if (big && out->failed && out->len < at + 64 &&
+            out->cap < at + 4096) {
+            /* not the limit but the allocator */
+            big = false;
+            rc = SQLITE_NOMEM;
+        }
+    }
+    if (big)
+        too_large(c->db, rows, e);
+    else if (rc != SQLITE_DONE && e->code == NULL)
+        sq_fail(c, rc, e);
+    else if (rc == SQLITE_DONE)
+        ok = true;
+    rc = sqlite3_reset(slot->stmt);
+    if (ok && rc != SQLITE_OK && !slot->readonly) {
+        sq_fail(c, rc, e);
+        ok = false;
+    }
+    if (ok) {
+        done->changes = 0;
+        done->rows = rows;
+        if (!slot->readonly && sqlite3_total_changes64(c->h) != before)
+            done->changes = sqlite3_changes64(c->h);
+        done->rowid = sqlite3_last_insert_rowid(c->h);
+        if (mode == SQ_MODE_RUN)
+            sq_reply_run(out, id, done);
+    } else {
+        uc_buf_rewind(out, at);
+    }
+    if (timed || !ok)
+        sq_stat_add(slot, s, timed ? uc_now() - start : 0, rows, ok,
+                    c->sync && timed && ok ? SAMPLE : 1);
+    else
+        sq_stat_count(slot, rows);
+    return ok;
+}

@@ -1,0 +1,414 @@
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "data/sqlite/db.h"
+#include "data/sqlite/group.h"
+#include "wire/writer.h"
+
+/*
+ * Units of writing: what is undone as a whole when it fails. A single
+ * statement is undone by SQLite itself; several need a savepoint.
+ */
+
+static bool bracket(sq_conn *c, sqlite3_stmt *stmt, uc_error *e)
+{
+    int rc = sq_step_once(stmt);
+
+    return rc == SQLITE_OK || sq_fail(c, rc, e);
+}
+
+/* Ends a savepoint; after an error that has ended the transaction there is
+ * nothing left to roll back. */
+static bool bracket_end(sq_conn *c, bool ok, uc_error *e)
+{
+    if (ok)
+        return bracket(c, c->release, e);
+    if (sqlite3_get_autocommit(c->h) == 0) {
+        sq_step_once(c->rollback_to);
+        sq_step_once(c->release);
+    }
+    return false;
+}
+
+/* "row 17: " in front of the message. */
+static void prefix(uc_error *e, const char *what, uint64_t n)
+{
+    char head[40];
+    size_t k = (size_t)snprintf(head, sizeof head, "%s %llu: ", what,
+                                (unsigned long long)n);
+    size_t keep = strnlen(e->message, sizeof e->message - 1 - k);
+
+    memmove(e->message + k, e->message, keep);
+    memcpy(e->message, head, k);
+    e->message[k + keep] = '\0';
+}
+
+bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
+                  sq_run *sum, uc_error *e)
+{
+    sq_slot *slot = sq_slot_get(c, sql, e);
+    int64_t start = uc_now();
+    uint32_t n;
+
+    if (slot == NULL)
+        return false;
+    if (!uc_read_array(r, &n))
+        return uc_fail(e, UC_FRAME, "many takes an array of rows");
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t before = sqlite3_total_changes64(c->h);
+        int rc;
+
+        if (!sq_bind(slot->stmt, slot->nparams, r, e))
+            goto row;
+        do
+            rc = sqlite3_step(slot->stmt);
+        while (rc == SQLITE_ROW);
+        if (rc != SQLITE_DONE) {
+            sq_fail(c, rc, e);
+            sqlite3_reset(slot->stmt);
+            goto row;
+        }
+        sqlite3_reset(slot->stmt);
+        if (sqlite3_total_changes64(c->h) != before)
+            sum->changes += sqlite3_changes64(c->h);
+        continue;
+    row:
+        prefix(e, "row", first + i);
+        sq_stat_add(slot, sql, uc_now() - start, 0, false, 1);
+        return false;
+    }
+    sum->rows += n;
+    sum->rowid = sqlite3_last_insert_rowid(c->h);
+    if (n > 0) /* the histogram holds the mean of a row */
+        sq_stat_add(slot, sql, (uc_now() - start) / n, 0, true, n);
+    return true;
+}
+
+static bool many(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+{
+    uc_reader r = call->args;
+    sq_run sum = { 0 };
+    uc_value token;
+    bool more;
+
+    if (!uc_read(&r, &token) || !uc_read_bool(&r, &more))
+        return uc_fail(e, UC_FRAME, "many takes [sid, token, more, rows]");
+    if (!bracket(c, c->savepoint, e))
+        return false;
+    if (!bracket_end(c, sq_many_rows(c, call->stmt, &r, 0, &sum, e), e))
+        return false;
+    sq_reply_run(out, call->id, &sum);
+    return true;
+}
+
+/* [[sid, params], ...] */
+static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+{
+    uc_reader r = call->args;
+    uint32_t n, two, sid;
+
+    if (!uc_read_array(&r, &n))
+        return uc_fail(e, UC_FRAME, "batch takes an array");
+    if (!bracket(c, c->savepoint, e))
+        return false;
+    uc_reply_begin(out, call->id, UC_REPLY_MULTI, 3);
+    uc_pack_array(out, n);
+    for (uint32_t i = 0; i < n; i++) {
+        sq_class cls = SQ_UNKNOWN;
+        sq_run done;
+        uc_reader at;
+        sq_sql *s = NULL;
+        bool ok = false;
+
+        if (uc_read_array(&r, &two) && two == 2 && uc_read_u32(&r, &sid))
+            s = sq_sid(call->session->peer, sid, e);
+        else
+            uc_fail(e, UC_FRAME, "batch takes pairs [sid, params]");
+        at = r;
+        if (s != NULL && !uc_read_skip(&r)) {
+            uc_fail(e, UC_FRAME, "batch: parameters could not be read");
+            s = NULL;
+        }
+        if (s != NULL) {
+            cls = (sq_class)atomic_load(&s->cls);
+            if (cls == SQ_UNKNOWN)
+                ok = sq_classify(c, s, e);
+            else
+                ok = true;
+            cls = (sq_class)atomic_load(&s->cls);
+            if (ok && cls == SQ_ALONE)
+                ok = uc_fail(e, UC_SQL_TRANSACTION,
+                             "this statement cannot be part of a batch");
+        }
+        if (ok) {
+            sq_slot *slot = sq_slot_get(c, s, e);
+
+            /* What returns columns answers with rows. */
+            ok = slot != NULL &&
+                 sq_execute(c, s, 0, 0, &at,
+                            slot->ncols > 0 ? SQ_MODE_ALL : SQ_MODE_RUN, out,
+                            &done, e);
+        }
+        if (!ok) {
+            prefix(e, "statement", i);
+            return bracket_end(c, false, e);
+        }
+    }
+    return bracket_end(c, true, e);
+}
+
+static bool exec(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+{
+    uc_reader r = call->args;
+    sq_run done;
+    uc_view sql;
+    char *text;
+    bool ok;
+
+    if (!uc_read_str(&r, &sql))
+        return uc_fail(e, UC_FRAME, "exec takes a text");
+    /* The parser wants a NUL behind the text. */
+    text = sqlite3_mprintf("%.*s", (int)sql.len, sql.p);
+    if (text == NULL)
+        return uc_fail(e, UC_MEMORY, "no memory for the script");
+    ok = bracket(c, c->savepoint, e) &&
+         bracket_end(c, sq_script(c, text, strlen(text), &done, e), e);
+    sqlite3_free(text);
+    if (ok)
+        sq_reply_run(out, call->id, &done);
+    return ok;
+}
+
+bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+{
+    uc_reader r = call->args;
+    uint32_t shape;
+    sq_run done;
+
+    switch (call->op->num) {
+    case UC_OP_many:
+        return many(c, call, out, e);
+    case UC_OP_batch:
+        return batch(c, call, out, e);
+    case UC_OP_exec:
+        return exec(c, call, out, e);
+    case UC_OP_cursor_open:
+        return sq_cursor_open(c->db, call, c, out, e);
+    case UC_OP_get:
+    case UC_OP_all:
+    case UC_OP_run:
+    case UC_OP_json:
+        if (!uc_read_u32(&r, &shape))
+            return uc_fail(e, UC_FRAME, "%s takes a shape", call->op->name);
+        return sq_execute(c, call->stmt, call->id, shape, &r,
+                          sq_mode_of(call), out, &done, e);
+    default:
+        return uc_fail(e, UC_FRAME, "operation %s cannot run in a "
+                                    "transaction",
+                       call->op->name);
+    }
+}
+
+/* ---- group commit ---- */
+
+static void put_error(sq_group *g, uint32_t i, const uc_error *e)
+{
+    sq_item *it = &g->items[i];
+
+    it->failed = true;
+    it->at = uc__reply_open(&g->bad);
+    uc_reply_error(&g->bad, it->call->id, e);
+    uc__reply_close(&g->bad, it->at, it->call->id);
+    it->len = g->bad.len - it->at;
+}
+
+static bool deferred_violation(sq_conn *c)
+{
+    int now = 0, high;
+
+    return sqlite3_db_status(c->h, SQLITE_DBSTATUS_DEFERRED_FKS, &now, &high,
+                             0) == SQLITE_OK &&
+           now > 0;
+}
+
+static void fk_error(uc_error *e)
+{
+    memset(e, 0, sizeof *e);
+    e->code = "SQLITE_CONSTRAINT_FOREIGNKEY";
+    e->kind = "foreign-key";
+    e->native = SQLITE_CONSTRAINT_FOREIGNKEY;
+    e->offset = -1;
+    snprintf(e->message, sizeof e->message, "FOREIGN KEY constraint failed");
+}
+
+/* How long the group may wait for another process's lock. */
+static int64_t lock_until(sq_db *db, const sq_group *g)
+{
+    int64_t until = uc_now() + db->opt.busy_ms * UC_MS;
+
+    for (uint32_t i = 0; i < g->n; i++) {
+        int64_t d = g->items[i].call->deadline;
+
+        if (!g->items[i].failed && d != 0 && d < until)
+            until = d;
+    }
+    return until;
+}
+
+/* BEGIN IMMEDIATE; those whose deadline passes meanwhile leave the group. */
+static bool begin(sq_db *db, sq_group *g)
+{
+    sq_conn *c = db->writer;
+    int rc;
+
+    for (;;) {
+        int64_t patience = uc_now() + db->opt.busy_ms * UC_MS;
+        bool left = false;
+        uc_error e = { 0 };
+
+        c->busy_until = lock_until(db, g);
+        rc = sq_step_once(c->begin_now);
+        if (rc == SQLITE_OK)
+            return true;
+        sq_fail(c, rc, &e);
+        e.outcome = "not-run";
+        for (uint32_t i = 0; i < g->n; i++) {
+            uc_error over = { 0 };
+
+            if (g->items[i].failed)
+                continue;
+            if (sq_call_over(g->items[i].call, &over))
+                put_error(g, i, &over);
+            else if ((rc & 0xff) == SQLITE_BUSY && uc_now() < patience &&
+                     !atomic_load(&db->quit))
+                left = true;
+            else
+                put_error(g, i, &e);
+        }
+        if (!left)
+            return false;
+    }
+}
+
+/*
+ * Runs the items in one transaction. An item that fails is undone alone; one
+ * that takes the transaction with it (OR ROLLBACK, RAISE(ROLLBACK), a full
+ * disk, an interrupt in a write, a deferred foreign key) is excluded and the
+ * others are run again: nothing of the group has been acknowledged yet.
+ */
+static bool attempt(sq_db *db, sq_group *g, bool *again)
+{
+    sq_conn *c = db->writer;
+    int64_t start = uc_now();
+    uint64_t rows = 0;
+    bool any = false;
+
+    *again = false;
+    uc_buf_rewind(&g->good, 0);
+    if (!begin(db, g))
+        return false;
+    for (uint32_t i = 0; i < g->n; i++) {
+        sq_item *it = &g->items[i];
+        uc_call *call = it->call;
+        uc_error e = { 0 };
+        int64_t changes = sqlite3_total_changes64(c->h);
+        bool ok;
+
+        if (it->failed)
+            continue;
+        it->at = uc__reply_open(&g->good);
+        atomic_store(&call->state, UC_CALL_RUNNING);
+        sq_conn_enter(c, call, call->deadline);
+        ok = !sq_call_over(call, &e) && sq_unit(c, call, &g->good, &e);
+        sq_conn_leave(c);
+        if (ok && deferred_violation(c)) {
+            fk_error(&e);
+            sq_step_once(c->rollback);
+            ok = false;
+        }
+        if (!ok) {
+            uc_buf_rewind(&g->good, it->at);
+            put_error(g, i, &e);
+            if (sqlite3_get_autocommit(c->h) != 0) {
+                *again = true;
+                return false;
+            }
+            continue;
+        }
+        if (call->id == 0)
+            uc_buf_rewind(&g->good, it->at);
+        else
+            uc__reply_close(&g->good, it->at, call->id);
+        it->len = g->good.len - it->at;
+        atomic_store(&call->state, UC_CALL_RAN);
+        any = true;
+        rows += (uint64_t)(sqlite3_total_changes64(c->h) - changes);
+        if (i + 1 < g->n && g->may_cut &&
+            (rows >= (uint64_t)db->opt.group_rows ||
+             uc_now() - start >= db->opt.group_ms * UC_MS)) {
+            g->cut = i + 1;
+            break;
+        }
+    }
+    return any;
+}
+
+static void commit(sq_db *db, sq_group *g)
+{
+    sq_conn *c = db->writer;
+    uc_error e = { 0 };
+    int rc;
+
+    c->busy_until = 0;
+    rc = sq_step_once(c->commit);
+    if (rc == SQLITE_OK)
+        return;
+    sq_fail(c, rc, &e);
+    if (sqlite3_get_autocommit(c->h) == 0)
+        sq_step_once(c->rollback);
+    /* After a failed sync nobody can say what reached the disk. */
+    e.outcome = (rc & 0xff) == SQLITE_IOERR && rc != SQLITE_IOERR_NOMEM
+                    ? "unknown"
+                    : "not-run";
+    uc_buf_rewind(&g->good, 0);
+    for (uint32_t i = 0; i < g->cut; i++) {
+        if (!g->items[i].failed)
+            put_error(g, i, &e);
+    }
+}
+
+void sq_group_run(sq_db *db, sq_group *g)
+{
+    bool again;
+
+    g->cut = g->n;
+    for (unsigned tries = 0;; tries++) {
+        if (attempt(db, g, &again)) {
+            commit(db, g);
+            break;
+        }
+        if (!again) {
+            if (sqlite3_get_autocommit(db->writer->h) == 0)
+                sq_step_once(db->writer->rollback);
+            break;
+        }
+        atomic_fetch_add(&db->replays, 1);
+        g->cut = g->n;
+    }
+    atomic_fetch_add(&db->groups, 1);
+    atomic_fetch_add(&db->grouped, g->cut);
+}
+
+void sq_group_init(sq_group *g)
+{
+    memset(g, 0, sizeof *g);
+    uc_buf_init(&g->good, SIZE_MAX);
+    uc_buf_init(&g->bad, SIZE_MAX);
+}
+
+void sq_group_fini(sq_group *g)
+{
+    uc_buf_fini(&g->good);
+    uc_buf_fini(&g->bad);
+}

@@ -1,0 +1,245 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "data/sqlite/rows.h"
+#include "wire/utf8.h"
+
+/*
+ * JSON of a row, as JSON.stringify would print it, with these definitions:
+ * BLOB is a base64 string (RFC 4648), NaN cannot occur, an infinite REAL is
+ * null, integers are printed with all their digits whatever their size.
+ */
+
+static const char hex[] = "0123456789abcdef";
+
+static void escape_rest(uc_buf *b, const uint8_t *s, size_t n);
+
+/* Bytes that JSON forbids in a string: below 0x20, the quote, the backslash. */
+static inline bool special(uint8_t c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+/* True if one of the eight bytes of w is special (the classic has-less and
+ * has-zero tests: graphics.stanford.edu/~seander/bithacks.html). */
+static inline bool any_special(uint64_t w)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+
+    return (((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) |
+            ((slash - ones) & ~slash)) &
+           high;
+}
+
+static void string(uc_buf *b, const uint8_t *s, size_t n)
+{
+    const uint8_t *from = s;
+    size_t left = n;
+    uint8_t *p;
+
+    if (!uc_buf_reserve(b, n + 2))
+        return;
+    p = b->p + b->len;
+    *p++ = '"';
+    while (left >= 8) {
+        uint64_t w;
+
+        memcpy(&w, from, 8);
+        if (any_special(w))
+            break;
+        memcpy(p, &w, 8);
+        p += 8;
+        from += 8;
+        left -= 8;
+    }
+    while (left > 0 && !special(*from)) {
+        *p++ = *from++;
+        left--;
+    }
+    b->len = (size_t)(p - b->p);
+    if (left > 0)
+        escape_rest(b, from, left);
+    uc_buf_byte(b, '"');
+}
+
+static void escape_rest(uc_buf *b, const uint8_t *s, size_t n)
+{
+    for (; n > 0; n--, s++) {
+        char u[6] = { '\\', 'u', '0', '0', 0, 0 };
+
+        if (!special(*s)) {
+            uc_buf_byte(b, *s);
+            continue;
+        }
+        switch (*s) {
+        case '"':
+            uc_buf_put(b, "\\\"", 2);
+            break;
+        case '\\':
+            uc_buf_put(b, "\\\\", 2);
+            break;
+        case '\b':
+            uc_buf_put(b, "\\b", 2);
+            break;
+        case '\f':
+            uc_buf_put(b, "\\f", 2);
+            break;
+        case '\n':
+            uc_buf_put(b, "\\n", 2);
+            break;
+        case '\r':
+            uc_buf_put(b, "\\r", 2);
+            break;
+        case '\t':
+            uc_buf_put(b, "\\t", 2);
+            break;
+        default:
+            u[4] = hex[*s >> 4];
+            u[5] = hex[*s & 15];
+            uc_buf_put(b, u, 6);
+            break;
+        }
+    }
+}
+
+/* Text that is not valid UTF-8 would not be valid JSON. */
+static void text(uc_buf *b, const uint8_t *s, size_t n)
+{
+    uc_buf fixed;
+
+    if (uc_is_ascii(s, n) || uc_utf16_length(s, n) >= 0) {
+        string(b, s, n);
+        return;
+    }
+    uc_buf_init(&fixed, b->max);
+    uc_utf8_repair(&fixed, s, n);
+    if (fixed.failed)
+        b->failed = true;
+    else
+        string(b, fixed.p, fixed.len);
+    uc_buf_fini(&fixed);
+}
+
+static uint8_t *digits(uint8_t *p, int64_t v)
+{
+    uint8_t tmp[20];
+    unsigned n = 0;
+    uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+    if (v < 0)
+        *p++ = '-';
+    do
+        tmp[n++] = (uint8_t)('0' + u % 10);
+    while ((u /= 10) != 0);
+    while (n > 0)
+        *p++ = tmp[--n];
+    return p;
+}
+
+/* The shortest of 15, 16 or 17 digits that reads back as the same double. */
+static void real(uc_buf *b, double v)
+{
+    char s[32];
+    int n = 0;
+
+    if (!isfinite(v)) {
+        uc_buf_put(b, "null", 4);
+        return;
+    }
+    if (v == (double)(int64_t)v && fabs(v) < 1e15) {
+        if (uc_buf_reserve(b, 21))
+            b->len = (size_t)(digits(b->p + b->len, (int64_t)v) - b->p);
+        return;
+    }
+    for (int d = 15; d <= 17; d++) {
+        n = snprintf(s, sizeof s, "%.*g", d, v);
+        if (d == 17 || strtod(s, NULL) == v)
+            break;
+    }
+    uc_buf_put(b, s, (size_t)n);
+}
+
+static void base64(uc_buf *b, const uint8_t *s, size_t n)
+{
+    static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t *p;
+
+    if (!uc_buf_reserve(b, (n + 2) / 3 * 4 + 2))
+        return;
+    p = b->p + b->len;
+    *p++ = '"';
+    for (; n >= 3; n -= 3, s += 3) {
+        *p++ = (uint8_t)set[s[0] >> 2];
+        *p++ = (uint8_t)set[(s[0] & 3) << 4 | s[1] >> 4];
+        *p++ = (uint8_t)set[(s[1] & 15) << 2 | s[2] >> 6];
+        *p++ = (uint8_t)set[s[2] & 63];
+    }
+    if (n > 0) {
+        *p++ = (uint8_t)set[s[0] >> 2];
+        *p++ = (uint8_t)set[(s[0] & 3) << 4 | (n > 1 ? s[1] >> 4 : 0)];
+        *p++ = n > 1 ? (uint8_t)set[(s[1] & 15) << 2] : '=';
+        *p++ = '=';
+    }
+    *p++ = '"';
+    b->len = (size_t)(p - b->p);
+}
+
+char *sq_json_keys(sqlite3_stmt *stmt, int ncols)
+{
+    uc_buf b;
+
+    uc_buf_init(&b, SIZE_MAX);
+    for (int i = 0; i < ncols; i++) {
+        const char *name = sqlite3_column_name(stmt, i);
+
+        uc_buf_byte(&b, i == 0 ? '{' : ',');
+        text(&b, (const uint8_t *)(name != NULL ? name : ""),
+             name != NULL ? strlen(name) : 0);
+        uc_buf_put(&b, ":", 2);
+    }
+    if (b.failed) {
+        uc_buf_fini(&b);
+        return NULL;
+    }
+    return (char *)b.p;
+}
+
+bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys)
+{
+    for (int i = 0; i < ncols; i++) {
+        size_t klen = strlen(keys);
+        const uint8_t *s;
+
+        uc_buf_put(b, keys, klen);
+        keys += klen + 1;
+        switch (sqlite3_column_type(stmt, i)) {
+        case SQLITE_INTEGER:
+            if (uc_buf_reserve(b, 21))
+                b->len = (size_t)(digits(b->p + b->len,
+                                         sqlite3_column_int64(stmt, i)) -
+                                  b->p);
+            break;
+        case SQLITE_FLOAT:
+            real(b, sqlite3_column_double(stmt, i));
+            break;
+        case SQLITE_TEXT:
+            s = sqlite3_column_text(stmt, i);
+            text(b, s != NULL ? s : (const uint8_t *)"",
+                 (size_t)sqlite3_column_bytes(stmt, i));
+            break;
+        case SQLITE_BLOB:
+            s = sqlite3_column_blob(stmt, i);
+            base64(b, s, (size_t)sqlite3_column_bytes(stmt, i));
+            break;
+        default:
+            uc_buf_put(b, "null", 4);
+            break;
+        }
+    }
+    uc_buf_byte(b, '}');
+    return !b->failed;
+}

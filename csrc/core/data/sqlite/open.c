@@ -1,0 +1,505 @@
+#define _GNU_SOURCE
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "data/sqlite/db.h"
+#include "wire/writer.h"
+
+/*
+ * Opening and closing. The registry makes all handles of one file in this
+ * process (worker threads included) share one sq_db; two SQLite connections
+ * pools on one file would take each other's snapshots and caches for nothing.
+ */
+
+/* The WAL-reset race (sqlite.org/wal.html#walresetbug) is fixed from here. */
+enum { LEAST_SQLITE = 3051003 };
+
+static uc_mutex registry_mu = PTHREAD_MUTEX_INITIALIZER;
+static sq_db *registry;
+
+/* One name for one file: the real path, or that of its folder for a file that
+ * does not exist yet. Owned by the caller. */
+static char *canonical(const char *path)
+{
+    char full[PATH_MAX], dir[PATH_MAX];
+    const char *slash;
+    char *out;
+    size_t n;
+
+    if (realpath(path, full) != NULL)
+        return uc_strndup(full, strlen(full));
+    slash = strrchr(path, '/');
+    n = slash == NULL ? 0 : (size_t)(slash - path);
+    if (n >= sizeof dir)
+        return uc_strndup(path, strlen(path));
+    if (slash == NULL) {
+        strcpy(dir, ".");
+    } else if (n == 0) {
+        strcpy(dir, "/");
+    } else {
+        memcpy(dir, path, n);
+        dir[n] = '\0';
+    }
+    if (realpath(dir, full) == NULL)
+        return uc_strndup(path, strlen(path));
+    path = slash != NULL ? slash + 1 : path;
+    n = strlen(full) + strlen(path) + 2;
+    out = uc_malloc(n);
+    if (out != NULL)
+        snprintf(out, n, "%s/%s", strcmp(full, "/") == 0 ? "" : full, path);
+    return out;
+}
+
+static sq_db *db_new(const char *path, uc_options *o)
+{
+    sq_db *db = uc_calloc(1, sizeof *db);
+
+    if (db == NULL)
+        return NULL;
+    uc_mutex_init(&db->route_mu);
+    uc_mutex_init(&db->wconn_mu);
+    uc_mutex_init(&db->mu);
+    uc_mutex_init(&db->sql_mu);
+    uc_cond_init(&db->readers_cond);
+    uc_cond_init(&db->writer_cond);
+    uc_cond_init(&db->keeper_cond);
+    uc_cond_init(&db->owner_cond);
+    uc_cond_init(&db->open_cond);
+    db->memory = strcmp(path, ":memory:") == 0 || path[0] == '\0';
+    db->opt = *o;
+    *o = (uc_options){ 0 };
+    db->page_size = 4096;
+    db->path = uc_strndup(path, strlen(path));
+    db->nreaders = db->opt.readers > 0 ? (uint32_t)db->opt.readers
+                   : uc_cpus() > 4     ? 4
+                   : uc_cpus() > 1     ? uc_cpus() - 1
+                                       : 1;
+    if (db->memory)
+        db->nreaders = 0;
+    db->reader_threads =
+        uc_calloc(db->nreaders + 1, sizeof *db->reader_threads);
+    if (db->path == NULL || db->reader_threads == NULL) {
+        sq_db_free(db);
+        return NULL;
+    }
+    return db;
+}
+
+void sq_db_free(sq_db *db)
+{
+    sq_statements_free(db);
+    sq_functions_drop(db, NULL);
+    uc_options_fini(&db->opt);
+    uc_mutex_fini(&db->route_mu);
+    uc_mutex_fini(&db->wconn_mu);
+    uc_mutex_fini(&db->mu);
+    uc_mutex_fini(&db->sql_mu);
+    uc_cond_fini(&db->readers_cond);
+    uc_cond_fini(&db->writer_cond);
+    uc_cond_fini(&db->keeper_cond);
+    uc_cond_fini(&db->owner_cond);
+    uc_cond_fini(&db->open_cond);
+    uc_free(db->reader_threads);
+    uc_free(db->path);
+    uc_free(db->key);
+    uc_free(db);
+}
+
+/* ---- the writer thread opens the file ---- */
+
+static void read_page_size(sq_db *db)
+{
+    sqlite3_stmt *stmt = NULL;
+
+    if (sqlite3_prepare_v2(db->writer->h, "pragma page_size", -1, &stmt,
+                           NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        db->page_size = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+}
+
+static bool start_helpers(sq_db *db, uc_error *e)
+{
+    uint32_t want = db->nreaders;
+
+    db->nreaders = 0;
+    if (uc_thread_start(&db->keeper_thread, "uc-keeper", sq_keeper_main,
+                        db) != 0)
+        return uc_fail(e, UC_MEMORY, "no thread for the keeper");
+    db->keeper_started = true;
+    while (db->nreaders < want) {
+        if (uc_thread_start(&db->reader_threads[db->nreaders], "uc-reader",
+                            sq_reader_main, db) != 0)
+            break;
+        db->nreaders++;
+    }
+    if (db->nreaders == 0 && want > 0)
+        return uc_fail(e, UC_MEMORY, "no thread for a reader");
+    return true;
+}
+
+static bool open_file(sq_db *db, uc_error *e)
+{
+    if (sqlite3_libversion_number() < LEAST_SQLITE)
+        return uc_fail(e, UC_ENGINE,
+                       "SQLite %s has the WAL-reset race; 3.51.3 or later is "
+                       "needed",
+                       sqlite3_libversion());
+    db->writer = sq_conn_open(db, SQ_WRITER, e);
+    if (db->writer == NULL)
+        return false;
+    read_page_size(db);
+    return true;
+}
+
+void *sq_writer_main(void *arg)
+{
+    sq_db *db = arg;
+    uc_error e = { 0 };
+    bool ok = db->state == SQ_OPENING;
+
+    if (ok) {
+        sq_state state;
+
+        ok = open_file(db, &e);
+        state = ok ? SQ_OPEN : SQ_FAILED;
+        if (ok && !start_helpers(db, &e))
+            state = SQ_FAILED;
+        uc_lock(&db->mu);
+        if (state == SQ_FAILED)
+            db->open_error = e;
+        db->state = state;
+        uc_cond_broadcast(&db->open_cond);
+        uc_cond_broadcast(&db->readers_cond);
+        uc_unlock(&db->mu);
+    }
+    sq_writer_loop(db);
+    return NULL;
+}
+
+/* ---- opening a session ---- */
+
+static sq_db *find(const char *key, bool readonly)
+{
+    for (sq_db *db = registry; db != NULL; db = db->next) {
+        if (db->key != NULL && strcmp(db->key, key) == 0 &&
+            (readonly || !db->opt.readonly))
+            return db;
+    }
+    return NULL;
+}
+
+/* Under registry_mu. */
+static sq_db *create(const char *path, char *key, uc_options *o,
+                     const uc_error *failed)
+{
+    sq_db *db = db_new(path, o);
+
+    if (db == NULL)
+        return NULL;
+    db->key = key;
+    if (failed != NULL) {
+        db->state = SQ_FAILED;
+        db->open_error = *failed;
+    }
+    if (uc_thread_start(&db->writer_thread, "uc-writer", sq_writer_main,
+                        db) != 0) {
+        db->key = NULL;
+        sq_db_free(db);
+        return NULL;
+    }
+    db->writer_started = true;
+    if (key != NULL && failed == NULL) {
+        db->listed = true;
+        db->next = registry;
+        registry = db;
+    }
+    return db;
+}
+
+void *sq_open(uc_session *s, const char *path, uc_options *o,
+              const uc_error *failed)
+{
+    sq_peer *p = uc_calloc(1, sizeof *p);
+    bool memory = strcmp(path, ":memory:") == 0 || path[0] == '\0';
+    char *key = memory || failed != NULL ? NULL : canonical(path);
+    sq_db *db;
+
+    if (p == NULL || (!memory && failed == NULL && key == NULL)) {
+        uc_free(p);
+        uc_free(key);
+        uc_options_fini(o);
+        return NULL;
+    }
+    p->session = s;
+    p->owner = (unsigned long)pthread_self();
+    p->readonly = o->readonly != 0;
+    uc_lock(&registry_mu);
+    db = key != NULL ? find(key, p->readonly) : NULL;
+    if (db != NULL) {
+        uc_options_same(&db->opt, o, &p->failed);
+        uc_options_fini(o);
+        uc_free(key);
+    } else {
+        db = create(path, key, o, failed);
+        if (db == NULL) {
+            uc_unlock(&registry_mu);
+            uc_free(key);
+            uc_free(p);
+            uc_options_fini(o);
+            return NULL;
+        }
+    }
+    db->npeers++;
+    p->db = db;
+    uc_unlock(&registry_mu);
+    uc_lock(&db->mu);
+    p->next = db->peers;
+    db->peers = p;
+    uc_unlock(&db->mu);
+    return p;
+}
+
+/* ---- closing ---- */
+
+/* True if it was the last; the db cannot be found any more then. */
+static bool leave(sq_db *db, sq_peer *p)
+{
+    bool last;
+
+    uc_lock(&registry_mu);
+    last = --db->npeers == 0;
+    if (last && db->listed) {
+        sq_db **q = &registry;
+
+        while (*q != db)
+            q = &(*q)->next;
+        *q = db->next;
+        db->listed = false;
+    }
+    uc_unlock(&registry_mu);
+    uc_lock(&db->mu);
+    for (sq_peer **q = &db->peers; *q != NULL; q = &(*q)->next) {
+        if (*q == p) {
+            *q = p->next;
+            break;
+        }
+    }
+    uc_unlock(&db->mu);
+    return last;
+}
+
+static void drop_inbox(sq_db *db)
+{
+    /* Nobody routes any more; whoever submitted is gone. */
+    while (db->inbox_head != NULL) {
+        uc_batch *b = db->inbox_head;
+        uint32_t n = b->count;
+
+        db->inbox_head = b->next;
+        for (uint32_t i = 0; i < n; i++) {
+            uc_error e;
+            uc_call *c = uc__batch_next(b, &e);
+            bool last = i + 1 == n || c == NULL;
+
+            if (c != NULL)
+                uc__call_finish(c);
+            if (last)
+                break;
+        }
+    }
+    db->inbox_tail = NULL;
+    atomic_store(&db->inbox_n, 0);
+}
+
+void sq_db_stop(sq_db *db)
+{
+    uc_lock(&db->mu);
+    db->stop = true;
+    uc_cond_broadcast(&db->readers_cond);
+    uc_cond_broadcast(&db->writer_cond);
+    uc_cond_broadcast(&db->keeper_cond);
+    uc_cond_broadcast(&db->open_cond);
+    uc_unlock(&db->mu);
+    if (db->writer_started)
+        uc_thread_join(db->writer_thread);
+    for (uint32_t i = 0; i < db->nreaders && db->keeper_started; i++)
+        uc_thread_join(db->reader_threads[i]);
+    if (db->keeper_started)
+        uc_thread_join(db->keeper_thread);
+    sq_pins_free(db);
+    sq_conn_close(db->keeper);
+    /* The last connection checkpoints and removes the WAL, unless the process
+     * is on its way out: the next one to open the file does it then. */
+    if (db->writer != NULL && !db->fast_stop)
+        sqlite3_db_config(db->writer->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
+                          NULL);
+    sq_conn_close(db->writer);
+    drop_inbox(db);
+    db->state = SQ_STOPPED;
+}
+
+/* Gives back what only this peer used. */
+static void peer_fini(sq_db *db, sq_peer *p)
+{
+    sq_pins_end(db, p->session, false, false, NULL);
+    sq_sync_release(p);
+    uc_lock(&db->route_mu);
+    for (uint32_t i = 0; i < p->nsids; i++)
+        sq_sql_unref(db, p->sids[i]);
+    uc_free(p->sids);
+    p->sids = NULL;
+    p->nsids = 0;
+    uc_unlock(&db->route_mu);
+    sq_functions_drop(db, p);
+}
+
+static void answer_close(uc_call *c)
+{
+    uc_buf b;
+    size_t at;
+
+    uc_buf_init(&b, SIZE_MAX);
+    at = uc__reply_open(&b);
+    uc_reply_begin(&b, c->id, UC_REPLY_VALUE, 3);
+    uc_pack_nil(&b);
+    uc__reply_close(&b, at, c->id);
+    if (c->id != 0)
+        uc__session_publish(c->session, &b);
+    uc_buf_fini(&b);
+    uc__call_finish(c);
+}
+
+static void end_peer(sq_db *db, sq_peer *p, uc_call *close_call)
+{
+    peer_fini(db, p);
+    if (leave(db, p)) {
+        sq_db_stop(db);
+        sq_db_free(db);
+    }
+    atomic_store(&p->live, 0);
+    atomic_store(&p->gone, true);
+    answer_close(close_call);
+}
+
+typedef struct closing {
+    sq_db *db;
+    sq_peer *peer;
+    uc_call *call;
+} closing;
+
+static void *closer_main(void *arg)
+{
+    closing c = *(closing *)arg;
+
+    uc_free(arg);
+    end_peer(c.db, c.peer, c.call);
+    return NULL;
+}
+
+void sq_peer_settle(sq_db *db, sq_peer *p)
+{
+    uc_call *call = p->close_call;
+    closing *c;
+    uc_thread t;
+
+    if (p->settled) {
+        uc_unlock(&db->mu);
+        return;
+    }
+    p->settled = true;
+    uc_unlock(&db->mu);
+    /* Joining threads is not for the thread that is to be joined. */
+    c = malloc(sizeof *c);
+    if (c != NULL) {
+        *c = (closing){ db, p, call };
+        if (uc_thread_start(&t, "uc-closer", closer_main, c) == 0) {
+            pthread_detach(t);
+            return;
+        }
+        free(c);
+    }
+    abort(); /* not even a thread's stack is left: nothing can be closed */
+}
+
+void sq_abandon(void *arg)
+{
+    sq_peer *p = arg;
+    sq_db *db = p->db;
+    uc_calls out;
+    uc_call *c;
+    bool last;
+
+    if (atomic_load(&p->gone))
+        return;
+    uc_lock(&registry_mu);
+    last = db->npeers == 1;
+    uc_unlock(&registry_mu);
+    if (last && !p->closing)
+        atomic_store(&db->quit, true);
+    uc_lock(&db->mu);
+    while (db->state == SQ_OPENING)
+        uc_cond_wait(&db->open_cond, &db->mu);
+    uc_unlock(&db->mu);
+    sq_route(db, true);
+    uc_lock(&db->mu);
+    if (p->close_call != NULL) {
+        /* An orderly close is under way: let it finish. */
+        uc_unlock(&db->mu);
+        while (!atomic_load(&p->gone))
+            usleep(100);
+        return;
+    }
+    p->closing = true;
+    out = sq_unqueue(db, p->session, 0);
+    sq_stop_running(db, p->session, 0, UC_STOP_ABORT);
+    if (db->tx_session == p->session && db->owner == SQ_BY_THREAD) {
+        db->tx_session = NULL;
+        uc_cond_broadcast(&db->writer_cond);
+    }
+    uc_unlock(&db->mu);
+    while ((c = uc_calls_pop(&out)) != NULL)
+        sq_finish(db, c);
+    while (atomic_load(&p->live) > 0) {
+        uc_lock(&db->mu);
+        out = sq_unqueue(db, p->session, 0);
+        sq_stop_running(db, p->session, 0, UC_STOP_ABORT);
+        uc_unlock(&db->mu);
+        while ((c = uc_calls_pop(&out)) != NULL)
+            sq_finish(db, c);
+        usleep(100);
+    }
+    peer_fini(db, p);
+    atomic_store(&p->gone, true);
+    if (leave(db, p)) {
+        db->fast_stop = true;
+        sq_db_stop(db);
+        sq_db_free(db);
+    }
+}
+
+void sq_release(void *arg)
+{
+    uc_free(arg);
+}
+
+const char *uc_sqlite_version(void)
+{
+    return sqlite3_libversion();
+}
+
+const uc_driver uc_driver_sqlite = {
+    .name = "sqlite",
+    .open = sq_open,
+    .submit = sq_submit,
+    .sync = sq_sync,
+    .turn_end = sq_turn_end,
+    .function = sq_function_add,
+    .abandon = sq_abandon,
+    .release = sq_release,
+};

@@ -1,0 +1,233 @@
+#include <sched.h>
+#include <string.h>
+
+#include "data/sqlite/db.h"
+#include "wire/writer.h"
+
+/*
+ * A reader takes what is queued, up to SQ_TAKE calls, and serves it in one
+ * read transaction: BEGIN costs more than a point read. Only calls that were
+ * queued before the BEGIN are in it, so a reply is never older than its
+ * request. A statement that is new or known to be slow is taken on its own, so
+ * that it holds up nobody's reply.
+ */
+enum {
+    SLOW_NS = 200000,  /* on its own from here on */
+    FLUSH_BYTES = 1 << 18
+};
+
+static bool is_fast(const uc_call *c)
+{
+    const sq_sql *s = c->stmt;
+    uint32_t ns;
+
+    if (c->pin != NULL || s == NULL)
+        return false;
+    ns = atomic_load_explicit(&s->ns, memory_order_relaxed);
+    return ns != 0 && ns < SLOW_NS;
+}
+
+/* Under mu. */
+static uint32_t take(sq_db *db, uc_call **run)
+{
+    uint32_t n = 0, most = SQ_TAKE;
+
+    if (db->nreaders > 1 && db->reads.n > db->nreaders) {
+        /* Leave the others their share. */
+        most = db->reads.n / db->nreaders;
+        if (most > SQ_TAKE)
+            most = SQ_TAKE;
+    }
+    while (n < most && db->reads.head != NULL) {
+        if (n > 0 && !is_fast(db->reads.head))
+            break;
+        run[n++] = uc_calls_pop(&db->reads);
+        if (!is_fast(run[n - 1]))
+            break;
+    }
+    atomic_store(&db->reads_n, db->reads.n);
+    if (db->reads.n > 0 && db->idle_readers > 0)
+        uc_cond_signal(&db->readers_cond);
+    return n;
+}
+
+sq_mode sq_mode_of(const uc_call *call)
+{
+    switch (call->op->num) {
+    case UC_OP_get:
+        return SQ_MODE_GET;
+    case UC_OP_json:
+        return SQ_MODE_JSON;
+    case UC_OP_run:
+        return SQ_MODE_RUN;
+    default:
+        return SQ_MODE_ALL;
+    }
+}
+
+bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+{
+    uint32_t shape;
+    sq_run done;
+    uc_reader r = call->args;
+
+    switch (call->op->num) {
+    case UC_OP_get:
+    case UC_OP_all:
+    case UC_OP_json:
+    case UC_OP_run:
+        if (!uc_read_u32(&r, &shape))
+            return uc_fail(e, UC_FRAME, "%s: the second argument is a shape",
+                           call->op->name);
+        return sq_execute(c, call->stmt, call->id, shape, &r,
+                          sq_mode_of(call), out, &done, e);
+    case UC_OP_health:
+        sq_health(c->db, c, call->id, out);
+        return true;
+    case UC_OP_cursor_open:
+        return sq_cursor_open(c->db, call, NULL, out, e);
+    case UC_OP_snap_begin:
+        return sq_snap_begin(c->db, call, out, e);
+    case UC_OP_backup_begin:
+        return sq_backup_begin(c->db, call, out, e);
+    default:
+        return uc_fail(e, UC_INTERNAL, "operation %s is not a read",
+                       call->op->name);
+    }
+}
+
+static void serve(sq_db *db, sq_conn *c, uc_call *call, uc_buf *out)
+{
+    size_t at = uc__reply_open(out);
+    uc_error e = { 0 };
+    bool ok;
+
+    atomic_store(&call->state, UC_CALL_RUNNING);
+    if (call->pin != NULL) {
+        ok = sq_pin_call(db, call->pin, call, out, &e);
+        call->pin = NULL;
+    } else {
+        sq_conn_enter(c, call, call->deadline);
+        ok = !sq_call_over(call, &e) && sq_read_call(c, call, out, &e);
+        sq_conn_leave(c);
+    }
+    if (!ok) {
+        uc_buf_rewind(out, at + 4);
+        uc_reply_error(out, call->id, &e);
+    }
+    if (call->id == 0)
+        uc_buf_rewind(out, at);
+    else
+        uc__reply_close(out, at, call->id);
+}
+
+static void run_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
+                      uc_buf *out)
+{
+    bool shared = n > 1;
+    int rc = SQLITE_OK;
+
+    c->busy_until = 0;
+    if (shared)
+        rc = sq_step_once(c->begin);
+    for (uint32_t i = 0; i < n; i++) {
+        serve(db, c, run[i], out);
+        if (i + 1 == n || run[i + 1]->session != run[i]->session ||
+            out->len > FLUSH_BYTES)
+            uc__session_publish(run[i]->session, out);
+    }
+    if (shared && rc == SQLITE_OK)
+        sq_step_once(c->commit);
+}
+
+static bool work_waits(const sq_db *db)
+{
+    return atomic_load(&db->reads_n) > 0 || atomic_load(&db->inbox_n) > 0;
+}
+
+/* A wake-up through the kernel takes longer than a point read: look for a
+ * while before sleeping, where another processor can bring work meanwhile. */
+static void spin(const sq_db *db, int64_t us)
+{
+    int64_t until;
+
+    if (us <= 0)
+        return;
+    until = uc_now() + us * 1000;
+    while (!work_waits(db) && uc_now() < until) {
+        for (int i = 0; i < 20; i++)
+            uc_cpu_relax();
+    }
+}
+
+void *sq_reader_main(void *arg)
+{
+    sq_db *db = arg;
+    uc_error e = { 0 };
+    uc_call *run[SQ_TAKE];
+    sq_worker self = { .next = NULL };
+    int64_t us = db->opt.spin_us >= 0 ? db->opt.spin_us
+                                      : (uc_cpus() > 1 ? 30 : 0);
+    sq_conn *c = sq_conn_open(db, SQ_READER, &e);
+    uc_buf out;
+
+    uc_buf_init(&out, SIZE_MAX);
+    uc_lock(&db->mu);
+    self.next = db->workers;
+    db->workers = &self;
+    uc_unlock(&db->mu);
+    for (;;) {
+        uint32_t n;
+
+        sq_route(db, false);
+        uc_lock(&db->mu);
+        n = take(db, run);
+        self.calls = run;
+        self.n = n;
+        if (n == 0 && db->stop) {
+            uc_unlock(&db->mu);
+            break;
+        }
+        uc_unlock(&db->mu);
+        if (n == 0) {
+            spin(db, us);
+            uc_lock(&db->mu);
+            if (!db->stop && db->reads.n == 0 &&
+                (db->inbox_head == NULL || db->state == SQ_OPENING)) {
+                db->idle_readers++;
+                uc_cond_wait(&db->readers_cond, &db->mu);
+                db->idle_readers--;
+            }
+            uc_unlock(&db->mu);
+            continue;
+        }
+        if (c == NULL) { /* the file could not be opened once more */
+            c = sq_conn_open(db, SQ_READER, &e);
+            if (c == NULL) {
+                sq_worker_hold(db, &self, NULL, 0);
+                for (uint32_t i = 0; i < n; i++) {
+                    if (run[i]->pin != NULL)
+                        sq_pin_done(db, run[i]->pin);
+                    run[i]->pin = NULL;
+                    sq_refuse(db, run[i], &e);
+                }
+                continue;
+            }
+        }
+        run_batch(db, c, run, n, &out);
+        sq_worker_hold(db, &self, NULL, 0);
+        for (uint32_t i = 0; i < n; i++)
+            sq_finish(db, run[i]);
+    }
+    uc_lock(&db->mu);
+    for (sq_worker **w = &db->workers; *w != NULL; w = &(*w)->next) {
+        if (*w == &self) {
+            *w = self.next;
+            break;
+        }
+    }
+    uc_unlock(&db->mu);
+    sq_conn_close(c);
+    uc_buf_fini(&out);
+    return NULL;
+}

@@ -1,0 +1,426 @@
+#include <pthread.h>
+#include <string.h>
+
+#include "data/sqlite/db.h"
+#include "wire/writer.h"
+
+/*
+ * Sync calls run on the caller's thread. Reads have a connection of their own,
+ * whose read transaction lives for one turn of the event loop: it is ended by
+ * the door (a microtask), by any write of the handle, or after turn_ms. Writes
+ * borrow the writer's connection while the writer thread is between groups.
+ */
+
+/* Looking at the clock for each read would cost as much as BEGIN saves. */
+enum { TURN_CHECK = 64 };
+
+static bool failed(sq_peer *p, uc_error *e)
+{
+    sq_db *db = p->db;
+    int64_t until = uc_now() + 60000 * UC_MS;
+    bool bad = false;
+
+    uc_lock(&db->mu);
+    while (db->state == SQ_OPENING) {
+        if (!uc_cond_wait_until(&db->open_cond, &db->mu, until)) {
+            uc_unlock(&db->mu);
+            uc_fail(e, UC_TIMEOUT, "the file could not be opened in time");
+            return true;
+        }
+    }
+    if (db->state != SQ_OPEN) {
+        *e = db->open_error;
+        bad = true;
+    } else if (p->failed.code != NULL) {
+        *e = p->failed;
+        bad = true;
+    }
+    uc_unlock(&db->mu);
+    p->sync_ready = !bad;
+    return bad;
+}
+
+static void turn_close(sq_peer *p)
+{
+    if (p->turn_open) {
+        p->turn_open = false;
+        sq_step_once(p->sync_conn->commit);
+    }
+}
+
+void sq_turn_end(void *arg)
+{
+    sq_peer *p = arg;
+
+    if (!atomic_load(&p->gone) && p->turn_open)
+        turn_close(p);
+}
+
+/* ---- borrowing the writer ---- */
+
+/* Somebody on this very thread has to act before the writer comes free. */
+static bool held_by_this_thread(sq_db *db, sq_peer *p)
+{
+    sq_peer *holder =
+        db->tx_session != NULL ? db->tx_session->peer : NULL;
+
+    return holder != NULL && db->owner == SQ_BY_THREAD &&
+           holder->owner == p->owner;
+}
+
+static bool writes_pending(sq_db *db, sq_peer *p)
+{
+    return p->last_wseq > atomic_load(&db->wdone) ||
+           p->ending_tx > atomic_load(&db->ended_tx);
+}
+
+static bool tx_open_error(uc_error *e)
+{
+    uc_fail(e, UC_TX_OPEN,
+            "an async transaction of this thread is open: a sync call would "
+            "stop the event loop that has to end it");
+    e->outcome = "not-run";
+    return false;
+}
+
+/* Waits until the session's writes are done and, with own, the writer is
+ * ours. */
+static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until,
+                    uc_error *e)
+{
+    bool ok = true;
+
+    sq_route(db, true);
+    uc_lock(&db->mu);
+    if (own)
+        db->sync_waiting++;
+    while (writes_pending(db, p) || (own && db->owner != SQ_FREE)) {
+        if (held_by_this_thread(db, p) &&
+            !(p->ending_tx == db->tx_id && db->tx_id != 0)) {
+            ok = tx_open_error(e);
+            break;
+        }
+        /* The writer gives way to whoever waits here; it may only do so once
+         * what this session has queued is done. */
+        if (own && writes_pending(db, p)) {
+            db->sync_waiting--;
+            uc_cond_signal(&db->writer_cond);
+            ok = uc_cond_wait_until(&db->owner_cond, &db->mu, until);
+            db->sync_waiting++;
+        } else {
+            uc_cond_signal(&db->writer_cond);
+            ok = uc_cond_wait_until(&db->owner_cond, &db->mu, until);
+        }
+        if (!ok) {
+            uc_fail(e, UC_TIMEOUT, "the writer did not come free in time");
+            e->outcome = "not-run";
+            break;
+        }
+    }
+    if (own) {
+        db->sync_waiting--;
+        if (ok)
+            db->owner = SQ_BY_SYNC;
+    }
+    uc_unlock(&db->mu);
+    return ok;
+}
+
+static void give_up(sq_db *db)
+{
+    uc_lock(&db->mu);
+    db->owner = SQ_FREE;
+    sq_settle(db);
+    uc_cond_signal(&db->writer_cond);
+    uc_unlock(&db->mu);
+}
+
+/* ---- transactions ---- */
+
+static void tx_begin(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
+                     uc_error *e)
+{
+    bool ok;
+
+    if (!acquire(db, p, true, c->deadline, e))
+        return;
+    turn_close(p);
+    uc_lock(&db->wconn_mu);
+    ok = sq_tx_start(db, e);
+    uc_unlock(&db->wconn_mu);
+    if (!ok) {
+        give_up(db);
+        return;
+    }
+    uc_lock(&db->mu);
+    p->sync_tx = db->tx_id = ++db->next_id;
+    db->tx_session = p->session;
+    uc_unlock(&db->mu);
+    uc_reply_begin(out, c->id, UC_REPLY_VALUE, 3);
+    uc_pack_uint(out, p->sync_tx);
+}
+
+static void tx_forget(sq_db *db, sq_peer *p)
+{
+    uc_lock(&db->mu);
+    db->tx_id = 0;
+    db->tx_session = NULL;
+    p->sync_tx = 0;
+    uc_unlock(&db->mu);
+    give_up(db);
+}
+
+static void in_tx(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
+{
+    uc_reader r = c->args;
+    uint64_t x;
+    bool want = false, ok;
+
+    if (c->op->num == UC_OP_tx_begin) {
+        uc_fail(e, UC_TX_OPEN,
+                "a sync transaction is open: nest with transaction() of the "
+                "transaction object");
+        return;
+    }
+    uc_lock(&db->wconn_mu);
+    db->writer->sync = true;
+    if (c->op->num == UC_OP_tx_end || c->op->num == UC_OP_snap_end) {
+        ok = c->op->num == UC_OP_snap_end ||
+             (uc_read_u64(&r, &x) && uc_read_bool(&r, &want));
+        if (!ok)
+            uc_fail(e, UC_FRAME, "tx_end takes [x, commit]");
+        ok = sq_tx_finish(db, ok && want, e) && ok;
+        db->writer->sync = false;
+        uc_unlock(&db->wconn_mu);
+        tx_forget(db, p);
+        if (ok) {
+            uc_reply_begin(out, c->id, UC_REPLY_VALUE, 3);
+            uc_pack_nil(out);
+        }
+        return;
+    }
+    ok = sq_tx_call(db, c, out, e);
+    db->writer->sync = false;
+    uc_unlock(&db->wconn_mu);
+    if (ok)
+        e->code = NULL;
+}
+
+/* ---- reads ---- */
+
+static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
+                     uc_error *e)
+{
+    sq_conn *conn = p->sync_conn;
+    bool ok;
+
+    if (conn == NULL) {
+        conn = p->sync_conn = sq_conn_open(db, SQ_SYNC, e);
+        if (conn == NULL)
+            return false;
+        conn->sync = true;
+    }
+    if (conn->functions !=
+        atomic_load_explicit(&db->functions_version, memory_order_relaxed))
+        sq_functions_install(db, conn);
+    if (p->turn_open && ++p->turn_reads % TURN_CHECK == 0 &&
+        uc_now_coarse() >= p->turn_until)
+        turn_close(p);
+    if (!p->turn_open && db->opt.snapshot_turn_ms > 0) {
+        int rc;
+
+        conn->busy_until = 0;
+        rc = sq_step_once(conn->begin);
+        if (rc != SQLITE_OK)
+            return sq_fail(conn, rc, e);
+        p->turn_open = true;
+        p->turn_reads = 0;
+        p->turn_until = uc_now_coarse() + db->opt.snapshot_turn_ms * UC_MS;
+    }
+    sq_conn_enter(conn, c, c->deadline);
+    ok = sq_read_call(conn, c, out, e);
+    sq_conn_leave(conn);
+    return ok;
+}
+
+static bool on_pin(sq_db *db, uc_call *c, uc_buf *out, uc_error *e)
+{
+    sq_pin *pin;
+    bool free_now;
+
+    uc_lock(&db->mu);
+    pin = sq_pin_of(db, c, e);
+    free_now = pin != NULL && !pin->busy;
+    if (free_now)
+        pin->busy = true;
+    uc_unlock(&db->mu);
+    if (pin == NULL)
+        return false;
+    if (!free_now)
+        return uc_fail(e, UC_BUSY,
+                       "an async call is under way on this cursor");
+    c->pin = pin;
+    if (pin->conn != NULL)
+        pin->conn->sync = true;
+    return sq_pin_call(db, pin, c, out, e);
+}
+
+static bool statement(sq_peer *p, uc_call *c, uc_error *e)
+{
+    uint32_t sid;
+
+    if (!uc_read_u32(&c->args, &sid))
+        return uc_fail(e, UC_FRAME, "%s: the first argument is a statement",
+                       c->op->name);
+    c->stmt = sq_sid(p, sid, e); /* the sid table keeps it meanwhile */
+    return c->stmt != NULL;
+}
+
+/* Anything but a plain read. */
+static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
+                    uc_error *e)
+{
+    sq_class cls = SQ_WRITE;
+    bool ok = true;
+
+    if (c->op->lane == UC_LANE_INLINE) {
+        if (c->op->num == UC_OP_close) {
+            uc_fail(e, UC_FRAME, "close is not a sync call");
+            return;
+        }
+        uc_lock(&db->route_mu);
+        sq_inline(db, p, c, out, e);
+        uc_unlock(&db->route_mu);
+        return;
+    }
+    if (p->sync_tx != 0 && c->op->num != UC_OP_cursor_next &&
+        c->op->num != UC_OP_cursor_close) {
+        in_tx(db, p, c, out, e);
+        return;
+    }
+    if (c->tx != 0 || c->op->num == UC_OP_tx_end ||
+        c->op->num == UC_OP_savepoint) {
+        uc_fail(e, UC_TX_CLOSED, "the transaction has ended");
+        return;
+    }
+    if (c->op->lane == UC_LANE_PIN || c->snap != 0) {
+        on_pin(db, c, out, e);
+        return;
+    }
+    if (c->stmt != NULL) {
+        cls = (sq_class)atomic_load(&((sq_sql *)c->stmt)->cls);
+        if (cls == SQ_UNKNOWN) {
+            uc_lock(&db->wconn_mu);
+            db->writer->sync = true;
+            ok = sq_call_class(db, c, &cls, e);
+            db->writer->sync = false;
+            uc_unlock(&db->wconn_mu);
+            if (!ok)
+                return;
+        }
+    }
+    if (!db->memory &&
+        (c->op->lane == UC_LANE_READ ||
+         (c->op->lane == UC_LANE_STMT && cls == SQ_READ))) {
+        if (writes_pending(db, p) && !acquire(db, p, false, c->deadline, e))
+            return;
+        if (c->op->num == UC_OP_cursor_open)
+            sq_cursor_open(db, c, NULL, out, e);
+        else
+            read_now(db, p, c, out, e);
+        return;
+    }
+    if (c->op->num == UC_OP_health) {
+        sq_health(db, NULL, c->id, out);
+        return;
+    }
+    if (p->readonly && cls != SQ_WRITER_READ) {
+        uc_fail(e, UC_SQL_READONLY,
+                "this handle was opened with readonly: true");
+        return;
+    }
+    if (c->op->num == UC_OP_tx_begin || c->op->num == UC_OP_snap_begin) {
+        tx_begin(db, p, c, out, e);
+        return;
+    }
+    if (!acquire(db, p, true, c->deadline, e))
+        return;
+    turn_close(p);
+    uc_lock(&db->wconn_mu);
+    db->writer->sync = true;
+    sq_write_one(db, c, out);
+    db->writer->sync = false;
+    uc_unlock(&db->wconn_mu);
+    give_up(db);
+}
+
+void sq_sync(void *arg, uc_call *c, uc_buf *out)
+{
+    sq_peer *p = arg;
+    sq_db *db = p->db;
+    uc_error e = { 0 };
+    bool fast;
+
+    if (atomic_load(&p->gone)) {
+        uc_fail(&e, UC_CLOSED, "the store is closed");
+        uc_reply_error(out, c->id, &e);
+        return;
+    }
+    if (atomic_load_explicit(&p->thread, memory_order_relaxed) != 0) {
+        uc_fail(&e, UC_BUSY,
+                "a sync call inside a user function is not possible");
+        uc_reply_error(out, c->id, &e);
+        return;
+    }
+    if (!p->sync_ready && failed(p, &e)) {
+        uc_reply_error(out, c->id, &e);
+        return;
+    }
+    if (atomic_load(&p->unrouted) > 0)
+        sq_route(db, true);
+    if (c->deadline == 0)
+        c->deadline = uc_now_coarse() + (db->opt.timeout_ms > 0
+                                             ? db->opt.timeout_ms
+                                             : INT32_MAX) * UC_MS;
+    atomic_store_explicit(&p->thread, (unsigned long)pthread_self(),
+                          memory_order_relaxed);
+    if ((c->op->lane == UC_LANE_STMT || c->op->num == UC_OP_many) &&
+        !statement(p, c, &e)) {
+        atomic_store(&p->thread, 0);
+        uc_reply_error(out, c->id, &e);
+        return;
+    }
+    fast = c->op->lane == UC_LANE_STMT && p->sync_tx == 0 && c->tx == 0 &&
+           c->snap == 0 && !db->memory && c->op->num != UC_OP_cursor_open &&
+           atomic_load_explicit(&((sq_sql *)c->stmt)->cls,
+                                memory_order_relaxed) == SQ_READ &&
+           !writes_pending(db, p);
+    if (fast)
+        read_now(db, p, c, out, &e);
+    else
+        general(db, p, c, out, &e);
+    atomic_store_explicit(&p->thread, 0, memory_order_relaxed);
+    if (e.code != NULL) {
+        uc_buf_rewind(out, 0);
+        uc_reply_error(out, c->id, &e);
+    }
+}
+
+void sq_sync_release(sq_peer *p)
+{
+    sq_db *db = p->db;
+
+    if (p->sync_tx != 0) {
+        uc_error e = { 0 };
+
+        uc_lock(&db->wconn_mu);
+        sq_tx_finish(db, false, &e);
+        uc_unlock(&db->wconn_mu);
+        tx_forget(db, p);
+    }
+    if (p->sync_conn != NULL) {
+        turn_close(p);
+        sq_conn_close(p->sync_conn);
+        p->sync_conn = NULL;
+    }
+}

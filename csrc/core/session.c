@@ -1,0 +1,281 @@
+#include "session.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "wire/writer.h"
+
+uc_session *uc__session_ref(uc_session *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+static void drop_chunks(uc_session *s)
+{
+    while (s->head != NULL) {
+        uc_chunk *c = s->head;
+
+        s->head = c->next;
+        uc_buf_fini(&c->buf);
+        uc_free(c);
+    }
+    s->tail = NULL;
+}
+
+void uc__session_unref(uc_session *s)
+{
+    if (atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    if (s->peer != NULL)
+        s->driver->release(s->peer);
+    drop_chunks(s);
+    uc_buf_fini(&s->sync_left);
+    uc_mutex_fini(&s->mu);
+    uc_free(s);
+}
+
+uc_session *uc_session_open(const char *path, const uint8_t *options,
+                            size_t options_len, uc_wake_fn *wake,
+                            void *wake_arg)
+{
+    uc_session *s = uc_calloc(1, sizeof *s);
+    uc_options o;
+    uc_error e = { 0 };
+    bool ok;
+
+    if (s == NULL)
+        return NULL;
+    atomic_init(&s->refs, 1);
+    uc_mutex_init(&s->mu);
+    s->wake = wake;
+    s->wake_arg = wake_arg;
+    s->driver = &uc_driver_sqlite;
+    uc_buf_init(&s->sync_left, SIZE_MAX);
+    ok = uc_options_read(&o, (uc_view){ options, options_len }, &e);
+    /* A bad option is an answer to every call, like a bad file. */
+    s->peer = s->driver->open(s, path, &o, ok ? NULL : &e);
+    if (s->peer == NULL) {
+        uc__session_unref(s);
+        return NULL;
+    }
+    return s;
+}
+
+bool uc_submit(uc_session *s, const uint8_t *frames, size_t len,
+               uint32_t count, unsigned hint)
+{
+    uc_batch *b;
+
+    if (count == 0 || len / 4 < count)
+        return count == 0;
+    b = uc__batch_new(s, frames, len, count);
+    if (b == NULL)
+        return false;
+    s->driver->submit(s->peer, b, hint);
+    return true;
+}
+
+void uc__session_publish(uc_session *s, uc_buf *replies)
+{
+    uc_chunk *c;
+
+    if (replies->len == 0) {
+        replies->failed = false;
+        return;
+    }
+    do
+        c = malloc(sizeof *c); /* not the seam: a lost reply is a hang */
+    while (c == NULL);
+    c->next = NULL;
+    c->off = 0;
+    c->buf = *replies;
+    uc_buf_init(replies, replies->max);
+    uc_lock(&s->mu);
+    if (s->dead) {
+        uc_unlock(&s->mu);
+        uc_buf_fini(&c->buf);
+        uc_free(c);
+        return;
+    }
+    if (s->tail != NULL)
+        s->tail->next = c;
+    else
+        s->head = c;
+    s->tail = c;
+    if (!s->woken) {
+        s->woken = true;
+        s->wake(s->wake_arg);
+    }
+    uc_unlock(&s->mu);
+}
+
+static uint32_t frame_len(const uc_chunk *c)
+{
+    const uint8_t *p = c->buf.p + c->off;
+
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+           (uint32_t)p[3] << 24;
+}
+
+size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t *need)
+{
+    size_t len = 0;
+    uc_chunk *spent = NULL;
+
+    *need = 0;
+    uc_lock(&s->mu);
+    while (s->head != NULL) {
+        uc_chunk *c = s->head;
+        size_t n = c->buf.len - c->off;
+
+        if (n > cap - len) {
+            /* Whole frames only. */
+            n = 0;
+            while (c->off + n < c->buf.len) {
+                const uint8_t *p = c->buf.p + c->off + n;
+                size_t one = 4 + ((size_t)p[0] | (size_t)p[1] << 8 |
+                                  (size_t)p[2] << 16 | (size_t)p[3] << 24);
+
+                if (n + one > cap - len)
+                    break;
+                n += one;
+            }
+        }
+        if (n == 0) {
+            if (len == 0)
+                *need = 4 + (size_t)frame_len(c);
+            break;
+        }
+        memcpy(dst + len, c->buf.p + c->off, n);
+        len += n;
+        c->off += n;
+        if (c->off < c->buf.len)
+            break;
+        s->head = c->next;
+        if (s->head == NULL)
+            s->tail = NULL;
+        c->next = spent;
+        spent = c;
+    }
+    if (len == 0 && *need == 0)
+        s->woken = false;
+    uc_unlock(&s->mu);
+    while (spent != NULL) {
+        uc_chunk *c = spent;
+
+        spent = c->next;
+        uc_buf_fini(&c->buf);
+        uc_free(c);
+    }
+    return len;
+}
+
+void uc__reply_close(uc_buf *b, size_t at, uint32_t id)
+{
+    uint32_t n;
+
+    if (b->failed) {
+        uc_error e = { 0 };
+
+        b->max = b->max < at + 1024 ? at + 1024 : b->max;
+        uc_buf_rewind(b, at);
+        b->len += uc_buf_reserve(b, 4) ? 4 : 0;
+        uc_fail(&e, UC_MEMORY, "no memory for the reply");
+        uc_reply_error(b, id, &e);
+        if (b->failed) {
+            uc_buf_rewind(b, at);
+            return;
+        }
+    }
+    n = (uint32_t)(b->len - at - 4);
+    b->p[at] = (uint8_t)n;
+    b->p[at + 1] = (uint8_t)(n >> 8);
+    b->p[at + 2] = (uint8_t)(n >> 16);
+    b->p[at + 3] = (uint8_t)(n >> 24);
+}
+
+void uc__call_fail(uc_call *c, const uc_error *e)
+{
+    uc_buf b;
+
+    if (c->id != 0) {
+        size_t at;
+
+        uc_buf_init(&b, SIZE_MAX);
+        at = uc__reply_open(&b);
+        uc_reply_error(&b, c->id, e);
+        uc__reply_close(&b, at, c->id);
+        uc__session_publish(c->session, &b);
+        uc_buf_fini(&b);
+    }
+    uc__call_finish(c);
+}
+
+size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
+               size_t cap)
+{
+    uc_reader r = { frame, frame + len };
+    uc_buf *out = &s->sync_left;
+    uc_error e = { 0 };
+    uc_call c;
+
+    uc_buf_rewind(out, 0);
+    if (uc__call_parse(&c, &r, 0, &e)) {
+        c.session = s;
+        if (c.deadline != 0)
+            c.deadline += uc_now();
+        s->driver->sync(s->peer, &c, out);
+    } else {
+        uc_reply_error(out, c.id, &e);
+    }
+    if (out->failed) {
+        uc_buf_rewind(out, 0);
+        uc_fail(&e, UC_MEMORY, "no memory for the reply");
+        uc_reply_error(out, c.id, &e);
+    }
+    if (out->len <= cap)
+        memcpy(dst, out->p, out->len);
+    return out->len;
+}
+
+size_t uc_sync_take(uc_session *s, uint8_t *dst, size_t cap)
+{
+    uc_buf *out = &s->sync_left;
+    size_t n = out->len;
+
+    if (n > cap)
+        return n;
+    memcpy(dst, out->p, n);
+    if (out->cap > 1 << 20)
+        uc_buf_fini(out);
+    uc_buf_rewind(out, 0);
+    return n;
+}
+
+void uc_turn_end(uc_session *s)
+{
+    s->driver->turn_end(s->peer);
+}
+
+bool uc_session_function(uc_session *s, const uc_fn_spec *spec,
+                         const char **error)
+{
+    return s->driver->function(s->peer, spec, error);
+}
+
+void uc_session_destroy(uc_session *s)
+{
+    uc_lock(&s->mu);
+    s->dead = true;
+    drop_chunks(s);
+    uc_unlock(&s->mu);
+    s->driver->abandon(s->peer);
+    uc__session_unref(s);
+}
+
+const char *uc_version(void)
+{
+    return "0.1.0";
+}

@@ -1,0 +1,60 @@
+#ifndef UC_CORE_SESSION_H
+#define UC_CORE_SESSION_H
+
+#include "call.h"
+#include "common/thread.h"
+#include "data/driver.h"
+#include "uc.h"
+
+/*
+ * A session is one handle of one door: what it asked for and what waits to be
+ * taken. Replies gather in chunks (a sequence of [u32 LE length][frame]) and
+ * the door is woken once for all of them.
+ */
+typedef struct uc_chunk {
+    struct uc_chunk *next;
+    size_t off; /* taken so far */
+    uc_buf buf;
+} uc_chunk;
+
+struct uc_session {
+    _Atomic uint32_t refs;
+    uc_mutex mu; /* a leaf: guards what follows up to `wake_arg` */
+    uc_chunk *head, *tail;
+    bool woken; /* the door knows that something waits */
+    bool dead;  /* destroyed: replies are dropped */
+    uc_wake_fn *wake;
+    void *wake_arg;
+
+    const uc_driver *driver;
+    void *peer;       /* the driver's side of this session */
+    uc_buf sync_left; /* a sync reply that did not fit */
+};
+
+uc_session *uc__session_ref(uc_session *s);
+void uc__session_unref(uc_session *s);
+
+/*
+ * Moves the bytes of *replies to the session's queue and wakes the door. On
+ * return *replies is empty. Replies of a dead session are dropped.
+ */
+void uc__session_publish(uc_session *s, uc_buf *replies);
+
+/* Opens a length-prefixed reply in *b; returns where it begins. */
+static inline size_t uc__reply_open(uc_buf *b)
+{
+    size_t at = b->len;
+
+    if (uc_buf_reserve(b, 4))
+        b->len += 4;
+    return at;
+}
+
+/* Closes it: writes the length. If the buffer has failed the reply turns into
+ * an error reply. */
+void uc__reply_close(uc_buf *b, size_t at, uint32_t id);
+
+/* Publishes one error reply and finishes the call. */
+void uc__call_fail(uc_call *c, const uc_error *e);
+
+#endif

@@ -1,0 +1,116 @@
+#ifndef UC_CORE_UC_H
+#define UC_CORE_UC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * The core as a door sees it: bytes in, bytes out. A door moves request frames
+ * to a session and reply frames back and never looks inside them; what they
+ * mean is the op table's business (op.h). See csrc/README.md for the drawing.
+ */
+typedef struct uc_session uc_session;
+
+/*
+ * Called when replies are waiting and the door has not been told yet: at most
+ * once until uc_take() has returned 0. From any thread, with the session
+ * locked: it must return quickly and must not call the core.
+ */
+typedef void uc_wake_fn(void *arg);
+
+/*
+ * Opens a session on a file. Returns at once: the file is opened on the core's
+ * own threads, and if that fails every call is answered with the reason.
+ *
+ * path     UTF-8; ":memory:" for a database that dies with its session.
+ * options  a msgpack map (see options.h); unknown keys are an error reply.
+ *
+ * Sessions of one process on one file share one core. NULL only when memory
+ * or threads ran out. The caller owns the session: uc_session_destroy().
+ */
+uc_session *uc_session_open(const char *path, const uint8_t *options,
+                            size_t options_len, uc_wake_fn *wake,
+                            void *wake_arg);
+
+/*
+ * Hints of uc_submit: the core picks the thread to wake by them. They are
+ * never trusted for anything but speed.
+ */
+enum {
+    UC_HINT_WRITE = 1, /* there is a write among the frames */
+    UC_HINT_URGENT = 2 /* route now on this thread (cancel) */
+};
+
+/*
+ * Hands over `count` concatenated request frames; the bytes are copied. Any
+ * thread, but the frames of one session from one thread at a time. False when
+ * memory ran out: nothing was taken then.
+ */
+bool uc_submit(uc_session *s, const uint8_t *frames, size_t len,
+               uint32_t count, unsigned hint);
+
+/*
+ * Copies complete replies to dst, each as a u32 (little endian) length and the
+ * frame. Returns the bytes written; 0 with *need == 0 when nothing waits, and
+ * 0 with *need > 0 when the next reply needs that many bytes.
+ */
+size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t *need);
+
+/*
+ * Runs one request frame on the calling thread, after everything that the
+ * session has submitted before it. The reply frame (no length in front) goes
+ * to dst if it fits; otherwise it is kept for uc_sync_take. Returns its length.
+ */
+size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
+               size_t cap);
+size_t uc_sync_take(uc_session *s, uint8_t *dst, size_t cap);
+
+/* Ends the snapshot that sync reads of one turn share. Cheap without one. */
+void uc_turn_end(uc_session *s);
+
+/*
+ * A function callable from SQL of sync calls. `call` runs on the thread that
+ * called uc_sync. args: a msgpack array of the arguments; the function answers
+ * by setting *reply and *reply_len to one msgpack value (borrowed until its
+ * next call), or an UTF-8 error text and returning false.
+ * step: UC_FN_CALL, or UC_FN_STEP and UC_FN_FINAL of an aggregate, whose `agg`
+ * is a number that stays the same for one group (0 at a final without rows).
+ */
+enum { UC_FN_CALL = 0, UC_FN_STEP = 1, UC_FN_FINAL = 2 };
+typedef bool uc_fn(void *arg, int step, uint64_t agg, const uint8_t *args,
+                   size_t len, const uint8_t **reply, size_t *reply_len);
+typedef struct uc_fn_spec {
+    const char *name;
+    int argc; /* -1: any number */
+    bool deterministic;
+    bool direct_only;
+    bool aggregate;
+    uc_fn *call;
+    void (*release)(void *arg);
+    void *arg;
+} uc_fn_spec;
+/* False when the name is taken or not possible; error: a static sentence. */
+bool uc_session_function(uc_session *s, const uc_fn_spec *spec,
+                         const char **error);
+
+/*
+ * Ends a session at once: queued calls are dropped, running ones interrupted,
+ * wake is not called again. For an orderly end send the op `close` first and
+ * wait for its reply. Idempotent is the caller's business: s is gone.
+ */
+void uc_session_destroy(uc_session *s);
+
+/* Version of the core and of SQLite in it. Static strings. */
+const char *uc_version(void);
+const char *uc_sqlite_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
