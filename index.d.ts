@@ -1,0 +1,17 @@
+// The types of undercroft; one file for each concept in lib/types.
+
+export { DatabaseError, ErrorCode, ErrorInfo, ErrorKind, OwnCode, UndercroftError } from './lib/types/errors'
+export { CallOptions, Integers, OpenOptions } from './lib/types/options'
+export { Params, Row, RunResult, SqlInput, SqlValue, Values } from './lib/types/values'
+export {
+  BatchItem, BatchResult, Database, ReadVerbs, RowStream, Snapshot, Statement, Transaction, TransactionOptions, Verbs
+} from './lib/types/database'
+export { AggregateOptions, FunctionOptions, Sync, SyncStatement } from './lib/types/sync'
+export {
+  Changes, Direction, Id, NewRow, Operators, Order, Page, Query, Table, TableOptions, Where
+} from './lib/types/table'
+export {
+  Backup, BackupOptions, BackupProgress, Migration, MigrateOptions, MigrateProgress, MigrateResult
+} from './lib/types/upkeep'
+export { Health, Stats, StatementStats, WalPin } from './lib/types/stats'
+export { Store, open } from './lib/types/store'

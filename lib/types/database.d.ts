@@ -1,0 +1,86 @@
+import { CallOptions } from './options'
+import { Params, Row, RunResult, Values } from './values'
+import { Table, TableOptions } from './table'
+import { Sync } from './sync'
+import { Backup, BackupOptions, MigrateOptions, MigrateResult } from './upkeep'
+import { Health, Stats } from './stats'
+
+/** Rows one by one, in constant memory. Leaving the loop closes the cursor. */
+export interface RowStream<T> extends AsyncIterableIterator<T> {
+  next (): Promise<IteratorResult<T, undefined>>
+  return (value?: unknown): Promise<IteratorResult<T, undefined>>
+  throw (error?: unknown): Promise<IteratorResult<T, undefined>>
+  [Symbol.asyncIterator] (): RowStream<T>
+  [Symbol.asyncDispose] (): Promise<void>
+}
+
+export interface ReadVerbs {
+  /** The first row, or undefined. */
+  get<T = Row> (sql: string, params?: Params, options?: CallOptions): Promise<T | undefined>
+  /** All rows. */
+  all<T = Row> (sql: string, params?: Params, options?: CallOptions): Promise<T[]>
+  /** All rows, as arrays. */
+  values<T extends unknown[] = Values> (sql: string, params?: Params, options?: CallOptions): Promise<T[]>
+  /** All rows as the bytes of a JSON array, ready for an HTTP body. */
+  json (sql: string, params?: Params, options?: CallOptions): Promise<Buffer>
+  iterate<T = Row> (sql: string, params?: Params, options?: CallOptions): RowStream<T>
+  prepare<T = Row> (sql: string): Statement<T>
+  table<T extends object = Row, N extends object = NewRowOf<T>> (name: string, options?: TableOptions): Table<T, N>
+}
+
+type NewRowOf<T extends object> = import('./table').NewRow<T>
+
+export type BatchItem = string | readonly [sql: string, params?: Params]
+export type BatchResult = RunResult | Row[]
+
+export interface Verbs extends ReadVerbs {
+  run (sql: string, params?: Params, options?: CallOptions): Promise<RunResult>
+  /** A script of any number of statements. */
+  exec (sql: string, options?: CallOptions): Promise<RunResult>
+  /** One statement for each row of parameters, in one transaction. */
+  many (sql: string, rows: Iterable<Params> | AsyncIterable<Params>, options?: CallOptions): Promise<RunResult>
+  /** Several statements in one transaction. */
+  batch<R extends BatchResult[] = BatchResult[]> (statements: readonly BatchItem[], options?: CallOptions): Promise<R>
+}
+
+/** The verbs with their SQL bound. Cheap; never stale; needs no closing. */
+export interface Statement<T = Row> {
+  readonly sql: string
+  get (params?: Params, options?: CallOptions): Promise<T | undefined>
+  all (params?: Params, options?: CallOptions): Promise<T[]>
+  values<V extends unknown[] = Values> (params?: Params, options?: CallOptions): Promise<V[]>
+  json (params?: Params, options?: CallOptions): Promise<Buffer>
+  iterate (params?: Params, options?: CallOptions): RowStream<T>
+  run (params?: Params, options?: CallOptions): Promise<RunResult>
+  many (rows: Iterable<Params> | AsyncIterable<Params>, options?: CallOptions): Promise<RunResult>
+}
+
+export interface TransactionOptions {
+  /** Deadline of the whole. */
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+export interface Transaction extends Verbs {
+  /** A savepoint: what it did can be rolled back alone. */
+  transaction<R> (fn: (tx: Transaction) => Promise<R> | R, options?: TransactionOptions): Promise<R>
+}
+
+/** One unchanging view of the database. */
+export interface Snapshot extends ReadVerbs {}
+
+export interface Database extends Verbs {
+  /** The verbs that block; only where the database is in this process. */
+  readonly sync: Sync
+  /** Commits when fn returns; rolls back when it throws. */
+  transaction<R> (fn: (tx: Transaction) => Promise<R> | R, options?: TransactionOptions): Promise<R>
+  snapshot<R> (fn: (snapshot: Snapshot) => Promise<R> | R, options?: TransactionOptions): Promise<R>
+  /** Applies the numbered SQL files of a folder that this database has not been through. */
+  migrate (directory: string | URL, options?: MigrateOptions): Promise<MigrateResult>
+  /** Copies the database to a file while it is in use. */
+  backup (path: string | URL, options?: BackupOptions): Promise<Backup>
+  /** Replaces the content of the database by that of a file. */
+  restore (path: string | URL): Promise<void>
+  stats (options?: CallOptions): Promise<Stats>
+  health (options?: CallOptions): Promise<Health>
+}

@@ -1,0 +1,52 @@
+/** What becomes of an integer on its way out; see the README on integers. */
+export type Integers = 'number' | 'bigint' | 'string' | 'auto'
+
+export interface OpenOptions {
+  /** No writes. The file must exist. */
+  readonly?: boolean
+  /** Create the file when it is missing. Default true. */
+  create?: boolean
+  /** Connections that read in parallel; 0 (the default) lets the core choose. */
+  readers?: number
+  /** Connections for cursors and snapshots. Default 8. */
+  cursors?: number
+  /** When a commit is on disk. Default 'full': before it is acknowledged. */
+  synchronous?: 'off' | 'normal' | 'full' | 'extra'
+  /** How long a statement waits for another process. Default 5000. */
+  busyTimeoutMs?: number
+  /** How long a transaction, snapshot or cursor may stay unused or open. Default 10000. */
+  transactionTimeoutMs?: number
+  /** How long blocking reads of one turn share a snapshot. Default 10; 0: never. */
+  turnSnapshotMs?: number
+  /** Calls in flight before UC_BUSY. Default 10000. */
+  maxQueue?: number
+  /** Prepared statements kept. Default 512. */
+  statementCache?: number
+  /** Rows of one reply. Default 1000000. */
+  maxRows?: number
+  /** Bytes of one reply. Default 256 MiB. */
+  maxReplyBytes?: number
+  /** Size of the WAL beyond which writes are refused. Default 1 GiB. */
+  walCapBytes?: number
+  /** Size of the WAL at which it is written back. Default 4 MiB. */
+  walCheckpointBytes?: number
+  /** Size of the pages in which rows travel. Default 32 KiB. */
+  pageBytes?: number
+  /** Deadline of each call that does not name its own. Default 30000; 0: none. */
+  timeoutMs?: number
+  /** Applied to every connection. */
+  pragmas?: Record<string, string | number | boolean>
+  /** Schema name to path. */
+  attach?: Record<string, string | URL>
+  integers?: Integers
+  /** Errors name the caller's line even where the runtime has no async stack traces. Costs time. */
+  stacks?: boolean
+}
+
+export interface CallOptions {
+  /** The statement is stopped then, and the call rejects with UC_TIMEOUT. 0: no deadline. */
+  timeoutMs?: number
+  /** Aborting stops the statement; the call rejects with the signal's reason. */
+  signal?: AbortSignal
+  integers?: Integers
+}

@@ -1,0 +1,27 @@
+import { CallOptions, OpenOptions } from './options'
+import { Database } from './database'
+import { Health, Stats } from './stats'
+
+export class Store {
+  private constructor ()
+  readonly db: Database
+  /** The file as an absolute path, or ':memory:'. */
+  readonly target: string
+  /** Resolves when the database is open; rejects with the reason when it cannot be. */
+  readonly ready: Promise<this>
+  readonly closed: boolean
+  health (options?: CallOptions): Promise<Health>
+  stats (options?: CallOptions): Promise<Stats>
+  /** Waits for what is in flight. */
+  close (): Promise<void>
+  /** Does not wait: what is in flight rejects with UC_CLOSED. */
+  destroy (cause?: Error): void
+  [Symbol.asyncDispose] (): Promise<void>
+}
+
+/**
+ * Opens a database. Returns at once: calls made before it is open wait, and tell if it cannot be.
+ *
+ * @param target a path, ':memory:' or a file URL
+ */
+export function open (target: string | URL, options?: OpenOptions): Store

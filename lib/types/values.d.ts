@@ -1,0 +1,22 @@
+/// <reference types="node" />
+
+/** What a parameter may be. A boolean becomes 0 or 1, a Date its ISO text, bytes a blob. */
+export type SqlInput = null | number | bigint | string | boolean | Date | ArrayBuffer | ArrayBufferView
+
+/** What a column may be. bigint, or string for integers, only where `integers` asks for it. */
+export type SqlValue = null | number | bigint | string | Buffer
+
+/** Positional, or named without their prefix. */
+export type Params = readonly SqlInput[] | { readonly [name: string]: SqlInput }
+
+/** A row of which nothing more is said. */
+export type Row = { [column: string]: any }
+
+/** A row as an array. */
+export type Values = any[]
+
+export interface RunResult {
+  /** Rows inserted, updated or deleted. */
+  changes: number
+  lastInsertRowid: number | bigint
+}
