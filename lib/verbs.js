@@ -57,7 +57,7 @@ class ReadVerbs {
   /** The everyday statements of one table. */
   table (name, options) {
     const { Table } = require('./table')
-    return new Table(this, name, options)
+    return new Table(this, name, options, this.#client)
   }
 }
 
