@@ -7,6 +7,7 @@
 // and gets its name, in one step, when it is whole: what stands at the path is always a complete
 // database or what stood there before.
 
+const { stat } = require('node:fs/promises')
 const path = require('node:path')
 const { fileURLToPath } = require('node:url')
 
@@ -20,6 +21,8 @@ const MAX_PAGES = 1 << 20
 
 // A step may wait for the disk as long as it takes.
 const UNHURRIED = Object.freeze({ timeoutMs: 0 })
+
+const PLAIN = Object.freeze({ integers: 'number' })
 
 function readPath (value, what) {
   if (value instanceof URL && value.protocol === 'file:') value = fileURLToPath(value)
@@ -53,6 +56,21 @@ function readOptions (options) {
   return { onProgress, pagesPerStep, signal }
 }
 
+// A copy renamed over a file in use would leave its handles writing into nowhere.
+async function refuseOwn (db, file, what) {
+  const there = await stat(file, { bigint: true }).catch(() => null)
+  if (there === null) return
+  const own = await db.all("select file from pragma_database_list where file <> ''")
+  for (const row of own) {
+    for (const name of [row.file, `${row.file}-wal`, `${row.file}-shm`]) {
+      const used = await stat(name, { bigint: true }).catch(() => null)
+      if (used !== null && used.ino === there.ino && used.dev === there.dev) {
+        throw new UndercroftError('UC_BACKUP', `${what}: ${file} is the database itself`, { outcome: 'not-run' })
+      }
+    }
+  }
+}
+
 /**
  * Copies the database to a file.
  *
@@ -67,11 +85,18 @@ async function backup (db, file, options = {}) {
   const { onProgress, pagesPerStep, signal } = readOptions(options)
   const target = readPath(file, 'backup')
   signal?.throwIfAborted()
+  await refuseOwn(db, target, 'backup')
   const id = await client.call('backup_begin', [target], UNHURRIED)
+  if (id === null) {
+    // A database in memory has one connection, which cannot be held: it was copied at one go.
+    const { pages } = await db.get('select page_count as pages from pragma_page_count', [], PLAIN)
+    onProgress?.({ remaining: 0, total: pages, percent: 100 })
+    return { path: target, pages }
+  }
   try {
     for (;;) {
       signal?.throwIfAborted()
-      const [remaining, total] = await client.call('backup_step', [id, pagesPerStep], UNHURRIED)
+      const [remaining, total] = await client.call('backup_step', [id, pagesPerStep], { ...UNHURRIED, ...PLAIN })
       onProgress?.({ remaining, total, percent: total === 0 ? 100 : (total - remaining) / total * 100 })
       if (remaining === 0) return { path: target, pages: total }
     }
@@ -91,6 +116,7 @@ async function backup (db, file, options = {}) {
 async function restore (db, file, options = {}) {
   checkOptions(options, [], 'restore')
   const source = readPath(file, 'restore')
+  await refuseOwn(db, source, 'restore')
   try {
     await db.client.call('restore', [source], UNHURRIED)
   } finally {

@@ -4,7 +4,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
 const { open } = require('../..')
-const { failure } = require('../helper')
+const { failure, tmpdir } = require('../helper')
 
 async function database (t, target, rows = 0) {
   const store = open(target)
@@ -19,7 +19,7 @@ async function database (t, target, rows = 0) {
 const count = async (db) => (await db.get('select count(*) as n from t')).n
 
 t.test('a backup is a whole database, and says how far it is', async (t) => {
-  const dir = t.testdir()
+  const dir = tmpdir(t)
   const db = await database(t, path.join(dir, 'a.db'), 5000)
   const copy = path.join(dir, 'copy.db')
   const steps = []
@@ -36,7 +36,7 @@ t.test('a backup is a whole database, and says how far it is', async (t) => {
 })
 
 t.test('writes go on during a backup', async (t) => {
-  const dir = t.testdir()
+  const dir = tmpdir(t)
   const db = await database(t, path.join(dir, 'a.db'), 3000)
   let writes = 0
   const onProgress = () => { db.run('insert into t(v) values (?)', ['during']).then(() => writes++) }
@@ -49,7 +49,7 @@ t.test('writes go on during a backup', async (t) => {
 })
 
 t.test('a backup that is stopped leaves what was there', async (t) => {
-  const dir = t.testdir()
+  const dir = tmpdir(t)
   const db = await database(t, path.join(dir, 'a.db'), 3000)
   const copy = path.join(dir, 'copy.db')
   await db.backup(copy)
@@ -70,17 +70,19 @@ t.test('a backup that is stopped leaves what was there', async (t) => {
 })
 
 t.test('a backup of a database in memory, and over an existing copy', async (t) => {
-  const dir = t.testdir()
+  const dir = tmpdir(t)
   const db = await database(t, ':memory:', 10)
   const copy = path.join(dir, 'copy.db')
-  await db.backup(copy)
+  const steps = []
+  const done = await db.backup(copy, { onProgress: (step) => steps.push(step) })
+  t.same(steps, [{ remaining: 0, total: done.pages, percent: 100 }], 'memory is copied at one go')
   await db.run('delete from t where id > 3')
   await db.backup(copy)
   t.equal(await count(await database(t, copy)), 3)
 })
 
 t.test('what cannot be a backup', async (t) => {
-  const dir = t.testdir()
+  const dir = tmpdir(t)
   const db = await database(t, path.join(dir, 'a.db'), 10)
   for (const bad of [undefined, 5, '', ':memory:', 'a\0b']) {
     t.equal((await failure(db.backup(bad))).code, 'UC_OPTION', String(bad))
@@ -90,12 +92,16 @@ t.test('what cannot be a backup', async (t) => {
   t.equal((await failure(db.backup(path.join(dir, 'b.db'), { onProgress: 5 }))).code, 'UC_OPTION')
   t.equal((await failure(db.backup(path.join(dir, 'b.db'), { signal: 5 }))).code, 'UC_OPTION')
   await t.rejects(db.backup(path.join(dir, 'missing', 'b.db')), { name: 'UndercroftError' })
-  await t.rejects(db.backup(path.join(dir, 'a.db')), { name: 'UndercroftError' }, 'not over itself')
+  fs.symlinkSync(path.join(dir, 'a.db'), path.join(dir, 'alias.db'))
+  for (const own of ['a.db', 'a.db-wal', 'alias.db']) {
+    t.equal((await failure(db.backup(path.join(dir, own)))).code, 'UC_BACKUP', `not over ${own}`)
+  }
+  t.equal((await failure(db.restore(path.join(dir, 'alias.db')))).code, 'UC_BACKUP', 'nor from itself')
   t.equal(await count(db), 10)
 })
 
 t.test('restore', async (t) => {
-  const dir = t.testdir()
+  const dir = tmpdir(t)
   const db = await database(t, path.join(dir, 'a.db'), 100)
   const copy = path.join(dir, 'copy.db')
   await db.backup(copy)

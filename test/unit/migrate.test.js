@@ -4,7 +4,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
 const { open } = require('../..')
-const { failure } = require('../helper')
+const { failure, tmpdir, tmpfile } = require('../helper')
 
 async function database (t, target = ':memory:') {
   const store = open(target)
@@ -12,8 +12,12 @@ async function database (t, target = ':memory:') {
   return store.db
 }
 
+let folders = 0
+
 function folder (t, files) {
-  const dir = t.testdir(files)
+  const dir = path.join(tmpdir(t), `migrations-${++folders}`)
+  fs.mkdirSync(dir)
+  for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(dir, name), text)
   return dir
 }
 
@@ -98,7 +102,7 @@ t.test('files that cannot be migrations are refused before anything runs', async
     const err = await refused(t, db.migrate(folder(t, files)), 'UC_MIGRATION_FILE', text)
     t.equal(err.kind, 'usage')
   }
-  await refused(t, db.migrate(path.join(t.testdirName, 'nowhere')), 'UC_MIGRATION_FILE', 'cannot be read')
+  await refused(t, db.migrate(path.join(tmpdir(t), 'nowhere')), 'UC_MIGRATION_FILE', 'cannot be read')
   await refused(t, db.migrate(5), 'UC_OPTION', 'a folder')
   await refused(t, db.migrate('x', { dryrun: true }), 'UC_OPTION', 'did you mean "dryRun"')
   t.equal(await db.get("select 1 from sqlite_schema where name = 'a'"), undefined)
@@ -160,7 +164,7 @@ t.test('a file that leaves a broken reference is undone', async (t) => {
 })
 
 t.test('-- no transaction', async (t) => {
-  const db = await database(t, path.join(t.testdir(), 'loose.db'))
+  const db = await database(t, tmpfile(t))
   const dir = folder(t, {
     '0001_first.sql': FIRST,
     '0002_vacuum.sql': '-- reclaim the space\n-- no transaction\nvacuum;\ncreate table after_it(x);'
@@ -187,7 +191,7 @@ t.test('tables are seen anew after a migration', async (t) => {
 })
 
 t.test('two handles may migrate one file at once', async (t) => {
-  const file = path.join(t.testdir(), 'two.db')
+  const file = tmpfile(t)
   const files = {}
   for (let i = 1; i <= 12; i++) files[`${i}_step.sql`] = `create table t${i}(x); insert into t${i} values (${i});`
   const dir = folder(t, files)
