@@ -1,7 +1,7 @@
 'use strict'
 
 const { ops } = require('./ops')
-const { want } = require('./client')
+const { want } = require('./call')
 const { NO_SHAPE } = require('./codec/shape')
 const { UndercroftError, expected } = require('./errors')
 

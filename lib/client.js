@@ -4,73 +4,38 @@
 //
 //   query() ──> writer ──turn ends, or 64 calls──> native.submit()
 //     │ slot in calls[]                                 │
-//   promise <── settle <── reply() <── pump() <── native.take() <── wake()
+//   promise <── settle <── inbox <── native.take() <── wake()
 //
 // Invariants:
 //  - calls[slot] is the record of the call in flight with that slot; its id is
-//    generation << 20 | slot, never 0, and 0 while the slot is free.
-//  - a record is released exactly once, by #settle or #fail; the promise it
-//    held can then only be settled with what they passed on.
+//    0 while the slot is free.
+//  - a record is released exactly once, by settle or fail; the promise it held
+//    can then only be settled with what they passed on.
 //  - requests reach the core in the order in which the verbs were called.
 //  - promises are only resolved here, never rejected: a failure resolves with
 //    an async function that throws, made only then, which is how the stack of
 //    the error names the awaiting caller at no cost to the calls that succeed.
 
-const { ops, names, isRead, kinds } = require('./ops')
+const { ops, names, isRead } = require('./ops')
 const { Writer } = require('./codec/encode')
 const { INTEGERS } = require('./codec/cell')
-const { OBJECTS, ARRAYS, NO_SHAPE } = require('./codec/shape')
-const decode = require('./codec/decode')
+const { NO_SHAPE } = require('./codec/shape')
+const { Inbox } = require('./inbox')
+const { Call, want, SLOT_MASK, blame, fail } = require('./call')
 const { Statements } = require('./statements')
 const { readCall } = require('./options')
-const { UndercroftError, expected, fromWire } = require('./errors')
+const { UndercroftError, expected } = require('./errors')
 const { listen, unlisten } = require('./abort')
-
-const SLOT_BITS = 20
-const SLOT_MASK = (1 << SLOT_BITS) - 1
-const MAX_GENERATION = 0x7ff
 
 // A batch leaves at this many calls or bytes even before the turn ends.
 const BATCH_CALLS = 64
 const BATCH_BYTES = 48 * 1024
 const WRITER_BYTES = 64 * 1024
-const INBOX_BYTES = 256 * 1024
-
-// How long decoding may hold the event loop before it yields.
-const BUDGET_MS = 2
-// The clock is read after this many bytes of replies.
-const CLOCK_BYTES = 16 * 1024
-
-const HEAD_BYTES = 4
 
 // States of a client.
 const OPEN = 0
 const CLOSING = 1
 const CLOSED = 2
-
-// What a call wants of its reply.
-const want = Object.freeze({
-  ROW: 0, OBJECTS: 1, ARRAYS: 2, RUN: 3, BYTES: 4, MULTI: 5, VALUE: 6, PAGE: 7
-})
-
-class Call {
-  constructor (slot) {
-    this.id = 0
-    this.slot = slot
-    this.generation = 0
-    this.next = -1
-    this.resolve = null
-    this.want = 0
-    this.op = 0
-    this.integers = 0
-    this.batch = 0
-    this.prepared = null
-    this.shape = null
-    this.signal = null
-    this.onAbort = null
-    this.trace = null
-  }
-}
 
 // A static executor: no closure per call.
 let resolveOfLast = null
@@ -95,14 +60,7 @@ class Client {
   #onTurn
   #turnOpen = false
   #endTurn
-  #inbox = Buffer.allocUnsafeSlow(INBOX_BYTES)
-  #inboxView
-  #buf
-  #view
-  #pos = 0
-  #end = 0
-  #partial = null
-  #resuming = false
+  #inbox
   #held = false
   #hold = { client: null }
   #closing = null
@@ -126,15 +84,18 @@ class Client {
     this.#stacks = options.stacks
     this.#integers = INTEGERS.indexOf(options.integers)
     this.#statements = new Statements(options.statementCache)
-    this.#inboxView = viewOf(this.#inbox)
-    this.#buf = this.#inbox
-    this.#view = this.#inboxView
     this.#onTurn = () => {
       this.#scheduled = false
       if (this.#count > 0) this.flush()
     }
     this.#endTurn = () => this.endTurn()
     this.#native = connect(Client.#waker(this, this.#hold))
+    this.#inbox = new Inbox(this.#native, this.#calls, {
+      settle: (call, value) => this.#settle(call, value),
+      fail: (call, make) => this.#fail(call, make),
+      broken: (err) => this.destroy(err),
+      drained: () => { if (this.#inFlight === 0) this.#idle() }
+    })
   }
 
   // The core keeps this function for as long as the session lives. It must not
@@ -144,7 +105,7 @@ class Client {
     const weak = new WeakRef(client)
     return function wake () {
       const awake = hold.client !== null ? hold.client : weak.deref()
-      if (awake !== undefined && !awake.#resuming) awake.#pump()
+      if (awake !== undefined) awake.#inbox.wake()
     }
   }
 
@@ -213,7 +174,7 @@ class Client {
     } catch (err) {
       w.pos = start
       if (call !== null) this.#release(call)
-      return Promise.reject(this.#blame(err, sql, op))
+      return Promise.reject(blame(err, sql, op))
     }
     return this.#enqueue(call)
   }
@@ -299,7 +260,7 @@ class Client {
     } catch (err) {
       w.pos = start
       if (call !== null) this.#release(call)
-      return Promise.reject(this.#blame(err, sql, op))
+      return Promise.reject(blame(err, sql, op))
     }
     return this.#enqueue(call)
   }
@@ -447,8 +408,7 @@ class Client {
     const unsent = this.#batch
     this.#count = 0
     this.#writer.pos = 0
-    this.#partial = null
-    this.#pos = this.#end = 0
+    this.#inbox.end()
     this.#native.destroy()
     for (const call of this.#calls) {
       if (call.id === 0) continue
@@ -471,9 +431,7 @@ class Client {
       call = new Call(this.#calls.length)
       this.#calls.push(call)
     }
-    const generation = call.generation === MAX_GENERATION ? 1 : call.generation + 1
-    call.generation = generation
-    call.id = generation << SLOT_BITS | call.slot
+    call.begin()
     this.#inFlight++
     return call
   }
@@ -524,170 +482,16 @@ class Client {
     if (this.#state !== CLOSED) this.#native.unref()
   }
 
-  // Takes and decodes replies until there are none or the budget is spent.
-  #pump () {
-    if (this.#state === CLOSED) return
-    const began = performance.now()
-    let bytes = 0
-    for (;;) {
-      while (this.#pos < this.#end) {
-        const from = this.#pos
-        if (this.#partial !== null) this.#pages(began)
-        else this.#next(began)
-        // The inbox was taken away by a callback that destroyed the client.
-        if (this.#state === CLOSED) return
-        bytes += this.#pos - from
-        if (this.#partial !== null || bytes >= CLOCK_BYTES) {
-          bytes = 0
-          if (performance.now() - began >= BUDGET_MS) return this.#yield()
-        }
-      }
-      if (!this.#refill()) break
-    }
-    if (this.#inFlight === 0) this.#idle()
-  }
-
-  #yield () {
-    this.#resuming = true
-    setImmediate(() => {
-      this.#resuming = false
-      this.#pump()
-    })
-  }
-
-  #refill () {
-    decode.forgetText()
-    let n = this.#native.take(this.#inbox)
-    if (n >= 0) {
-      this.#buf = this.#inbox
-      this.#view = this.#inboxView
-    } else {
-      // A reply larger than the inbox gets a buffer of its own, once.
-      this.#buf = Buffer.allocUnsafeSlow(-n)
-      this.#view = viewOf(this.#buf)
-      n = this.#native.take(this.#buf)
-    }
-    this.#pos = 0
-    this.#end = Math.max(n, 0)
-    return n > 0
-  }
-
-  // Settles the call whose reply stands at #pos.
-  #next (began) {
-    const b = this.#buf
-    const p = this.#pos
-    const length = b[p] | b[p + 1] << 8 | b[p + 2] << 16 | b[p + 3] << 24
-    const from = p + HEAD_BYTES
-    const end = from + length
-    if (length < decode.BODY || end > this.#end) {
-      this.#pos = this.#end
-      this.destroy(decode.badFrame('reply length'))
-      return
-    }
-    this.#pos = end
-    const id = this.#view.getUint32(from + 2)
-    const call = this.#calls[id & SLOT_MASK]
-    if (call === undefined || call.id !== id) return
-    let value
-    try {
-      const kind = b[from + decode.KIND]
-      if (kind === kinds.ROWS) {
-        const dv = this.#view
-        if (call.want === want.ROW) {
-          value = decode.row(b, dv, from, end, this.#end, call.shape, call.integers)
-          if (decode.head.shape !== call.shape) call.prepared.shape = decode.head.shape
-        } else {
-          decode.rowsHeader(b, dv, from, end, call.shape)
-          const { shape } = decode.head
-          if (shape !== call.shape) call.prepared.shape = shape
-          this.#partial = {
-            call,
-            shape,
-            cursor: decode.head.cursor,
-            left: decode.head.pages,
-            p: decode.head.p,
-            end,
-            out: [],
-            rows: shape.columns.decoder(call.want === want.ARRAYS ? ARRAYS : OBJECTS, call.integers)
-          }
-          this.#pages(began)
-          return
-        }
-      } else if (kind === kinds.ERROR) {
-        this.#error(call, decode.valueAt(b, this.#view, from + decode.BODY, end))
-        return
-      } else {
-        value = decode.simple(b, this.#view, from, end, kind, call.integers)
-      }
-    } catch (err) {
-      const { sql } = call.prepared
-      const op = names[call.op]
-      this.#fail(call, () => blame(decode.frameError(err), sql, op))
-      return
-    }
-    this.#settle(call, value)
-  }
-
-  // Decodes pages of the reply in #partial until it is complete or time is up.
-  #pages (began) {
-    const partial = this.#partial
-    const { call } = partial
-    try {
-      while (partial.left > 0) {
-        partial.p = decode.page(this.#buf, this.#view, partial.p, partial.end,
-          partial.shape.count, partial.rows, partial.out)
-        if (--partial.left > 0 && performance.now() - began >= BUDGET_MS) {
-          // Nothing of this reply is left unread in the eyes of the loop in
-          // #pump, so it stands one byte before its end.
-          this.#pos = partial.end - 1
-          return
-        }
-      }
-    } catch (err) {
-      this.#partial = null
-      this.#pos = partial.end
-      const { sql } = call.prepared
-      const op = names[call.op]
-      this.#fail(call, () => blame(decode.frameError(err), sql, op))
-      return
-    }
-    this.#partial = null
-    this.#pos = partial.end
-    this.#settle(call, call.want === want.PAGE
-      ? { rows: partial.out, cursor: partial.cursor, shape: partial.shape }
-      : partial.out)
-  }
-
   #settle (call, value) {
     const { resolve } = call
     this.#release(call)
     resolve(value)
   }
 
-  #error (call, map) {
-    if (call.signal !== null && map.code === 'UC_ABORTED' && call.signal.aborted) {
-      const { reason } = unlisten(call)
-      this.#fail(call, () => reason)
-      return
-    }
-    const { sql, parts } = call.prepared
-    const op = names[call.op]
-    this.#fail(call, () => {
-      // In a batch the error says which of its statements failed.
-      const part = parts === undefined ? undefined : parts[map?.index]
-      return fromWire(map, part === undefined ? sql : part, op)
-    })
-  }
-
   #fail (call, make) {
     const { resolve, trace } = call
     this.#release(call)
     resolve(fail(make, trace))
-  }
-
-  // Adds what the client knows to an error made while a call was written.
-  #blame (err, sql, op) {
-    return blame(err, sql, names[op])
   }
 }
 
@@ -700,28 +504,4 @@ const CLOSER = {
   refusal () { return null }
 }
 
-function blame (err, sql, op) {
-  if (err instanceof UndercroftError) {
-    if (err.sql === undefined && typeof sql === 'string') err.sql = sql
-    if (err.op === undefined) err.op = op
-  }
-  return err
-}
-
-// Two turns of the microtask queue, so that the awaiting functions are linked
-// to this one when the error captures its stack.
-async function fail (make, trace) {
-  await null
-  await null
-  const err = make()
-  if (trace !== null && err instanceof UndercroftError) {
-    err.stack = `${err.name}: ${err.message}\n${String(trace.stack).split('\n').slice(1).join('\n')}`
-  }
-  throw err
-}
-
-function viewOf (buf) {
-  return new DataView(buf.buffer, buf.byteOffset, buf.length)
-}
-
-module.exports = { Client, want }
+module.exports = { Client }

@@ -4,7 +4,7 @@
 // a page the next one is already being fetched, so memory is two pages.
 
 const { ops } = require('./ops')
-const { want } = require('./client')
+const { want } = require('./call')
 const { readCall } = require('./options')
 const { UndercroftError } = require('./errors')
 const { NO_SHAPE } = require('./codec/shape')

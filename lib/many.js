@@ -6,7 +6,7 @@
 // next is written, and between two of them the event loop turns.
 
 const { ops } = require('./ops')
-const { want } = require('./client')
+const { want } = require('./call')
 const { UndercroftError, expected } = require('./errors')
 const { readCall } = require('./options')
 

@@ -5,7 +5,7 @@
 // and a turn of the microtask queue a call.
 
 const { ops } = require('./ops')
-const { want } = require('./client')
+const { want } = require('./call')
 const { many } = require('./many')
 const { batch } = require('./batch')
 const { Cursor } = require('./cursor')
