@@ -53,14 +53,17 @@
         'NODE_ADDON_API_DISABLE_DEPRECATED',
       ],
       'cflags_cc': ['-std=c++17', '-fno-exceptions'],
-      'ldflags': [
-        # Calls inside the addon stay inside: the process may have a SQLite and
-        # a msgpack of its own.
-        '-Wl,-Bsymbolic', '-Wl,--exclude-libs,ALL',
-        # Nothing but libc at run time.
-        '-static-libstdc++', '-static-libgcc',
-      ],
       'conditions': [
+        ['OS=="linux"', {
+          'ldflags': [
+            # Calls inside the addon stay inside: the process may have a SQLite
+            # and a msgpack of its own.
+            '-Wl,-Bsymbolic', '-Wl,--exclude-libs,ALL',
+            '-Wl,--version-script=<(module_root_dir)/csrc/exports.map',
+            # Nothing but libc at run time, and of libstdc++ only what is used.
+            '-static-libstdc++', '-static-libgcc', '-Wl,--gc-sections',
+          ],
+        }],
         ['oldglibc==1', {
           'dependencies': ['uc_compat'],
         }],

@@ -98,6 +98,12 @@ OLD(double, log, "2.2.5", (double x), (x))
 OLD(double, log2, "2.2.5", (double x), (x))
 OLD(double, pow, "2.2.5", (double x, double y), (x, y))
 
+/* ---- what libstdc++ asks for -------------------------------------------- */
+
+/* Since 2.32; zero is "there may be threads", which is always right. */
+extern char __libc_single_threaded;
+char __libc_single_threaded = 0;
+
 /* ---- unwinding ----------------------------------------------------------- */
 
 /*
