@@ -7,10 +7,12 @@ const path = require('node:path')
 const { UndercroftError } = require('./errors')
 
 const root = path.join(__dirname, '..')
+// What was built here comes first: who ran `npx undercroft build` did so because
+// the packed binary is not for this machine (musl, another architecture).
 const places = [
-  `prebuilds/${process.platform}-${process.arch}/undercroft.node`,
   'build/Release/undercroft.node',
-  'build/Debug/undercroft.node'
+  'build/Debug/undercroft.node',
+  `prebuilds/${process.platform}-${process.arch}/undercroft.node`
 ]
 
 let addon = null
@@ -20,20 +22,24 @@ function load () {
   if (addon !== null) return addon
   const override = process.env.UNDERCROFT_ADDON
   const found = override !== undefined && override !== ''
-    ? path.resolve(override)
-    : places.map((place) => path.join(root, place)).find((place) => existsSync(place))
-  if (found === undefined) {
+    ? [path.resolve(override)]
+    : places.map((place) => path.join(root, place)).filter((place) => existsSync(place))
+  if (found.length === 0) {
     throw new UndercroftError('UC_NO_ADDON',
       `there is no compiled addon for ${process.platform}-${process.arch} in this installation; ` +
       'run npx undercroft build')
   }
-  try {
-    addon = require(found)
-  } catch (cause) {
-    throw new UndercroftError('UC_NO_ADDON',
-      `the addon ${found} does not load here (${cause.message}); run npx undercroft build`, { cause })
+  let failure = null
+  for (const file of found) {
+    try {
+      addon = require(file)
+      return addon
+    } catch (cause) {
+      failure ??= new UndercroftError('UC_NO_ADDON',
+        `the addon ${file} does not load here (${cause.message}); run npx undercroft build`, { cause })
+    }
   }
-  return addon
+  throw failure
 }
 
 module.exports = { load }
