@@ -28,7 +28,7 @@ export interface Stats {
   connections: { open: number, readers: number, pinned: number, pins: number, maxPinned: number }
   /** calls / groups: how many writes shared a commit. */
   writer: { groups: number, calls: number, replays: number, transactionOpen: boolean }
-  wal: { bytes: number, peakBytes: number, capBytes: number, checkpoints: number, overCap: number, pinnedBy: WalPin[] }
+  wal: { bytes: number, peakBytes: number, capBytes: number, checkpoints: number, overCap: number, pinnedBy: WalPin | null }
   statements: StatementStats[]
   [more: string]: unknown
 }
