@@ -47,7 +47,7 @@ module.exports = (t, open) => {
       t.equal(err.kind, 'timeout')
       t.ok(elapsed(start) >= 80 && elapsed(start) < 4000, `${name}: in time (${Math.round(elapsed(start))} ms)`)
       exact(t, await db.get('select count(*) as n from t'), { n: 0 }, `${name}: the connection is free, nothing was written`)
-      exact(t, await db.run('update t set a = 1'), { changes: 0, lastInsertRowid: 0 }, `${name}: and so is the writer`)
+      t.equal((await db.run('update t set a = 1')).changes, 0, `${name}: and so is the writer`)
     }
   })
 

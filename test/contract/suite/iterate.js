@@ -89,7 +89,7 @@ module.exports = (t, open) => {
     const open = [await start(db), await start(db)]
     const begin = clock()
     exact(t, await db.get('select count(*) as n from t'), { n: 20000 }, 'a read')
-    exact(t, await db.run('update t set a = a where id = 1'), { changes: 1, lastInsertRowid: (await db.run('select 1')).lastInsertRowid }, 'a write')
+    t.equal((await db.run('update t set a = a where id = 1')).changes, 1, 'a write')
     t.ok(elapsed(begin) < 2000)
     for (const rows of open) await rows.return()
   })
@@ -143,7 +143,7 @@ module.exports = (t, open) => {
       if (row.a !== `row ${row.id}`) return t.ok(false, `row ${row.id} shows a later write: ${row.a}`)
     }
     t.equal(n, 5000, 'the rows of the beginning')
-    t.ok((await db.get("select count(*) as n from t where a = 'new'")).n === 50, 'the writes are there')
+    t.ok((await db.get("select count(*) as n from t where id > 5000")).n === 50, 'the writes are there')
   })
 
   t.test('a transaction while a cursor is open', async (t) => {

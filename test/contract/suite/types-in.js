@@ -13,7 +13,7 @@ module.exports = (t, open) => {
     const rows = [
       [null, 'null', 'NULL'],
       [0, 'integer', '0'],
-      [-0, 'real', '-0.0'],
+      [-0, 'real', '0.0'],
       [1, 'integer', '1'],
       [-1, 'integer', '-1'],
       [127, 'integer', '127'],
