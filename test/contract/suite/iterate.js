@@ -143,7 +143,7 @@ module.exports = (t, open) => {
       if (row.a !== `row ${row.id}`) return t.ok(false, `row ${row.id} shows a later write: ${row.a}`)
     }
     t.equal(n, 5000, 'the rows of the beginning')
-    t.ok((await db.get("select count(*) as n from t where id > 5000")).n === 50, 'the writes are there')
+    t.ok((await db.get('select count(*) as n from t where id > 5000')).n === 50, 'the writes are there')
   })
 
   t.test('a transaction while a cursor is open', async (t) => {
