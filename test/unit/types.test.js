@@ -61,7 +61,7 @@ t.test('every method is described, and every description has its method', async 
   t.ok(db.table('x') instanceof Table)
 })
 
-t.test('require and import see the same types', { skip: isBun ? 'the compiler runs on Node' : !isLong && 'in the long run', timeout: 120000 }, async (t) => {
+t.test('require and import see the same types, and the typed example fits them', { skip: isBun ? 'the compiler runs on Node' : !isLong && 'in the long run', timeout: 120000 }, async (t) => {
   const ts = require('typescript')
   const dir = tmpdir(t)
   fs.mkdirSync(path.join(dir, 'node_modules'))
@@ -75,7 +75,9 @@ t.test('require and import see the same types', { skip: isBun ? 'the compiler ru
     'require.cts': `import undercroft = require('undercroft')\nconst { open, UndercroftError } = undercroft\nexport async function f () { ${use} }`
   }
   for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(dir, name), text)
-  const program = ts.createProgram(Object.keys(files).map((name) => path.join(dir, name)), {
+  fs.copyFileSync(path.join(root, 'examples/script.mts'), path.join(dir, 'script.mts'))
+  const names = [...Object.keys(files), 'script.mts']
+  const program = ts.createProgram(names.map((name) => path.join(dir, name)), {
     module: ts.ModuleKind.NodeNext,
     moduleResolution: ts.ModuleResolutionKind.NodeNext,
     target: ts.ScriptTarget.ES2022,
