@@ -24,10 +24,10 @@ const filled = async (t) => {
 
 const wal = (file) => fs.statSync(`${file}-wal`).size
 
-// Writes about `megabytes` into the WAL, in commits of their own; counts the refused ones.
-const churn = async (db, megabytes) => {
+// Writes about `megabytes` into the WAL, in commits of their own, until so many have been refused.
+const churn = async (db, megabytes, enough = 10) => {
   const refused = []
-  for (let i = 0; i < megabytes * 16; i++) {
+  for (let i = 0; i < megabytes * 16 && refused.length < enough; i++) {
     const done = await outcomes([db.run('update t set a = ? where id between ? and ?', [`v${i} ${'y'.repeat(100)}`, 1 + (i % 5) * 500, 500 + (i % 5) * 500])])
     if (done[0] !== 'fulfilled') refused.push(done[0])
   }
@@ -90,8 +90,8 @@ t.test('pinned by another process: UC_WAL_FULL, then on again', async (t) => {
     process.exit(0)
   }, { args: { file, options: { ...options, walCapBytes: 1024 * MiB } }, deadlineMs: 40000 })
   await until(() => other.lines.includes('pinning'), 'the other process reads')
-  const refused = await churn(db, 16)
-  t.ok(refused.length > 0, `${refused.length} writes refused`)
+  const refused = await churn(db, 32)
+  t.ok(refused.length >= 10, `${refused.length} writes refused`)
   t.ok(refused.every((code) => code === 'UC_WAL_FULL'), [...new Set(refused)].join())
   t.ok(wal(file) < 8 * MiB, `${Math.round(wal(file) / 1024)} KiB: it grows no more`)
   const err = await failure(db.run('update t set a = 1'))
@@ -99,6 +99,10 @@ t.test('pinned by another process: UC_WAL_FULL, then on again', async (t) => {
   t.equal(err.kind, 'full')
   t.equal(err.retryable, true)
   t.match(err.message, /walCapBytes/, 'the option is named')
+  const begin = Date.now()
+  const flood = await outcomes(Array.from({ length: 100 }, () => db.run("insert into t(a) values ('x')")))
+  t.ok(flood.every((code) => code === 'UC_WAL_FULL'), [...new Set(flood)].join())
+  t.ok(Date.now() - begin < 3000, `a hundred queued writes are told so in ${Date.now() - begin} ms`)
   t.equal((await failure(db.many('insert into t(a) values (?)', [['x']]))).code, 'UC_WAL_FULL', 'many')
   t.equal((await failure(db.transaction((tx) => tx.run("insert into t(a) values ('x')")))).code, 'UC_WAL_FULL', 'transaction')
   exact(t, await db.get('select count(*) as n from t'), { n: 3000 }, 'reads go on')

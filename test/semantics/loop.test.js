@@ -37,7 +37,7 @@ t.test('decoding yields to the event loop', async (t) => {
     await store.close()
   }, { args: { file: tmpfile(t) }, deadlineMs: 60000 })
   const { worst, spread } = JSON.parse(result.lines[0] ?? '{}')
-  t.ok(spread >= 8, `32 replies of 3000 rows arrive in ${spread} different turns`)
+  t.ok(spread >= 4, `32 replies of 3000 rows arrive in ${spread} different turns`)
   t.ok(worst < 40, `the median of the longest pauses is ${worst?.toFixed(1)} ms`)
 })
 
