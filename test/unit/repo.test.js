@@ -1,0 +1,136 @@
+'use strict'
+// Rules of the repository that no linter knows: which layer may include which,
+// and what must never be committed.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const t = require('tap')
+const { execFileSync } = require('node:child_process')
+
+const root = path.join(__dirname, '../..')
+const pkg = require('../../package.json')
+const read = name => fs.readFileSync(path.join(root, name), 'utf8')
+
+// What git would commit; a tree without git (a tarball) has nothing to check.
+function tracked () {
+  try {
+    return execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+      cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']
+    }).split('\n').filter(name => name && fs.existsSync(path.join(root, name)))
+  } catch {
+    return []
+  }
+}
+
+const files = tracked()
+const sources = files.filter(name => /^csrc\/.*\.(c|cc|h)$/.test(name))
+const isText = name => !/\.(png|ico|gz|db|bin)$/.test(name)
+
+// ---- layers ----------------------------------------------------------------
+
+// Own headers that the files of a folder may include: only downwards.
+const layers = [
+  { folder: /^csrc\/core\/common\//, may: /^common\// },
+  { folder: /^csrc\/core\/wire\//, may: /^(common|wire)\// },
+  { folder: /^csrc\/core\/data\//, may: /^(common|wire|data)\/|^(call|options|session)\.h$/ },
+  { folder: /^csrc\/core\/[^/]+$/, may: /^(common|wire)\/|^data\/[^/]+$|^[^/]+$/ },
+  { folder: /^csrc\/addon\//, may: /^uc\.h$/ }
+]
+
+// Other people's headers, and the one place that knows each of them.
+const outside = [
+  { header: /^sqlite3/, in: /^csrc\/core\/data\/sqlite\// },
+  { header: /^(napi|node_api|js_native_api)/, in: /^csrc\/addon\// },
+  { header: /^msgpack/, in: /^csrc\/core\/wire\// },
+  { header: /^pthread\.h$/, in: /^csrc\/core\/common\/thread\.[ch]$/ },
+  { header: /^(uv\.h|uv\/|nng\/)/, in: /^csrc\/daemon\// },
+  { header: /^libpq/, in: /^csrc\/core\/data\/pg\// }
+]
+
+function includes (name) {
+  return [...read(name).matchAll(/^\s*#\s*include\s+(["<])([^">]+)/gm)]
+    .map(match => ({ own: match[1] === '"', header: match[2] }))
+}
+
+t.test('an include points down', async t => {
+  t.ok(!files.length || sources.length > 10, 'there are sources to look at')
+  const wrong = []
+  for (const name of sources) {
+    const layer = layers.find(layer => layer.folder.test(name))
+    for (const { own, header } of includes(name)) {
+      if (own && layer && !layer.may.test(header)) wrong.push(`${name} includes ${header}`)
+      const rule = outside.find(rule => rule.header.test(header))
+      if (rule && !rule.in.test(name)) wrong.push(`${name} includes ${header}`)
+    }
+  }
+  t.same(wrong, [])
+})
+
+t.test('neither the core nor the addon calls libuv, which Bun does not have', async t => {
+  t.same(sources.filter(name => /\buv_[a-z_]+\s*\(/.test(read(name))), [])
+})
+
+t.test('a file has one subject', async t => {
+  const long = files.filter(name => /^(csrc|lib)\//.test(name) && read(name).split('\n').length > 800)
+  t.same(long, [])
+})
+
+// ---- what is committed -----------------------------------------------------
+
+t.test('no work is left marked in the text', async t => {
+  const marks = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X'].join('|')})\\b`)
+  // One of them is also a word of TAP.
+  const tap = ['test/lite.js', 'test/unit/tap-count.test.js']
+  t.same(files.filter(name => isText(name) && !/-lock\.json$/.test(name) && !tap.includes(name) && marks.test(read(name))), [])
+})
+
+t.test('no file names a registry, a home directory or a temporary path of one machine', async t => {
+  const hosts = /https?:\/\/[^/\s"']*(registry|npmmirror|artifactory|nexus|verdaccio)[^/\s"']*/i
+  const paths = /\/(home|Users|root)\/[a-z]|\/work\/(main|shared)\b/
+  const wrong = files.filter(name => isText(name) && name !== 'test/unit/repo.test.js' &&
+    (hosts.test(read(name)) || paths.test(read(name))))
+  t.same(wrong, [])
+})
+
+t.test('lock files name no host, and no package has an install script', async t => {
+  for (const name of files.filter(name => name.endsWith('package-lock.json'))) {
+    const { packages } = JSON.parse(read(name))
+    const entries = Object.entries(packages)
+    t.same(entries.filter(([, entry]) => entry.resolved).map(([key]) => key), [], `${name}: resolved`)
+    // The benchmark's rival sqlite3 is compiled by the benchmark itself.
+    const scripts = entries.filter(([, entry]) => entry.hasInstallScript).map(([key]) => key)
+    t.same(scripts, name.startsWith('bench/') ? ['node_modules/sqlite3'] : [], `${name}: install scripts`)
+  }
+})
+
+t.test('no source of others and no binary is in the repository', async t => {
+  const foreign = files.filter(name => /(^|\/)(sqlite3\.[ch]|napi\.h|msgpack\.h)$|\.(node|so|a|o|tgz)$/.test(name))
+  t.same(foreign, [])
+  const large = files.filter(name => !name.endsWith('package-lock.json') &&
+    fs.statSync(path.join(root, name)).size > 200_000)
+  t.same(large, [])
+})
+
+// ---- the package -----------------------------------------------------------
+
+t.test('what is pinned is what the notices name', async t => {
+  const dependencies = pkg.devDependencies
+  t.match(dependencies['better-sqlite3'], /^\d+\.\d+\.\d+$/, 'an exact version')
+  t.same(pkg.dependencies, undefined, 'nothing at run time')
+  const notices = read('THIRD-PARTY.md')
+  const versionOf = name => JSON.parse(read(`node_modules/${name}/package.json`)).version
+  t.match(notices, `better-sqlite3 ${versionOf('better-sqlite3')}`)
+  t.match(notices, `node-addon-api | ${versionOf('node-addon-api')}`)
+  const sqlite = /define SQLITE_VERSION +"(.+)"/.exec(read('node_modules/better-sqlite3/deps/sqlite3/sqlite3.h'))[1]
+  t.match(notices, `SQLite | ${sqlite}`)
+})
+
+t.test('the change log knows the version', async t => {
+  t.match(read('CHANGELOG.md'), `## ${pkg.version}`)
+})
+
+t.test('every file that package.json names is there', async t => {
+  const named = [pkg.main, pkg.types, ...Object.values(pkg.exports['.']), pkg.bin.undercroft,
+    ...pkg.files.filter(name => name !== 'prebuilds/')]
+  t.same(named.filter(name => !fs.existsSync(path.join(root, name))), [])
+})
