@@ -1,0 +1,88 @@
+'use strict'
+
+// What the README says is run and compared: its examples, its limits, its codes.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const t = require('tap')
+const undercroft = require('../..')
+const { codes } = require('../../lib/errors')
+const { defaults } = require('../../lib/options')
+const { root, tmpdir } = require('../helper')
+
+const text = fs.readFileSync(path.join(root, 'README.md'), 'utf8')
+
+function section (title) {
+  const start = text.indexOf(`\n## ${title}\n`)
+  return text.slice(start, text.indexOf('\n## ', start + 1))
+}
+
+function blocks (part) {
+  return Array.from(part.matchAll(/```js\n([^]*?)```/g), (match) => match[1])
+}
+
+// Runs code as the body of an async function in a folder of its own.
+async function runIn (t, code) {
+  const AsyncFunction = (async () => {}).constructor
+  const dir = tmpdir(t)
+  const before = process.cwd()
+  fs.mkdirSync(path.join(dir, 'migrations'))
+  fs.writeFileSync(path.join(dir, 'migrations/0001_note.sql'), 'create table note(id integer primary key)')
+  process.chdir(dir)
+  t.teardown(() => process.chdir(before))
+  const stores = []
+  const open = (...args) => {
+    const store = undercroft.open(...args)
+    stores.push(store)
+    return store
+  }
+  const said = []
+  const run = new AsyncFunction('require', 'open', 'console', code)
+  try {
+    return { value: await run(() => ({ open }), open, { log: (...args) => said.push(...args) }), said }
+  } finally {
+    for (const store of stores) await store.close()
+  }
+}
+
+t.test('the first five lines', async (t) => {
+  const [code] = blocks(section('Use it'))
+  t.equal(code.trim().split('\n').length, 5)
+  const { said } = await runIn(t, code.replace('const { open } =', 'const first ='))
+  t.same(said, [{ id: 1, name: 'Ada', age: 36 }])
+})
+
+t.test('the API by example', async (t) => {
+  const all = blocks(section('The API by example'))
+  t.ok(all.length >= 7)
+  const { value } = await runIn(t, all.join('\n') + '\nreturn { age, n, rows: rows.length, page }')
+  t.equal(value.age, 38)
+  t.equal(value.rows, value.n.n)
+  t.equal(value.page.rows.length, 2)
+})
+
+t.test('limits and options', async (t) => {
+  const part = section('Limits')
+  for (const [name, value] of Object.entries(defaults)) {
+    const row = part.split('\n').find((line) => line.startsWith(`| \`${name}\` |`))
+    if (row === undefined) {
+      t.match(part.slice(part.indexOf('Other options')), `\`${name}\``, name)
+      continue
+    }
+    t.ok(row.includes(`| ${value.toLocaleString('en')}`), `${name}: ${value}`)
+  }
+})
+
+t.test('every code has its place', async (t) => {
+  const part = section('Errors')
+  for (const [code, { kind }] of Object.entries(codes)) {
+    const row = part.split('\n').find((line) => line.includes(`\`${code}\``) && line.startsWith('|'))
+    t.ok(row !== undefined && row.split('|')[1].includes(`\`${kind}\``), `${code} is of kind ${kind}`)
+  }
+})
+
+t.test('links lead somewhere', async (t) => {
+  for (const [, target] of text.matchAll(/\]\(([^)#:]+)\)/g)) {
+    t.ok(fs.existsSync(path.join(root, target)), target)
+  }
+})
