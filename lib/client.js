@@ -45,10 +45,13 @@ function executor (resolve) {
 
 const done = Promise.resolve()
 
+// Equal to no SQL that a caller may pass, wrong as it may be.
+const NONE = Object.freeze({})
+
 class Client {
   #native
   #statements
-  #lastSql = null
+  #lastSql = NONE
   #lastPrepared = null
   #calls = []
   #free = -1
@@ -356,8 +359,9 @@ class Client {
   cancel (id) {
     const call = this.#calls[id & SLOT_MASK]
     if (call === undefined || call.id !== id) return
-    // In a batch of its own it overtakes whatever the core is busy with.
-    this.flush()
+    // A call that is still here goes out together with its end and never runs;
+    // otherwise the cancel overtakes, alone, whatever the core is busy with.
+    if (call.batch !== this.#batch) this.flush()
     this.post(ops.CANCEL, [id, 0])
     this.flush()
   }

@@ -62,8 +62,10 @@ static bool meta(uc_call *c, uc_reader *r, int64_t t0)
             c->tx = n;
         else if (key.p[0] == 's')
             c->snap = n;
-        else if (n > 0 && n < INT64_MAX / (2 * UC_MS))
+        else if (n > 0 && n < INT64_MAX / (4 * UC_MS))
             c->deadline = t0 + (int64_t)n * UC_MS;
+        else /* 0: none, not even the default one */
+            c->deadline = INT64_MAX / 2;
     }
     return true;
 }

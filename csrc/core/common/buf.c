@@ -23,6 +23,7 @@ bool uc_buf_grow(uc_buf *b, size_t n)
 
     if (n > b->max || b->len > b->max - n) {
         b->failed = true;
+        b->full = true;
         return false;
     }
     want = b->len + n;

@@ -16,6 +16,7 @@ typedef struct uc_buf {
     size_t cap;
     size_t max;
     bool failed; /* an append did not fit into max, or memory ran out */
+    bool full;   /* failed because of max */
 } uc_buf;
 
 /* The caller's struct; allocates nothing. max in bytes. */
@@ -52,6 +53,7 @@ static inline void uc_buf_rewind(uc_buf *b, size_t len)
 {
     b->len = len;
     b->failed = false;
+    b->full = false;
 }
 
 #endif

@@ -32,6 +32,7 @@ bool uc_fail(uc_error *e, uc_code code, const char *fmt, ...)
     e->outcome = NULL;
     e->native = 0;
     e->offset = -1;
+    e->index = -1;
     e->param[0] = '\0';
     e->column[0] = '\0';
     va_start(ap, fmt);

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * The one list of the core's own error codes: X(code, kind, retryable).
@@ -55,6 +56,7 @@ typedef struct uc_error {
     const char *outcome; /* static: NULL, "not-run" or "unknown" */
     int native;          /* the engine's number, 0 if not the engine's */
     int offset;          /* byte offset into the SQL text, -1 if unknown */
+    int64_t index;       /* of the row or statement at fault, -1 if none */
     bool retryable;
     char param[64];  /* name or number of the parameter at fault, or "" */
     char column[64]; /* "" if none */

@@ -173,6 +173,7 @@ void uc_reply_error(uc_buf *b, uint32_t id, const uc_error *e)
     n += e->outcome != NULL;
     n += e->native != 0;
     n += e->offset >= 0;
+    n += e->index >= 0;
     n += e->param[0] != '\0';
     n += e->column[0] != '\0';
     uc_reply_begin(b, id, UC_REPLY_ERROR, 3);
@@ -191,6 +192,10 @@ void uc_reply_error(uc_buf *b, uint32_t id, const uc_error *e)
     if (e->offset >= 0) {
         uc_pack_str(b, "offset");
         uc_pack_int(b, e->offset);
+    }
+    if (e->index >= 0) {
+        uc_pack_str(b, "index");
+        uc_pack_int(b, e->index);
     }
     if (e->param[0] != '\0')
         field(b, "param", e->param);

@@ -71,10 +71,15 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
     if (dbname != NULL && sqlite3_stricmp(dbname, "temp") == 0)
         auth->temp = true;
     switch (action) {
+    case SQLITE_READ:
+        auth->unsure = auth->unsure || dbname == NULL;
+        break;
     case SQLITE_PRAGMA:
         auth->pragma = true;
         auth->pragma_arg = b != NULL;
         snprintf(auth->pragma_name, sizeof auth->pragma_name, "%s", a);
+        snprintf(auth->pragma_value, sizeof auth->pragma_value, "%s",
+                 b != NULL ? b : "");
         /* Merely preparing some pragmas changes the connection. */
         return SQLITE_DENY;
     case SQLITE_ATTACH:
@@ -118,6 +123,7 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
         return false;
     }
     e->outcome = NULL;
+    e->index = -1;
     e->native = rc;
     e->param[0] = '\0';
     e->column[0] = '\0';
@@ -128,6 +134,10 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
                   ? sqlite3_errmsg(c->h)
                   : sqlite3_errstr(rc);
     snprintf(e->message, sizeof e->message, "%s", message);
+    if ((rc & 0xff) == SQLITE_ERROR &&
+        e->offset < 0 && strstr(message, "syntax error") == NULL &&
+        strcmp(message, "incomplete input") != 0)
+        e->kind = "sql"; /* an error of a function, say, at run time */
     if ((rc & 0xff) == SQLITE_ERROR &&
         (strncmp(message, "no such ", 8) == 0 ||
          strstr(message, "has no column named") != NULL)) {

@@ -56,6 +56,7 @@ typedef struct sq_sql {
     uint32_t gen; /* of the slot: tells a reused slot from the old text */
     _Atomic uint32_t refs;
     _Atomic int cls;     /* sq_class */
+    _Atomic bool makes_temp; /* changes the TEMP schema */
     _Atomic uint32_t ns; /* running mean of one execution, 0 = never ran */
     size_t len;
     char text[];
@@ -107,7 +108,8 @@ typedef enum sq_role { SQ_WRITER, SQ_READER, SQ_PINNED, SQ_SYNC, SQ_KEEPER } sq_
 
 typedef struct sq_auth {
     bool pragma, pragma_arg, temp, attach;
-    char pragma_name[48];
+    bool unsure; /* reads a table without saying of which database */
+    char pragma_name[48], pragma_value[16];
 } sq_auth;
 
 struct sq_conn {
@@ -274,6 +276,7 @@ struct sq_db {
     sq_sql **buckets;
     uint32_t nbuckets, nsql;
     sq_sql *oldest, *newest;
+    _Atomic bool has_temp; /* TEMP objects were made on the writer */
     uint32_t *free_slots;
     uint32_t nfree, nslots;
     uint32_t next_gen;
@@ -342,7 +345,10 @@ bool sq_classify(sq_conn *writer, sq_sql *s, uc_error *e);
  * the prepared statement, owned by the caller. */
 bool sq_class_of(sq_conn *writer, const char *sql, size_t len,
                  const char **tail, sqlite3_stmt **stmt, sq_class *cls,
-                 uc_error *e);
+                 bool *makes_temp, uc_error *e);
+/* A TEMP object was made or dropped: what names it may mean another thing
+ * now, so every class is decided anew. */
+void sq_classes_reset(sq_db *db);
 void sq_slots_free(sq_conn *c);
 void sq_statements_free(sq_db *db);
 sq_shape *sq_shape_of(sq_db *db, sqlite3_stmt *stmt);

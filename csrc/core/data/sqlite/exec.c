@@ -311,8 +311,7 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
         out->max = at + (size_t)c->db->opt.max_bytes;
         rc = step_rows(c, slot, id, shape, mode, out, &rows, &big, e);
         out->max = max;
-        if (big && out->failed && out->len < at + 64 &&
-            out->cap < at + 4096) {
+        if (big && out->failed && !out->full) {
             /* not the limit but the allocator */
             big = false;
             rc = SQLITE_NOMEM;
@@ -340,6 +339,8 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
     } else {
         uc_buf_rewind(out, at);
     }
+    if (ok && atomic_load_explicit(&s->makes_temp, memory_order_relaxed))
+        sq_classes_reset(c->db);
     if (timed || !ok)
         sq_stat_add(slot, s, timed ? uc_now() - start : 0, rows, ok,
                     c->sync && timed && ok ? SAMPLE : 1);

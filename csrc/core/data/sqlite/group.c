@@ -40,6 +40,7 @@ static void prefix(uc_error *e, const char *what, uint64_t n)
     size_t keep = strnlen(e->message, sizeof e->message - 1 - k);
 
     memmove(e->message + k, e->message, keep);
+    e->index = (int64_t)n;
     memcpy(e->message, head, k);
     e->message[k + keep] = '\0';
 }
@@ -193,6 +194,9 @@ bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         return batch(c, call, out, e);
     case UC_OP_exec:
         return exec(c, call, out, e);
+    case UC_OP_health:
+        sq_health(c->db, c, call->id, out);
+        return true;
     case UC_OP_cursor_open:
         return sq_cursor_open(c->db, call, c, out, e);
     case UC_OP_get:
@@ -239,6 +243,7 @@ static void fk_error(uc_error *e)
     e->kind = "foreign-key";
     e->native = SQLITE_CONSTRAINT_FOREIGNKEY;
     e->offset = -1;
+    e->index = -1;
     snprintf(e->message, sizeof e->message, "FOREIGN KEY constraint failed");
 }
 
@@ -330,6 +335,9 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
         if (!ok) {
             uc_buf_rewind(&g->good, it->at);
             put_error(g, i, &e);
+            /* OR FAIL keeps the rows before the one that failed. */
+            if (sqlite3_total_changes64(c->h) != changes)
+                any = true;
             if (sqlite3_get_autocommit(c->h) != 0) {
                 *again = true;
                 return false;

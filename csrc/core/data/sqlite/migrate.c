@@ -77,9 +77,11 @@ static bool plain(sq_conn *c, const char *sql, size_t len, uc_error *e)
         sqlite3_stmt *stmt;
         const char *tail;
         sq_class cls;
-        bool ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, e);
+        bool temp, ok;
         int rc;
 
+        ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp,
+                         e);
         if (ok && stmt != NULL) {
             do
                 rc = sqlite3_step(stmt);

@@ -269,7 +269,15 @@ static bool define(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
     return true;
 }
 
-static void cancel(sq_db *db, uc_call *c)
+/* What has been routed of one batch and is not in the queues yet. */
+typedef struct routed {
+    uc_calls reads, parked, writes, tx;
+    int64_t deadline; /* the earliest, 0 none */
+    int64_t room;     /* calls that the queues still take */
+} routed;
+
+/* r: calls of the same batch; NULL when there are none. */
+static void cancel(sq_db *db, uc_call *c, routed *r)
 {
     uint32_t id, reason;
     uc_calls out;
@@ -281,6 +289,12 @@ static void cancel(sq_db *db, uc_call *c)
     reason = reason == 1 ? UC_STOP_TIMEOUT : UC_STOP_ABORT;
     uc_lock(&db->mu);
     out = sq_unqueue(db, c->session, id);
+    if (r != NULL) {
+        unqueue_from(&r->reads, c->session, id, &out);
+        unqueue_from(&r->parked, c->session, id, &out);
+        unqueue_from(&r->writes, c->session, id, &out);
+        unqueue_from(&r->tx, c->session, id, &out);
+    }
     sq_stop_running(db, c->session, id, (int)reason);
     uc_unlock(&db->mu);
     while ((q = uc_calls_pop(&out)) != NULL) {
@@ -343,7 +357,7 @@ void sq_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
         sq_stats(db, c->id, out);
         break;
     case UC_OP_cancel:
-        cancel(db, c);
+        cancel(db, c, NULL);
         break;
     case UC_OP_define:
     case UC_OP_undefine:
@@ -354,13 +368,6 @@ void sq_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
         break;
     }
 }
-
-/* What has been routed of one batch and is not in the queues yet. */
-typedef struct routed {
-    uc_calls reads, parked, writes, tx;
-    int64_t deadline; /* the earliest, 0 none */
-    int64_t room;     /* calls that the queues still take */
-} routed;
 
 static void flush(sq_db *db, routed *r)
 {
@@ -405,6 +412,24 @@ static bool statement_of(sq_peer *p, uc_call *c, uc_error *e)
     c->stmt = s;
     c->args = r;
     return true;
+}
+
+/*
+ * The class of a statement, decided here if the writer's connection is free:
+ * a new read need not wait for a transaction of somebody else. A failure says
+ * nothing yet, since a write before it may create what it names.
+ */
+static int class_now(sq_db *db, sq_sql *s)
+{
+    int cls = atomic_load(&s->cls);
+    uc_error e = { 0 };
+
+    if (cls == SQ_UNKNOWN && uc_trylock(&db->wconn_mu)) {
+        if (db->writer != NULL && sq_classify(db->writer, s, &e))
+            cls = atomic_load(&s->cls);
+        uc_unlock(&db->wconn_mu);
+    }
+    return cls;
 }
 
 static bool readonly_refused(const sq_peer *p, uc_error *e)
@@ -507,14 +532,14 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
         }
     }
     if (lane == UC_LANE_STMT) {
-        cls = atomic_load(&((sq_sql *)c->stmt)->cls);
+        cls = class_now(db, c->stmt);
         if (cls == SQ_READ)
             lane = UC_LANE_READ;
         else if (cls == SQ_UNKNOWN) {
-            /* The writer decides; it only counts as a write if it is one. */
+            /* The writer decides. Until then it may be a write. */
             c->after = p->last_wseq;
             c->after_tx = p->ending_tx;
-            c->wseq = ++db->routed_wseq;
+            c->wseq = p->last_wseq = ++db->routed_wseq;
             uc_calls_push(&r->writes, c);
             return true;
         } else if (cls != SQ_WRITER_READ && readonly_refused(p, e)) {
@@ -525,10 +550,8 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
     } else if (lane == UC_LANE_WRITE && readonly_refused(p, e)) {
         return false;
     }
-    if (lane == UC_LANE_READ && db->memory &&
-        c->op->num != UC_OP_health) {
-        lane = UC_LANE_WRITE;
-    }
+    if (lane == UC_LANE_READ && db->memory)
+        lane = UC_LANE_WRITE; /* the one connection is the writer's */
     if (lane == UC_LANE_READ) {
         c->after = p->last_wseq;
         c->after_tx = p->ending_tx;
@@ -602,9 +625,10 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
     if (e->code == NULL && p->closing)
         uc_fail(e, UC_CLOSED, "the store is closed");
     if (e->code == NULL && c->op->lane == UC_LANE_INLINE) {
-        if (c->op->num == UC_OP_cancel)
-            flush(db, r);
-        if (c->op->num == UC_OP_close) {
+        if (c->op->num == UC_OP_cancel) {
+            cancel(db, c, r);
+            sq_finish(db, c);
+        } else if (c->op->num == UC_OP_close) {
             flush(db, r);
             close_peer(db, p, c);
         } else if (c->op->num == UC_OP_define ||

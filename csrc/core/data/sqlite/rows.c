@@ -21,6 +21,7 @@ void sq_rows_begin(sq_rows *r, uc_buf *out, uc_buf *text, uint32_t id,
     r->page_bytes = page_bytes;
     r->pages = 0;
     r->open = false;
+    uc_buf_rewind(text, 0);
     if (!uc_buf_reserve(out, 32 + (tell ? shape->len : 1)))
         return;
     p = out->p + out->len;
@@ -153,6 +154,7 @@ bool sq_rows_add(sq_rows *r, sqlite3_stmt *stmt, int ncols, bool utf8)
     out->len = (size_t)(p - out->p);
     r->nrows++;
     if (r->text->failed || r->text->len + out->len > out->max) {
+        out->full = !r->text->failed;
         out->failed = true;
         return false;
     }

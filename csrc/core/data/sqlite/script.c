@@ -74,13 +74,14 @@ bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
         sqlite3_stmt *stmt;
         const char *tail;
         sq_class cls = SQ_UNKNOWN;
-        bool ok;
+        bool ok, temp;
 
         if (whole && at_commit(p, end)) {
             committed = true;
             break;
         }
-        ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, e);
+        ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp,
+                         e);
         if (ok && stmt != NULL) {
             if (cls == SQ_ALONE && (any || inside))
                 ok = uc_fail(e, UC_SQL_TRANSACTION,
@@ -89,6 +90,8 @@ bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
                              "on their own");
             else
                 ok = step(c, stmt, done, e);
+            if (ok && temp)
+                sq_classes_reset(c->db);
             any = true;
         }
         sqlite3_finalize(stmt);
@@ -109,7 +112,7 @@ bool sq_script_alone(sq_conn *c, const char *sql, size_t len, uc_error *e)
     sqlite3_stmt *stmt;
     sq_class cls = SQ_UNKNOWN;
     char word[16];
-    bool alone = false;
+    bool alone = false, temp;
 
     e->code = NULL;
     sq_keyword(sql, end, word, sizeof word);
@@ -117,7 +120,7 @@ bool sq_script_alone(sq_conn *c, const char *sql, size_t len, uc_error *e)
         return false;
     if (sq_class_of(c, sq_skip_blank(sql, end),
                     (size_t)(end - sq_skip_blank(sql, end)), &tail, &stmt,
-                    &cls, e))
+                    &cls, &temp, e))
         alone = cls == SQ_ALONE && sq_skip_blank(tail, end) == end;
     sqlite3_finalize(stmt);
     return alone;

@@ -146,6 +146,7 @@ sq_sql *sq_sql_get(sq_db *db, const char *text, size_t len)
         atomic_init(&s->refs, 0);
         atomic_init(&s->cls, SQ_UNKNOWN);
         atomic_init(&s->ns, 0);
+        atomic_init(&s->makes_temp, false);
         s->len = len;
         memcpy(s->text, text, len);
         s->text[len] = '\0';
@@ -333,6 +334,11 @@ static bool pragma_class(const sq_auth *a, sq_class *cls, uc_error *e)
                                         "incremental_vacuum", "shrink_memory",
                                         NULL };
 
+    if (a->pragma_arg && sqlite3_stricmp(a->pragma_name, "journal_mode") == 0 &&
+        sqlite3_stricmp(a->pragma_value, "wal") != 0)
+        return uc_fail(e, UC_SQL_CONNECTION,
+                       "the journal mode stays wal: readers beside a writer "
+                       "need it");
     if (listed(a->pragma_name, reads)) {
         *cls = SQ_READ;
     } else if (!a->pragma_arg && !listed(a->pragma_name, acts)) {
@@ -352,7 +358,8 @@ static bool pragma_class(const sq_auth *a, sq_class *cls, uc_error *e)
 }
 
 bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
-                 sqlite3_stmt **stmt, sq_class *cls, uc_error *e)
+                 sqlite3_stmt **stmt, sq_class *cls, bool *makes_temp,
+                 uc_error *e)
 {
     sq_auth auth = { 0 };
     const char *end = sql + len;
@@ -361,6 +368,7 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
 
     *stmt = NULL;
     *tail = end;
+    *makes_temp = false;
     sq_keyword(sql, end, word, sizeof word);
     if (strcmp(word, "BEGIN") == 0 || strcmp(word, "COMMIT") == 0 ||
         strcmp(word, "END") == 0 || strcmp(word, "ROLLBACK") == 0 ||
@@ -398,7 +406,10 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
     else if (!sqlite3_stmt_readonly(*stmt))
         *cls = SQ_WRITE;
     else
-        *cls = auth.temp ? SQ_WRITER_READ : SQ_READ;
+        *cls = auth.temp || (auth.unsure && atomic_load(&w->db->has_temp))
+                   ? SQ_WRITER_READ
+                   : SQ_READ;
+    *makes_temp = *cls == SQ_WRITE && auth.temp;
     return true;
 }
 
@@ -407,7 +418,9 @@ bool sq_classify(sq_conn *w, sq_sql *s, uc_error *e)
     const char *tail;
     sqlite3_stmt *stmt;
     sq_class cls = SQ_UNKNOWN;
-    bool ok = sq_class_of(w, s->text, s->len, &tail, &stmt, &cls, e);
+    bool temp, ok;
+
+    ok = sq_class_of(w, s->text, s->len, &tail, &stmt, &cls, &temp, e);
 
     if (ok && stmt == NULL)
         ok = uc_fail(e, UC_SQL_EMPTY, "there is no statement in the SQL text");
@@ -418,10 +431,21 @@ bool sq_classify(sq_conn *w, sq_sql *s, uc_error *e)
                      "statements with parameters");
     if (ok && cls == SQ_READ && w->db->memory)
         cls = SQ_WRITER_READ;
-    if (ok)
+    if (ok) {
+        atomic_store(&s->makes_temp, temp);
         atomic_store(&s->cls, cls);
+    }
     sqlite3_finalize(stmt);
     return ok;
+}
+
+void sq_classes_reset(sq_db *db)
+{
+    uc_lock(&db->sql_mu);
+    atomic_store(&db->has_temp, true);
+    for (sq_sql *s = db->oldest; s != NULL; s = s->newer)
+        atomic_store(&s->cls, SQ_UNKNOWN);
+    uc_unlock(&db->sql_mu);
 }
 
 /* ---- prepared statements ---- */

@@ -582,9 +582,18 @@ static void run_next(sq_db *db, sq_worker *self, sq_group *g)
         uc_unlock(&db->mu);
         if (call == NULL)
             break;
-        if (sq_call_over(call, &e) || !sq_call_class(db, call, &cls, &e)) {
+        if (sq_call_over(call, &e)) {
             sq_refuse(db, call, &e);
             continue;
+        }
+        if (!sq_call_class(db, call, &cls, &e)) {
+            if (g->n == 0) {
+                sq_refuse(db, call, &e);
+                continue;
+            }
+            /* What it names may be what the group is about to create. */
+            push_back(db, call);
+            break;
         }
         if (cls == SQ_READ && call->op->lane == UC_LANE_STMT) {
             sq_forward(db, call);
