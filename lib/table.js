@@ -30,6 +30,12 @@ function isStale (err) {
   return (err.code === 'SQLITE_ERROR' || err.code === 'SQLITE_SCHEMA') && STALE.test(err.message)
 }
 
+function usage (message) {
+  return new UndercroftError('UC_QUERY', message)
+}
+
+const reverse = (rows) => rows.reverse()
+
 // The caller's options without ours; undefined where none are left.
 function readOptions (options, own, what) {
   if (options === undefined) return undefined
@@ -47,7 +53,7 @@ function readReturning (options) {
   if (value === undefined || value === false) return undefined
   if (value === true) return true
   if (!Array.isArray(value) || value.length === 0) {
-    throw new UndercroftError('UC_QUERY', `returning: expected true or an array of columns, got ${describe(value)}`)
+    throw usage(`returning: expected true or an array of columns, got ${describe(value)}`)
   }
   return value
 }
@@ -56,7 +62,7 @@ function readNames (value, what) {
   if (value === undefined) return undefined
   const names = typeof value === 'string' ? [value] : value
   if (!Array.isArray(names) || names.length === 0 || names.some((name) => typeof name !== 'string')) {
-    throw new UndercroftError('UC_QUERY', `${what}: expected a column's name or an array of them, got ${describe(value)}`)
+    throw usage(`${what}: expected a column's name or an array of them, got ${describe(value)}`)
   }
   return names
 }
@@ -155,37 +161,42 @@ class Table {
   }
 
   /** The row with this key, or the first one that matches; undefined when there is none. */
-  async get (idOrWhere, options) {
-    const rest = readOptions(options, ['columns'], 'get')
-    const columns = select.readColumns(options?.columns)
-    return await this.#do((entry) => {
-      const { sql, params } = select.getStatement(entry, idOrWhere, columns)
-      return this.#verbs.get(sql, params, rest)
+  get (idOrWhere, options) {
+    return this.#do(() => {
+      const rest = readOptions(options, ['columns'], 'get')
+      const columns = select.readColumns(options?.columns)
+      const target = select.readTarget(idOrWhere, 'get')
+      return (entry) => {
+        const { sql, params } = select.getStatement(entry, target, columns)
+        return this.#verbs.get(sql, params, rest)
+      }
     })
   }
 
   /** The rows of one page, as an array. */
-  async find (query = {}, options) {
-    const rest = readOptions(options, [], 'find')
-    if (query.total !== undefined) {
-      throw new UndercroftError('UC_QUERY', 'find: it returns the rows alone; page() returns { rows, next, prev, total }')
-    }
-    const read = select.readQuery(query, this.#limits, 'find')
-    const rows = await this.#do((entry) => {
-      const { sql, params } = select.pageStatement(entry, read, false)
-      return this.#verbs.all(sql, params, rest)
+  find (query = {}, options) {
+    return this.#do(() => {
+      const rest = readOptions(options, [], 'find')
+      if (query?.total !== undefined) throw usage('find: it returns the rows alone; page() returns { rows, next, prev, total }')
+      const read = select.readQuery(query, this.#limits, 'find')
+      return (entry) => {
+        const { sql, params } = select.pageStatement(entry, read, false)
+        const rows = this.#verbs.all(sql, params, rest)
+        return read.backwards ? rows.then(reverse) : rows
+      }
     })
-    return read.backwards ? rows.reverse() : rows
   }
 
   /** The rows of one page as the bytes of a JSON array, for an HTTP body. */
-  async json (query = {}, options) {
-    const rest = readOptions(options, [], 'json')
-    select.checkKeys(query, ['where', 'order', 'after', 'limit', 'offset', 'columns'], 'json')
-    const read = select.readQuery(query, this.#limits, 'json')
-    return await this.#do((entry) => {
-      const { sql, params } = select.pageStatement(entry, read, false)
-      return this.#verbs.json(sql, params, rest)
+  json (query = {}, options) {
+    return this.#do(() => {
+      const rest = readOptions(options, [], 'json')
+      select.checkKeys(query, ['where', 'order', 'after', 'limit', 'offset', 'columns'], 'json')
+      const read = select.readQuery(query, this.#limits, 'json')
+      return (entry) => {
+        const { sql, params } = select.pageStatement(entry, read, false)
+        return this.#verbs.json(sql, params, rest)
+      }
     })
   }
 
@@ -193,20 +204,25 @@ class Table {
    * One page and where its neighbours start: { rows, next, prev, total? }. next goes into
    * `after`, prev into `before`; null where there is nothing.
    */
-  async page (query = {}, options) {
-    const rest = readOptions(options, [], 'page')
-    const read = select.readQuery(query, this.#limits, 'page')
-    if (read.limit === 0) throw new UndercroftError('UC_QUERY', 'page: limit is 0')
-    const limit = read.limit++
-    // Both statements leave in one turn; in a snapshot or a transaction they see one state.
-    const [{ rows, terms, extra, keyed }, total] = await this.#do(async (entry) => {
-      const keyed = entry.key.length > 0
-      const { sql, params, terms, extra } = select.pageStatement(entry, read, keyed)
-      const page = this.#verbs.all(sql, params, rest)
-      const count = read.total ? this.#count(entry, read.condition, rest) : undefined
-      const [rows, total] = await Promise.all([page, count])
-      return [{ rows, terms, extra, keyed }, total]
+  page (query = {}, options) {
+    return this.#do(() => {
+      const rest = readOptions(options, [], 'page')
+      const read = select.readQuery(query, this.#limits, 'page')
+      if (read.limit === 0) throw usage('page: limit is 0')
+      const limit = read.limit++
+      return (entry) => this.#page(entry, read, limit, rest)
     })
+  }
+
+  // One row more than asked for tells whether there is a next page.
+  async #page (entry, read, limit, rest) {
+    const keyed = entry.key.length > 0
+    const { sql, params, terms, extra } = select.pageStatement(entry, read, keyed)
+    // Both leave in one turn; in a snapshot or a transaction they see one state.
+    const [rows, total] = await Promise.all([
+      this.#verbs.all(sql, params, rest),
+      read.total ? this.#count(entry, read.condition, rest) : undefined
+    ])
     const more = rows.length > limit
     if (more) rows.pop()
     if (read.backwards) rows.reverse()
@@ -217,23 +233,25 @@ class Table {
       const values = terms.map(({ column }) => row[column.name])
       return values.length === 1 ? values[0] : values
     }
-    const result = {
+    const page = {
       rows,
       next: keyed && hasNext ? mark(rows.at(-1)) : null,
       prev: keyed && hasPrev ? mark(rows[0]) : null
     }
     if (extra.length > 0) {
-      result.rows = rows.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !extra.includes(name))))
+      page.rows = rows.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !extra.includes(name))))
     }
-    if (read.total) result.total = total
-    return result
+    if (read.total) page.total = total
+    return page
   }
 
   /** How many rows match; all of them without a condition. */
-  async count (where, options) {
-    const rest = readOptions(options, [], 'count')
-    const condition = select.readCondition(where)
-    return await this.#do((entry) => this.#count(entry, condition, rest))
+  count (where, options) {
+    return this.#do(() => {
+      const rest = readOptions(options, [], 'count')
+      const condition = select.readCondition(where)
+      return (entry) => this.#count(entry, condition, rest)
+    })
   }
 
   async #count (entry, condition, rest) {
@@ -244,25 +262,29 @@ class Table {
 
   /** Every row that matches, in order, in constant memory. */
   iterate (query = {}, options) {
-    return new Rows(async () => {
+    return new Rows(() => this.#do(() => {
       const rest = readOptions(options, [], 'iterate')
       select.checkKeys(query, ['where', 'order', 'columns'], 'iterate')
       const read = select.readQuery(query, this.#limits, 'iterate')
-      return await this.#do((entry) => {
+      return (entry) => {
         const { sql, params } = select.scanStatement(entry, read)
         return this.#verbs.iterate(sql, params, rest)
-      })
-    })
+      }
+    }))
   }
 
   /** { changes, lastInsertRowid }, or with `returning` the row as it was stored. */
-  async insert (row, options) {
-    const rest = readOptions(options, ['returning'], 'insert')
-    const returning = readReturning(options)
-    return await this.#do((entry) => {
-      const { sql, params } = write.insertStatement(entry, row, returning)
-      return returning === undefined ? this.#verbs.run(sql, params, rest) : this.#verbs.get(sql, params, rest)
+  insert (row, options) {
+    return this.#do(() => {
+      const rest = readOptions(options, ['returning'], 'insert')
+      const returning = readReturning(options)
+      const given = write.readRow(row, 'insert')
+      return (entry) => this.#runOrGet(write.insertStatement(entry, given, returning), returning, rest)
     })
+  }
+
+  #runOrGet ({ sql, params }, returning, rest) {
+    return returning === undefined ? this.#verbs.run(sql, params, rest) : this.#verbs.get(sql, params, rest)
   }
 
   /** Any number of rows, from anything that iterates, in one transaction: all or none. */
@@ -270,15 +292,15 @@ class Table {
     const rest = readOptions(options, [], 'insertMany')
     const start = typeof rows === 'object' && rows !== null ? rows[Symbol.asyncIterator] ?? rows[Symbol.iterator] : undefined
     if (typeof start !== 'function' || ArrayBuffer.isView(rows)) {
-      throw new UndercroftError('UC_QUERY', `insertMany: expected rows (anything that iterates), got ${describe(rows)}`)
+      throw usage(`insertMany: expected rows (anything that iterates), got ${describe(rows)}`)
     }
     if (Array.isArray(rows)) {
       if (rows.length === 0) return { changes: 0, lastInsertRowid: 0 }
-      return await this.#do((entry) => {
-        const { sql, names } = write.insertManyStatement(entry, rows[0])
+      return await this.#do(() => (entry) => {
+        const { sql, form } = write.insertManyStatement(entry, rows[0])
         const params = rows.length <= SMALL
-          ? rows.map((row, i) => write.rowParams(names, row, i))
-          : new write.RowParams(names, rows[0], from(rows, 1))
+          ? rows.map((row, i) => write.rowParams(form, row, i))
+          : new write.RowParams(form, rows[0], from(rows, 1))
         return this.#verbs.many(sql, params, rest)
       })
     }
@@ -287,11 +309,11 @@ class Table {
     if (first.done) return { changes: 0, lastInsertRowid: 0 }
     // A stream flows once: after an error it cannot be tried again, as #do() would.
     let spent = null
-    return await this.#do(async (entry) => {
+    return await this.#do(() => async (entry) => {
       if (spent !== null) throw spent
-      const { sql, names } = write.insertManyStatement(entry, first.value)
+      const { sql, form } = write.insertManyStatement(entry, first.value)
       try {
-        return await this.#verbs.many(sql, new write.RowParams(names, first.value, iterator), rest)
+        return await this.#verbs.many(sql, new write.RowParams(form, first.value, iterator), rest)
       } catch (err) {
         spent = err
         throw err
@@ -300,38 +322,50 @@ class Table {
   }
 
   /** Inserts, or updates the row that is already there by the key or the unique columns `conflict`. */
-  async upsert (row, options) {
-    const rest = readOptions(options, ['conflict', 'returning'], 'upsert')
-    const returning = readReturning(options)
-    const conflict = readNames(options?.conflict, 'conflict')
-    return await this.#do((entry) => {
-      const { sql, params } = write.upsertStatement(entry, row, conflict, returning)
-      return returning === undefined ? this.#verbs.run(sql, params, rest) : this.#verbs.get(sql, params, rest)
+  upsert (row, options) {
+    return this.#do(() => {
+      const rest = readOptions(options, ['conflict', 'returning'], 'upsert')
+      const returning = readReturning(options)
+      const conflict = readNames(options?.conflict, 'conflict')
+      const given = write.readRow(row, 'upsert')
+      return (entry) => this.#runOrGet(write.upsertStatement(entry, given, conflict, returning), returning, rest)
     })
   }
 
   /** Changes one row by its key, or all that match. */
-  async update (idOrWhere, changes, options) {
-    const rest = readOptions(options, ['all'], 'update')
-    return await this.#do((entry) => {
-      const { sql, params } = write.updateStatement(entry, idOrWhere, changes, options?.all === true)
-      return this.#verbs.run(sql, params, rest)
+  update (idOrWhere, changes, options) {
+    return this.#do(() => {
+      const rest = readOptions(options, ['all'], 'update')
+      const given = write.readRow(changes, 'update')
+      if (given.names.length === 0) throw usage('update: nothing to change')
+      const target = select.readTarget(idOrWhere, 'update')
+      write.checkCount(target, options?.all === true)
+      return (entry) => {
+        const { sql, params } = write.updateStatement(entry, target, given)
+        return this.#verbs.run(sql, params, rest)
+      }
     })
   }
 
   /** Deletes one row by its key, or all that match. */
-  async delete (idOrWhere, options) {
-    const rest = readOptions(options, ['all'], 'delete')
-    return await this.#do((entry) => {
-      const { sql, params } = write.deleteStatement(entry, idOrWhere, options?.all === true)
-      return this.#verbs.run(sql, params, rest)
+  delete (idOrWhere, options) {
+    return this.#do(() => {
+      const rest = readOptions(options, ['all'], 'delete')
+      const target = select.readTarget(idOrWhere, 'delete')
+      write.checkCount(target, options?.all === true)
+      return (entry) => {
+        const { sql, params } = write.deleteStatement(entry, target)
+        return this.#verbs.run(sql, params, rest)
+      }
     })
   }
 
-  // Runs work(entry) with what is known of the table. When a name turns out wrong, the schema is
-  // read again and the work done once more, with what is then known; a name that is still wrong
-  // is the caller's error. A statement with a wrong name never compiled, so nothing runs twice.
-  async #do (work) {
+  // prepare() reads the arguments, before anything is awaited: they may change afterwards. What it
+  // returns then runs with what is known of the table. When a name turns out wrong, the schema is
+  // read again and it runs once more, with what is then known; a name that is still wrong is the
+  // caller's error. A statement with a wrong name never compiled, so nothing happens twice.
+  async #do (prepare) {
+    const work = prepare()
     let entry = this.#schemas.gate === null ? this.#schemas.peek(this.#id) : undefined
     let fresh = false
     if (entry === undefined) {

@@ -276,42 +276,48 @@ function countStatement (entry, condition) {
 /**
  * What names rows: a condition object, or the key's value (an array for a key of several columns).
  *
- * @returns {{ shape, params, count, sql: (first) => string }} sql: the condition's text with
- *   parameters numbered from `first`; count: how many conditions it states
+ * @returns {{ shape, params, count, condition, what }} count: how many conditions it states;
+ *   condition: null for a key
  */
-function target (entry, value, what) {
+function readTarget (value, what) {
   if (isPlain(value)) {
     const condition = read(value, what)
-    return { ...condition, sql: (first) => render(entry, condition, first, what) }
+    return { shape: condition.shape, params: condition.params, count: condition.count, condition, what }
   }
   if (value === undefined || value === null) throw fail(`${what}: expected a key or an object of conditions, got ${describe(value)}`)
+  return { shape: '\0key', params: Array.isArray(value) ? value.slice() : [value], count: 1, condition: null, what }
+}
+
+// Its condition as SQL, parameters numbered from `first`.
+function targetSql (entry, { condition, what }, first) {
+  if (condition !== null) return render(entry, condition, first, what)
+  return entry.key.map((column, i) => `${column.sql} = ?${first + i}`).join(' and ')
+}
+
+// A key must have the columns that the table's has.
+function checkKey (entry, { condition, params, what }) {
+  if (condition !== null) return
   const { key } = entry
   if (key.length === 0) {
     throw fail(`${what}: "${entry.name}" has no key; use an object of conditions, or db.table(name, { key })`)
   }
-  const params = Array.isArray(value) ? value : [value]
   if (params.length !== key.length || params.some((each) => each === undefined || each === null)) {
     throw fail(`${what}: the key of "${entry.name}" is ${key.map((column) => column.name).join(', ')}; expected ` +
       `${key.length === 1 ? 'one value' : `an array of ${key.length} values`}`)
   }
-  return {
-    shape: '\0key',
-    params,
-    count: 1,
-    sql: (first) => key.map((column, i) => `${column.sql} = ?${first + i}`).join(' and ')
-  }
 }
 
-function getStatement (entry, value, columns) {
-  const which = target(entry, value, 'get')
-  const sql = entry.plan(`g${which.shape}${columns === undefined ? '' : '\0c' + JSON.stringify(columns)}`, () => {
-    const where = which.sql(1)
+function getStatement (entry, target, columns) {
+  checkKey(entry, target)
+  const sql = entry.plan(`g${target.shape}${columns === undefined ? '' : '\0c' + JSON.stringify(columns)}`, () => {
+    const where = targetSql(entry, target, 1)
     return `select ${selectList(entry, columns, [])} from ${entry.sql}${where === '' ? '' : ` where ${where}`} limit 1`
   })
-  return { sql, params: which.params }
+  return { sql, params: target.params }
 }
 
 module.exports = {
+  checkKey,
   checkKeys,
   countStatement,
   getStatement,
@@ -319,6 +325,7 @@ module.exports = {
   readColumns,
   readCondition: read,
   readQuery,
+  readTarget,
   scanStatement,
-  target
+  targetSql
 }

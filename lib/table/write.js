@@ -4,7 +4,7 @@
 // an insert leaves it to the column's default, an update leaves the column alone.
 
 const { UndercroftError, describe } = require('../errors')
-const { target } = require('./select')
+const { checkKey, targetSql } = require('./select')
 
 function fail (message) {
   return new UndercroftError('UC_QUERY', message)
@@ -60,8 +60,7 @@ function returningShape (returning) {
   return returning === undefined ? '' : '\0r' + JSON.stringify(returning)
 }
 
-function insertStatement (entry, row, returning) {
-  const { names, params, shape } = readRow(row, 'insert')
+function insertStatement (entry, { names, params, shape }, returning) {
   const sql = entry.plan(`i${shape}${returningShape(returning)}`, () =>
     insertSql(entry, names, 'insert') + returningSql(entry, returning))
   return { sql, params }
@@ -71,7 +70,8 @@ function insertStatement (entry, row, returning) {
 function insertManyStatement (entry, first) {
   const { names, shape } = readRow(first, 'insertMany: row 1')
   if (names.length === 0) throw fail('insertMany: row 1 gives no column')
-  return { names, sql: entry.plan(`i${shape}`, () => insertSql(entry, names, 'insertMany')) }
+  const sql = entry.plan(`i${shape}`, () => insertSql(entry, names, 'insertMany'))
+  return { sql, form: entry.plan(`f${shape}`, () => ({ names, pick: picker(names) })) }
 }
 
 function uneven (index, message) {
@@ -79,16 +79,26 @@ function uneven (index, message) {
     `insertMany: row ${index + 1} ${message}; every row gives the same columns (null is a value)`, { index })
 }
 
+// A function row -> [values of names]. Written out for the names where the runtime allows it:
+// several times faster than reading properties whose names are data.
+function picker (names) {
+  const list = names.map((name) => `row[${JSON.stringify(name)}]`)
+  try {
+    // eslint-disable-next-line no-new-func
+    return new Function('row', `return [${list.join(', ')}]`)
+  } catch {
+    return (row) => names.map((name) => row[name])
+  }
+}
+
 // The parameters of row number `index` (from 0; messages count from 1).
-function rowParams (names, row, index) {
+function rowParams ({ names, pick }, row, index) {
   if (!isRow(row)) {
     throw new UndercroftError('UC_QUERY', `insertMany: row ${index + 1}: expected an object of columns, got ${describe(row)}`, { index })
   }
-  const params = new Array(names.length)
-  for (let i = 0; i < names.length; i++) {
-    const value = row[names[i]]
-    if (value === undefined) throw uneven(index, `does not give "${names[i]}", which the first one gives`)
-    params[i] = value
+  const params = pick(row)
+  for (let i = 0; i < params.length; i++) {
+    if (params[i] === undefined) throw uneven(index, `does not give "${names[i]}", which the first one gives`)
   }
   let given = 0
   for (const name in row) {
@@ -104,15 +114,15 @@ function rowParams (names, row, index) {
  * large array does not hold the event loop and a stream is never all in memory.
  */
 class RowParams {
-  #names
+  #form
   #first
   #iterator
   #index = 0
   // The same object each time: many() takes the value out before it asks again.
   #step = { value: undefined, done: false }
 
-  constructor (names, first, iterator) {
-    this.#names = names
+  constructor (form, first, iterator) {
+    this.#form = form
     this.#first = first
     this.#iterator = iterator
   }
@@ -134,13 +144,12 @@ class RowParams {
   }
 
   #give (row, index) {
-    this.#step.value = rowParams(this.#names, row, index)
+    this.#step.value = rowParams(this.#form, row, index)
     return this.#step
   }
 }
 
-function upsertStatement (entry, row, conflict, returning) {
-  const { names, params, shape } = readRow(row, 'upsert')
+function upsertStatement (entry, { names, params, shape }, conflict, returning) {
   const sql = entry.plan(`u${shape}\0${conflict === undefined ? '' : JSON.stringify(conflict)}${returningShape(returning)}`, () => {
     const on = conflict === undefined ? entry.key : conflict.map((name) => entry.column(name, 'conflict'))
     if (on.length === 0 || on.some((column) => column.rowid)) {
@@ -162,42 +171,39 @@ function upsertStatement (entry, row, conflict, returning) {
 }
 
 // An update or delete without a condition is a slip more often than a wish.
-function checkCount (which, all, what) {
-  if (which.count > 0 || all) return
-  throw fail(`${what}: no condition, so every row would be ${what === 'delete' ? 'deleted' : 'updated'}; say { all: true } if that is meant`)
+function checkCount ({ count, what }, all) {
+  if (count > 0 || all) return
+  throw fail(`${what}: no condition, so every row would be ${what}d; say { all: true } if that is meant`)
 }
 
-function updateStatement (entry, idOrWhere, changes, all) {
-  const { names, params, shape } = readRow(changes, 'update')
-  if (names.length === 0) throw fail('update: nothing to change')
-  const which = target(entry, idOrWhere, 'update')
-  checkCount(which, all, 'update')
-  const sql = entry.plan(`w${shape}\0${which.shape}`, () => {
+function updateStatement (entry, target, { names, params, shape }) {
+  checkKey(entry, target)
+  const sql = entry.plan(`w${shape}\0${target.shape}`, () => {
     checkWritable(entry)
     const sets = names.map((name, i) => `${writable(entry, name, 'update').sql} = ?${i + 1}`)
-    const where = which.sql(names.length + 1)
+    const where = targetSql(entry, target, names.length + 1)
     return `update ${entry.sql} set ${sets.join(', ')}${where === '' ? '' : ` where ${where}`}`
   })
-  for (const value of which.params) params.push(value)
-  return { sql, params }
+  return { sql, params: [...params, ...target.params] }
 }
 
-function deleteStatement (entry, idOrWhere, all) {
-  const which = target(entry, idOrWhere, 'delete')
-  checkCount(which, all, 'delete')
-  const sql = entry.plan(`d${which.shape}`, () => {
+function deleteStatement (entry, target) {
+  checkKey(entry, target)
+  const sql = entry.plan(`d${target.shape}`, () => {
     checkWritable(entry)
-    const where = which.sql(1)
+    const where = targetSql(entry, target, 1)
     return `delete from ${entry.sql}${where === '' ? '' : ` where ${where}`}`
   })
-  return { sql, params: which.params }
+  return { sql, params: target.params }
 }
 
 module.exports = {
   RowParams,
+  checkCount,
   deleteStatement,
   insertManyStatement,
   insertStatement,
+  readRow,
   rowParams,
   updateStatement,
   upsertStatement

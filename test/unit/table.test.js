@@ -4,9 +4,10 @@ const t = require('tap')
 const { open } = require('../..')
 const { Table } = require('../../lib/table')
 const { schemasOf } = require('../../lib/table/schema')
+const { tmpfile } = require('../helper')
 
-async function database (t, sql) {
-  const store = open(':memory:')
+async function database (t, sql, target = ':memory:') {
+  const store = open(target)
   t.teardown(() => store.close())
   if (sql !== undefined) await store.db.exec(sql)
   return store.db
@@ -399,4 +400,69 @@ t.test('the statements of a shape are built once, and not kept without end', asy
   }
   const entry = schemasOf(spy).peek(JSON.stringify(['w', null, null]))
   t.ok(entry.plans.size <= 256)
+})
+
+t.test('in transactions and snapshots', async (t) => {
+  const db = await database(t, USER, tmpfile(t))
+  const users = db.table('user')
+  await users.insert({ name: 'a' })
+  const failed = db.transaction(async (tx) => {
+    await tx.exec('create table later(id integer primary key, v text); alter table user add column city text')
+    await tx.table('later').insert({ v: 'x' })
+    t.equal((await tx.table('user').update(1, { city: 'Paris' })).changes, 1, 'a column of this transaction')
+    t.equal(await tx.table('later').count(), 1)
+    throw new Error('back')
+  })
+  t.equal((await failure(failed)).message, 'back')
+  await refused(t, users.update(1, { city: 'Paris' }), 'UC_COLUMN', 'city', 'what was rolled back is not known outside')
+  await refused(t, db.table('later').count(), 'UC_TABLE', 'later')
+  t.equal((await users.get(1)).name, 'a')
+  await db.snapshot(async (s) => {
+    t.equal(await s.table('user').count(), 1)
+    await users.insert({ name: 'b' })
+    t.equal((await s.table('user').page({ total: true })).total, 1, 'the snapshot stays')
+    await t.rejects(async () => s.table('user').insert({ name: 'c' }))
+  })
+  t.equal(await users.count(), 2)
+})
+
+t.test('arguments may change after the call', async (t) => {
+  const db = await database(t, USER)
+  const row = { name: 'a', age: 1 }
+  const where = { name: 'a' }
+  const users = db.table('user')
+  const inserted = users.insert(row)
+  row.name = 'changed'
+  await inserted
+  const found = db.table('user').find({ where })
+  where.name = 'changed'
+  t.equal((await found).length, 1)
+})
+
+t.test('options of calls', async (t) => {
+  const db = await database(t, 'create table big(id integer primary key, v int)')
+  const big = db.table('big')
+  await big.insert({ id: 1, v: 2n ** 60n })
+  t.equal((await failure(big.get(1))).code, 'UC_VALUE_RANGE')
+  t.same(await big.get(1, { integers: 'auto' }), { id: 1, v: 2n ** 60n })
+  t.same(await big.find({ where: { v: 2n ** 60n } }, { integers: 'string' }), [{ id: '1', v: String(2n ** 60n) }])
+  t.same(await big.find({ where: { v: [2n ** 60n, 1n] } }, { integers: 'bigint' }), [{ id: 1n, v: 2n ** 60n }])
+  const stopped = AbortSignal.abort(new Error('why'))
+  t.equal((await failure(big.find({}, { signal: stopped }))).message, 'why')
+  const page = await big.page({ total: true }, { integers: 'bigint' })
+  t.equal(page.total, 1)
+})
+
+t.test('an error names the line that called', { skip: process.versions.bun !== undefined && 'no asynchronous stack traces' }, async (t) => {
+  const db = await database(t, USER)
+  const users = db.table('user')
+  await users.insert({ id: 1, name: 'a' })
+  async function here () {
+    await users.insert({ id: 1, name: 'b' })
+  }
+  t.match((await failure(here())).stack, /at async here .*table\.test\.js/)
+  async function there () {
+    await users.find({ where: { nmae: 1 } })
+  }
+  t.match((await failure(there())).stack, /there .*table\.test\.js/)
 })
