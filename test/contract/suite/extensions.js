@@ -72,7 +72,7 @@ module.exports = (t, open) => {
     await db.exec("create table d(doc text check (json_valid(doc)), name generated always as (iif(json_valid(doc), doc ->> '$.name', null)) stored); create index di on d(name)")
     await db.run('insert into d(doc) values (?)', ['{"name":"x"}'])
     exact(t, await db.get("select name from d where name = 'x'"), { name: 'x' }, 'a generated column')
-    t.equal((await failure(db.run("insert into d(doc) values ('nonsense')"))).kind, 'sql')
+    t.equal((await failure(db.run("insert into d(doc) values ('nonsense')"))).kind, 'check')
   })
 
   t.test('window functions, CTEs, upsert, returning, strict, without rowid, generated columns', async (t) => {

@@ -221,6 +221,40 @@ static bool read_text(sq_conn *c, const char *sql, char *out, size_t n)
     return sqlite3_finalize(stmt) == SQLITE_OK && ok;
 }
 
+/* Pragmas that the core sets itself, and names that SQLite does not know and
+ * would ignore without a word. */
+static bool pragma_allowed(sq_conn *c, const char *name, uc_error *e)
+{
+    static const char *const owned[] = {
+        "journal_mode", "query_only",         "locking_mode",
+        "synchronous",  "wal_autocheckpoint", "writable_schema",
+        "read_uncommitted", "wal_checkpoint", "incremental_vacuum"
+    };
+    sqlite3_stmt *stmt = NULL;
+    bool known = false;
+
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
+        if (sqlite3_stricmp(name, owned[i]) == 0)
+            return uc_fail(e, UC_OPTION,
+                           "option pragmas.%s: the core sets it itself%s",
+                           name,
+                           strcmp(owned[i], "synchronous") == 0
+                               ? " (option synchronous)"
+                               : "");
+    }
+    if (sqlite3_prepare_v2(c->h,
+                           "select 1 from pragma_pragma_list where name = "
+                           "lower(?)",
+                           -1, &stmt, NULL) == SQLITE_OK) {
+        sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+        known = sqlite3_step(stmt) == SQLITE_ROW;
+    }
+    sqlite3_finalize(stmt);
+    return known || uc_fail(e, UC_OPTION,
+                            "option pragmas.%s: SQLite has no such pragma",
+                            name);
+}
+
 /* WAL, durability and what every connection has in common. */
 static bool configure(sq_conn *c, uc_error *e)
 {
@@ -242,6 +276,8 @@ static bool configure(sq_conn *c, uc_error *e)
             /* These have to come before the file is made. */
             const char *n = db->opt.pragmas[i].name;
 
+            if (!pragma_allowed(c, n, e))
+                return false;
             if ((sqlite3_stricmp(n, "page_size") == 0 ||
                  sqlite3_stricmp(n, "encoding") == 0 ||
                  sqlite3_stricmp(n, "auto_vacuum") == 0) &&

@@ -181,11 +181,31 @@ static bool exec(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     return ok;
 }
 
+/* A write that answers with rows may fail for its reply's size when it has
+ * written already: that takes a savepoint to undo. */
+static bool statement(sq_conn *c, uc_call *call, uint32_t shape,
+                      uc_reader *r, uc_buf *out, uc_error *e)
+{
+    sq_slot *slot = sq_slot_get(c, call->stmt, e);
+    sq_run done;
+    bool rows;
+
+    if (slot == NULL)
+        return false;
+    rows = slot->ncols > 0 && !slot->readonly &&
+           call->op->num != UC_OP_run;
+    if (rows && !bracket(c, c->savepoint, e))
+        return false;
+    if (!sq_execute(c, call->stmt, call->id, shape, r, sq_mode_of(call), out,
+                    &done, e))
+        return rows ? bracket_end(c, false, e) : false;
+    return rows ? bracket_end(c, true, e) : true;
+}
+
 bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     uc_reader r = call->args;
     uint32_t shape;
-    sq_run done;
 
     switch (call->op->num) {
     case UC_OP_many:
@@ -205,8 +225,7 @@ bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     case UC_OP_json:
         if (!uc_read_u32(&r, &shape))
             return uc_fail(e, UC_FRAME, "%s takes a shape", call->op->name);
-        return sq_execute(c, call->stmt, call->id, shape, &r,
-                          sq_mode_of(call), out, &done, e);
+        return statement(c, call, shape, &r, out, e);
     default:
         return uc_fail(e, UC_FRAME, "operation %s cannot run in a "
                                     "transaction",

@@ -157,6 +157,25 @@ static bool open_file(sq_db *db, uc_error *e)
     return true;
 }
 
+static void unlist_locked(sq_db *db)
+{
+    sq_db **q = &registry;
+
+    if (!db->listed)
+        return;
+    while (*q != db)
+        q = &(*q)->next;
+    *q = db->next;
+    db->listed = false;
+}
+
+static void unlist(sq_db *db)
+{
+    uc_lock(&registry_mu);
+    unlist_locked(db);
+    uc_unlock(&registry_mu);
+}
+
 void *sq_writer_main(void *arg)
 {
     sq_db *db = arg;
@@ -170,6 +189,8 @@ void *sq_writer_main(void *arg)
         state = ok ? SQ_OPEN : SQ_FAILED;
         if (ok && !start_helpers(db, &e))
             state = SQ_FAILED;
+        if (state == SQ_FAILED)
+            unlist(db); /* the next one to open the file tries again */
         uc_lock(&db->mu);
         if (state == SQ_FAILED)
             db->open_error = e;
@@ -274,14 +295,8 @@ static bool leave(sq_db *db, sq_peer *p)
 
     uc_lock(&registry_mu);
     last = --db->npeers == 0;
-    if (last && db->listed) {
-        sq_db **q = &registry;
-
-        while (*q != db)
-            q = &(*q)->next;
-        *q = db->next;
-        db->listed = false;
-    }
+    if (last)
+        unlist_locked(db);
     uc_unlock(&registry_mu);
     uc_lock(&db->mu);
     for (sq_peer **q = &db->peers; *q != NULL; q = &(*q)->next) {

@@ -341,13 +341,15 @@ sq_pin *sq_pins_oldest(sq_db *db)
 static bool page(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
                  uc_buf *out, bool *more, uc_error *e)
 {
-    int ncols = sqlite3_column_count(p->stmt), rc = SQLITE_ROW;
+    int ncols, rc = SQLITE_ROW;
     size_t at = out->len, max = out->max;
     sq_rows r;
 
     *more = false;
     if (!p->row_ready)
         rc = sqlite3_step(p->stmt);
+    /* After the step, which may have prepared it anew. */
+    ncols = sqlite3_column_count(p->stmt);
     if (p->shape == NULL || p->shape->ncols != (uint32_t)ncols) {
         sq_shape_unref(p->shape);
         p->shape = ncols > 0 ? sq_shape_of(c->db, p->stmt) : NULL;

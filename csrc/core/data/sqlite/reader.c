@@ -79,8 +79,12 @@ bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         if (!uc_read_u32(&r, &shape))
             return uc_fail(e, UC_FRAME, "%s: the second argument is a shape",
                            call->op->name);
-        return sq_execute(c, call->stmt, call->id, shape, &r,
-                          sq_mode_of(call), out, &done, e);
+        if (sq_execute(c, call->stmt, call->id, shape, &r, sq_mode_of(call),
+                       out, &done, e))
+            return true;
+        if (e->native == SQLITE_READONLY)
+            uc_fail(e, UC_SQL_READONLY, "a snapshot only reads");
+        return false;
     case UC_OP_health:
         sq_health(c->db, c, call->id, out);
         return true;

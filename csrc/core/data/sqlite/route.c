@@ -504,6 +504,12 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
         uc_calls_push(&r->tx, c);
         return true;
     }
+    if (c->snap != 0 && c->stmt != NULL) {
+        cls = class_now(db, c->stmt);
+        if (cls == SQ_WRITE || cls == SQ_ALONE)
+            return uc_fail(e, UC_SQL_READONLY,
+                           "a snapshot only reads: write outside of it");
+    }
     if (lane == UC_LANE_PIN || c->snap != 0) {
         uc_lock(&db->mu);
         c->pin = sq_pin_of(db, c, e);
@@ -523,10 +529,10 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
             /* A later chunk of a stream. */
             c->tx = (uint64_t)token.i;
             uc_lock(&db->mu);
-            ok = db->tx_id == c->tx && db->tx_session == c->session;
+            ok = tx_is_open(db, c, e);
             uc_unlock(&db->mu);
             if (!ok)
-                return uc_fail(e, UC_TX_CLOSED, "the stream has ended");
+                return false;
             uc_calls_push(&r->tx, c);
             return true;
         }
@@ -699,7 +705,8 @@ static void route_batch(sq_db *db, uc_batch *b)
 
 void sq_route(sq_db *db, bool wait)
 {
-    while (atomic_load(&db->inbox_n) > 0) {
+    /* With wait, also for a batch that another thread has in hand. */
+    while (wait || atomic_load(&db->inbox_n) > 0) {
         uc_batch *b;
 
         if (wait)
@@ -726,5 +733,6 @@ void sq_route(sq_db *db, bool wait)
             route_batch(db, b);
         }
         uc_unlock(&db->route_mu);
+        wait = false;
     }
 }

@@ -11,9 +11,6 @@
  * borrow the writer's connection while the writer thread is between groups.
  */
 
-/* Looking at the clock for each read would cost as much as BEGIN saves. */
-enum { TURN_CHECK = 64 };
-
 static bool failed(sq_peer *p, uc_error *e)
 {
     sq_db *db = p->db;
@@ -223,8 +220,7 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
     if (conn->functions !=
         atomic_load_explicit(&db->functions_version, memory_order_relaxed))
         sq_functions_install(db, conn);
-    if (p->turn_open && ++p->turn_reads % TURN_CHECK == 0 &&
-        uc_now_coarse() >= p->turn_until)
+    if (p->turn_open && p->sync_now >= p->turn_until)
         turn_close(p);
     if (!p->turn_open && db->opt.snapshot_turn_ms > 0) {
         int rc;
@@ -234,8 +230,7 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
         if (rc != SQLITE_OK)
             return sq_fail(conn, rc, e);
         p->turn_open = true;
-        p->turn_reads = 0;
-        p->turn_until = uc_now_coarse() + db->opt.snapshot_turn_ms * UC_MS;
+        p->turn_until = p->sync_now + db->opt.snapshot_turn_ms * UC_MS;
     }
     sq_conn_enter(conn, c, c->deadline);
     ok = sq_read_call(conn, c, out, e);
@@ -378,8 +373,9 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
     }
     if (atomic_load(&p->unrouted) > 0)
         sq_route(db, true);
+    p->sync_now = uc_now_coarse();
     if (c->deadline == 0)
-        c->deadline = uc_now_coarse() + (db->opt.timeout_ms > 0
+        c->deadline = p->sync_now + (db->opt.timeout_ms > 0
                                              ? db->opt.timeout_ms
                                              : INT32_MAX) * UC_MS;
     atomic_store_explicit(&p->thread, (unsigned long)pthread_self(),
