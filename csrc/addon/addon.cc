@@ -32,6 +32,8 @@ struct Handle {
   Bytes in, out;             // buffers of sync calls
   napi_ref thrown = nullptr; // by a user function, until sync() returns
   bool referenced = false;
+  bool busy = false;   // in a sync call, which may run user functions
+  bool ending = false; // destroyed by one of them: end when it is over
 };
 
 struct Function {
@@ -65,7 +67,7 @@ bool Enter(napi_env env, napi_callback_info info, size_t *argc,
   void *data;
   napi_get_cb_info(env, info, argc, argv, nullptr, &data);
   *h = static_cast<Handle *>(data);
-  return (*h)->session != nullptr;
+  return (*h)->session != nullptr && !(*h)->ending;
 }
 
 bool View(napi_env env, napi_value v, uint8_t **p, size_t *len) {
@@ -99,6 +101,10 @@ void Forget(napi_env env, Bytes *b) {
 void End(Handle *h) {
   if (h->session == nullptr)
     return;
+  if (h->busy) {
+    h->ending = true;
+    return;
+  }
   uc_session_destroy(h->session);
   h->session = nullptr;
   napi_release_threadsafe_function(h->wake, napi_tsfn_abort);
@@ -209,7 +215,11 @@ napi_value Sync(napi_env env, napi_callback_info info) {
   if (argc < 1 || napi_get_value_uint32(env, argv[0], &len) != napi_ok ||
       len > h->in.len)
     return TypeError(env, "sync(length)");
+  h->busy = true;
   n = uc_sync(h->session, h->in.p, len, h->out.p, h->out.len);
+  h->busy = false;
+  if (__builtin_expect(h->ending, 0))
+    End(h);
   if (__builtin_expect(h->thrown != nullptr, 0) && Rethrow(env, h))
     return nullptr;
   if (n > h->out.len)

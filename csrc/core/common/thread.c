@@ -74,6 +74,11 @@ void uc_thread_join(uc_thread t)
     pthread_join(t, NULL);
 }
 
+void uc_thread_detach(uc_thread t)
+{
+    pthread_detach(t);
+}
+
 unsigned uc_cpus(void)
 {
     cpu_set_t set;

@@ -9,6 +9,9 @@ typedef pthread_mutex_t uc_mutex;
 typedef pthread_cond_t uc_cond;
 typedef pthread_t uc_thread;
 
+/* For a mutex with static storage. */
+#define UC_MUTEX_INIT PTHREAD_MUTEX_INITIALIZER
+
 void uc_mutex_init(uc_mutex *m);
 void uc_mutex_fini(uc_mutex *m);
 
@@ -43,6 +46,13 @@ bool uc_cond_wait_until(uc_cond *c, uc_mutex *m, int64_t until);
 int uc_thread_start(uc_thread *t, const char *name, void *(*fn)(void *),
                     void *arg);
 void uc_thread_join(uc_thread t);
+/* Nobody will join it. */
+void uc_thread_detach(uc_thread t);
+/* A number for the calling thread, never 0. */
+static inline unsigned long uc_thread_self(void)
+{
+    return (unsigned long)pthread_self();
+}
 
 /* Processors this process may run on, at least 1. */
 unsigned uc_cpus(void);

@@ -196,7 +196,7 @@ typedef struct sq_peer {
     int64_t sync_now; /* when the sync call under way began */
     bool sync_ready; /* the file is known to be open */
     uint64_t sync_tx; /* id of the sync transaction it holds, or 0 */
-    _Atomic unsigned long thread; /* pthread_self() in a sync call, else 0 */
+    _Atomic unsigned long thread; /* the thread of its sync call, else 0 */
 } sq_peer;
 
 /* ---- the file ---- */

@@ -1,4 +1,3 @@
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +24,7 @@ struct sq_function {
 static bool right_thread(sqlite3_context *ctx, const sq_function *f)
 {
     if (f->peer != NULL &&
-        atomic_load(&f->peer->thread) == (unsigned long)pthread_self())
+        atomic_load(&f->peer->thread) == uc_thread_self())
         return true;
     sqlite3_result_error(ctx,
                          "user functions run on the sync API only (db.sync), "

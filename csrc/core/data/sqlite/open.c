@@ -1,6 +1,5 @@
 #define _GNU_SOURCE
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,7 @@
 /* The WAL-reset race (sqlite.org/wal.html#walresetbug) is fixed from here. */
 enum { LEAST_SQLITE = 3051003 };
 
-static uc_mutex registry_mu = PTHREAD_MUTEX_INITIALIZER;
+static uc_mutex registry_mu = UC_MUTEX_INIT;
 static sq_db *registry;
 
 /* One name for one file: the real path, or that of its folder for a file that
@@ -258,7 +257,7 @@ void *sq_open(uc_session *s, const char *path, uc_options *o,
         return NULL;
     }
     p->session = s;
-    p->owner = (unsigned long)pthread_self();
+    p->owner = uc_thread_self();
     p->readonly = o->readonly != 0;
     uc_lock(&registry_mu);
     db = key != NULL ? find(key, p->readonly) : NULL;
@@ -434,7 +433,7 @@ void sq_peer_settle(sq_db *db, sq_peer *p)
     if (c != NULL) {
         *c = (closing){ db, p, call };
         if (uc_thread_start(&t, "uc-closer", closer_main, c) == 0) {
-            pthread_detach(t);
+            uc_thread_detach(t);
             return;
         }
         free(c);

@@ -1,4 +1,3 @@
-#include <pthread.h>
 #include <string.h>
 
 #include "data/sqlite/db.h"
@@ -378,7 +377,7 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
         c->deadline = p->sync_now + (db->opt.timeout_ms > 0
                                              ? db->opt.timeout_ms
                                              : INT32_MAX) * UC_MS;
-    atomic_store_explicit(&p->thread, (unsigned long)pthread_self(),
+    atomic_store_explicit(&p->thread, uc_thread_self(),
                           memory_order_relaxed);
     if ((c->op->lane == UC_LANE_STMT || c->op->num == UC_OP_many) &&
         !statement(p, c, &e)) {
