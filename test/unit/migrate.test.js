@@ -4,7 +4,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
 const { open } = require('../..')
-const { failure, tmpdir, tmpfile } = require('../helper')
+const { failure, runs, tmpdir, tmpfile } = require('../helper')
 
 async function database (t, target = ':memory:') {
   const store = open(target)
@@ -200,6 +200,25 @@ t.test('two handles may migrate one file at once', async (t) => {
   t.same(results.map((result) => result.current), [12, 12])
   t.equal(results[0].applied.length + results[1].applied.length, 12, 'each file ran once')
   t.equal((await handles[0].get('select count(*) as n from undercroft_migration')).n, 12)
+})
+
+t.test('so may several processes', async (t) => {
+  const file = tmpfile(t)
+  const files = { '0_base.sql': 'create table log(step int)' }
+  for (let i = 1; i <= 15; i++) files[`${i}_step.sql`] = `create table t${i}(x); insert into log values (${i});`
+  const dir = folder(t, files)
+  const work = async ({ undercroft, args, say }) => {
+    const store = undercroft.open(args.file)
+    const { applied, current } = await store.db.migrate(args.dir)
+    say(`${applied.length} ${current}`)
+    await store.close()
+  }
+  const children = [1, 2, 3].map(() => runs(t, work, { args: { file, dir } }))
+  const said = (await Promise.all(children)).map(({ stdout }) => stdout.trim().split(' ').map(Number))
+  t.same(said.map(([, current]) => current), [15, 15, 15])
+  t.equal(said.reduce((sum, [applied]) => sum + applied, 0), 16, 'each file ran in one of them')
+  const db = await database(t, file)
+  t.same((await db.values('select step from log')).flat(), Array.from({ length: 15 }, (_, i) => i + 1))
 })
 
 t.test('an abort between two files', async (t) => {

@@ -344,6 +344,30 @@ t.test('keys of every kind', async (t) => {
   await refused(t, db.table('wide', { key: 'zz' }).get(1), 'UC_COLUMN', 'zz')
 })
 
+t.test('tables of attached databases', async (t) => {
+  const store = open(tmpfile(t), { attach: { aux: tmpfile(t) } })
+  t.teardown(() => store.close())
+  const { db } = store
+  await db.exec(`create table main.a(id integer primary key, v text); create table aux.a(k text not null primary key, w int) without rowid;
+    create table aux.only(x integer primary key)`)
+  const aux = db.table('a', { schema: 'aux' })
+  await aux.insert({ k: 'x', w: 1 })
+  t.same(await aux.get('x'), { k: 'x', w: 1 })
+  await db.table('a').insert({ v: 'main' })
+  t.same(await db.table('a').find(), [{ id: 1, v: 'main' }], 'main comes first')
+  t.equal(await db.table('only').count(), 0, 'the others are found too')
+  await refused(t, db.table('only', { schema: 'main' }).count(), 'UC_TABLE', 'the schema "main" has no table "only"; there are "a"')
+})
+
+t.test('R-trees and strict tables', async (t) => {
+  const db = await database(t, 'create virtual table box using rtree(id, x0, x1); create table s(id integer primary key, b blob) strict')
+  await db.table('box').insertMany([{ id: 7, x0: 1, x1: 2 }, { id: 8, x0: 5, x1: 6 }])
+  t.match(await db.table('box').find({ where: { x0: { lte: 1.5 }, x1: { gte: 1.5 } } }), [{ id: 7 }])
+  await db.table('s').insert({ id: 1, b: Buffer.from('ab') })
+  t.equal(await db.table('s').count({ b: Buffer.from('ab') }), 1)
+  t.equal(await db.table('s').count({ b: [Buffer.from('ab'), Buffer.from('c')] }), 1)
+})
+
 t.test('full-text tables', async (t) => {
   const db = await database(t, 'create virtual table docs using fts5(title, body)')
   const docs = db.table('docs')
