@@ -59,6 +59,9 @@ class Client {
   #count = 0
   #write = false
   #batch = 1
+  // A request is being written. What runs then, getters of the parameters, may
+  // make calls itself: they wait until it stands in the buffer.
+  #writing = false
   #scheduled = false
   #onTurn
   #turnOpen = false
@@ -115,6 +118,7 @@ class Client {
   get native () { return this.#native }
   get integers () { return this.#integers }
   get inFlight () { return this.#inFlight }
+  get writing () { return this.#writing }
   get closed () { return this.#state !== OPEN }
 
   /** (op, sql) -> Error or null, asked for each call of the handle; or null. */
@@ -134,6 +138,7 @@ class Client {
    * @param {object|null} scope transaction or snapshot, null for the handle
    */
   query (op, wanted, sql, params, opts, scope) {
+    if (this.#writing) return done.then(() => this.query(op, wanted, sql, params, opts, scope))
     if (this.#gate || this.#inFlight >= this.#maxQueue || scope !== null) {
       const err = this.refusal(op, sql, scope)
       if (err !== null) return Promise.reject(err)
@@ -161,6 +166,7 @@ class Client {
       start = w.pos
       const shape = prepared.shape
       call = this.#take()
+      this.#writing = true
       if (timeoutMs < 0 && scope === null) {
         w.query(op, call.id, prepared.sid, shape.id, params)
       } else {
@@ -168,6 +174,7 @@ class Client {
         w.statement(prepared.sid, shape.id)
         w.params(params)
       }
+      this.#writing = false
       call.op = op
       call.want = wanted
       call.integers = integers
@@ -175,6 +182,7 @@ class Client {
       call.shape = shape
       if (signal !== null) listen(this, call, signal)
     } catch (err) {
+      this.#writing = false
       w.pos = start
       if (call !== null) this.#release(call)
       return Promise.reject(blame(err, sql, op))
@@ -233,7 +241,9 @@ class Client {
    *   by subject() just before the request is written; going: part of
    *   something begun earlier, which a closing client lets finish
    */
-  send ({ op, want: wanted, opts, scope, sql, fields, write, subject, going }) {
+  send (request) {
+    if (this.#writing) return done.then(() => this.send(request))
+    const { op, want: wanted, opts, scope, sql, fields, write, subject, going } = request
     const err = this.refusal(op, sql, scope, going)
     if (err !== null) return Promise.reject(err)
     const w = this.#writer
@@ -253,7 +263,9 @@ class Client {
       start = w.pos
       call = this.#take()
       w.head(3 + fields, op, call.id, timeoutMs, scope === CLOSER ? null : scope)
+      this.#writing = true
       write(w, about)
+      this.#writing = false
       call.op = op
       call.want = wanted
       call.integers = integers
@@ -261,6 +273,7 @@ class Client {
       call.shape = about.shape
       if (signal !== null) listen(this, call, signal)
     } catch (err) {
+      this.#writing = false
       w.pos = start
       if (call !== null) this.#release(call)
       return Promise.reject(blame(err, sql, op))
@@ -324,7 +337,7 @@ class Client {
   flush () {
     const w = this.#writer
     const count = this.#count
-    if (count === 0 || this.#state === CLOSED) return
+    if (count === 0 || this.#state === CLOSED || this.#writing) return
     const write = this.#write
     if (write && this.#turnOpen) this.endTurn()
     const length = w.pos

@@ -116,7 +116,7 @@ function fromWire (map, sql, op) {
     column: string(map.column),
     outcome: string(map.outcome),
     op,
-    offset: number(map.offset),
+    offset: characters(sql, map.offset),
     index: number(map.index),
     native: number(map.native)
   })
@@ -126,6 +126,12 @@ function withSql (text, sql) {
   if (sql === undefined) return text
   const cut = sql.length > SQL_IN_MESSAGE ? sql.slice(0, SQL_IN_MESSAGE) + '…' : sql
   return `${text} (sql: ${cut})`
+}
+
+// The engine counts the bytes of the text, JavaScript its UTF-16 units.
+function characters (sql, bytes) {
+  if (typeof bytes !== 'number') return undefined
+  return sql === undefined ? bytes : Buffer.from(sql).toString('utf8', 0, bytes).length
 }
 
 function string (value) {

@@ -69,14 +69,15 @@ async function follow (client, scope, sql, source, opts, first) {
       if (!source.full) await source.fill()
       if (signal !== null && signal.aborted) throw signal.reason
       const chunk = sendChunk(client, scope, sql, source, token, left())
+      chunk.catch(ignore)
       client.flush()
       if (!source.more) {
-        token = null
         // An earlier chunk that failed is the reason; ask it first.
         for (const earlier of waiting) await earlier
-        return await chunk
+        const result = await chunk
+        token = null
+        return result
       }
-      chunk.catch(ignore)
       waiting.push(chunk)
     }
   } catch (err) {

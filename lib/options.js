@@ -150,11 +150,19 @@ function parseTarget (target) {
     throw new UndercroftError('UC_OPTION', `open: ${scheme[1]}:// is not a kind of target; use a path`)
   }
   const file = path.resolve(scheme !== null ? fromFileUrl(target) : target)
-  const stat = statSync(file, { throwIfNoEntry: false, bigint: false })
-  if (stat !== undefined && stat.isDirectory()) {
+  if (isDirectory(file)) {
     throw new UndercroftError('UC_OPTION', `open: ${describe(target)} is a directory; name a file in it`)
   }
   return { path: file, memory: false }
+}
+
+function isDirectory (file) {
+  try {
+    return statSync(file).isDirectory()
+  } catch {
+    // Whatever is wrong with the path, the core says it better.
+    return false
+  }
 }
 
 function fromFileUrl (target) {
@@ -178,26 +186,30 @@ const call = { timeoutMs: -1, signal: null, integers: 0 }
  * @param {boolean} [sync] a blocking call, which no signal can reach
  */
 function readCall (opts, integers, sync) {
-  call.timeoutMs = -1
-  call.signal = null
-  call.integers = integers
-  if (opts === undefined || opts === null) return call
-  if (!isPlain(opts)) throw expected('UC_OPTION', 'options of the call', 'an object', opts)
-  for (const name of Object.keys(opts)) {
-    const value = opts[name]
-    if (value === undefined) continue
-    if (name === 'timeoutMs') {
-      call.timeoutMs = check(name, table.timeoutMs, value)
-    } else if (name === 'integers') {
-      call.integers = INTEGERS.indexOf(check(name, table.integers, value))
-    } else if (name === 'signal' && sync !== true) {
-      call.signal = checkSignal(value)
-    } else {
-      throw new UndercroftError('UC_OPTION', name === 'signal'
-        ? 'option signal: a blocking call cannot be aborted; use timeoutMs'
-        : `unknown option ${describe(name)} of the call; known are timeoutMs, signal, integers`)
+  let timeoutMs = -1
+  let signal = null
+  if (opts !== undefined && opts !== null) {
+    if (!isPlain(opts)) throw expected('UC_OPTION', 'options of the call', 'an object', opts)
+    for (const name of Object.keys(opts)) {
+      const value = opts[name]
+      if (value === undefined) continue
+      if (name === 'timeoutMs') {
+        timeoutMs = check(name, table.timeoutMs, value)
+      } else if (name === 'integers') {
+        integers = INTEGERS.indexOf(check(name, table.integers, value))
+      } else if (name === 'signal' && sync !== true) {
+        signal = checkSignal(value)
+      } else {
+        throw new UndercroftError('UC_OPTION', name === 'signal'
+          ? 'option signal: a blocking call cannot be aborted; use timeoutMs'
+          : `unknown option ${describe(name)} of the call; known are timeoutMs, signal, integers`)
+      }
     }
   }
+  // Only now: a getter among the options may have made a call itself.
+  call.timeoutMs = timeoutMs
+  call.signal = signal
+  call.integers = integers
   return call
 }
 

@@ -41,6 +41,7 @@ class Sync {
   #scope = null
   // Functions of the user were registered: they could call back into here.
   #functions = false
+  // A request is being written or run: the buffers are in use.
   #running = false
 
   constructor (client) {
@@ -213,7 +214,7 @@ class Sync {
   // The client, with everything sent that was called before.
   #begin () {
     const client = this.#client
-    if (client.closed || this.#running) this.#refuse()
+    if (client.closed || this.#running || client.writing) this.#refuse()
     client.flush()
     return client
   }
@@ -222,13 +223,14 @@ class Sync {
     throw this.#client.closed
       ? new UndercroftError('UC_CLOSED', 'the handle is closed', { outcome: 'not-sent' })
       : new UndercroftError('UC_SYNC_UNAVAILABLE',
-        'a function of the user cannot use the handle that calls it', { outcome: 'not-sent' })
+        'a function of the user, or a getter of the parameters, cannot block on the handle that calls it',
+        { outcome: 'not-sent' })
   }
 
   // Runs one statement; its reply stands at the front of #reply.
   #query (op, sql, params, opts) {
     const client = this.#client
-    if (client.closed || this.#running) this.#refuse()
+    if (client.closed || this.#running || client.writing) this.#refuse()
     const prepared = client.prepared(sql)
     client.flush()
     const w = this.#writer
@@ -236,6 +238,7 @@ class Sync {
     found.prepared = prepared
     found.shape = prepared.shape
     found.integers = this.#integers
+    this.#running = true
     w.pos = 0
     try {
       let timeoutMs = -1
@@ -252,8 +255,10 @@ class Sync {
         w.params(params)
       }
     } catch (err) {
+      this.#running = false
       throw this.#blame(err, sql, op)
     }
+    this.#running = false
     if (this.#scope === null && isRead[op]) client.openTurn()
     found.end = this.#run()
     return found
@@ -330,6 +335,7 @@ class Sync {
   #send (op, opts, sql, fields, write) {
     this.#begin()
     const w = this.#writer
+    this.#running = true
     w.pos = 0
     try {
       const { timeoutMs, integers } = readCall(opts, this.#integers, true)
@@ -338,6 +344,8 @@ class Sync {
       write(w)
     } catch (err) {
       throw this.#blame(err, sql, op)
+    } finally {
+      this.#running = false
     }
     result.end = this.#run()
   }
@@ -364,6 +372,7 @@ class Sync {
     const prepared = client.prepared(sql)
     client.flush()
     const w = this.#writer
+    this.#running = true
     w.pos = 0
     try {
       const { timeoutMs, integers } = readCall(opts, this.#integers, true)
@@ -382,6 +391,8 @@ class Sync {
       }
     } catch (err) {
       throw this.#blame(err, sql, ops.MANY)
+    } finally {
+      this.#running = false
     }
     result.end = this.#run()
     return this.#simple(ops.MANY, sql, result)

@@ -22,6 +22,7 @@ function open (answers = {}, options = {}) {
     }),
     [ops.RUN]: ([, id]) => reply.run(id, 1, 42),
     [ops.CLOSE]: ([, id]) => reply.value(id, null),
+    [ops.BATCH]: ([, id]) => reply.multi(id, []),
     [ops.HEALTH]: ([, id]) => reply.value(id, { ok: true }),
     [DEFINE]: () => undefined,
     ...answers
@@ -455,4 +456,23 @@ t.test('a blocking reply larger than the buffer', async (t) => {
   const { db } = open({ [ops.GET]: ([, id]) => reply.rows(id, { shape: 1, columns: ['t'], pages: [[[text]]] }) })
   t.strictSame(db.sync.get('a'), { t: text })
   t.strictSame(await db.get('a'), { t: text })
+})
+
+t.test('calls made by a getter of the parameters', async (t) => {
+  const { db, session } = open()
+  let inner
+  const params = () => ({
+    get a () {
+      inner = Promise.all([db.get('inner', [7]), db.batch([]).catch((err) => err)])
+      t.throws(() => db.sync.get('x'), { code: 'UC_SYNC_UNAVAILABLE' })
+      return 'long '.repeat(30)
+    }
+  })
+  db.sync.get('a', [1])
+  await db.get('outer', params())
+  const [row] = await inner
+  t.strictSame(row, { id: 7, n: 'x' })
+  t.strictSame(session.requests.find(([op, , , sid]) => op === ops.GET && sid === 1)[5], { a: 'long '.repeat(30) })
+  t.throws(() => db.sync.get('outer', { get a () { return db.sync.get('inner', [1]) } }), { code: 'UC_SYNC_UNAVAILABLE' })
+  t.strictSame(db.sync.get('a', [1]), { id: 1, n: 'x' })
 })

@@ -44,6 +44,7 @@ t.test('errors of the wire', (t) => {
   const err = fromWire({ code: 'SQLITE_BUSY', kind: 'busy', message: 'locked', retryable: true, outcome: 'unknown', param: 3, offset: 7, native: 5 }, sql, 'run')
   t.match(err, { code: 'SQLITE_BUSY', kind: 'busy', retryable: true, outcome: 'unknown', sql, param: 3, offset: 7, native: 5, op: 'run' })
   t.ok(err.message.length < 1100, 'the SQL is cut in the message, whole in .sql')
+  t.equal(fromWire({ code: 'X', offset: 9 }, 'é日😀 x').offset, 4, 'bytes become UTF-16 units')
   t.match(fromWire({ code: 'UC_TIMEOUT' }), { code: 'UC_TIMEOUT', kind: 'timeout', message: 'UC_TIMEOUT' })
   for (const bad of [null, 5, {}, { code: 5 }]) t.match(fromWire(bad), { code: 'UC_FRAME' })
   t.match(fromWire({ code: 'X', kind: 5, retryable: 'yes', message: {} }), { code: 'X', kind: 'internal', retryable: false, message: 'X' })
