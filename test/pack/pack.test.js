@@ -74,7 +74,8 @@ const scripts = {
   'app.js': `const { open } = require('undercroft')\n;(async () => {${work}})()`,
   'app.mjs': `import { open } from 'undercroft'\n${work}`,
   'lacking.js': `const { open, UndercroftError } = require('undercroft')
-    open('app.db').ready.then(() => console.log('ready'), err => {
+    const attempt = async () => { await open('app.db').ready }
+    attempt().then(() => console.log('ready'), err => {
       console.log(JSON.stringify({ code: err.code, message: err.message, ours: err instanceof UndercroftError }))
     })`
 }
