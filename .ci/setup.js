@@ -130,6 +130,14 @@ function npmPackages (dir, { say }) {
   run(['npm', 'ci', '--ignore-scripts', ...(name ? ['--prefix', name] : [])])
 }
 
+// What the benchmark compiles for itself: it knows what is done already.
+function rivals ({ say }) {
+  const done = ['bench/node_modules/sqlite3/build/Release/node_sqlite3.node', 'bench/build/limit']
+  if (!fs.existsSync(path.join(root, 'bench/lib/setup.js'))) return
+  if (done.every(file => fs.existsSync(path.join(root, file)))) say('rivals of the benchmark: built')
+  else run(['node', 'bench', '--setup'])
+}
+
 // ----------------------------------------------------------------------------
 
 // Runs a command and shows it. -> true; false when it failed and is optional
@@ -160,6 +168,7 @@ async function setup (args) {
   const { build, settings } = require('./build')
   const built = await build(settings([]))
   if (!built) say('build/Release/undercroft.node: up to date')
+  if (full) rivals({ say })
 }
 
 setup(process.argv.slice(2)).catch(err => {
