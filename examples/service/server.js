@@ -1,7 +1,8 @@
 'use strict'
 
 // server - the handler behind node:http, or Bun.serve where there is Bun. Both listen on the
-// loopback address alone and stop in the same way: no new connections, what is under way ends.
+// loopback address alone and stop in the same way: no new connections, what is under way ends
+// or, after a while, is cut off.
 
 const http = require('node:http')
 const { once } = require('node:events')
@@ -10,6 +11,9 @@ const { pipeline } = require('node:stream/promises')
 const { HttpError, MAX_BODY } = require('./handler')
 
 const HOST = '127.0.0.1'
+
+// How long stop() waits for a client that does not take its answer.
+const GRACE_MS = 5000
 
 /**
  * @param {Function} handle see handler.js
@@ -45,7 +49,9 @@ async function listenNode (handle, port) {
       const closed = once(server, 'close')
       server.close()
       server.closeIdleConnections()
+      const late = setTimeout(() => server.closeAllConnections(), GRACE_MS)
       await closed
+      clearTimeout(late)
     }
   }
 }
@@ -101,7 +107,14 @@ async function listenBun (handle, port) {
       return new Response(isWhole ? body : pull(body), { status, headers: { 'content-type': type, ...headers } })
     }
   })
-  return { port: server.port, stop: async () => server.stop() }
+  return {
+    port: server.port,
+    async stop () {
+      const late = setTimeout(() => server.stop(true), GRACE_MS)
+      await server.stop()
+      clearTimeout(late)
+    }
+  }
 }
 
 function pull (pieces) {
