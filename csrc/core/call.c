@@ -70,7 +70,8 @@ static bool meta(uc_call *c, uc_reader *r, int64_t t0)
     return true;
 }
 
-bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, uc_error *e)
+bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, bool last,
+                    uc_error *e)
 {
     uint32_t n, num;
 
@@ -84,7 +85,9 @@ bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, uc_error *e)
                        "could not be read");
     c->nargs = n - 3;
     c->args.p = r->p;
-    for (uint32_t i = 0; i < c->nargs; i++) {
+    if (last)
+        r->p = r->end;
+    for (uint32_t i = 0; !last && i < c->nargs; i++) {
         if (!uc_read_skip(r))
             return uc_fail(e, UC_FRAME,
                            "argument %u of the request could not be read",
@@ -108,7 +111,7 @@ uc_call *uc__batch_next(uc_batch *b, uc_error *e)
     if (b->parsed == b->count)
         return NULL;
     c = &b->calls[b->parsed++];
-    uc__call_parse(c, &b->rest, b->t0, e);
+    uc__call_parse(c, &b->rest, b->t0, false, e);
     c->batch = b;
     c->session = b->session;
     if (e->code != NULL && c->op == NULL &&

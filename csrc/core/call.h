@@ -135,8 +135,10 @@ uc_batch *uc__batch_new(struct uc_session *s, const uint8_t *frames,
  */
 uc_call *uc__batch_next(uc_batch *b, uc_error *e);
 
-/* Parses one frame into a call of the caller's (sync calls: no batch). */
-bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, uc_error *e);
+/* Parses one frame into a call of the caller's (sync calls: no batch). last:
+ * no frame follows, so the arguments need not be walked to find their end. */
+bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, bool last,
+                    uc_error *e);
 
 /* The call is over and its reply, if any, published. It is gone after this. */
 void uc__call_finish(uc_call *c);

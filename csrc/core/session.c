@@ -218,11 +218,12 @@ size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
 {
     uc_reader r = { frame, frame + len };
     uc_buf *out = &s->sync_left;
-    uc_error e = { 0 };
+    uc_error e;
     uc_call c;
 
+    uc_error_init(&e);
     uc_buf_rewind(out, 0);
-    if (uc__call_parse(&c, &r, 0, &e)) {
+    if (uc__call_parse(&c, &r, 0, true, &e)) {
         c.session = s;
         if (c.deadline != 0)
             c.deadline += uc_now();

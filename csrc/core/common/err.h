@@ -63,6 +63,13 @@ typedef struct uc_error {
     char message[512];
 } uc_error;
 
+/* An error not yet made. Its other fields have no value until `code` is set:
+ * clearing all of it costs as much as the rest of a point read's overhead. */
+static inline void uc_error_init(uc_error *e)
+{
+    e->code = NULL;
+}
+
 const char *uc_code_name(uc_code code);
 const char *uc_code_kind(uc_code code);
 

@@ -331,9 +331,12 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
     if (ok) {
         done->changes = 0;
         done->rows = rows;
-        if (!slot->readonly && sqlite3_total_changes64(c->h) != before)
-            done->changes = sqlite3_changes64(c->h);
-        done->rowid = sqlite3_last_insert_rowid(c->h);
+        done->rowid = 0;
+        if (!slot->readonly) {
+            if (sqlite3_total_changes64(c->h) != before)
+                done->changes = sqlite3_changes64(c->h);
+            done->rowid = sqlite3_last_insert_rowid(c->h);
+        }
         if (mode == SQ_MODE_RUN)
             sq_reply_run(out, id, done);
     } else {

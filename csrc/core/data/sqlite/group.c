@@ -335,10 +335,11 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
     for (uint32_t i = 0; i < g->n; i++) {
         sq_item *it = &g->items[i];
         uc_call *call = it->call;
-        uc_error e = { 0 };
+        uc_error e;
         int64_t changes = sqlite3_total_changes64(c->h);
         bool ok;
 
+        uc_error_init(&e);
         if (it->failed)
             continue;
         it->at = uc__reply_open(&g->good);

@@ -79,10 +79,11 @@ bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         if (!uc_read_u32(&r, &shape))
             return uc_fail(e, UC_FRAME, "%s: the second argument is a shape",
                            call->op->name);
+        e->native = 0;
         if (sq_execute(c, call->stmt, call->id, shape, &r, sq_mode_of(call),
                        out, &done, e))
             return true;
-        if (e->native == SQLITE_READONLY)
+        if (e->code != NULL && e->native == SQLITE_READONLY)
             uc_fail(e, UC_SQL_READONLY, "a snapshot only reads");
         return false;
     case UC_OP_health:
@@ -103,9 +104,10 @@ bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 static void serve(sq_db *db, sq_conn *c, uc_call *call, uc_buf *out)
 {
     size_t at = uc__reply_open(out);
-    uc_error e = { 0 };
+    uc_error e;
     bool ok;
 
+    uc_error_init(&e);
     atomic_store(&call->state, UC_CALL_RUNNING);
     if (call->pin != NULL) {
         ok = sq_pin_call(db, call->pin, call, out, &e);

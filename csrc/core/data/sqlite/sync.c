@@ -352,9 +352,10 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
 {
     sq_peer *p = arg;
     sq_db *db = p->db;
-    uc_error e = { 0 };
+    uc_error e;
     bool fast;
 
+    uc_error_init(&e);
     if (atomic_load(&p->gone)) {
         uc_fail(&e, UC_CLOSED, "the store is closed");
         uc_reply_error(out, c->id, &e);
