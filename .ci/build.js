@@ -15,6 +15,9 @@ const root = path.join(__dirname, '..')
 const stamp = path.join(root, 'build/undercroft.stamp')
 const lock = path.join(root, 'build.lock')
 
+// A failure whose message says all there is to say.
+class BuildError extends Error {}
+
 // What the binary is made of, as one hash: the sources by content (a checkout
 // changes times), SQLite and node-addon-api by their locked versions.
 function fingerprint (defines) {
@@ -77,7 +80,7 @@ async function build (defines, { force = false, log = console.log } = {}) {
     for (const command of native.commands(defines)) {
       log(`$ ${[path.basename(command[0]), ...command[1]].join(' ').replaceAll(root + path.sep, '')}`)
       const { code, text } = await native.run(command, { quiet: true })
-      if (code !== 0) throw new Error(`the build failed:\n${excerpt(text)}`)
+      if (code !== 0) throw new BuildError(`the build failed:\n${excerpt(text)}`)
       for (const line of warnings(text)) log(line)
     }
     fs.writeFileSync(stamp, print)
@@ -112,7 +115,7 @@ function settings (args, env = process.env) {
   return defines
 }
 
-module.exports = { build, settings }
+module.exports = { BuildError, build, settings }
 
 if (require.main === module) {
   const args = process.argv.slice(2)

@@ -172,6 +172,7 @@ async function setup (args) {
 }
 
 setup(process.argv.slice(2)).catch(err => {
-  console.error(`\nset-up: ${err instanceof SetupError ? err.message : err.stack}`)
+  const known = err instanceof SetupError || err.constructor.name === 'BuildError'
+  console.error(`\nset-up: ${known ? err.message : err.stack}`)
   process.exitCode = 1
 })
