@@ -123,6 +123,11 @@ uc_call *uc__batch_next(uc_batch *b, uc_error *e)
     return c;
 }
 
+void uc__batch_finish(uc_batch *b, uint32_t n)
+{
+    batch_release(b, n);
+}
+
 void uc__call_finish(uc_call *c)
 {
     atomic_store(&c->state, UC_CALL_DONE);

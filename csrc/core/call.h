@@ -142,5 +142,7 @@ bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, bool last,
 
 /* The call is over and its reply, if any, published. It is gone after this. */
 void uc__call_finish(uc_call *c);
+/* n calls of one batch at once. */
+void uc__batch_finish(uc_batch *b, uint32_t n);
 
 #endif

@@ -125,6 +125,7 @@ struct sq_conn {
     _Atomic int64_t limit;  /* uc_now() terms: stop what runs then, 0 none */
     _Atomic bool quit;
     bool sync;          /* sync call: functions in JavaScript may run */
+    bool sampled;       /* one of many: not each one is timed */
     bool utf8;          /* database encoding */
     uint32_t functions; /* version of db->functions it knows */
     int64_t busy_until; /* busy handler: gives up then */
@@ -238,6 +239,7 @@ struct sq_db {
     uc_calls tx_calls; /* of the open transaction or stream */
     _Atomic uint32_t reads_n; /* reads.n, for spinning readers */
     uint32_t idle_readers;
+    uint32_t slow_readers; /* at something that may take long */
     bool writer_idle;
     sq_peer *peers;
     sq_pin *pins;
@@ -396,6 +398,8 @@ void sq_settle(sq_db *db);
 /* A call is over: publishes nothing. Takes and releases mu when the session
  * is closing. */
 void sq_finish(sq_db *db, uc_call *c);
+/* The same for calls that a worker has had in hand. */
+void sq_finish_all(sq_db *db, uc_call **calls, uint32_t n);
 /* Answers with an error and finishes. */
 void sq_refuse(sq_db *db, uc_call *c, const uc_error *e);
 /* Removes the call (session, id) or, with id 0, all calls of the session from

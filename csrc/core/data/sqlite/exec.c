@@ -292,9 +292,9 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
         return false;
     if (!sq_bind(slot->stmt, slot->nparams, params, e))
         return false;
-    /* A look at the clock is a tenth of a sync point read: time one in
-     * SAMPLE of those. */
-    timed = !c->sync || slot->tick++ % SAMPLE == 0;
+    /* A look at the clock is a tenth of a point read: where there are many,
+     * time one in SAMPLE. */
+    timed = (!c->sync && !c->sampled) || slot->tick++ % SAMPLE == 0;
     if (timed)
         start = uc_now();
     if (!slot->readonly)
@@ -346,7 +346,7 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
         sq_classes_reset(c->db);
     if (timed || !ok)
         sq_stat_add(slot, s, timed ? uc_now() - start : 0, rows, ok,
-                    c->sync && timed && ok ? SAMPLE : 1);
+                    (c->sync || c->sampled) && timed && ok ? SAMPLE : 1);
     else
         sq_stat_count(slot, rows);
     return ok;

@@ -139,7 +139,48 @@ static uint8_t *digits(uint8_t *p, int64_t v)
     return p;
 }
 
-/* The shortest of 15, 16 or 17 digits that reads back as the same double. */
+/*
+ * A decimal with few places, which most are: the smallest k for which v is
+ * exactly the double nearest to r / 10^k. Both are exact integers below 2^53,
+ * so the division is correctly rounded, as reading the text again is (Clinger,
+ * "How to read floating point numbers accurately", 1990).
+ */
+static bool short_decimal(uc_buf *b, double v)
+{
+    static const double tens[] = { 1e0, 1e1, 1e2, 1e3, 1e4,
+                                   1e5, 1e6, 1e7, 1e8 };
+    uint8_t *p, *end;
+
+    for (int k = 0; k <= 8; k++) {
+        double r = nearbyint(v * tens[k]);
+        uint64_t whole, part;
+
+        if (fabs(r) >= 1e15)
+            return false;
+        if (r / tens[k] != v)
+            continue;
+        if (!uc_buf_reserve(b, 32))
+            return true;
+        p = b->p + b->len;
+        if (v < 0)
+            *p++ = '-';
+        whole = (uint64_t)fabs(r) / (uint64_t)tens[k];
+        part = (uint64_t)fabs(r) % (uint64_t)tens[k];
+        p = digits(p, (int64_t)whole);
+        if (k > 0) {
+            *p++ = '.';
+            end = p + k;
+            for (uint8_t *q = end; q > p; part /= 10)
+                *--q = (uint8_t)('0' + part % 10);
+            p = end;
+        }
+        b->len = (size_t)(p - b->p);
+        return true;
+    }
+    return false;
+}
+
+/* Otherwise the shortest of 15, 16 or 17 digits that reads back the same. */
 static void real(uc_buf *b, double v)
 {
     char s[32];
@@ -149,15 +190,17 @@ static void real(uc_buf *b, double v)
         uc_buf_put(b, "null", 4);
         return;
     }
-    if (v == (double)(int64_t)v && fabs(v) < 1e15) {
-        if (uc_buf_reserve(b, 21))
-            b->len = (size_t)(digits(b->p + b->len, (int64_t)v) - b->p);
+    if (short_decimal(b, v))
         return;
-    }
     for (int d = 15; d <= 17; d++) {
         n = snprintf(s, sizeof s, "%.*g", d, v);
         if (d == 17 || strtod(s, NULL) == v)
             break;
+    }
+    /* A host that has set a locale may print a comma. */
+    for (int i = 0; i < n; i++) {
+        if (s[i] == ',')
+            s[i] = '.';
     }
     uc_buf_put(b, s, (size_t)n);
 }

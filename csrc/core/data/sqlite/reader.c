@@ -28,7 +28,7 @@ static bool is_fast(const uc_call *c)
 }
 
 /* Under mu. */
-static uint32_t take(sq_db *db, uc_call **run)
+static uint32_t take(sq_db *db, uc_call **run, bool *slow)
 {
     uint32_t n = 0, most = SQ_TAKE;
 
@@ -42,8 +42,10 @@ static uint32_t take(sq_db *db, uc_call **run)
         if (n > 0 && !is_fast(db->reads.head))
             break;
         run[n++] = uc_calls_pop(&db->reads);
-        if (!is_fast(run[n - 1]))
+        if (!is_fast(run[n - 1])) {
+            *slow = true;
             break;
+        }
     }
     atomic_store(&db->reads_n, db->reads.n);
     if (db->reads.n > 0 && db->idle_readers > 0)
@@ -101,20 +103,27 @@ bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     }
 }
 
-static void serve(sq_db *db, sq_conn *c, uc_call *call, uc_buf *out)
+static void serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
+                  uc_buf *out)
 {
     size_t at = uc__reply_open(out);
     uc_error e;
     bool ok;
 
     uc_error_init(&e);
-    atomic_store(&call->state, UC_CALL_RUNNING);
+    atomic_store_explicit(&call->state, UC_CALL_RUNNING,
+                          memory_order_relaxed);
     if (call->pin != NULL) {
         ok = sq_pin_call(db, call->pin, call, out, &e);
         call->pin = NULL;
     } else {
         sq_conn_enter(c, call, call->deadline);
-        ok = !sq_call_over(call, &e) && sq_read_call(c, call, out, &e);
+        ok = (c->sampled && atomic_load_explicit(&call->stop,
+                                                 memory_order_relaxed) ==
+                                UC_STOP_NONE &&
+              call->deadline > now) ||
+             !sq_call_over(call, &e);
+        ok = ok && sq_read_call(c, call, out, &e);
         sq_conn_leave(c);
     }
     if (!ok) {
@@ -131,13 +140,15 @@ static void run_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
                       uc_buf *out)
 {
     bool shared = n > 1;
+    int64_t now = uc_now_coarse();
     int rc = SQLITE_OK;
 
     c->busy_until = 0;
+    c->sampled = shared; /* all known to be quick: one look at the clock */
     if (shared)
         rc = sq_step_once(c->begin);
     for (uint32_t i = 0; i < n; i++) {
-        serve(db, c, run[i], out);
+        serve(db, c, run[i], now, out);
         if (i + 1 == n || run[i + 1]->session != run[i]->session ||
             out->len > FLUSH_BYTES)
             uc__session_publish(run[i]->session, out);
@@ -183,13 +194,15 @@ void *sq_reader_main(void *arg)
     db->workers = &self;
     uc_unlock(&db->mu);
     for (;;) {
+        bool slow = false;
         uint32_t n;
 
         sq_route(db, false);
         uc_lock(&db->mu);
-        n = take(db, run);
+        n = take(db, run, &slow);
         self.calls = run;
         self.n = n;
+        db->slow_readers += slow;
         if (n == 0 && db->stop) {
             uc_unlock(&db->mu);
             break;
@@ -210,7 +223,10 @@ void *sq_reader_main(void *arg)
         if (c == NULL) { /* the file could not be opened once more */
             c = sq_conn_open(db, SQ_READER, &e);
             if (c == NULL) {
-                sq_worker_hold(db, &self, NULL, 0);
+                uc_lock(&db->mu);
+                self.n = 0;
+                db->slow_readers -= slow;
+                uc_unlock(&db->mu);
                 for (uint32_t i = 0; i < n; i++) {
                     if (run[i]->pin != NULL)
                         sq_pin_done(db, run[i]->pin);
@@ -221,9 +237,11 @@ void *sq_reader_main(void *arg)
             }
         }
         run_batch(db, c, run, n, &out);
-        sq_worker_hold(db, &self, NULL, 0);
-        for (uint32_t i = 0; i < n; i++)
-            sq_finish(db, run[i]);
+        uc_lock(&db->mu);
+        self.n = 0;
+        db->slow_readers -= slow;
+        uc_unlock(&db->mu);
+        sq_finish_all(db, run, n);
     }
     uc_lock(&db->mu);
     for (sq_worker **w = &db->workers; *w != NULL; w = &(*w)->next) {

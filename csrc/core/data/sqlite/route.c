@@ -41,13 +41,28 @@ void sq_submit(void *arg, uc_batch *b, unsigned hint)
     atomic_fetch_add(&db->inbox_n, 1);
     if (!(hint & UC_HINT_WRITE) && db->idle_readers > 0)
         uc_cond_signal(&db->readers_cond);
-    else if (db->writer_idle)
+    else if (db->writer_idle &&
+             (hint & UC_HINT_WRITE || db->slow_readers >= db->nreaders))
         uc_cond_signal(&db->writer_cond);
     else if (db->idle_readers > 0)
         uc_cond_signal(&db->readers_cond);
+    /* Otherwise a reader is at quick work and looks here when it is done. */
     uc_unlock(&db->mu);
     if (hint & UC_HINT_URGENT)
         sq_route(db, true);
+}
+
+/* Takes n off a peer's calls under way; what was the last of a closing one
+ * lets it close. */
+static void leave(sq_db *db, sq_peer *p, uint32_t n)
+{
+    if (atomic_fetch_sub(&p->live, n) > n && !p->closing)
+        return;
+    uc_lock(&db->mu);
+    if (p->closing && p->close_call != NULL && atomic_load(&p->live) == 1)
+        sq_peer_settle(db, p);
+    else
+        uc_unlock(&db->mu);
 }
 
 void sq_finish(sq_db *db, uc_call *c)
@@ -60,15 +75,23 @@ void sq_finish(sq_db *db, uc_call *c)
         return; /* a sync call */
     uc__session_ref(c->session); /* p lives with its session */
     uc__call_finish(c);
-    if (atomic_fetch_sub(&p->live, 1) == 1 || p->closing) {
-        uc_lock(&db->mu);
-        if (p->closing && p->close_call != NULL &&
-            atomic_load(&p->live) == 1)
-            sq_peer_settle(db, p);
-        else
-            uc_unlock(&db->mu);
-    }
+    leave(db, p, 1);
     uc__session_unref(p->session);
+}
+
+void sq_finish_all(sq_db *db, uc_call **calls, uint32_t n)
+{
+    for (uint32_t i = 0, k; i < n; i += k) {
+        uc_batch *b = calls[i]->batch;
+        uc_session *s = calls[i]->session;
+
+        for (k = 0; i + k < n && calls[i + k]->batch == b; k++)
+            sq_sql_unref(db, calls[i + k]->stmt);
+        uc__session_ref(s); /* the peer lives with its session */
+        uc__batch_finish(b, k);
+        leave(db, s->peer, k);
+        uc__session_unref(s);
+    }
 }
 
 void sq_refuse(sq_db *db, uc_call *c, const uc_error *e)
