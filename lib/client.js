@@ -99,6 +99,7 @@ class Client {
     this.#inbox = new Inbox(this.#native, this.#calls, {
       settle: (call, value) => this.#settle(call, value),
       fail: (call, make) => this.#fail(call, make),
+      abandon: (cursor) => this.post(ops.CURSOR_CLOSE, [cursor]),
       broken: (err) => this.destroy(err),
       drained: () => { if (this.#inFlight === 0) this.#idle() }
     })

@@ -37,7 +37,8 @@ class Inbox {
    * @param {object} native the session, see transport/addon.js
    * @param {Call[]} calls by slot
    * @param {object} owner settle(call, value), fail(call, make),
-   *   broken(err): the session cannot be understood, drained(): all is read
+   *   abandon(cursor): it will not be asked for more, broken(err): the session
+   *   cannot be understood, drained(): all is read
    */
   constructor (native, calls, owner) {
     this.#native = native
@@ -171,6 +172,8 @@ class Inbox {
     } catch (err) {
       this.#partial = null
       this.#pos = partial.end
+      // Nobody else knows of a cursor whose first page could not be read.
+      if (partial.cursor !== 0) this.#owner.abandon(partial.cursor)
       this.#refuse(call, err)
       return
     }

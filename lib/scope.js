@@ -24,16 +24,15 @@ class Scope {
     this.limited = this.signal !== null || this.deadline !== Infinity
     // Savepoints between this one and the transaction itself.
     this.depth = parent === null ? 0 : parent.depth + 1
-    // The nested transaction that is open, and a promise of its end.
+    // The nested transaction that is open or about to be, and its end.
     this.nested = null
     this.nestedEnd = null
     this.ended = false
-    this.#under = 0
-    this.#quiet = null
   }
 
-  #under
-  #quiet
+  #under = 0
+  #settling = null
+  #quiet = null
 
   /** A call of several requests begins; each is ended by `leave`. */
   enter () {
@@ -41,22 +40,37 @@ class Scope {
   }
 
   leave () {
-    if (--this.#under === 0 && this.#quiet !== null) this.#quiet()
+    if (--this.#under > 0 || this.#settling === null) return
+    this.#settling = null
+    this.#quiet()
+  }
+
+  get busy () {
+    return this.#under > 0
   }
 
   /** Resolves when no call of several requests is under way. */
-  settled () {
-    if (this.#under === 0) return null
-    return new Promise((resolve) => { this.#quiet = resolve })
+  async settled () {
+    while (this.#under > 0) {
+      if (this.#settling === null) {
+        this.#settling = new Promise((resolve) => { this.#quiet = resolve })
+      }
+      await this.#settling
+    }
   }
 
   /** The error with which a call must be refused, or null. */
   refusal (op) {
-    if (this.isEnded() && op !== ops.TX_END &&
-      op !== ops.SAVEPOINT && op !== ops.SNAP_END && op !== ops.CURSOR_CLOSE) {
+    if (this.isEnded() && op !== ops.TX_END && op !== ops.SNAP_END && op !== ops.CURSOR_CLOSE) {
       const what = this.key === 0x78 ? 'transaction' : 'snapshot'
       return new UndercroftError('UC_TX_CLOSED',
         `the ${what} has ended; its object cannot be used any more`,
+        { op: names[op], outcome: 'not-sent' })
+    }
+    // A rollback of the nested one would take it along, though it succeeded.
+    if (this.nestedEnd !== null && op >= ops.GET && op <= ops.CURSOR_OPEN) {
+      return new UndercroftError('UC_TX_OPEN',
+        'a nested transaction is open in this one; call it on the object that its callback was given, or wait for its end',
         { op: names[op], outcome: 'not-sent' })
     }
     if (this.key === 0x73 && !isRead[op] && op !== ops.SNAP_END) {

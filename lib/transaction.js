@@ -96,33 +96,37 @@ async function transaction (client, fn, opts) {
 
 async function nested (client, parent, fn, opts) {
   const limits = read('transaction', fn, opts)
-  const waits = () => isInside((at) => at.scope === parent.nested)
-  if (parent.nested !== null && waits()) {
+  if (parent.nested !== null && isInside((at) => at.scope === parent.nested)) {
     throw new UndercroftError('UC_TX_SELF',
       'a nested transaction was begun on the outer one inside a nested one, which it would wait for; ' +
       'begin it on the transaction that the callback was given', { outcome: 'not-sent' })
   }
-  parent.enter()
-  // Savepoints are a stack: one nested transaction at a time.
+  // Savepoints are a stack: one nested transaction at a time, and none in the
+  // middle of a stream of rows.
   while (parent.nestedEnd !== null) await parent.nestedEnd
+  const scope = new Scope('x', parent.id, limits, parent)
+  const point = (kind) => client.call(ops.SAVEPOINT, [scope.id, kind, scope.depth], undefined, parent)
+  const settled = parent.busy ? parent.settled() : null
   let finished
   parent.nestedEnd = new Promise((resolve) => { finished = resolve })
+  parent.nested = scope
   try {
-    const scope = new Scope('x', parent.id, limits, parent)
-    const point = (kind) => client.call(ops.SAVEPOINT, [scope.id, kind, scope.depth], undefined, parent)
-    const begun = parent.refusal(ops.RUN)
-    if (begun !== null) throw begun
-    await point(SAVEPOINT_BEGIN)
-    parent.nested = scope
-    return await within(client, scope, fn, new Transaction(client, scope), {
-      commit: () => point(SAVEPOINT_RELEASE),
-      rollback: () => point(SAVEPOINT_ROLLBACK)
-    })
+    if (settled !== null) await settled
+    parent.enter()
+    try {
+      if (parent.isEnded()) throw parent.refusal(ops.SAVEPOINT)
+      await point(SAVEPOINT_BEGIN)
+      return await within(client, scope, fn, new Transaction(client, scope), {
+        commit: () => point(SAVEPOINT_RELEASE),
+        rollback: () => point(SAVEPOINT_ROLLBACK)
+      })
+    } finally {
+      parent.leave()
+    }
   } finally {
     parent.nested = null
     parent.nestedEnd = null
     finished()
-    parent.leave()
   }
 }
 

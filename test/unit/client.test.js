@@ -370,6 +370,23 @@ t.test('transactions', async (t) => {
   await t.rejects(db.transaction(5), { code: 'UC_OPTION' })
 })
 
+t.test('while a nested transaction is open the outer one waits', async (t) => {
+  const { db, session } = open({
+    [ops.TX_BEGIN]: ([, id]) => reply.value(id, 11),
+    [ops.TX_END]: ([, id]) => reply.value(id, null),
+    [ops.SAVEPOINT]: ([, id]) => reply.value(id, null)
+  })
+  await db.transaction(async (tx) => {
+    const first = tx.transaction((inner) => inner.run('a'))
+    const second = tx.transaction((inner) => inner.run('b'))
+    await t.rejects(tx.run('c'), { code: 'UC_TX_OPEN' })
+    await Promise.all([first, second])
+    await tx.run('d')
+  })
+  t.strictSame(calls(session).map(([op, , , , kind]) => op === ops.SAVEPOINT ? ['begin', 'release'][kind] : op),
+    [ops.TX_BEGIN, 'begin', ops.RUN, 'release', 'begin', ops.RUN, 'release', ops.RUN, ops.TX_END])
+})
+
 t.test('a transaction with a deadline', async (t) => {
   const { db, session } = open({
     [ops.TX_BEGIN]: ([, id]) => reply.value(id, 11),
@@ -379,8 +396,11 @@ t.test('a transaction with a deadline', async (t) => {
   t.strictSame(calls(session).at(-1).slice(3), [11, false])
   const controller = new AbortController()
   const reason = new Error('stop')
-  setTimeout(() => controller.abort(reason), 10)
-  t.equal(await db.transaction(() => new Promise(() => {}), { signal: controller.signal }).catch((err) => err), reason)
+  const stopped = db.transaction(() => {
+    controller.abort(reason)
+    return new Promise(() => {})
+  }, { signal: controller.signal })
+  t.equal(await stopped.catch((err) => err), reason)
 })
 
 t.test('snapshots only read', async (t) => {
