@@ -194,6 +194,7 @@ typedef struct sq_peer {
     sq_conn *sync_conn;
     bool turn_open;
     int64_t turn_until;
+    uint64_t turn_wseq, turn_tx; /* the last of its own that the turn sees */
     int64_t sync_now; /* when the sync call under way began */
     bool sync_ready; /* the file is known to be open */
     uint64_t sync_tx; /* id of the sync transaction it holds, or 0 */

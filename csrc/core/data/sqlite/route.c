@@ -17,6 +17,7 @@ static void batch_closed(uc_batch *b)
         if (c == NULL)
             break;
         uc_fail(&e, UC_CLOSED, "the store is closed");
+        e.outcome = "not-run";
         uc__call_fail(c, &e);
     }
 }

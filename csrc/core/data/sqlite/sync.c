@@ -219,7 +219,10 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
     if (conn->functions !=
         atomic_load_explicit(&db->functions_version, memory_order_relaxed))
         sq_functions_install(db, conn);
-    if (p->turn_open && p->sync_now >= p->turn_until)
+    /* Async writes of the handle end the turn's snapshot as well. */
+    if (p->turn_open &&
+        (p->sync_now >= p->turn_until || p->turn_wseq != p->last_wseq ||
+         p->turn_tx != p->ending_tx))
         turn_close(p);
     if (!p->turn_open && db->opt.snapshot_turn_ms > 0) {
         int rc;
@@ -229,6 +232,8 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
         if (rc != SQLITE_OK)
             return sq_fail(conn, rc, e);
         p->turn_open = true;
+        p->turn_wseq = p->last_wseq;
+        p->turn_tx = p->ending_tx;
         p->turn_until = p->sync_now + db->opt.snapshot_turn_ms * UC_MS;
     }
     sq_conn_enter(conn, c, c->deadline);
