@@ -16,7 +16,7 @@ const bin = name => path.join(root, 'node_modules/.bin', name)
 const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
   { name: 'contract', about: 'behaviour, through every door' },
-  { name: 'semantics', about: 'each sentence of the guarantees' },
+  { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
   { name: 'life', about: 'closing, exiting, worker threads, collection', alone: true },
   { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }
 ]

@@ -21,6 +21,8 @@ function tapCounter () {
   let rest = ''
   let inYaml = false
   let failure = null
+  // What a test said since its last point: often the reason for the next.
+  let comments = []
   let sawPlan = false
 
   function line (text) {
@@ -50,6 +52,7 @@ function tapCounter () {
       fail(text, [])
       return
     }
+    if (/^ *# (?!time=|\{ total)/.test(text)) comments.push(text)
     const point = POINT.exec(text)
     if (point && point[1].length % 4 === 0) onPoint(point)
   }
@@ -70,12 +73,13 @@ function tapCounter () {
       result.passed++
     }
     failedBefore[depth] = result.failed
+    comments = []
     names.length = Math.min(names.length, depth)
   }
 
   function fail (name, path) {
     result.failed++
-    failure = [[...path, name].join(' > ')]
+    failure = [[...path, name].join(' > '), ...comments.slice(-20)]
     result.failures.push(failure)
   }
 

@@ -16,7 +16,9 @@ const nested = [
   '# Subtest: one',
   '    ok 1 - a',
   '    # Subtest: inner',
+  '        # said before b',
   '        ok 1 - b',
+  '        # said before c',
   '        not ok 2 - c',
   '          ---',
   '          found: |',
@@ -41,7 +43,7 @@ t.test('leaves are counted, not the lines that sum them up', async t => {
     passed: 3,
     failed: 1,
     skipped: 2,
-    failures: ['one > inner > c\n          found: |\n            ok 7 - not a point\n          ...']
+    failures: ['one > inner > c\n        # said before c\n          found: |\n            ok 7 - not a point\n          ...']
   })
 })
 
