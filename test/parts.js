@@ -32,7 +32,7 @@ function parts () {
     check('tour', 'npm start -- --once', ['npm', 'start', '--silent', '--', '--once'], { if: exists('examples/tour.js') }),
     make('c@asan', 'C modules under ASan and UBSan', 'test/c', ['test', 'SAN=address,undefined'], { full: true }),
     make('c@tsan', 'C modules under TSan', 'test/c', ['test', 'SAN=thread'], { full: true }),
-    make('fuzz', 'fuzzers, a bounded number of runs', 'test/fuzz', ['test'], { full: true }),
+    check('fuzz', 'each fuzzer for a while', ['make', '-s', '-C', 'test/fuzz', 'fuzz', 'SECONDS=20'], { full: true, if: exists('test/fuzz/Makefile') }),
     check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy'], { full: true }),
     check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, if: exists('bench/index.js') }),
     javascript({ name: 'pack', about: 'the tarball in an empty folder', alone: true }, runtimes()[0], { full: true })
@@ -68,7 +68,7 @@ function make (name, about, dir, args, options = {}) {
     name,
     about,
     full: options.full,
-    run: () => tapOf(name, 'make', ['-s', '--no-print-directory', '-C', dir, ...args], { timeoutMs: 1_200_000 })
+    run: () => tapOf(name, 'make', ['-s', `-j${os.availableParallelism()}`, '--no-print-directory', '-C', dir, ...args], { timeoutMs: 1_200_000 })
   }
 }
 
