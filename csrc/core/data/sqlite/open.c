@@ -135,7 +135,9 @@ static bool start_helpers(sq_db *db, uc_error *e)
         if (uc_thread_start(&db->reader_threads[db->nreaders], "uc-reader",
                             sq_reader_main, db) != 0)
             break;
+        uc_lock(&db->mu); /* the readers look at it */
         db->nreaders++;
+        uc_unlock(&db->mu);
     }
     if (db->nreaders == 0 && want > 0)
         return uc_fail(e, UC_MEMORY, "no thread for a reader");

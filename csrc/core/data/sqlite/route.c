@@ -43,7 +43,8 @@ void sq_submit(void *arg, uc_batch *b, unsigned hint)
     if (!(hint & UC_HINT_WRITE) && db->idle_readers > 0)
         uc_cond_signal(&db->readers_cond);
     else if (db->writer_idle &&
-             (hint & UC_HINT_WRITE || db->slow_readers >= db->nreaders))
+             (hint & UC_HINT_WRITE || db->state != SQ_OPEN ||
+              db->slow_readers >= db->nreaders))
         uc_cond_signal(&db->writer_cond);
     else if (db->idle_readers > 0)
         uc_cond_signal(&db->readers_cond);

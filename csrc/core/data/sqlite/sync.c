@@ -60,7 +60,7 @@ static bool held_by_this_thread(sq_db *db, sq_peer *p)
     sq_peer *holder =
         db->tx_session != NULL ? db->tx_session->peer : NULL;
 
-    return holder != NULL && db->owner == SQ_BY_THREAD &&
+    return holder != NULL && db->tx_id != 0 && db->owner == SQ_BY_THREAD &&
            holder->owner == p->owner;
 }
 
