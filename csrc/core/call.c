@@ -21,7 +21,7 @@ uc_batch *uc__batch_new(uc_session *s, const uint8_t *frames, size_t len,
     atomic_init(&b->left, count);
     b->count = count;
     b->parsed = 0;
-    b->rest = (uc_reader){ bytes, bytes + len };
+    b->rest = (uc_reader){bytes, bytes + len};
     return b;
 }
 
@@ -50,8 +50,8 @@ static bool meta(uc_call *c, uc_reader *r, int64_t t0)
     for (uint32_t i = v.n; i > 0; i--) {
         if (!uc_read_str(r, &key))
             return false;
-        if (key.len != 1 || (key.p[0] != 't' && key.p[0] != 'x' &&
-                             key.p[0] != 's')) {
+        if (key.len != 1 ||
+            (key.p[0] != 't' && key.p[0] != 'x' && key.p[0] != 's')) {
             if (!uc_read_skip(r))
                 return false;
             continue;

@@ -43,11 +43,11 @@ typedef struct uc_call {
     uc_batch *batch;
     struct uc_session *session;
     const uc_op *op;
-    uint32_t id;     /* 0: no reply wanted */
+    uint32_t id; /* 0: no reply wanted */
     uint32_t nargs;
-    uc_reader args;  /* at the first argument */
-    uint64_t tx;     /* meta x, 0 = none */
-    uint64_t snap;   /* meta s, 0 = none */
+    uc_reader args;   /* at the first argument */
+    uint64_t tx;      /* meta x, 0 = none */
+    uint64_t snap;    /* meta s, 0 = none */
     int64_t deadline; /* uc_now() terms, 0 = none */
     _Atomic int state;
     _Atomic int stop;
@@ -120,12 +120,12 @@ static inline void uc_calls_append(uc_calls *to, uc_calls *from)
         to->head = from->head;
     to->tail = from->tail;
     to->n += from->n;
-    *from = (uc_calls){ 0 };
+    *from = (uc_calls){0};
 }
 
 /* NULL when memory ran out. References s. */
-uc_batch *uc__batch_new(struct uc_session *s, const uint8_t *frames,
-                        size_t len, uint32_t count);
+uc_batch *uc__batch_new(struct uc_session *s, const uint8_t *frames, size_t len,
+                        uint32_t count);
 
 /*
  * The next call of the batch, parsed as far as its arguments, or NULL at the

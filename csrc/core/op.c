@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 static const uc_op ops[] = {
-#define X(num, name, lo, hi, lane) { num, lo, hi, UC_LANE_##lane, #name },
+#define X(num, name, lo, hi, lane) {num, lo, hi, UC_LANE_##lane, #name},
     UC_OP_MAP(X)
 #undef X
 };
@@ -15,7 +15,7 @@ enum {
 #define X(num, name, lo, hi, lane) POS_##name,
     UC_OP_MAP(X)
 #undef X
-    OPS
+        OPS
 };
 
 static const uint8_t at[LAST_OP + 1] = {

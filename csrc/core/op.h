@@ -16,35 +16,35 @@
  *   PIN     on the connection that the named cursor, snapshot, transaction or
  *           backup holds
  */
-#define UC_OP_MAP(X)                                                           \
-    X(1, ping, 0, 1, INLINE)                                                   \
-    X(2, describe, 0, 0, INLINE)                                               \
-    X(3, stats, 0, 0, INLINE)                                                  \
-    X(4, health, 0, 0, READ)                                                   \
-    X(5, cancel, 2, 2, INLINE)                                                 \
-    X(6, close, 0, 0, INLINE)                                                  \
-    X(8, define, 2, 2, INLINE)                                                 \
-    X(9, undefine, 1, 1, INLINE)                                               \
-    X(10, get, 3, 3, STMT)                                                     \
-    X(11, all, 3, 3, STMT)                                                     \
-    X(12, run, 3, 3, STMT)                                                     \
-    X(13, json, 3, 3, STMT)                                                    \
-    X(14, many, 4, 4, WRITE)                                                   \
-    X(15, batch, 1, 1, WRITE)                                                  \
-    X(16, exec, 1, 1, WRITE)                                                   \
-    X(20, cursor_open, 4, 4, STMT)                                             \
-    X(21, cursor_next, 2, 2, PIN)                                              \
-    X(22, cursor_close, 1, 1, PIN)                                             \
-    X(30, tx_begin, 0, 0, WRITE)                                               \
-    X(31, tx_end, 2, 2, PIN)                                                   \
-    X(32, savepoint, 3, 3, PIN)                                                \
-    X(35, snap_begin, 0, 0, READ)                                              \
-    X(36, snap_end, 1, 1, PIN)                                                 \
-    X(40, backup_begin, 1, 1, READ)                                            \
-    X(41, backup_step, 2, 2, PIN)                                              \
-    X(42, backup_end, 1, 1, PIN)                                               \
-    X(43, restore, 1, 1, WRITE)                                                \
-    X(44, migrate_apply, 5, 5, WRITE)                                          \
+#define UC_OP_MAP(X)                  \
+    X(1, ping, 0, 1, INLINE)          \
+    X(2, describe, 0, 0, INLINE)      \
+    X(3, stats, 0, 0, INLINE)         \
+    X(4, health, 0, 0, READ)          \
+    X(5, cancel, 2, 2, INLINE)        \
+    X(6, close, 0, 0, INLINE)         \
+    X(8, define, 2, 2, INLINE)        \
+    X(9, undefine, 1, 1, INLINE)      \
+    X(10, get, 3, 3, STMT)            \
+    X(11, all, 3, 3, STMT)            \
+    X(12, run, 3, 3, STMT)            \
+    X(13, json, 3, 3, STMT)           \
+    X(14, many, 4, 4, WRITE)          \
+    X(15, batch, 1, 1, WRITE)         \
+    X(16, exec, 1, 1, WRITE)          \
+    X(20, cursor_open, 4, 4, STMT)    \
+    X(21, cursor_next, 2, 2, PIN)     \
+    X(22, cursor_close, 1, 1, PIN)    \
+    X(30, tx_begin, 0, 0, WRITE)      \
+    X(31, tx_end, 2, 2, PIN)          \
+    X(32, savepoint, 3, 3, PIN)       \
+    X(35, snap_begin, 0, 0, READ)     \
+    X(36, snap_end, 1, 1, PIN)        \
+    X(40, backup_begin, 1, 1, READ)   \
+    X(41, backup_step, 2, 2, PIN)     \
+    X(42, backup_end, 1, 1, PIN)      \
+    X(43, restore, 1, 1, WRITE)       \
+    X(44, migrate_apply, 5, 5, WRITE) \
     X(45, checkpoint, 1, 1, WRITE)
 
 typedef enum uc_lane {

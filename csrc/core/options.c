@@ -1,20 +1,20 @@
 #include "options.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "wire/reader.h"
 
-static const char *const levels[] = { "off", "normal", "full", "extra" };
+static const char *const levels[] = {"off", "normal", "full", "extra"};
 
 static const struct {
     const char *name;
     size_t offset;
     int64_t def, lo, hi;
 } table[] = {
-#define X(name, def, lo, hi) { #name, offsetof(uc_options, name), def, lo, hi },
+#define X(name, def, lo, hi) {#name, offsetof(uc_options, name), def, lo, hi},
     UC_OPTION_MAP(X)
 #undef X
 };
@@ -90,11 +90,11 @@ static bool pairs(uc_pair **out, uint32_t *n, const char *key, uc_reader *r,
         p->name = uc_strndup((const char *)name.p, name.len);
         if (w.type == UC_T_INT) {
             snprintf(digits, sizeof digits, "%" PRId64, w.i);
-            w.s = (uc_view){ (const uint8_t *)digits, strlen(digits) };
+            w.s = (uc_view){(const uint8_t *)digits, strlen(digits)};
         } else if (w.type != UC_T_STR) {
             return uc_fail(e, UC_OPTION,
-                           "option %s.%s: expected a string or an integer",
-                           key, p->name != NULL ? p->name : "?");
+                           "option %s.%s: expected a string or an integer", key,
+                           p->name != NULL ? p->name : "?");
         }
         p->value = uc_strndup((const char *)w.s.p, w.s.len);
         if (p->name == NULL || p->value == NULL)
@@ -105,7 +105,7 @@ static bool pairs(uc_pair **out, uint32_t *n, const char *key, uc_reader *r,
 
 bool uc_options_read(uc_options *o, uc_view map, uc_error *e)
 {
-    uc_reader r = { map.p, map.p + map.len };
+    uc_reader r = {map.p, map.p + map.len};
     uc_value v;
     uc_view key;
 
@@ -190,8 +190,7 @@ bool uc_options_same(const uc_options *a, const uc_options *b, uc_error *e)
             continue;
         if (*(const int64_t *)(const void *)((const char *)a +
                                              table[i].offset) !=
-            *(const int64_t *)(const void *)((const char *)b +
-                                             table[i].offset))
+            *(const int64_t *)(const void *)((const char *)b + table[i].offset))
             return uc_fail(e, UC_OPTIONS_CONFLICT, said, table[i].name);
     }
     if (a->synchronous != b->synchronous)

@@ -12,25 +12,27 @@
  * X(key on the wire, field, default, least, most). lib/options.js mirrors the
  * defaults under the names users see.
  */
-#define UC_OPTION_MAP(X)                                                       \
-    X(readonly, 0, 0, 1)                                                       \
-    X(create, 1, 0, 1)                                                         \
-    X(readers, 0, 0, 64)             /* 0: one per processor but one, 1 to 4 */ \
-    X(cursors, 8, 1, 256)            /* connections for cursors, snapshots */  \
-    X(busy_ms, 5000, 0, 3600000)     /* wait for other processes' locks */     \
-    X(tx_ms, 10000, 1, 3600000)      /* life of a transaction, idle cursor */  \
-    X(snapshot_turn_ms, 10, 0, 1000)          /* life of a turn's sync snapshot, 0 off */ \
-    X(max_queue, 10000, 1, 1000000)  /* calls waiting in a file's lanes */     \
-    X(stmt_cache, 512, 1, 65536)     /* prepared statements per connection */  \
-    X(max_rows, 1000000, 1, 4294967295)                                        \
-    X(max_bytes, 268435456, 4096, 2147483647) /* one reply */                  \
-    X(wal_cap, 1073741824, 65536, 1099511627776)                               \
-    X(wal_checkpoint, 4194304, 4096, 1099511627776)                            \
-    X(group_rows, 5000, 1, 1000000)  /* rows of one group commit */            \
-    X(group_ms, 20, 1, 1000)         /* running time of one group commit */    \
-    X(page_bytes, 32768, 256, 1048576) /* see wire/rows.h */                   \
-    X(spin_us, -1, -1, 1000)         /* reader's spin, -1: 30 with 2 cores */  \
-    X(timeout_ms, 30000, 0, 2147483647) /* of a call that names none, 0 none */
+#define UC_OPTION_MAP(X)                                                      \
+    X(readonly, 0, 0, 1)                                                      \
+    X(create, 1, 0, 1)                                                        \
+    X(readers, 0, 0, 64)         /* 0: one per processor but one, 1 to 4 */   \
+    X(cursors, 8, 1, 256)        /* connections for cursors, snapshots */     \
+    X(busy_ms, 5000, 0, 3600000) /* wait for other processes' locks */        \
+    X(tx_ms, 10000, 1, 3600000)  /* life of a transaction, idle cursor */     \
+    X(snapshot_turn_ms, 10, 0,                                                \
+      1000) /* life of a turn's sync snapshot, 0 off */                       \
+    X(max_queue, 10000, 1, 1000000) /* calls waiting in a file's lanes */     \
+    X(stmt_cache, 512, 1, 65536)    /* prepared statements per connection */  \
+    X(max_rows, 1000000, 1, 4294967295)                                       \
+    X(max_bytes, 268435456, 4096, 2147483647) /* one reply */                 \
+    X(wal_cap, 1073741824, 65536, 1099511627776)                              \
+    X(wal_checkpoint, 4194304, 4096, 1099511627776)                           \
+    X(group_rows, 5000, 1, 1000000)    /* rows of one group commit */         \
+    X(group_ms, 20, 1, 1000)           /* running time of one group commit */ \
+    X(page_bytes, 32768, 256, 1048576) /* see wire/rows.h */                  \
+    X(spin_us, -1, -1, 1000) /* reader's spin, -1: 30 with 2 cores */         \
+    X(timeout_ms, 30000, 0, 2147483647) /* of a call that names none, 0 none  \
+                                         */
 
 typedef enum uc_sync_level {
     UC_SYNC_OFF,

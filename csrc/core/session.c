@@ -42,7 +42,7 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
 {
     uc_session *s = uc_calloc(1, sizeof *s);
     uc_options o;
-    uc_error e = { 0 };
+    uc_error e = {0};
     bool ok;
 
     if (s == NULL)
@@ -53,7 +53,7 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
     s->wake_arg = wake_arg;
     s->driver = &uc_driver_sqlite;
     uc_buf_init(&s->sync_left, SIZE_MAX);
-    ok = uc_options_read(&o, (uc_view){ options, options_len }, &e);
+    ok = uc_options_read(&o, (uc_view){options, options_len}, &e);
     /* A bad option is an answer to every call, like a bad file. */
     s->peer = s->driver->open(s, path, &o, ok ? NULL : &e);
     if (s->peer == NULL) {
@@ -63,8 +63,8 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
     return s;
 }
 
-bool uc_submit(uc_session *s, const uint8_t *frames, size_t len,
-               uint32_t count, unsigned hint)
+bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
+               unsigned hint)
 {
     uc_batch *b;
 
@@ -177,7 +177,7 @@ void uc__reply_close(uc_buf *b, size_t at, uint32_t id)
     uint32_t n;
 
     if (b->failed) {
-        uc_error e = { 0 };
+        uc_error e = {0};
 
         b->max = b->max < at + 1024 ? at + 1024 : b->max;
         uc_buf_rewind(b, at);
@@ -216,7 +216,7 @@ void uc__call_fail(uc_call *c, const uc_error *e)
 size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
                size_t cap)
 {
-    uc_reader r = { frame, frame + len };
+    uc_reader r = {frame, frame + len};
     uc_buf *out = &s->sync_left;
     uc_error e;
     uc_call c;

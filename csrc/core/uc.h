@@ -51,8 +51,8 @@ enum {
  * thread, but the frames of one session from one thread at a time. False when
  * memory ran out: nothing was taken then.
  */
-bool uc_submit(uc_session *s, const uint8_t *frames, size_t len,
-               uint32_t count, unsigned hint);
+bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
+               unsigned hint);
 
 /*
  * Copies complete replies to dst, each as a u32 (little endian) length and the

@@ -7,13 +7,13 @@ enum { FIRST_CAP = 1024 };
 
 void uc_buf_init(uc_buf *b, size_t max)
 {
-    *b = (uc_buf){ .max = max };
+    *b = (uc_buf){.max = max};
 }
 
 void uc_buf_fini(uc_buf *b)
 {
     uc_free(b->p);
-    *b = (uc_buf){ .max = b->max };
+    *b = (uc_buf){.max = b->max};
 }
 
 bool uc_buf_grow(uc_buf *b, size_t n)

@@ -7,7 +7,7 @@ static const struct {
     const char *name, *kind;
     bool retryable;
 } codes[] = {
-#define X(code, kind, retryable) { #code, kind, retryable },
+#define X(code, kind, retryable) {#code, kind, retryable},
     UC_CODE_MAP(X)
 #undef X
 };

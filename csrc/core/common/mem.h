@@ -14,7 +14,8 @@
 void *uc_malloc(size_t n);
 /* count * size zeroed bytes, or NULL (also when the product overflows). */
 void *uc_calloc(size_t count, size_t size);
-/* Like realloc; on failure the old block stays valid and owned by the caller. */
+/* Like realloc; on failure the old block stays valid and owned by the caller.
+ */
 void *uc_realloc(void *p, size_t n);
 /* A NUL-terminated copy of n bytes, or NULL. */
 char *uc_strndup(const char *s, size_t n);

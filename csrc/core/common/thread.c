@@ -48,8 +48,8 @@ void uc_cond_wait(uc_cond *c, uc_mutex *m)
 
 bool uc_cond_wait_until(uc_cond *c, uc_mutex *m, int64_t until)
 {
-    struct timespec ts = { .tv_sec = until / 1000000000,
-                           .tv_nsec = until % 1000000000 };
+    struct timespec ts = {.tv_sec = until / 1000000000,
+                          .tv_nsec = until % 1000000000};
 
     return pthread_cond_timedwait(c, m, &ts) != ETIMEDOUT;
 }

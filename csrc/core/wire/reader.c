@@ -31,7 +31,7 @@ static bool bytes(uc_reader *r, uc_value *v, uc_type type, size_t n)
     if (!have(r, n))
         return false;
     v->type = type;
-    v->s = (uc_view){ r->p, n };
+    v->s = (uc_view){r->p, n};
     r->p += n;
     return true;
 }

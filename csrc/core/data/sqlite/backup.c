@@ -83,8 +83,9 @@ static bool complete(sq_pin *p, uc_error *e)
     slash = strrchr(p->dest_path, '/');
     if (slash != NULL && slash != p->dest_path)
         *slash = '\0';
-    ok = sync_path(slash == NULL ? "." : slash == p->dest_path ? "/"
-                                                               : p->dest_path,
+    ok = sync_path(slash == NULL           ? "."
+                   : slash == p->dest_path ? "/"
+                                           : p->dest_path,
                    O_RDONLY | O_DIRECTORY);
     uc_free(p->part_path);
     p->part_path = NULL;
@@ -122,7 +123,7 @@ static bool start(sq_pin *p, sq_conn *from, uc_call *call, uc_error *e)
 /* For :memory:, whose one connection cannot be held: at one go. */
 static bool at_once(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
 {
-    sq_pin p = { 0 };
+    sq_pin p = {0};
     bool ok = start(&p, db->writer, call, e);
 
     if (ok && sqlite3_backup_step(p.backup, -1) != SQLITE_DONE)
@@ -220,9 +221,9 @@ bool sq_restore(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     bool ok = path_arg(&r, &path, e);
     int rc = SQLITE_OK;
 
-    if (ok && sqlite3_open_v2(path, &from,
-                              SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
-                              NULL) != SQLITE_OK)
+    if (ok &&
+        sqlite3_open_v2(path, &from, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
         ok = dest_error(from, "cannot read", path, e);
     ok = ok && sound(from, path, e);
     if (ok) {

@@ -27,8 +27,7 @@ static int on_progress(void *arg)
         return 1;
     if (call == NULL)
         return 0;
-    if (atomic_load_explicit(&call->stop, memory_order_relaxed) !=
-        UC_STOP_NONE)
+    if (atomic_load_explicit(&call->stop, memory_order_relaxed) != UC_STOP_NONE)
         return 1;
     if (limit != 0 && uc_now_coarse() >= limit) {
         int none = UC_STOP_NONE;
@@ -48,7 +47,7 @@ static int on_busy(void *arg, int count)
 {
     sq_conn *c = arg;
     uint64_t ns = 200000 + (uint64_t)(rand() % 800000);
-    struct timespec ts = { 0, (long)ns };
+    struct timespec ts = {0, (long)ns};
 
     c->contended = true;
     if (count == 0 && c->busy_until == 0)
@@ -129,13 +128,13 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
     e->column[0] = '\0';
     e->offset = sqlite3_error_offset(c->h);
     e->code = sq_errcode(rc, &e->kind, &e->retryable);
-    message = sqlite3_extended_errcode(c->h) == rc ||
-                      sqlite3_errcode(c->h) == rc
-                  ? sqlite3_errmsg(c->h)
-                  : sqlite3_errstr(rc);
+    message =
+        sqlite3_extended_errcode(c->h) == rc || sqlite3_errcode(c->h) == rc
+            ? sqlite3_errmsg(c->h)
+            : sqlite3_errstr(rc);
     snprintf(e->message, sizeof e->message, "%s", message);
-    if ((rc & 0xff) == SQLITE_ERROR &&
-        e->offset < 0 && strstr(message, "syntax error") == NULL &&
+    if ((rc & 0xff) == SQLITE_ERROR && e->offset < 0 &&
+        strstr(message, "syntax error") == NULL &&
         strcmp(message, "incomplete input") != 0)
         e->kind = "sql"; /* an error of a function, say, at run time */
     if ((rc & 0xff) == SQLITE_ERROR &&
@@ -177,8 +176,7 @@ static int control(sq_conn *c, sqlite3_stmt **stmt, const char *sql)
                               NULL);
 }
 
-static bool pragma(sq_conn *c, const char *name, const char *value,
-                   uc_error *e)
+static bool pragma(sq_conn *c, const char *name, const char *value, uc_error *e)
 {
     char *sql = sqlite3_mprintf("pragma \"%w\" = \"%w\"", name, value);
     int rc = sql != NULL ? sq_exec_text(c, sql) : SQLITE_NOMEM;
@@ -226,18 +224,16 @@ static bool read_text(sq_conn *c, const char *sql, char *out, size_t n)
 static bool pragma_allowed(sq_conn *c, const char *name, uc_error *e)
 {
     static const char *const owned[] = {
-        "journal_mode", "query_only",         "locking_mode",
-        "synchronous",  "wal_autocheckpoint", "writable_schema",
-        "read_uncommitted", "wal_checkpoint", "incremental_vacuum"
-    };
+        "journal_mode",     "query_only",         "locking_mode",
+        "synchronous",      "wal_autocheckpoint", "writable_schema",
+        "read_uncommitted", "wal_checkpoint",     "incremental_vacuum"};
     sqlite3_stmt *stmt = NULL;
     bool known = false;
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         if (sqlite3_stricmp(name, owned[i]) == 0)
             return uc_fail(e, UC_OPTION,
-                           "option pragmas.%s: the core sets it itself%s",
-                           name,
+                           "option pragmas.%s: the core sets it itself%s", name,
                            strcmp(owned[i], "synchronous") == 0
                                ? " (option synchronous)"
                                : "");
@@ -250,18 +246,17 @@ static bool pragma_allowed(sq_conn *c, const char *name, uc_error *e)
         known = sqlite3_step(stmt) == SQLITE_ROW;
     }
     sqlite3_finalize(stmt);
-    return known || uc_fail(e, UC_OPTION,
-                            "option pragmas.%s: SQLite has no such pragma",
-                            name);
+    return known ||
+           uc_fail(e, UC_OPTION, "option pragmas.%s: SQLite has no such pragma",
+                   name);
 }
 
 /* WAL, durability and what every connection has in common. */
 static bool configure(sq_conn *c, uc_error *e)
 {
-    static const char *const levels[] = { "pragma synchronous=0",
-                                          "pragma synchronous=1",
-                                          "pragma synchronous=2",
-                                          "pragma synchronous=3" };
+    static const char *const levels[] = {
+        "pragma synchronous=0", "pragma synchronous=1", "pragma synchronous=2",
+        "pragma synchronous=3"};
     sq_db *db = c->db;
     char text[32] = "";
     int rc;
@@ -339,15 +334,16 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
     else
         flags |= SQLITE_OPEN_READWRITE |
                  (db->opt.create && role == SQ_WRITER ? SQLITE_OPEN_CREATE : 0);
-    rc = sqlite3_open_v2(db->memory ? ":memory:" : db->path, &c->h, flags,
-                         NULL);
+    rc =
+        sqlite3_open_v2(db->memory ? ":memory:" : db->path, &c->h, flags, NULL);
     if (rc != SQLITE_OK) {
         if (c->h != NULL) {
             int sys = sqlite3_system_errno(c->h);
 
             sq_fail(c, rc, e);
-            snprintf(e->message, sizeof e->message, "cannot open %.300s: %s%s%s",
-                     db->path, sqlite3_errmsg(c->h), sys != 0 ? ": " : "",
+            snprintf(e->message, sizeof e->message,
+                     "cannot open %.300s: %s%s%s", db->path,
+                     sqlite3_errmsg(c->h), sys != 0 ? ": " : "",
                      sys != 0 ? strerror(sys) : "");
         } else {
             uc_fail(e, UC_MEMORY, "no memory for a connection");
@@ -362,8 +358,7 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (!configure(c, e) ||
-        control(c, &c->begin, "begin") != SQLITE_OK ||
+    if (!configure(c, e) || control(c, &c->begin, "begin") != SQLITE_OK ||
         control(c, &c->begin_now, "begin immediate") != SQLITE_OK ||
         control(c, &c->commit, "commit") != SQLITE_OK ||
         control(c, &c->rollback, "rollback") != SQLITE_OK ||

@@ -49,15 +49,15 @@ typedef enum sq_class {
 /* An interned SQL text; its slot indexes each connection's prepared
  * statements. Referenced by sessions (sid tables) and by calls. */
 typedef struct sq_sql {
-    struct sq_sql *hnext;        /* hash chain */
+    struct sq_sql *hnext;         /* hash chain */
     struct sq_sql *older, *newer; /* least recently defined first */
     uint64_t hash;
     uint32_t slot;
     uint32_t gen; /* of the slot: tells a reused slot from the old text */
     _Atomic uint32_t refs;
-    _Atomic int cls;     /* sq_class */
+    _Atomic int cls;         /* sq_class */
     _Atomic bool makes_temp; /* changes the TEMP schema */
-    _Atomic uint32_t ns; /* running mean of one execution, 0 = never ran */
+    _Atomic uint32_t ns;     /* running mean of one execution, 0 = never ran */
     size_t len;
     char text[];
 } sq_sql;
@@ -91,7 +91,7 @@ typedef struct sq_slot {
     bool readonly;
     sq_shape *shape;
     char *json_keys; /* ncols NUL-terminated strings: ,"name": */
-    uint32_t tick; /* sync executions, of which some are timed */
+    uint32_t tick;   /* sync executions, of which some are timed */
     sq_stat *stat;
 } sq_slot;
 
@@ -104,7 +104,13 @@ typedef struct sq_run {
 
 /* ---- connections (conn.c) ---- */
 
-typedef enum sq_role { SQ_WRITER, SQ_READER, SQ_PINNED, SQ_SYNC, SQ_KEEPER } sq_role;
+typedef enum sq_role {
+    SQ_WRITER,
+    SQ_READER,
+    SQ_PINNED,
+    SQ_SYNC,
+    SQ_KEEPER
+} sq_role;
 
 typedef struct sq_auth {
     bool pragma, pragma_arg, temp, attach;
@@ -124,20 +130,24 @@ struct sq_conn {
     _Atomic(uc_call *) cur; /* what runs on it now */
     _Atomic int64_t limit;  /* uc_now() terms: stop what runs then, 0 none */
     _Atomic bool quit;
-    bool sync;          /* sync call: functions in JavaScript may run */
-    bool sampled;       /* one of many: not each one is timed */
-    bool utf8;          /* database encoding */
-    uint32_t functions; /* version of db->functions it knows */
-    int64_t busy_until; /* busy handler: gives up then */
-    bool contended;     /* the busy handler has waited since last asked */
-    sq_auth *auth;      /* set while a statement is classified */
-    uc_buf text;        /* scratch of the row encoder */
+    bool sync;           /* sync call: functions in JavaScript may run */
+    bool sampled;        /* one of many: not each one is timed */
+    bool utf8;           /* database encoding */
+    uint32_t functions;  /* version of db->functions it knows */
+    int64_t busy_until;  /* busy handler: gives up then */
+    bool contended;      /* the busy handler has waited since last asked */
+    sq_auth *auth;       /* set while a statement is classified */
+    uc_buf text;         /* scratch of the row encoder */
     sq_conn *spare_next; /* db->spare, under mu */
 };
 
 /* ---- pins (pin.c) ---- */
 
-typedef enum sq_pin_kind { SQ_PIN_CURSOR, SQ_PIN_SNAPSHOT, SQ_PIN_BACKUP } sq_pin_kind;
+typedef enum sq_pin_kind {
+    SQ_PIN_CURSOR,
+    SQ_PIN_SNAPSHOT,
+    SQ_PIN_BACKUP
+} sq_pin_kind;
 
 /* Something with a life over several calls that holds a connection. A cursor
  * inside a snapshot borrows the snapshot's; one that was materialised (in a
@@ -160,10 +170,10 @@ typedef struct sq_pin {
     sqlite3_stmt *stmt;
     sq_sql *sql;
     sq_shape *shape;
-    uint8_t *params;   /* what is bound points here */
-    bool row_ready;    /* the statement stands on a row not yet sent */
+    uint8_t *params; /* what is bound points here */
+    bool row_ready;  /* the statement stands on a row not yet sent */
     uint64_t page_bytes;
-    uc_buf *pages;     /* materialised: [u32 LE len][rows reply tail]... */
+    uc_buf *pages; /* materialised: [u32 LE len][rows reply tail]... */
     size_t pages_off;
     /* backup */
     sqlite3_backup *backup;
@@ -182,8 +192,8 @@ typedef struct sq_peer {
     uc_error failed; /* of this handle alone (option conflict); code or NULL */
     sq_sql **sids;
     uint32_t nsids;
-    uint64_t last_wseq;    /* of the last write routed; route_mu */
-    uint64_t ending_tx;    /* of the last tx_end routed; route_mu */
+    uint64_t last_wseq;        /* of the last write routed; route_mu */
+    uint64_t ending_tx;        /* of the last tx_end routed; route_mu */
     _Atomic uint32_t live;     /* calls submitted and not finished */
     _Atomic uint32_t unrouted; /* batches submitted and not routed */
     unsigned long owner;       /* the thread that opened it */
@@ -195,9 +205,9 @@ typedef struct sq_peer {
     bool turn_open;
     int64_t turn_until;
     uint64_t turn_wseq, turn_tx; /* the last of its own that the turn sees */
-    int64_t sync_now; /* when the sync call under way began */
-    bool sync_ready; /* the file is known to be open */
-    uint64_t sync_tx; /* id of the sync transaction it holds, or 0 */
+    int64_t sync_now;            /* when the sync call under way began */
+    bool sync_ready;             /* the file is known to be open */
+    uint64_t sync_tx;            /* id of the sync transaction it holds, or 0 */
     _Atomic unsigned long thread; /* the thread of its sync call, else 0 */
 } sq_peer;
 
@@ -222,7 +232,7 @@ struct sq_db {
     char *key;   /* canonical path; NULL for :memory: */
     char *path;
     bool memory;
-    bool listed; /* in the registry */
+    bool listed;     /* in the registry */
     uint32_t npeers; /* registry lock */
     uc_options opt;
 
@@ -237,7 +247,7 @@ struct sq_db {
     uc_batch *inbox_head, *inbox_tail;
     _Atomic uint32_t inbox_n;
     uc_calls reads, writes, parked;
-    uc_calls tx_calls; /* of the open transaction or stream */
+    uc_calls tx_calls;        /* of the open transaction or stream */
     _Atomic uint32_t reads_n; /* reads.n, for spinning readers */
     uint32_t idle_readers;
     uint32_t slow_readers; /* at something that may take long */
@@ -249,26 +259,26 @@ struct sq_db {
     uint32_t pinned; /* connections in use by pins */
     sq_conn *spare;  /* pinned connections not in use (linked by spare_next) */
     sq_conn *conns;
-    uint64_t wseq;        /* the last one that is in a queue */
+    uint64_t wseq; /* the last one that is in a queue */
     _Atomic uint64_t wdone;
-    uint64_t routed_wseq; /* route_mu: the last one given */
+    uint64_t routed_wseq;   /* route_mu: the last one given */
     uint64_t running_first; /* first wseq of the group that runs, 0 = none */
     sq_owner owner;
     uint32_t sync_waiting;
     uint64_t next_id; /* transactions, pins */
     uint64_t tx_id;   /* open transaction or stream, 0 = none */
     uc_session *tx_session;
-    bool tx_stream;   /* it is the stream of a long `many` */
-    bool tx_dead;     /* an error has rolled it back; wconn_mu */
-    sq_run tx_many;   /* sums of the `many` under way in it; wconn_mu */
+    bool tx_stream; /* it is the stream of a long `many` */
+    bool tx_dead;   /* an error has rolled it back; wconn_mu */
+    sq_run tx_many; /* sums of the `many` under way in it; wconn_mu */
     bool tx_many_open;
     int64_t tx_until;
     _Atomic uint64_t ended_tx;
-    uint64_t expired_tx; /* last one that ended by its time limit */
-    int64_t next_deadline;  /* earliest that the keeper knows of, 0 none */
+    uint64_t expired_tx;   /* last one that ended by its time limit */
+    int64_t next_deadline; /* earliest that the keeper knows of, 0 none */
     bool checkpoint_wanted;
     bool stop;
-    bool fast_stop; /* no checkpoint, interrupt everything */
+    bool fast_stop;  /* no checkpoint, interrupt everything */
     uc_call *closer; /* `close` of the last session, answered when stopped */
     sq_worker *workers;
 
@@ -361,8 +371,8 @@ const char *sq_keyword(const char *sql, const char *end, char *word, size_t n);
 /* Past white space, comments and semicolons. */
 const char *sq_skip_blank(const char *p, const char *end);
 /* weight: executions that this one measured stands for. */
-void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows,
-                 bool ok, uint32_t weight);
+void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows, bool ok,
+                 uint32_t weight);
 /* Counts one that was not timed. */
 void sq_stat_count(sq_slot *slot, uint64_t rows);
 double sq_bucket_ns(unsigned i);

@@ -52,9 +52,9 @@ static bool bind_value(sqlite3_stmt *stmt, int i, const uc_value *v,
                                  v->s.len, SQLITE_STATIC, SQLITE_UTF8);
         break;
     case UC_T_BIN:
-        rc = v->s.len > 0 ? sqlite3_bind_blob64(stmt, i, v->s.p, v->s.len,
-                                                SQLITE_STATIC)
-                          : sqlite3_bind_zeroblob(stmt, i, 0);
+        rc = v->s.len > 0
+                 ? sqlite3_bind_blob64(stmt, i, v->s.p, v->s.len, SQLITE_STATIC)
+                 : sqlite3_bind_zeroblob(stmt, i, 0);
         break;
     case UC_T_UINT:
         return bad_param(e, param_name(stmt, i, name, sizeof name),
@@ -83,7 +83,7 @@ static bool wrong_count(uc_error *e, int want, uint32_t got)
 static bool bind_named(sqlite3_stmt *stmt, int nparams, uint32_t n,
                        uc_reader *r, uc_error *e)
 {
-    uint8_t seen[128] = { 0 };
+    uint8_t seen[128] = {0};
     int done = 0;
     bool ok = true;
 
@@ -97,8 +97,7 @@ static bool bind_named(sqlite3_stmt *stmt, int nparams, uint32_t n,
         for (int i = 1; ok && i <= nparams; i++) {
             const char *name = sqlite3_bind_parameter_name(stmt, i);
 
-            if (name == NULL || name[0] == '?' ||
-                strlen(name + 1) != key.len ||
+            if (name == NULL || name[0] == '?' || strlen(name + 1) != key.len ||
                 memcmp(name + 1, key.p, key.len) != 0)
                 continue;
             used = true;

@@ -23,8 +23,7 @@ struct sq_function {
 
 static bool right_thread(sqlite3_context *ctx, const sq_function *f)
 {
-    if (f->peer != NULL &&
-        atomic_load(&f->peer->thread) == uc_thread_self())
+    if (f->peer != NULL && atomic_load(&f->peer->thread) == uc_thread_self())
         return true;
     sqlite3_result_error(ctx,
                          "user functions run on the sync API only (db.sync), "
@@ -35,7 +34,7 @@ static bool right_thread(sqlite3_context *ctx, const sq_function *f)
 
 static void result(sqlite3_context *ctx, const uint8_t *p, size_t n)
 {
-    uc_reader r = { p, p + n };
+    uc_reader r = {p, p + n};
     uc_value v;
 
     if (!uc_read(&r, &v)) {
@@ -86,8 +85,8 @@ static void invoke(sqlite3_context *ctx, int step, uint64_t group, int argc,
         sqlite3_result_error_nomem(ctx);
         return;
     }
-    if (!f->spec.call(f->spec.arg, step, group, f->args.p, f->args.len,
-                      &reply, &n))
+    if (!f->spec.call(f->spec.arg, step, group, f->args.p, f->args.len, &reply,
+                      &n))
         sqlite3_result_error(ctx, (const char *)reply, (int)n);
     else if (step != UC_FN_STEP)
         result(ctx, reply, n);

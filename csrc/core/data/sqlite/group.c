@@ -89,7 +89,7 @@ bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
 static bool many(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     uc_reader r = call->args;
-    sq_run sum = { 0 };
+    sq_run sum = {0};
     uc_value token;
     bool more;
 
@@ -183,8 +183,8 @@ static bool exec(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 
 /* A write that answers with rows may fail for its reply's size when it has
  * written already: that takes a savepoint to undo. */
-static bool statement(sq_conn *c, uc_call *call, uint32_t shape,
-                      uc_reader *r, uc_buf *out, uc_error *e)
+static bool statement(sq_conn *c, uc_call *call, uint32_t shape, uc_reader *r,
+                      uc_buf *out, uc_error *e)
 {
     sq_slot *slot = sq_slot_get(c, call->stmt, e);
     sq_run done;
@@ -192,8 +192,7 @@ static bool statement(sq_conn *c, uc_call *call, uint32_t shape,
 
     if (slot == NULL)
         return false;
-    rows = slot->ncols > 0 && !slot->readonly &&
-           call->op->num != UC_OP_run;
+    rows = slot->ncols > 0 && !slot->readonly && call->op->num != UC_OP_run;
     if (rows && !bracket(c, c->savepoint, e))
         return false;
     if (!sq_execute(c, call->stmt, call->id, shape, r, sq_mode_of(call), out,
@@ -227,8 +226,9 @@ bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
             return uc_fail(e, UC_FRAME, "%s takes a shape", call->op->name);
         return statement(c, call, shape, &r, out, e);
     default:
-        return uc_fail(e, UC_FRAME, "operation %s cannot run in a "
-                                    "transaction",
+        return uc_fail(e, UC_FRAME,
+                       "operation %s cannot run in a "
+                       "transaction",
                        call->op->name);
     }
 }
@@ -289,7 +289,7 @@ static bool begin(sq_db *db, sq_group *g)
     for (;;) {
         int64_t patience = uc_now() + db->opt.busy_ms * UC_MS;
         bool left = false;
-        uc_error e = { 0 };
+        uc_error e = {0};
 
         c->busy_until = lock_until(db, g);
         rc = sq_step_once(c->begin_now);
@@ -298,7 +298,7 @@ static bool begin(sq_db *db, sq_group *g)
         sq_fail(c, rc, &e);
         e.outcome = "not-run";
         for (uint32_t i = 0; i < g->n; i++) {
-            uc_error over = { 0 };
+            uc_error over = {0};
 
             if (g->items[i].failed)
                 continue;
@@ -385,7 +385,7 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
 static void commit(sq_db *db, sq_group *g)
 {
     sq_conn *c = db->writer;
-    uc_error e = { 0 };
+    uc_error e = {0};
     int rc;
 
     c->busy_until = 0;

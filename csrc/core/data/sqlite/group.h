@@ -13,7 +13,7 @@ typedef struct sq_item {
 typedef struct sq_group {
     sq_item items[SQ_GROUP];
     uint32_t n;
-    uint32_t cut;  /* items that ran; the rest goes back to the queue */
+    uint32_t cut; /* items that ran; the rest goes back to the queue */
     bool may_cut;
     uc_buf good; /* rewritten when the group is run again */
     uc_buf bad;

@@ -68,7 +68,7 @@ static void string(uc_buf *b, const uint8_t *s, size_t n)
 static void escape_rest(uc_buf *b, const uint8_t *s, size_t n)
 {
     for (; n > 0; n--, s++) {
-        char u[6] = { '\\', 'u', '0', '0', 0, 0 };
+        char u[6] = {'\\', 'u', '0', '0', 0, 0};
 
         if (!special(*s)) {
             uc_buf_byte(b, *s);
@@ -147,8 +147,7 @@ static uint8_t *digits(uint8_t *p, int64_t v)
  */
 static bool short_decimal(uc_buf *b, double v)
 {
-    static const double tens[] = { 1e0, 1e1, 1e2, 1e3, 1e4,
-                                   1e5, 1e6, 1e7, 1e8 };
+    static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
     uint8_t *p, *end;
 
     for (int k = 0; k <= 8; k++) {

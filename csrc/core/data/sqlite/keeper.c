@@ -22,10 +22,9 @@ void sq_deadline(sq_db *db, int64_t at)
 
 /* ---- deadlines ---- */
 
-static void expire_from(uc_calls *q, int64_t now, uc_calls *out,
-                        int64_t *next)
+static void expire_from(uc_calls *q, int64_t now, uc_calls *out, int64_t *next)
 {
-    uc_calls keep = { 0 };
+    uc_calls keep = {0};
     uc_call *c;
 
     while ((c = uc_calls_pop(q)) != NULL) {
@@ -51,7 +50,7 @@ static void expire_waiting(uc_calls *q, int64_t now, uc_calls *out,
 
 static void say_unknown(uc_call *c)
 {
-    uc_error e = { 0 };
+    uc_error e = {0};
     uc_buf b;
     size_t at;
 
@@ -146,7 +145,7 @@ static void checkpoint(sq_db *db, bool last)
 {
     int64_t bytes = atomic_load(&db->wal_bytes);
     int log = 0, done = 0, mode = SQLITE_CHECKPOINT_PASSIVE;
-    uc_error e = { 0 };
+    uc_error e = {0};
 
     if (db->keeper == NULL)
         db->keeper = sq_conn_open(db, SQ_KEEPER, &e);
@@ -200,9 +199,9 @@ bool sq_checkpoint(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     static const struct {
         const char *name;
         int mode;
-    } modes[] = { { "passive", SQLITE_CHECKPOINT_PASSIVE },
-                  { "restart", SQLITE_CHECKPOINT_RESTART },
-                  { "truncate", SQLITE_CHECKPOINT_TRUNCATE } };
+    } modes[] = {{"passive", SQLITE_CHECKPOINT_PASSIVE},
+                 {"restart", SQLITE_CHECKPOINT_RESTART},
+                 {"truncate", SQLITE_CHECKPOINT_TRUNCATE}};
     uc_reader r = call->args;
     uc_view name;
     int log = 0, done = 0, rc;
@@ -238,7 +237,7 @@ void *sq_keeper_main(void *arg)
 
     uc_lock(&db->mu);
     while (!db->stop) {
-        uc_calls out = { 0 };
+        uc_calls out = {0};
         bool wal;
         uc_call *c;
 
@@ -256,7 +255,7 @@ void *sq_keeper_main(void *arg)
             db->next_deadline = deadlines(db, uc_now(), &out);
         uc_unlock(&db->mu);
         while ((c = uc_calls_pop(&out)) != NULL) {
-            uc_error e = { 0 };
+            uc_error e = {0};
 
             atomic_store(&c->stop, UC_STOP_TIMEOUT);
             sq_stopped(c, "not-run", &e);

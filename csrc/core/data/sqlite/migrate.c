@@ -53,8 +53,8 @@ static bool keys_hold(sq_conn *c, uc_error *e)
     sqlite3_stmt *stmt = NULL;
     bool ok = true;
 
-    if (sqlite3_prepare_v2(c->h, "pragma foreign_key_check", -1, &stmt,
-                           NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(c->h, "pragma foreign_key_check", -1, &stmt, NULL) !=
+        SQLITE_OK)
         return sq_fail(c, sqlite3_extended_errcode(c->h), e);
     if (sqlite3_step(stmt) == SQLITE_ROW) {
         ok = uc_fail(e, UC_MIGRATION_FILE,
@@ -80,8 +80,7 @@ static bool plain(sq_conn *c, const char *sql, size_t len, uc_error *e)
         bool temp, ok;
         int rc;
 
-        ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp,
-                         e);
+        ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp, e);
         if (ok && stmt != NULL) {
             do
                 rc = sqlite3_step(stmt);
@@ -124,8 +123,9 @@ bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     if (!uc_read_u64(&r, &version) || !uc_read_str(&r, &name) ||
         !uc_read_str(&r, &sum) || !uc_read_str(&r, &sql) ||
         !uc_read_bool(&r, &alone))
-        return uc_fail(e, UC_FRAME, "migrate_apply takes [version, name, "
-                                    "checksum, sql, no_transaction]");
+        return uc_fail(e, UC_FRAME,
+                       "migrate_apply takes [version, name, "
+                       "checksum, sql, no_transaction]");
     text = sqlite3_mprintf("%.*s", (int)sql.len, sql.p);
     if (text == NULL)
         return uc_fail(e, UC_MEMORY, "no memory for the migration");
@@ -139,8 +139,8 @@ bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     c->busy_until = uc_now() + c->db->opt.busy_ms * UC_MS;
     if (alone) {
         ok = do_text(c, table, e) && plain(c, text, strlen(text), e) &&
-             record(c, (int64_t)version, name, sum,
-                    (uc_now() - start) / UC_MS, e);
+             record(c, (int64_t)version, name, sum, (uc_now() - start) / UC_MS,
+                    e);
     } else {
         ok = do_text(c, "pragma foreign_keys=off", e) &&
              do_text(c, "begin immediate", e);
@@ -149,8 +149,7 @@ bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
              * stops here, before it does anything. */
             ok = do_text(c, table, e) &&
                  record(c, (int64_t)version, name, sum, 0, e) &&
-                 sq_script(c, text, strlen(text), &done, e) &&
-                 keys_hold(c, e);
+                 sq_script(c, text, strlen(text), &done, e) && keys_hold(c, e);
             if (ok) {
                 char *ms = sqlite3_mprintf(
                     "update undercroft_migration set ms = %lld where "

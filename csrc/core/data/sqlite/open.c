@@ -71,7 +71,7 @@ static sq_db *db_new(const char *path, uc_options *o)
     uc_cond_init(&db->open_cond);
     db->memory = strcmp(path, ":memory:") == 0 || path[0] == '\0';
     db->opt = *o;
-    *o = (uc_options){ 0 };
+    *o = (uc_options){0};
     db->page_size = 4096;
     db->path = uc_strndup(path, strlen(path));
     db->nreaders = db->opt.readers > 0 ? (uint32_t)db->opt.readers
@@ -127,8 +127,8 @@ static bool start_helpers(sq_db *db, uc_error *e)
     uint32_t want = db->nreaders;
 
     db->nreaders = 0;
-    if (uc_thread_start(&db->keeper_thread, "uc-keeper", sq_keeper_main,
-                        db) != 0)
+    if (uc_thread_start(&db->keeper_thread, "uc-keeper", sq_keeper_main, db) !=
+        0)
         return uc_fail(e, UC_MEMORY, "no thread for the keeper");
     db->keeper_started = true;
     while (db->nreaders < want) {
@@ -180,7 +180,7 @@ static void unlist(sq_db *db)
 void *sq_writer_main(void *arg)
 {
     sq_db *db = arg;
-    uc_error e = { 0 };
+    uc_error e = {0};
     bool ok = db->state == SQ_OPENING;
 
     if (ok) {
@@ -229,8 +229,8 @@ static sq_db *create(const char *path, char *key, uc_options *o,
         db->state = SQ_FAILED;
         db->open_error = *failed;
     }
-    if (uc_thread_start(&db->writer_thread, "uc-writer", sq_writer_main,
-                        db) != 0) {
+    if (uc_thread_start(&db->writer_thread, "uc-writer", sq_writer_main, db) !=
+        0) {
         db->key = NULL;
         sq_db_free(db);
         return NULL;
@@ -433,7 +433,7 @@ void sq_peer_settle(sq_db *db, sq_peer *p)
     /* Joining threads is not for the thread that is to be joined. */
     c = malloc(sizeof *c);
     if (c != NULL) {
-        *c = (closing){ db, p, call };
+        *c = (closing){db, p, call};
         if (uc_thread_start(&t, "uc-closer", closer_main, c) == 0) {
             uc_thread_detach(t);
             return;

@@ -210,7 +210,7 @@ static void end_guests(sq_db *db, sq_pin *host, sq_pin **freed)
 
 void sq_pin_done(sq_db *db, sq_pin *pin)
 {
-    uc_calls left = { 0 };
+    uc_calls left = {0};
     bool release = false;
     sq_pin *guests = NULL;
     uc_call *c;
@@ -221,7 +221,7 @@ void sq_pin_done(sq_db *db, sq_pin *pin)
     if (pin->dead) {
         release = unlink_pin(db, pin);
         left = pin->queue;
-        pin->queue = (uc_calls){ 0 };
+        pin->queue = (uc_calls){0};
         if (release && pin->why != NULL)
             remember_expired(db, pin);
         end_guests(db, pin, &guests);
@@ -236,7 +236,7 @@ void sq_pin_done(sq_db *db, sq_pin *pin)
     }
     uc_unlock(&db->mu);
     while ((c = uc_calls_pop(&left)) != NULL) {
-        uc_error e = { 0 };
+        uc_error e = {0};
 
         c->pin = NULL;
         gone(db, pin->id, &e);
@@ -400,8 +400,7 @@ static bool cursor_start(sq_pin *p, sq_conn *c, uc_reader *args,
     memcpy(p->params, params.p, (size_t)(params.end - params.p));
     params.end = p->params + (params.end - params.p);
     params.p = p->params;
-    return sq_bind(p->stmt, sqlite3_bind_parameter_count(p->stmt), &params,
-                   e);
+    return sq_bind(p->stmt, sqlite3_bind_parameter_count(p->stmt), &params, e);
 }
 
 /*

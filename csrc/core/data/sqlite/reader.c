@@ -12,7 +12,7 @@
  * that it holds up nobody's reply.
  */
 enum {
-    SLOW_NS = 200000,  /* on its own from here on */
+    SLOW_NS = 200000, /* on its own from here on */
     FLUSH_BYTES = 1 << 18
 };
 
@@ -111,16 +111,15 @@ static void serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
     bool ok;
 
     uc_error_init(&e);
-    atomic_store_explicit(&call->state, UC_CALL_RUNNING,
-                          memory_order_relaxed);
+    atomic_store_explicit(&call->state, UC_CALL_RUNNING, memory_order_relaxed);
     if (call->pin != NULL) {
         ok = sq_pin_call(db, call->pin, call, out, &e);
         call->pin = NULL;
     } else {
         sq_conn_enter(c, call, call->deadline);
-        ok = (c->sampled && atomic_load_explicit(&call->stop,
-                                                 memory_order_relaxed) ==
-                                UC_STOP_NONE &&
+        ok = (c->sampled &&
+              atomic_load_explicit(&call->stop, memory_order_relaxed) ==
+                  UC_STOP_NONE &&
               call->deadline > now) ||
              !sq_call_over(call, &e);
         ok = ok && sq_read_call(c, call, out, &e);
@@ -180,11 +179,11 @@ static void spin(const sq_db *db, int64_t us)
 void *sq_reader_main(void *arg)
 {
     sq_db *db = arg;
-    uc_error e = { 0 };
+    uc_error e = {0};
     uc_call *run[SQ_TAKE];
-    sq_worker self = { .next = NULL };
-    int64_t us = db->opt.spin_us >= 0 ? db->opt.spin_us
-                                      : (uc_cpus() > 1 ? 30 : 0);
+    sq_worker self = {.next = NULL};
+    int64_t us =
+        db->opt.spin_us >= 0 ? db->opt.spin_us : (uc_cpus() > 1 ? 30 : 0);
     sq_conn *c = sq_conn_open(db, SQ_READER, &e);
     uc_buf out;
 

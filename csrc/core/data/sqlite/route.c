@@ -42,9 +42,8 @@ void sq_submit(void *arg, uc_batch *b, unsigned hint)
     atomic_fetch_add(&db->inbox_n, 1);
     if (!(hint & UC_HINT_WRITE) && db->idle_readers > 0)
         uc_cond_signal(&db->readers_cond);
-    else if (db->writer_idle &&
-             (hint & UC_HINT_WRITE || db->state != SQ_OPEN ||
-              db->slow_readers >= db->nreaders))
+    else if (db->writer_idle && (hint & UC_HINT_WRITE || db->state != SQ_OPEN ||
+                                 db->slow_readers >= db->nreaders))
         uc_cond_signal(&db->writer_cond);
     else if (db->idle_readers > 0)
         uc_cond_signal(&db->readers_cond);
@@ -74,7 +73,7 @@ void sq_finish(sq_db *db, uc_call *c)
     sq_sql_unref(db, c->stmt);
     c->stmt = NULL;
     if (c->batch == NULL)
-        return; /* a sync call */
+        return;                  /* a sync call */
     uc__session_ref(c->session); /* p lives with its session */
     uc__call_finish(c);
     leave(db, p, 1);
@@ -155,22 +154,20 @@ void sq_stop_running(sq_db *db, uc_session *s, uint32_t id, int reason)
     }
 }
 
-static void unqueue_from(uc_calls *q, uc_session *s, uint32_t id,
-                         uc_calls *out)
+static void unqueue_from(uc_calls *q, uc_session *s, uint32_t id, uc_calls *out)
 {
-    uc_calls keep = { 0 };
+    uc_calls keep = {0};
     uc_call *c;
 
     while ((c = uc_calls_pop(q)) != NULL)
-        uc_calls_push(c->session == s && (id == 0 || c->id == id) ? out
-                                                                  : &keep,
+        uc_calls_push(c->session == s && (id == 0 || c->id == id) ? out : &keep,
                       c);
     *q = keep;
 }
 
 uc_calls sq_unqueue(sq_db *db, uc_session *s, uint32_t id)
 {
-    uc_calls out = { 0 };
+    uc_calls out = {0};
 
     unqueue_from(&db->reads, s, id, &out);
     unqueue_from(&db->writes, s, id, &out);
@@ -183,8 +180,8 @@ uc_calls sq_unqueue(sq_db *db, uc_session *s, uint32_t id)
     for (uc_call *c = out.head; c != NULL; c = c->next) {
         sq_pin *pin = c->pin;
 
-        if (pin != NULL && pin->busy && atomic_load(&c->state) ==
-                                            UC_CALL_RUNNING) {
+        if (pin != NULL && pin->busy &&
+            atomic_load(&c->state) == UC_CALL_RUNNING) {
             pin->busy = false;
             atomic_store(&c->state, UC_CALL_QUEUED);
             if (pin->queue.head != NULL) {
@@ -218,7 +215,7 @@ static void ready(sq_db *db, uc_call *c)
 void sq_settle(sq_db *db)
 {
     uint64_t done = db->wseq;
-    uc_calls keep = { 0 };
+    uc_calls keep = {0};
     uc_call *c;
     uint32_t before = db->reads.n;
 
@@ -265,7 +262,7 @@ sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e)
 static bool define(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
 {
     uint32_t sid;
-    uc_view sql = { 0 };
+    uc_view sql = {0};
     sq_sql *s = NULL;
 
     if (!uc_read_u32(&c->args, &sid) || sid > UINT16_MAX ||
@@ -323,7 +320,7 @@ static void cancel(sq_db *db, uc_call *c, routed *r)
     sq_stop_running(db, c->session, id, (int)reason);
     uc_unlock(&db->mu);
     while ((q = uc_calls_pop(&out)) != NULL) {
-        uc_error e = { 0 };
+        uc_error e = {0};
 
         atomic_store(&q->stop, (int)reason);
         sq_stopped(q, NULL, &e);
@@ -333,8 +330,8 @@ static void cancel(sq_db *db, uc_call *c, routed *r)
 
 static void describe(uc_buf *out, uint32_t id)
 {
-    static const char *const lanes[] = { "inline", "statement", "read",
-                                         "write", "pin" };
+    static const char *const lanes[] = {"inline", "statement", "read", "write",
+                                        "pin"};
     uint32_t n = 0;
 
     while (uc_op_at(n) != NULL)
@@ -447,7 +444,7 @@ static bool statement_of(sq_peer *p, uc_call *c, uc_error *e)
 static int class_now(sq_db *db, sq_sql *s)
 {
     int cls = atomic_load(&s->cls);
-    uc_error e = { 0 };
+    uc_error e = {0};
 
     if (cls == SQ_UNKNOWN && uc_trylock(&db->wconn_mu)) {
         if (db->writer != NULL && sq_classify(db->writer, s, &e))
@@ -461,8 +458,7 @@ static bool readonly_refused(const sq_peer *p, uc_error *e)
 {
     if (!p->readonly)
         return false;
-    uc_fail(e, UC_SQL_READONLY,
-            "this handle was opened with readonly: true");
+    uc_fail(e, UC_SQL_READONLY, "this handle was opened with readonly: true");
     return true;
 }
 
@@ -607,7 +603,7 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
 
 static void answer_inline(sq_db *db, sq_peer *p, uc_call *c)
 {
-    uc_error e = { 0 };
+    uc_error e = {0};
     uc_buf b;
     size_t at;
 
@@ -662,8 +658,7 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         } else if (c->op->num == UC_OP_close) {
             flush(db, r);
             close_peer(db, p, c);
-        } else if (c->op->num == UC_OP_define ||
-                   c->op->num == UC_OP_undefine) {
+        } else if (c->op->num == UC_OP_define || c->op->num == UC_OP_undefine) {
             define(db, p, c, e);
             sq_finish(db, c);
         } else {
@@ -677,8 +672,7 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         if (c->op->num == UC_OP_health)
             c->deadline = 0;
         if (r->room-- <= 0 && c->op->lane != UC_LANE_PIN) {
-            uc_fail(e, UC_BUSY,
-                    "%lld calls are waiting (option maxQueue)",
+            uc_fail(e, UC_BUSY, "%lld calls are waiting (option maxQueue)",
                     (long long)db->opt.max_queue);
             e->outcome = "not-run";
         } else if (lane(db, p, c, r, e)) {
@@ -695,8 +689,8 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
 
 static void route_batch(sq_db *db, uc_batch *b)
 {
-    routed r = { 0 };
-    uc_error e = { 0 };
+    routed r = {0};
+    uc_error e = {0};
     sq_peer *p = b->session->peer;
     uint32_t promised = b->count;
     uc_session *s = uc__session_ref(b->session);

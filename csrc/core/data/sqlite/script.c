@@ -67,7 +67,7 @@ bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
     bool whole = body != NULL, committed = false, any = false;
     bool inside = sqlite3_get_autocommit(c->h) == 0;
 
-    *done = (sq_run){ 0 };
+    *done = (sq_run){0};
     if (whole)
         p = body;
     while ((p = sq_skip_blank(p, end)) < end) {
@@ -80,8 +80,7 @@ bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
             committed = true;
             break;
         }
-        ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp,
-                         e);
+        ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp, e);
         if (ok && stmt != NULL) {
             if (cls == SQ_ALONE && (any || inside))
                 ok = uc_fail(e, UC_SQL_TRANSACTION,
@@ -119,8 +118,8 @@ bool sq_script_alone(sq_conn *c, const char *sql, size_t len, uc_error *e)
     if (!is_one_of(word, "VACUUM", "PRAGMA"))
         return false;
     if (sq_class_of(c, sq_skip_blank(sql, end),
-                    (size_t)(end - sq_skip_blank(sql, end)), &tail, &stmt,
-                    &cls, &temp, e))
+                    (size_t)(end - sq_skip_blank(sql, end)), &tail, &stmt, &cls,
+                    &temp, e))
         alone = cls == SQ_ALONE && sq_skip_blank(tail, end) == end;
     sqlite3_finalize(stmt);
     return alone;

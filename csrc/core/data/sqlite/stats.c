@@ -45,9 +45,9 @@ static void sum(total *t, const sq_stat *s)
 /* Under mu and sql_mu. */
 static void statement(sq_db *db, const sq_sql *s, uc_buf *out)
 {
-    static const char *const classes[] = { "unknown", "read", "read",
-                                           "write", "alone" };
-    total t = { 0 };
+    static const char *const classes[] = {"unknown", "read", "read", "write",
+                                          "alone"};
+    total t = {0};
 
     for (sq_conn *c = db->conns; c != NULL; c = c->next) {
         if (s->slot < c->nslots && c->slots[s->slot].gen == s->gen &&
@@ -88,7 +88,7 @@ static void statements(sq_db *db, uc_buf *out)
 
 static void wal(sq_db *db, uc_buf *out)
 {
-    static const char *const kinds[] = { "cursor", "snapshot", "backup" };
+    static const char *const kinds[] = {"cursor", "snapshot", "backup"};
     sq_pin *p = sq_pins_oldest(db);
 
     uc_pack_str(out, "wal");

@@ -105,9 +105,8 @@ static bool new_slot(sq_db *db, uint32_t *slot)
         return true;
     }
     if ((db->nslots & (db->nslots - 1)) == 0) {
-        uint32_t *p = uc_realloc(db->free_slots,
-                                 (db->nslots == 0 ? 1 : db->nslots * 2) *
-                                     sizeof *p);
+        uint32_t *p = uc_realloc(
+            db->free_slots, (db->nslots == 0 ? 1 : db->nslots * 2) * sizeof *p);
 
         if (p == NULL)
             return false;
@@ -315,24 +314,37 @@ static bool listed(const char *name, const char *const *list)
 static bool pragma_class(const sq_auth *a, sq_class *cls, uc_error *e)
 {
     /* Take an argument and change nothing. */
-    static const char *const reads[] = {
-        "table_info", "table_xinfo", "table_list", "index_list", "index_info",
-        "index_xinfo", "foreign_key_list", "foreign_key_check",
-        "integrity_check", "quick_check", "function_list", "module_list",
-        "pragma_list", "collation_list", "compile_options", "database_list",
-        "data_version", "freelist_count", "page_count", "stats", NULL
-    };
+    static const char *const reads[] = {"table_info",
+                                        "table_xinfo",
+                                        "table_list",
+                                        "index_list",
+                                        "index_info",
+                                        "index_xinfo",
+                                        "foreign_key_list",
+                                        "foreign_key_check",
+                                        "integrity_check",
+                                        "quick_check",
+                                        "function_list",
+                                        "module_list",
+                                        "pragma_list",
+                                        "collation_list",
+                                        "compile_options",
+                                        "database_list",
+                                        "data_version",
+                                        "freelist_count",
+                                        "page_count",
+                                        "stats",
+                                        NULL};
     /* Live in the file's header: part of a transaction. */
-    static const char *const writes[] = { "user_version", "application_id",
-                                          NULL };
-    static const char *const alone[] = { "journal_mode", "synchronous",
-                                         "wal_checkpoint", "optimize",
-                                         "incremental_vacuum", "auto_vacuum",
-                                         "journal_size_limit", NULL };
+    static const char *const writes[] = {"user_version", "application_id",
+                                         NULL};
+    static const char *const alone[] = {
+        "journal_mode",       "synchronous", "wal_checkpoint",     "optimize",
+        "incremental_vacuum", "auto_vacuum", "journal_size_limit", NULL};
     /* Act without an argument, too. */
-    static const char *const acts[] = { "wal_checkpoint", "optimize",
-                                        "incremental_vacuum", "shrink_memory",
-                                        NULL };
+    static const char *const acts[] = {"wal_checkpoint", "optimize",
+                                       "incremental_vacuum", "shrink_memory",
+                                       NULL};
 
     if (a->pragma_arg && sqlite3_stricmp(a->pragma_name, "journal_mode") == 0 &&
         sqlite3_stricmp(a->pragma_value, "wal") != 0)
@@ -361,7 +373,7 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
                  sqlite3_stmt **stmt, sq_class *cls, bool *makes_temp,
                  uc_error *e)
 {
-    sq_auth auth = { 0 };
+    sq_auth auth = {0};
     const char *end = sql + len;
     char word[16];
     int rc;
@@ -502,7 +514,7 @@ static bool grow_slots(sq_conn *c, uint32_t need)
 sq_slot *sq_slot_get(sq_conn *c, sq_sql *s, uc_error *e)
 {
     sq_slot *slot;
-    sq_slot fresh = { 0 };
+    sq_slot fresh = {0};
 
     if (s->slot < c->nslots) {
         slot = &c->slots[s->slot];
@@ -553,9 +565,8 @@ static unsigned bucket(int64_t ns)
 
 static inline void add(_Atomic uint64_t *p, uint64_t n)
 {
-    atomic_store_explicit(
-        p, atomic_load_explicit(p, memory_order_relaxed) + n,
-        memory_order_relaxed);
+    atomic_store_explicit(p, atomic_load_explicit(p, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 
 /* The middle of a bucket, in ns. */
@@ -575,8 +586,8 @@ void sq_stat_count(sq_slot *slot, uint64_t rows)
     add(&slot->stat->rows, rows);
 }
 
-void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows,
-                 bool ok, uint32_t weight)
+void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows, bool ok,
+                 uint32_t weight)
 {
     sq_stat *st = slot->stat;
     _Atomic uint32_t *h = &st->hist[bucket(ns)];
@@ -592,7 +603,6 @@ void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows,
         h, atomic_load_explicit(h, memory_order_relaxed) + weight,
         memory_order_relaxed);
     /* A running mean over about eight executions. */
-    atomic_store_explicit(&sql->ns,
-                          mean == 0 ? now : mean - mean / 8 + now / 8,
+    atomic_store_explicit(&sql->ns, mean == 0 ? now : mean - mean / 8 + now / 8,
                           memory_order_relaxed);
 }

@@ -57,8 +57,7 @@ void sq_turn_end(void *arg)
 /* Somebody on this very thread has to act before the writer comes free. */
 static bool held_by_this_thread(sq_db *db, sq_peer *p)
 {
-    sq_peer *holder =
-        db->tx_session != NULL ? db->tx_session->peer : NULL;
+    sq_peer *holder = db->tx_session != NULL ? db->tx_session->peer : NULL;
 
     return holder != NULL && db->tx_id != 0 && db->owner == SQ_BY_THREAD &&
            holder->owner == p->owner;
@@ -81,8 +80,7 @@ static bool tx_open_error(uc_error *e)
 
 /* Waits until the session's writes are done and, with own, the writer is
  * ours. */
-static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until,
-                    uc_error *e)
+static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
 {
     bool ok = true;
 
@@ -256,8 +254,7 @@ static bool on_pin(sq_db *db, uc_call *c, uc_buf *out, uc_error *e)
     if (pin == NULL)
         return false;
     if (!free_now)
-        return uc_fail(e, UC_BUSY,
-                       "an async call is under way on this cursor");
+        return uc_fail(e, UC_BUSY, "an async call is under way on this cursor");
     c->pin = pin;
     if (pin->conn != NULL)
         pin->conn->sync = true;
@@ -276,8 +273,7 @@ static bool statement(sq_peer *p, uc_call *c, uc_error *e)
 }
 
 /* Anything but a plain read. */
-static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
-                    uc_error *e)
+static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
 {
     sq_class cls = SQ_WRITE;
     bool ok = true;
@@ -318,9 +314,8 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
                 return;
         }
     }
-    if (!db->memory &&
-        (c->op->lane == UC_LANE_READ ||
-         (c->op->lane == UC_LANE_STMT && cls == SQ_READ))) {
+    if (!db->memory && (c->op->lane == UC_LANE_READ ||
+                        (c->op->lane == UC_LANE_STMT && cls == SQ_READ))) {
         if (writes_pending(db, p) && !acquire(db, p, false, c->deadline, e))
             return;
         if (c->op->num == UC_OP_cursor_open)
@@ -380,11 +375,10 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
         sq_route(db, true);
     p->sync_now = uc_now_coarse();
     if (c->deadline == 0)
-        c->deadline = p->sync_now + (db->opt.timeout_ms > 0
-                                             ? db->opt.timeout_ms
-                                             : INT32_MAX) * UC_MS;
-    atomic_store_explicit(&p->thread, uc_thread_self(),
-                          memory_order_relaxed);
+        c->deadline =
+            p->sync_now +
+            (db->opt.timeout_ms > 0 ? db->opt.timeout_ms : INT32_MAX) * UC_MS;
+    atomic_store_explicit(&p->thread, uc_thread_self(), memory_order_relaxed);
     if ((c->op->lane == UC_LANE_STMT || c->op->num == UC_OP_many) &&
         !statement(p, c, &e)) {
         atomic_store(&p->thread, 0);
@@ -412,7 +406,7 @@ void sq_sync_release(sq_peer *p)
     sq_db *db = p->db;
 
     if (p->sync_tx != 0) {
-        uc_error e = { 0 };
+        uc_error e = {0};
 
         uc_lock(&db->wconn_mu);
         sq_tx_finish(db, false, &e);

@@ -65,14 +65,14 @@ bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     default:
         if (!uc_read_u32(&r, &shape))
             return uc_fail(e, UC_FRAME, "%s takes a shape", call->op->name);
-        return sq_execute(c, call->stmt, call->id, shape, &r,
-                          sq_mode_of(call), out, &done, e);
+        return sq_execute(c, call->stmt, call->id, shape, &r, sq_mode_of(call),
+                          out, &done, e);
     }
 }
 
 static bool is_alone(sq_db *db, uc_call *call, sq_class cls)
 {
-    uc_error ignored = { 0 };
+    uc_error ignored = {0};
     uc_reader r = call->args;
     uc_view sql;
     char *text;
@@ -193,13 +193,12 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         if (sq_step_once(c->savepoint) != SQLITE_OK)
             return sq_fail(c, sqlite3_extended_errcode(c->h), e);
         db->tx_many_open = true;
-        db->tx_many = (sq_run){ 0 };
+        db->tx_many = (sq_run){0};
     }
     if (rows.type == UC_T_NIL)
         ok = uc_fail(e, UC_ABORTED, "the stream of rows was given up");
     else
-        ok = sq_many_rows(c, call->stmt, &r, db->tx_many.rows, &db->tx_many,
-                          e);
+        ok = sq_many_rows(c, call->stmt, &r, db->tx_many.rows, &db->tx_many, e);
     if (!ok) {
         db->tx_many_open = false;
         if (sqlite3_get_autocommit(c->h) == 0) {
@@ -315,7 +314,7 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
     tx_end end = TX_GOING;
     bool stream = db->tx_stream;
     uc_calls left;
-    uc_error e = { 0 };
+    uc_error e = {0};
     uc_call *call;
 
     while (end == TX_GOING) {
@@ -373,10 +372,10 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
     db->tx_session = NULL;
     db->tx_stream = false;
     left = db->tx_calls;
-    db->tx_calls = (uc_calls){ 0 };
+    db->tx_calls = (uc_calls){0};
     uc_unlock(&db->mu);
     while ((call = uc_calls_pop(&left)) != NULL) {
-        uc_error closed = { 0 };
+        uc_error closed = {0};
 
         if (end == TX_EXPIRED)
             uc_fail(&closed, UC_TX_EXPIRED,
@@ -402,8 +401,7 @@ static bool is_stream(uc_call *call)
 
 static bool is_tx(const uc_call *call)
 {
-    return call->op->num == UC_OP_tx_begin ||
-           call->op->num == UC_OP_snap_begin;
+    return call->op->num == UC_OP_tx_begin || call->op->num == UC_OP_snap_begin;
 }
 
 static bool wants_writer_alone(sq_db *db, uc_call *call, sq_class cls)
@@ -464,7 +462,7 @@ static void publish_group(sq_db *db, sq_group *g)
 static void run_group(sq_db *db, sq_worker *self, sq_group *g)
 {
     uc_call *calls[SQ_GROUP];
-    uc_error e = { 0 };
+    uc_error e = {0};
 
     for (uint32_t i = 0; i < g->n; i++)
         calls[i] = g->items[i].call;
@@ -495,10 +493,13 @@ static void run_tx(sq_db *db, sq_worker *self, uc_call *call, uc_buf *out)
 {
     uc_session *s = call->session;
     bool stream = is_stream(call), ok, going;
-    size_t at = uc__reply_open(out);
+    size_t at;
     uint64_t id;
-    uc_error e = { 0 };
+    uc_error e = {0};
 
+    /* A group that did not go out in one piece has left its replies here. */
+    uc_buf_rewind(out, 0);
+    at = uc__reply_open(out);
     sq_worker_hold(db, self, &call, 1);
     sq_conn_enter(db->writer, call, call->deadline);
     ok = !sq_call_over(call, &e) && sq_tx_start(db, &e);
@@ -545,11 +546,11 @@ static void run_alone(sq_db *db, sq_worker *self, uc_call *call, sq_class cls,
                       sq_group *g)
 {
     size_t at;
-    uc_error e = { 0 };
+    uc_error e = {0};
     bool ok;
 
     if (!is_alone(db, call, cls)) { /* slow or large: a group of one */
-        g->items[0] = (sq_item){ .call = call };
+        g->items[0] = (sq_item){.call = call};
         g->n = 1;
         run_group(db, self, g);
         return;
@@ -558,8 +559,7 @@ static void run_alone(sq_db *db, sq_worker *self, uc_call *call, sq_class cls,
     at = uc__reply_open(&g->good);
     sq_worker_hold(db, self, &call, 1);
     sq_conn_enter(db->writer, call, call->deadline);
-    ok = !sq_call_over(call, &e) &&
-         sq_alone(db->writer, call, &g->good, &e);
+    ok = !sq_call_over(call, &e) && sq_alone(db->writer, call, &g->good, &e);
     sq_conn_leave(db->writer);
     sq_worker_hold(db, self, NULL, 0);
     publish_one(db, call, &g->good, at, ok, &e);
@@ -573,7 +573,7 @@ static void run_next(sq_db *db, sq_worker *self, sq_group *g)
 
     g->n = 0;
     while (g->n < SQ_GROUP) {
-        uc_error e = { 0 };
+        uc_error e = {0};
 
         uc_lock(&db->mu);
         call = uc_calls_pop(&db->writes);
@@ -617,7 +617,7 @@ static void run_next(sq_db *db, sq_worker *self, sq_group *g)
                 return;
             break;
         }
-        g->items[g->n++] = (sq_item){ .call = call };
+        g->items[g->n++] = (sq_item){.call = call};
     }
     if (g->n > 0)
         run_group(db, self, g);
@@ -628,7 +628,7 @@ void sq_write_one(sq_db *db, uc_call *call, uc_buf *out)
     static const size_t prefix = 4;
     size_t at = out->len;
     sq_conn *c = db->writer;
-    uc_error e = { 0 };
+    uc_error e = {0};
     sq_class cls;
     sq_group g;
 
@@ -646,7 +646,7 @@ void sq_write_one(sq_db *db, uc_call *call, uc_buf *out)
         return;
     }
     sq_group_init(&g);
-    g.items[0] = (sq_item){ .call = call };
+    g.items[0] = (sq_item){.call = call};
     g.n = 1;
     sq_group_run(db, &g);
     if (g.items[0].failed)
@@ -660,8 +660,8 @@ void sq_write_one(sq_db *db, uc_call *call, uc_buf *out)
 
 void sq_writer_loop(sq_db *db)
 {
-    static const struct timespec others = { 0, 500000 };
-    sq_worker self = { .next = NULL };
+    static const struct timespec others = {0, 500000};
+    sq_worker self = {.next = NULL};
     sq_group g;
 
     sq_group_init(&g);
