@@ -151,7 +151,7 @@ module.exports = (t, open) => {
     const { ops } = require(path.join(root, 'lib', 'ops.js'))
     const { Client } = require(path.join(root, 'lib', 'client.js'))
     t.equal(typeof Client, 'function')
-    const client = [store, store.db, store.client].find((one) => typeof one?.call === 'function')
+    const client = [store.db.client, store.client].find((one) => typeof one?.call === 'function')
     if (client === undefined) return t.comment('the client is not reachable from the store: compared elsewhere')
     const told = await client.call('describe')
     for (const code of told.codes) t.ok(codes[typeof code === 'string' ? code : code[0]], `code ${code}`)

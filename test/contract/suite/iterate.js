@@ -237,6 +237,17 @@ module.exports = (t, open) => {
     await again.return()
   })
 
+  t.test('of a database in memory, over many pages', async (t) => {
+    const { db } = open.at(t, ':memory:')
+    await db.exec('create table t(id integer primary key, a)')
+    await db.many('insert into t(a) values (?)', Array.from({ length: 20000 }, (_, i) => [`row ${i}`]))
+    let n = 0
+    for await (const row of db.iterate('select * from t order by id')) if (row.id !== ++n) return t.ok(false, `row ${n} has id ${row.id}`)
+    t.equal(n, 20000)
+    for await (const row of db.iterate('select * from t')) if (row.id > 2000) break
+    t.equal((await db.get('select count(*) as n from t')).n, 20000, 'after a break it goes on')
+  })
+
   t.test('rows larger than a page', async (t) => {
     const db = await ready(t, {}, 10)
     await db.run("update t set a = replace(hex(zeroblob(50000)), '0', 'é')")

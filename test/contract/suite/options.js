@@ -170,7 +170,7 @@ module.exports = (t, open) => {
   t.test('the target', async (t) => {
     for (const target of [undefined, null, 5, '', {}, 'a\0b', 'postgres://x', 'ipc:///x']) {
       const err = await failure(async () => open.at(t, target).ready)
-      t.match(err.code, /^UC_/, String(target))
+      t.match(err.code, /^UC_/, JSON.stringify(target) ?? 'undefined')
     }
     const file = open.file(t)
     const store = open.at(t, new URL(`file://${file}`))
