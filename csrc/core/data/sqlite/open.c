@@ -294,11 +294,8 @@ static bool leave(sq_db *db, sq_peer *p)
 {
     bool last;
 
+    /* Under both: whoever is the last one frees the db. */
     uc_lock(&registry_mu);
-    last = --db->npeers == 0;
-    if (last)
-        unlist_locked(db);
-    uc_unlock(&registry_mu);
     uc_lock(&db->mu);
     for (sq_peer **q = &db->peers; *q != NULL; q = &(*q)->next) {
         if (*q == p) {
@@ -307,6 +304,10 @@ static bool leave(sq_db *db, sq_peer *p)
         }
     }
     uc_unlock(&db->mu);
+    last = --db->npeers == 0;
+    if (last)
+        unlist_locked(db);
+    uc_unlock(&registry_mu);
     return last;
 }
 
@@ -454,9 +455,11 @@ void sq_abandon(void *arg)
     if (atomic_load(&p->gone))
         return;
     uc_lock(&registry_mu);
-    last = db->npeers == 1;
+    last = db->npeers == 1 && !p->closing;
+    if (last)
+        unlist_locked(db); /* nobody joins a file that is being stopped */
     uc_unlock(&registry_mu);
-    if (last && !p->closing)
+    if (last)
         atomic_store(&db->quit, true);
     uc_lock(&db->mu);
     while (db->state == SQ_OPENING)

@@ -503,6 +503,49 @@ static bool tx_is_open(sq_db *db, const uc_call *c, uc_error *e)
     return uc_fail(e, UC_TX_CLOSED, "the transaction has ended");
 }
 
+static void answer_inline(sq_db *db, sq_peer *p, uc_call *c)
+{
+    uc_error e = {0};
+    uc_buf b;
+    size_t at;
+
+    uc_buf_init(&b, SIZE_MAX);
+    at = uc__reply_open(&b);
+    sq_inline(db, p, c, &b, &e);
+    if (e.code != NULL) {
+        uc_buf_rewind(&b, at + 4);
+        uc_reply_error(&b, c->id, &e);
+    }
+    if (c->id != 0) {
+        uc__reply_close(&b, at, c->id);
+        uc__session_publish(c->session, &b);
+    }
+    uc_buf_fini(&b);
+    sq_finish(db, c);
+}
+
+/* A page of a cursor on :memory:, whose rows are gathered already: there is no
+ * reader's thread to hand it out. */
+static void answer_page(sq_db *db, uc_call *c)
+{
+    uc_error e = {0};
+    uc_buf b;
+    size_t at;
+
+    uc_buf_init(&b, SIZE_MAX);
+    at = uc__reply_open(&b);
+    if (!sq_pin_call(db, c->pin, c, &b, &e)) {
+        uc_buf_rewind(&b, at + 4);
+        uc_reply_error(&b, c->id, &e);
+    }
+    if (c->id != 0) {
+        uc__reply_close(&b, at, c->id);
+        uc__session_publish(c->session, &b);
+    }
+    uc_buf_fini(&b);
+    sq_finish(db, c);
+}
+
 /* Into a lane, or false with *e. */
 static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
 {
@@ -535,8 +578,14 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
         uc_lock(&db->mu);
         c->pin = sq_pin_of(db, c, e);
         ok = c->pin != NULL;
-        if (ok && sq_pin_claim(c->pin, c))
+        if (ok && sq_pin_claim(c->pin, c)) {
+            if (db->memory) {
+                uc_unlock(&db->mu);
+                answer_page(db, c);
+                return true;
+            }
             uc_calls_push(&r->reads, c);
+        }
         uc_unlock(&db->mu);
         return ok;
     }
@@ -601,27 +650,6 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
     return true;
 }
 
-static void answer_inline(sq_db *db, sq_peer *p, uc_call *c)
-{
-    uc_error e = {0};
-    uc_buf b;
-    size_t at;
-
-    uc_buf_init(&b, SIZE_MAX);
-    at = uc__reply_open(&b);
-    sq_inline(db, p, c, &b, &e);
-    if (e.code != NULL) {
-        uc_buf_rewind(&b, at + 4);
-        uc_reply_error(&b, c->id, &e);
-    }
-    if (c->id != 0) {
-        uc__reply_close(&b, at, c->id);
-        uc__session_publish(c->session, &b);
-    }
-    uc_buf_fini(&b);
-    sq_finish(db, c);
-}
-
 /* `close`: answered when nothing else of the session is left. */
 static void close_peer(sq_db *db, sq_peer *p, uc_call *c)
 {
@@ -641,6 +669,7 @@ static void close_peer(sq_db *db, sq_peer *p, uc_call *c)
 
 static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
 {
+    int64_t deadline; /* c may be gone once it is in a lane */
     sq_peer *p = c->session->peer;
 
     if (e->code == NULL && db->state == SQ_FAILED &&
@@ -671,14 +700,14 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
             c->deadline = c->batch->t0 + db->opt.timeout_ms * UC_MS;
         if (c->op->num == UC_OP_health)
             c->deadline = 0;
+        deadline = c->deadline;
         if (r->room-- <= 0 && c->op->lane != UC_LANE_PIN) {
             uc_fail(e, UC_BUSY, "%lld calls are waiting (option maxQueue)",
                     (long long)db->opt.max_queue);
             e->outcome = "not-run";
         } else if (lane(db, p, c, r, e)) {
-            if (c->deadline != 0 &&
-                (r->deadline == 0 || c->deadline < r->deadline))
-                r->deadline = c->deadline;
+            if (deadline != 0 && (r->deadline == 0 || deadline < r->deadline))
+                r->deadline = deadline;
             return;
         }
     }

@@ -133,6 +133,12 @@ bool sq_tx_finish(sq_db *db, bool want, uc_error *e)
         sq_step_once(c->rollback);
         return true;
     }
+    if (db->tx_many_open) {
+        sq_step_once(c->rollback);
+        return uc_fail(e, UC_TX_OPEN,
+                       "rows of many() were still coming at the commit: the "
+                       "transaction was rolled back");
+    }
     c->busy_until = 0;
     rc = sq_step_once(c->commit);
     if (rc == SQLITE_OK)
@@ -228,6 +234,10 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     if (db->tx_dead)
         return uc_fail(e, UC_TX_CLOSED,
                        "an earlier error has rolled the transaction back");
+    if (db->tx_many_open && call->op->num != UC_OP_many)
+        return uc_fail(e, UC_TX_OPEN,
+                       "rows of many() are still coming: await it before "
+                       "anything else of the transaction");
     if (sq_call_over(call, e))
         return false;
     if (!sq_call_class(db, call, &cls, e))
