@@ -114,6 +114,22 @@ t.test('pinned by another process: UC_WAL_FULL, then on again', async (t) => {
   await store.close()
 })
 
+t.test('without anybody reading no write is refused, however fast the cap is reached', async (t) => {
+  for (let round = 0; round < 10; round++) {
+    const { store, db } = await filled(t)
+    const done = []
+    for (let i = 0; i < 4; i++) {
+      done.push(db.many('insert into t(a) values (?)', Array.from({ length: 1500 }, () => ['z'.repeat(2000)])))
+      done.push(db.run("insert into t(a) values ('x')"))
+      if (i % 2) await done.at(-1).catch(() => {})
+    }
+    const codes = (await outcomes(done)).filter((one) => one !== 'fulfilled')
+    if (codes.length > 0) t.ok(false, `round ${round}: ${codes}`)
+    await store.close()
+  }
+  t.ok(true, 'ten rounds')
+})
+
 t.test('one transaction larger than the cap is carried out and reported', async (t) => {
   const { file, store, db } = await filled(t)
   await db.many('insert into t(a) values (?)', Array.from({ length: 3000 }, () => ['z'.repeat(2000)]))
