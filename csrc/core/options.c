@@ -73,6 +73,8 @@ static bool pairs(uc_pair **out, uint32_t *n, const char *key, uc_reader *r,
     uc_value v;
     char digits[24];
 
+    if (*out != NULL)
+        return uc_fail(e, UC_OPTION, "option %s is there twice", key);
     if (!uc_read(r, &v) || v.type != UC_T_MAP || v.n > 1000)
         return uc_fail(e, UC_OPTION, "option %s: expected a map", key);
     if (v.n == 0)
@@ -130,12 +132,10 @@ bool uc_options_read(uc_options *o, uc_view map, uc_error *e)
             if (!level(o, &r, e))
                 return false;
         } else if (uc_view_is(key, "pragmas")) {
-            if (o->pragmas != NULL ||
-                !pairs(&o->pragmas, &o->npragmas, "pragmas", &r, e))
+            if (!pairs(&o->pragmas, &o->npragmas, "pragmas", &r, e))
                 return false;
         } else if (uc_view_is(key, "attach")) {
-            if (o->attach != NULL ||
-                !pairs(&o->attach, &o->nattach, "attach", &r, e))
+            if (!pairs(&o->attach, &o->nattach, "attach", &r, e))
                 return false;
         } else {
             return uc_fail(e, UC_OPTION, "unknown option %.*s",

@@ -1,6 +1,8 @@
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "data/sqlite/rows.h"
@@ -150,6 +152,8 @@ static bool short_decimal(uc_buf *b, double v)
     static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
     uint8_t *p, *end;
 
+    if (v != 0 && fabs(v) < 1e-6)
+        return false; /* takes an exponent */
     for (int k = 0; k <= 8; k++) {
         double r = nearbyint(v * tens[k]);
         uint64_t whole, part;
@@ -179,11 +183,15 @@ static bool short_decimal(uc_buf *b, double v)
     return false;
 }
 
-/* Otherwise the shortest of 15, 16 or 17 digits that reads back the same. */
+/*
+ * Otherwise the shortest of 15, 16 or 17 digits that reads back the same (a
+ * subnormal may need fewer), laid out as ECMAScript's Number::toString does:
+ * 0.000001 and 100000000000000000000, but 1e-7 and 1e+21.
+ */
 static void real(uc_buf *b, double v)
 {
-    char s[32];
-    int n = 0;
+    char s[32], all[20];
+    int n = 0, point;
 
     if (!isfinite(v)) {
         uc_buf_put(b, "null", 4);
@@ -191,17 +199,38 @@ static void real(uc_buf *b, double v)
     }
     if (short_decimal(b, v))
         return;
-    for (int d = 15; d <= 17; d++) {
-        n = snprintf(s, sizeof s, "%.*g", d, v);
-        if (d == 17 || strtod(s, NULL) == v)
+    for (int d = fabs(v) < DBL_MIN ? 0 : 14; d <= 16; d++) {
+        snprintf(s, sizeof s, "%.*e", d, v);
+        if (strtod(s, NULL) == v)
             break;
     }
-    /* A host that has set a locale may print a comma. */
-    for (int i = 0; i < n; i++) {
-        if (s[i] == ',')
-            s[i] = '.';
+    /* The digits alone; a host that has set a locale may print a comma. */
+    for (const char *p = s; *p != 'e'; p++) {
+        if (*p >= '0' && *p <= '9')
+            all[n++] = *p;
     }
-    uc_buf_put(b, s, (size_t)n);
+    while (n > 1 && all[n - 1] == '0')
+        n--;
+    point = 1 + atoi(strchr(s, 'e') + 1);
+    if (v < 0)
+        uc_buf_byte(b, '-');
+    if (point > 21 || point < -5) {
+        uc_buf_put(b, all, 1);
+        if (n > 1) {
+            uc_buf_byte(b, '.');
+            uc_buf_put(b, all + 1, (size_t)n - 1);
+        }
+        snprintf(s, sizeof s, "e%+d", point - 1);
+        uc_buf_put(b, s, strlen(s));
+        return;
+    }
+    if (point <= 0)
+        uc_buf_put(b, "0.000000", (size_t)(2 - point));
+    for (int i = 0; i < n || i < point; i++) {
+        if (i == point && i > 0)
+            uc_buf_byte(b, '.');
+        uc_buf_byte(b, i < n ? (uint8_t)all[i] : '0');
+    }
 }
 
 static void base64(uc_buf *b, const uint8_t *s, size_t n)
