@@ -27,6 +27,9 @@ const { readCall } = require('./options')
 const { UndercroftError, expected } = require('./errors')
 const { listen, unlisten } = require('./abort')
 
+// With at most so many reads in flight, look for their replies for so long.
+const LONE_CALLS = 2
+const LOOK_MS = 0.05
 // A batch leaves at this many calls or bytes even before the turn ends.
 const BATCH_CALLS = 64
 const BATCH_BYTES = 48 * 1024
@@ -59,6 +62,8 @@ class Client {
   #count = 0
   #write = false
   #batch = 1
+  #looking = false
+  #lookUntil = 0
   // A request is being written. What runs then, getters of the parameters, may
   // make calls itself: they wait until it stands in the buffer.
   #writing = false
@@ -352,8 +357,28 @@ class Client {
       this.destroy(err)
       return
     }
+    if (!write && this.#inFlight <= LONE_CALLS) this.#lookSoon()
     // One huge blob must not stay allocated for ever.
     if (w.cap > 16 * WRITER_BYTES) w.adopt(Buffer.allocUnsafeSlow(WRITER_BYTES))
+  }
+
+  // A lone call's reply is there before the kernel can wake this thread for it:
+  // look for a moment before going to sleep. Of many in flight, looking early
+  // would only find a few at a time.
+  #lookSoon () {
+    this.#lookUntil = performance.now() + LOOK_MS
+    if (this.#looking) return
+    this.#looking = true
+    setImmediate(this.#look)
+  }
+
+  #look = () => {
+    this.#looking = false
+    if (this.#state === CLOSED) return
+    this.#inbox.wake()
+    if (this.#inFlight === 0 || this.#inFlight > LONE_CALLS || performance.now() > this.#lookUntil) return
+    this.#looking = true
+    setImmediate(this.#look)
   }
 
   /** Called before a blocking read: its snapshot ends with the turn. */

@@ -34,6 +34,7 @@ const codes = Object.freeze({
   UC_WAL_FULL: { kind: 'full', retryable: true },
   UC_OPTION: { kind: 'usage', retryable: false },
   UC_OPTIONS_CONFLICT: { kind: 'usage', retryable: false },
+  UC_ENGINE: { kind: 'internal', retryable: false },
   UC_FRAME: { kind: 'internal', retryable: false },
   UC_OP: { kind: 'internal', retryable: false },
   UC_MIGRATION_CHANGED: { kind: 'usage', retryable: false },

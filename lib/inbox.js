@@ -13,7 +13,7 @@ const BYTES = 256 * 1024
 const LENGTH_BYTES = 4
 
 // How long decoding may hold the event loop before it yields.
-const BUDGET_MS = 2
+const BUDGET_MS = 1
 // The clock is read after this many bytes of replies.
 const CLOCK_BYTES = 16 * 1024
 

@@ -19,6 +19,7 @@ export type OwnCode =
   | 'UC_OP'
   | 'UC_OPTION'
   | 'UC_OPTIONS_CONFLICT'
+  | 'UC_ENGINE'
   | 'UC_PARAM_COUNT'
   | 'UC_PARAM_NAME'
   | 'UC_PARAM_TYPE'

@@ -135,6 +135,7 @@ struct sq_conn {
     bool utf8;           /* database encoding */
     uint32_t functions;  /* version of db->functions it knows */
     int64_t busy_until;  /* busy handler: gives up then */
+    bool whole;          /* the transaction is one unit, its own savepoint */
     bool contended;      /* the busy handler has waited since last asked */
     sq_auth *auth;       /* set while a statement is classified */
     uc_buf text;         /* scratch of the row encoder */
@@ -220,7 +221,7 @@ typedef enum sq_owner { SQ_FREE, SQ_BY_THREAD, SQ_BY_SYNC } sq_owner;
 typedef struct sq_function sq_function;
 
 /* What a thread has taken from a queue, so that cancel finds it. Under mu. */
-enum { SQ_TAKE = 64, SQ_GROUP = 256 };
+enum { SQ_TAKE = 64, SQ_GROUP = 1024 };
 typedef struct sq_worker {
     struct sq_worker *next;
     uc_call **calls;

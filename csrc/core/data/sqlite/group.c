@@ -13,7 +13,7 @@
 
 static bool bracket(sq_conn *c, sqlite3_stmt *stmt, uc_error *e)
 {
-    int rc = sq_step_once(stmt);
+    int rc = c->whole ? SQLITE_OK : sq_step_once(stmt);
 
     return rc == SQLITE_OK || sq_fail(c, rc, e);
 }
@@ -24,7 +24,11 @@ static bool bracket_end(sq_conn *c, bool ok, uc_error *e)
 {
     if (ok)
         return bracket(c, c->release, e);
-    if (sqlite3_get_autocommit(c->h) == 0) {
+    if (sqlite3_get_autocommit(c->h) != 0)
+        return false;
+    if (c->whole) {
+        sq_step_once(c->rollback);
+    } else {
         sq_step_once(c->rollback_to);
         sq_step_once(c->release);
     }
@@ -411,6 +415,8 @@ void sq_group_run(sq_db *db, sq_group *g)
     bool again;
 
     g->cut = g->n;
+    /* A savepoint makes SQLite keep every page it touches: not for one. */
+    db->writer->whole = g->n == 1;
     for (unsigned tries = 0;; tries++) {
         if (attempt(db, g, &again)) {
             commit(db, g);
@@ -424,13 +430,16 @@ void sq_group_run(sq_db *db, sq_group *g)
         atomic_fetch_add(&db->replays, 1);
         g->cut = g->n;
     }
+    db->writer->whole = false;
     atomic_fetch_add(&db->groups, 1);
     atomic_fetch_add(&db->grouped, g->cut);
 }
 
 void sq_group_init(sq_group *g)
 {
-    memset(g, 0, sizeof *g);
+    g->n = 0; /* the items are written before they are read */
+    g->cut = 0;
+    g->may_cut = false;
     uc_buf_init(&g->good, SIZE_MAX);
     uc_buf_init(&g->bad, SIZE_MAX);
 }

@@ -12,6 +12,7 @@ typedef struct sq_item {
 
 typedef struct sq_group {
     sq_item items[SQ_GROUP];
+    uc_call *calls[SQ_GROUP]; /* the same, for who looks for them */
     uint32_t n;
     uint32_t cut; /* items that ran; the rest goes back to the queue */
     bool may_cut;

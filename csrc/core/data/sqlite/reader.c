@@ -185,6 +185,7 @@ void *sq_reader_main(void *arg)
     int64_t us =
         db->opt.spin_us >= 0 ? db->opt.spin_us : (uc_cpus() > 1 ? 30 : 0);
     sq_conn *c = sq_conn_open(db, SQ_READER, &e);
+    bool worked = false;
     uc_buf out;
 
     uc_buf_init(&out, SIZE_MAX);
@@ -208,7 +209,9 @@ void *sq_reader_main(void *arg)
         }
         uc_unlock(&db->mu);
         if (n == 0) {
-            spin(db, us);
+            if (worked) /* writes are not its business */
+                spin(db, us);
+            worked = false;
             uc_lock(&db->mu);
             if (!db->stop && db->reads.n == 0 &&
                 (db->inbox_head == NULL || db->state == SQ_OPENING)) {
@@ -235,6 +238,7 @@ void *sq_reader_main(void *arg)
                 continue;
             }
         }
+        worked = true;
         run_batch(db, c, run, n, &out);
         uc_lock(&db->mu);
         self.n = 0;

@@ -196,7 +196,8 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     if (!db->tx_many_open) {
         if (token.type != UC_T_NIL)
             return uc_fail(e, UC_TX_CLOSED, "the stream of rows has ended");
-        if (sq_step_once(c->savepoint) != SQLITE_OK)
+        /* A stream's transaction is its own savepoint. */
+        if (!db->tx_stream && sq_step_once(c->savepoint) != SQLITE_OK)
             return sq_fail(c, sqlite3_extended_errcode(c->h), e);
         db->tx_many_open = true;
         db->tx_many = (sq_run){0};
@@ -207,7 +208,7 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         ok = sq_many_rows(c, call->stmt, &r, db->tx_many.rows, &db->tx_many, e);
     if (!ok) {
         db->tx_many_open = false;
-        if (sqlite3_get_autocommit(c->h) == 0) {
+        if (sqlite3_get_autocommit(c->h) == 0 && !db->tx_stream) {
             sq_step_once(c->rollback_to);
             sq_step_once(c->release);
         }
@@ -219,7 +220,7 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         return true;
     }
     db->tx_many_open = false;
-    if (sq_step_once(c->release) != SQLITE_OK)
+    if (!db->tx_stream && sq_step_once(c->release) != SQLITE_OK)
         return sq_fail(c, sqlite3_extended_errcode(c->h), e);
     sq_reply_run(out, call->id, &db->tx_many);
     return true;
@@ -228,6 +229,7 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
 bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
 {
     sq_conn *c = db->writer;
+    int64_t limit = call->deadline;
     sq_class cls;
     bool ok;
 
@@ -249,7 +251,10 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     if (((sq_peer *)call->session->peer)->readonly && cls == SQ_WRITE)
         return uc_fail(e, UC_SQL_READONLY,
                        "this handle was opened with readonly: true");
-    sq_conn_enter(c, call, call->deadline);
+    /* The transaction's own limit holds for what runs in it. */
+    if (db->owner == SQ_BY_THREAD && (limit == 0 || db->tx_until < limit))
+        limit = db->tx_until;
+    sq_conn_enter(c, call, limit);
     switch (call->op->num) {
     case UC_OP_savepoint:
         ok = savepoint(db, call, out, e);
@@ -471,7 +476,7 @@ static void publish_group(sq_db *db, sq_group *g)
 
 static void run_group(sq_db *db, sq_worker *self, sq_group *g)
 {
-    uc_call *calls[SQ_GROUP];
+    uc_call **calls = g->calls;
     uc_error e = {0};
 
     for (uint32_t i = 0; i < g->n; i++)
@@ -575,60 +580,97 @@ static void run_alone(sq_db *db, sq_worker *self, uc_call *call, sq_class cls,
     publish_one(db, call, &g->good, at, ok, &e);
 }
 
+/* What was taken and is not wanted yet, from the i-th on, goes back in front;
+ * the worker keeps what is in g->calls in hand. */
+static void keep(sq_db *db, sq_worker *self, sq_group *g, uint32_t kept,
+                 uc_call **taken, uint32_t i, uint32_t n)
+{
+    uc_lock(&db->mu);
+    while (n > i)
+        uc_calls_push_front(&db->writes, taken[--n]);
+    self->calls = g->calls;
+    self->n = kept;
+    uc_unlock(&db->mu);
+}
+
+/* Out of the hands of the worker, so that nobody finds it there. */
+static void let_go(sq_db *db, uc_call **taken, uint32_t i)
+{
+    uc_lock(&db->mu);
+    taken[i] = NULL;
+    uc_unlock(&db->mu);
+}
+
+/* Whether a call goes on to a group; otherwise it has been answered or sent
+ * elsewhere. *wait: what it names may be what the group is about to create. */
+static bool admit(sq_db *db, uc_call **taken, uint32_t i, bool first,
+                  sq_class *cls, bool *wait)
+{
+    uc_call *call = taken[i];
+    uc_error e = {0};
+
+    *wait = false;
+    if (!sq_call_over(call, &e)) {
+        if (sq_call_class(db, call, cls, &e)) {
+            if (*cls == SQ_READ && call->op->lane == UC_LANE_STMT) {
+                let_go(db, taken, i);
+                sq_forward(db, call);
+                return false;
+            }
+            if (*cls == SQ_WRITER_READ || call->op->lane != UC_LANE_STMT ||
+                !((sq_peer *)call->session->peer)->readonly)
+                return true;
+            uc_fail(&e, UC_SQL_READONLY,
+                    "this handle was opened with readonly: true");
+        } else if (!first) {
+            *wait = true;
+            return false;
+        }
+    }
+    let_go(db, taken, i);
+    sq_refuse(db, call, &e);
+    return false;
+}
+
 /* Takes the next group, or the one call that wants the writer for itself. */
 static void run_next(sq_db *db, sq_worker *self, sq_group *g)
 {
-    uc_call *call;
+    uc_call *taken[SQ_GROUP], *call;
+    uint32_t n = 0, i;
     sq_class cls;
+    bool wait;
 
     g->n = 0;
-    while (g->n < SQ_GROUP) {
-        uc_error e = {0};
-
-        uc_lock(&db->mu);
-        call = uc_calls_pop(&db->writes);
-        if (call != NULL && db->running_first == 0)
-            db->running_first = call->wseq;
-        uc_unlock(&db->mu);
-        if (call == NULL)
-            break;
-        if (sq_call_over(call, &e)) {
-            sq_refuse(db, call, &e);
-            continue;
-        }
-        if (!sq_call_class(db, call, &cls, &e)) {
-            if (g->n == 0) {
-                sq_refuse(db, call, &e);
-                continue;
-            }
-            /* What it names may be what the group is about to create. */
-            push_back(db, call);
-            break;
-        }
-        if (cls == SQ_READ && call->op->lane == UC_LANE_STMT) {
-            sq_forward(db, call);
-            continue;
-        }
-        if (cls != SQ_WRITER_READ && call->op->lane == UC_LANE_STMT &&
-            ((sq_peer *)call->session->peer)->readonly) {
-            uc_fail(&e, UC_SQL_READONLY,
-                    "this handle was opened with readonly: true");
-            sq_refuse(db, call, &e);
+    uc_lock(&db->mu);
+    while (n < SQ_GROUP && (call = uc_calls_pop(&db->writes)) != NULL)
+        taken[n++] = call;
+    if (n > 0 && db->running_first == 0)
+        db->running_first = taken[0]->wseq;
+    self->calls = taken;
+    self->n = n;
+    uc_unlock(&db->mu);
+    for (i = 0; i < n; i++) {
+        call = taken[i];
+        if (!admit(db, taken, i, g->n == 0, &cls, &wait)) {
+            if (wait)
+                break;
             continue;
         }
         if (wants_writer_alone(db, call, cls)) {
             if (g->n > 0)
-                push_back(db, call);
-            else if (is_tx(call) || is_stream(call))
+                break;
+            g->calls[0] = call;
+            keep(db, self, g, 1, taken, i + 1, n);
+            if (is_tx(call) || is_stream(call))
                 run_tx(db, self, call, &g->good);
             else
                 run_alone(db, self, call, cls, g);
-            if (g->n == 0)
-                return;
-            break;
+            return;
         }
+        g->calls[g->n] = call;
         g->items[g->n++] = (sq_item){.call = call};
     }
+    keep(db, self, g, g->n, taken, i, n);
     if (g->n > 0)
         run_group(db, self, g);
 }
