@@ -35,7 +35,7 @@ function parts () {
     check('fuzz', 'each fuzzer for a while', ['make', '-s', '-C', 'test/fuzz', 'fuzz', 'SECONDS=20'], { full: true, if: exists('test/fuzz/Makefile') }),
     check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy'], { full: true }),
     check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, if: exists('bench/index.js') }),
-    javascript({ name: 'pack', about: 'the tarball in an empty folder', alone: true }, runtimes()[0], { full: true })
+    javascript({ name: 'pack', about: 'the tarball in an empty folder', alone: true, timeoutMs: 1_500_000 }, runtimes()[0], { full: true })
   ].filter(Boolean)
 }
 
@@ -84,7 +84,7 @@ function javascript (suite, runtime, options = {}) {
       const files = testFiles(suite.name)
       const before = runtime.kind === 'bun' ? ['--preload', path.join(root, 'test/lite-bun.js')] : []
       return sum(await pool(suite.alone ? 1 : os.availableParallelism(), files, file =>
-        tapOf(file, runtime.exec, [...before, path.join(root, file)], { timeoutMs: 300_000 })))
+        tapOf(file, runtime.exec, [...before, path.join(root, file)], { timeoutMs: suite.timeoutMs || 300_000 })))
     }
   }
 }
