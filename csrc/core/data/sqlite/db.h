@@ -239,6 +239,7 @@ struct sq_db {
 
     uc_mutex route_mu;
     uc_mutex wconn_mu;
+    uc_mutex checkpoint_mu; /* one checkpoint at a time; inside wconn_mu */
     uc_mutex mu;
     uc_cond readers_cond, writer_cond, keeper_cond, owner_cond, open_cond;
 

@@ -156,7 +156,9 @@ static void checkpoint(sq_db *db, bool last)
     if (last || bytes >= 4 * db->opt.wal_checkpoint)
         mode = SQLITE_CHECKPOINT_RESTART;
     db->keeper->busy_until = uc_now() + WAL_RESTART_MS * UC_MS;
+    uc_lock(&db->checkpoint_mu);
     sqlite3_wal_checkpoint_v2(db->keeper->h, NULL, mode, &log, &done);
+    uc_unlock(&db->checkpoint_mu);
     atomic_fetch_add(&db->checkpoints, 1);
     uc_lock(&db->mu);
     db->wal_next = bytes + db->opt.wal_checkpoint;
@@ -170,10 +172,15 @@ bool sq_wal_room(sq_db *db, uc_error *e)
     const char *who = "another process, or a reader that is at work";
 
     while (atomic_load(&db->wal_bytes) >= db->opt.wal_cap) {
+        int rc;
+
+        /* SQLite says busy at once while another checkpoint runs. */
+        uc_lock(&db->checkpoint_mu);
         db->writer->busy_until = uc_now() + WAL_ROOM_MS * UC_MS;
-        if (sqlite3_wal_checkpoint_v2(db->writer->h, NULL,
-                                      SQLITE_CHECKPOINT_TRUNCATE, &log,
-                                      &done) == SQLITE_OK) {
+        rc = sqlite3_wal_checkpoint_v2(db->writer->h, NULL,
+                                       SQLITE_CHECKPOINT_TRUNCATE, &log, &done);
+        uc_unlock(&db->checkpoint_mu);
+        if (rc == SQLITE_OK) {
             atomic_store(&db->wal_bytes, 0);
             break;
         }
@@ -212,7 +219,9 @@ bool sq_checkpoint(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         if (!uc_view_is(name, modes[i].name))
             continue;
         c->busy_until = 0;
+        uc_lock(&c->db->checkpoint_mu);
         rc = sqlite3_wal_checkpoint_v2(c->h, NULL, modes[i].mode, &log, &done);
+        uc_unlock(&c->db->checkpoint_mu);
         if (rc != SQLITE_OK)
             return sq_fail(c, rc, e);
         if (modes[i].mode == SQLITE_CHECKPOINT_TRUNCATE)

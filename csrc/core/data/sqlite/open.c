@@ -62,6 +62,7 @@ static sq_db *db_new(const char *path, uc_options *o)
         return NULL;
     uc_mutex_init(&db->route_mu);
     uc_mutex_init(&db->wconn_mu);
+    uc_mutex_init(&db->checkpoint_mu);
     uc_mutex_init(&db->mu);
     uc_mutex_init(&db->sql_mu);
     uc_cond_init(&db->readers_cond);
@@ -96,6 +97,7 @@ void sq_db_free(sq_db *db)
     uc_options_fini(&db->opt);
     uc_mutex_fini(&db->route_mu);
     uc_mutex_fini(&db->wconn_mu);
+    uc_mutex_fini(&db->checkpoint_mu);
     uc_mutex_fini(&db->mu);
     uc_mutex_fini(&db->sql_mu);
     uc_cond_fini(&db->readers_cond);

@@ -481,8 +481,6 @@ static bool tx_of(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
         if (!uc_read_u64(&a, &c->tx) || c->tx == 0)
             return uc_fail(e, UC_FRAME, "%s takes a transaction's number",
                            c->op->name);
-        if (op == UC_OP_tx_end)
-            p->ending_tx = c->tx;
     } else if (c->snap != 0 && db->memory) {
         c->tx = c->snap;
         c->snap = 0;
@@ -565,6 +563,8 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
         uc_unlock(&db->mu);
         if (!ok)
             return false;
+        if (c->op->num == UC_OP_tx_end)
+            p->ending_tx = c->tx; /* reads from here on wait for its end */
         uc_calls_push(&r->tx, c);
         return true;
     }
