@@ -90,13 +90,17 @@ t.test('errors of the core', async (t) => {
   const err = await caller().catch((err) => err)
   t.ok(err instanceof UndercroftError)
   t.match(err, { code: 'SQLITE_CONSTRAINT_UNIQUE', kind: 'unique', sql: 'insert', column: 'user.name', op: 'run', native: 2067 })
-  t.match(err.stack, /caller/, 'the stack names the awaiting function')
+  // JavaScriptCore has no async stack traces here: that is what `stacks` is for.
+  if (process.versions.bun) t.comment('the awaiting function in the stack: skipped, Bun does not record it')
+  else t.match(err.stack, /caller/, 'the stack names the awaiting function')
 })
 
 t.test('option stacks: captured at the call', async (t) => {
   const { db } = open({ [ops.RUN]: ([, id]) => reply.error(id, { code: 'X', message: 'm' }) }, { stacks: true })
   function caller () {
-    return db.run('insert', ['a'])
+    // Not a tail call, of which JavaScriptCore leaves no frame.
+    const promise = db.run('insert', ['a'])
+    return promise
   }
   const err = await caller().then(null, (err) => err)
   t.match(err.stack, /caller/)
