@@ -180,14 +180,13 @@ void uc__reply_close(uc_buf *b, size_t at, uint32_t id)
         uc_error e = {0};
 
         b->max = b->max < at + 1024 ? at + 1024 : b->max;
-        uc_buf_rewind(b, at);
-        b->len += uc_buf_reserve(b, 4) ? 4 : 0;
+        /* A lost reply is a hang: better to wait for what it takes. */
+        do
+            uc_buf_rewind(b, at);
+        while (!uc_buf_reserve(b, 512));
+        uc__reply_open(b);
         uc_fail(&e, UC_MEMORY, "no memory for the reply");
         uc_reply_error(b, id, &e);
-        if (b->failed) {
-            uc_buf_rewind(b, at);
-            return;
-        }
     }
     n = (uint32_t)(b->len - at - 4);
     b->p[at] = (uint8_t)n;
@@ -232,7 +231,9 @@ size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
         uc_reply_error(out, c.id, &e);
     }
     if (out->failed) {
-        uc_buf_rewind(out, 0);
+        do
+            uc_buf_rewind(out, 0);
+        while (!uc_buf_reserve(out, 512));
         uc_fail(&e, UC_MEMORY, "no memory for the reply");
         uc_reply_error(out, c.id, &e);
     }

@@ -50,6 +50,13 @@ static inline size_t uc__reply_open(uc_buf *b)
     return at;
 }
 
+/* Back to what uc__reply_open left, or should have left: it may have failed. */
+static inline void uc__reply_again(uc_buf *b, size_t at)
+{
+    uc_buf_rewind(b, at);
+    uc__reply_open(b);
+}
+
 /* Closes it: writes the length. If the buffer has failed the reply turns into
  * an error reply. */
 void uc__reply_close(uc_buf *b, size_t at, uint32_t id);

@@ -126,7 +126,7 @@ static void serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
         sq_conn_leave(c);
     }
     if (!ok) {
-        uc_buf_rewind(out, at + 4);
+        uc__reply_again(out, at);
         uc_reply_error(out, call->id, &e);
     }
     if (call->id == 0)

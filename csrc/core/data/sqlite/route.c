@@ -467,7 +467,7 @@ static bool readonly_refused(const sq_peer *p, uc_error *e)
  * those that act on one, by the first argument. A snapshot of :memory:, which
  * has one connection, is a transaction that is rolled back.
  */
-static bool tx_of(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
+static bool tx_of(sq_db *db, uc_call *c, uc_error *e)
 {
     uint8_t op = c->op->num;
     uc_reader a = c->args;
@@ -511,7 +511,7 @@ static void answer_inline(sq_db *db, sq_peer *p, uc_call *c)
     at = uc__reply_open(&b);
     sq_inline(db, p, c, &b, &e);
     if (e.code != NULL) {
-        uc_buf_rewind(&b, at + 4);
+        uc__reply_again(&b, at);
         uc_reply_error(&b, c->id, &e);
     }
     if (c->id != 0) {
@@ -533,7 +533,7 @@ static void answer_page(sq_db *db, uc_call *c)
     uc_buf_init(&b, SIZE_MAX);
     at = uc__reply_open(&b);
     if (!sq_pin_call(db, c->pin, c, &b, &e)) {
-        uc_buf_rewind(&b, at + 4);
+        uc__reply_again(&b, at);
         uc_reply_error(&b, c->id, &e);
     }
     if (c->id != 0) {
@@ -554,7 +554,7 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
         if (!statement_of(p, c, e))
             return false;
     }
-    if (!tx_of(db, p, c, e))
+    if (!tx_of(db, c, e))
         return false;
     if (c->tx != 0) {
         /* The writer serves them while that transaction is open. */

@@ -285,7 +285,7 @@ static void publish_one(sq_db *db, uc_call *call, uc_buf *out, size_t at,
                         bool ok, const uc_error *e)
 {
     if (!ok) {
-        uc_buf_rewind(out, at + 4);
+        uc__reply_again(out, at);
         uc_reply_error(out, call->id, e);
     }
     if (call->id == 0)
