@@ -228,7 +228,7 @@ static bool pragma_allowed(sq_conn *c, const char *name, uc_error *e)
         "synchronous",      "wal_autocheckpoint", "writable_schema",
         "read_uncommitted", "wal_checkpoint",     "incremental_vacuum"};
     sqlite3_stmt *stmt = NULL;
-    bool known = false;
+    int rc;
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         if (sqlite3_stricmp(name, owned[i]) == 0)
@@ -238,15 +238,18 @@ static bool pragma_allowed(sq_conn *c, const char *name, uc_error *e)
                                ? " (option synchronous)"
                                : "");
     }
-    if (sqlite3_prepare_v2(c->h,
-                           "select 1 from pragma_pragma_list where name = "
-                           "lower(?)",
-                           -1, &stmt, NULL) == SQLITE_OK) {
+    rc = sqlite3_prepare_v2(c->h,
+                            "select 1 from pragma_pragma_list where name = "
+                            "lower(?)",
+                            -1, &stmt, NULL);
+    if (rc == SQLITE_OK) {
         sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-        known = sqlite3_step(stmt) == SQLITE_ROW;
+        rc = sqlite3_step(stmt);
     }
     sqlite3_finalize(stmt);
-    return known ||
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return sq_fail(c, rc, e);
+    return rc == SQLITE_ROW ||
            uc_fail(e, UC_OPTION, "option pragmas.%s: SQLite has no such pragma",
                    name);
 }

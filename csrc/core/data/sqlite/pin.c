@@ -368,6 +368,8 @@ static bool page(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
     p->row_ready = *more;
     sq_rows_end(&r, *more ? (uint32_t)p->id : 0);
     out->max = max;
+    if (out->failed && !out->full)
+        return uc_fail(e, UC_MEMORY, "no memory for a page of rows");
     if (out->failed)
         return uc_fail(e, UC_REPLY_TOO_LARGE,
                        "a row is larger than %lld bytes (option "
