@@ -14,9 +14,11 @@
 /* Sanitizers are slow and machines are busy; a hang is longer than both. */
 enum { HANG_MS = 30000 };
 
+char client_note[100];
+
 static _Noreturn void die(const char *why)
 {
-    printf("Bail out! %s\n", why);
+    printf("Bail out! %s (%s)\n", why, client_note);
     fflush(stdout);
     abort();
 }
@@ -557,7 +559,10 @@ const char *client_ask(client *c, int op, const char *fmt, ...)
     va_start(ap, fmt);
     queue(c, id, op, fmt, ap);
     va_end(ap);
-    return client_send(c) ? client_wait(c, id) : "not taken";
+    if (client_send(c))
+        return client_wait(c, id);
+    snprintf(c->code, sizeof c->code, "UC_MEMORY");
+    return "not taken";
 }
 
 const char *client_sync(client *c, int op, const char *fmt, ...)

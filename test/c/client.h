@@ -52,6 +52,9 @@ typedef struct client {
     char message[512];
 } client;
 
+/* What the program is at; shown when it has to give up. */
+extern char client_note[100];
+
 /*
  * Packs values by a format of one letter each:
  *   n nil   b bool (int)   i int   I int64_t   u uint64_t   d double   s char *

@@ -1,0 +1,215 @@
+/*
+ * Allocation number n fails, for n = 1, 2, ... until a whole scenario runs
+ * without reaching n: first those of the core (built with -DUC_TEST_ALLOC),
+ * then SQLite's own. Each call is answered; the first failure is one of
+ * memory; afterwards the file is sound and the store works. LeakSanitizer
+ * looks for what was lost. UC_ALLOC=n starts at n.
+ */
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "common/mem.h"
+#include "tap.h"
+
+#define ask(c, op, ...) step(c, client_ask(c, UC_OP_##op, __VA_ARGS__))
+#define sync(c, op, ...) step(c, client_sync(c, UC_OP_##op, __VA_ARGS__))
+
+static char first[200]; /* the first error of a run */
+
+static const char *step(client *c, const char *text)
+{
+    if (first[0] == '\0' && c->code[0] != '\0')
+        snprintf(first, sizeof first, "%s %.120s", c->code, c->message);
+    return text;
+}
+
+static void scenario(const char *path)
+{
+    client *c = client_open(path, "s i s {s i} s i", "tx_ms", 5000, "pragmas",
+                            "cache_size", -500, "readers", 1);
+    int64_t x;
+
+    if (c == NULL) {
+        strcpy(first, "UC_MEMORY");
+        return;
+    }
+    client_define(c, 1, "insert into t (v) values (?)");
+    client_define(c, 2, "select i, v from t order by i");
+    client_define(c, 300, "select count(*) n from t where v = :v");
+    ask(c, exec, "n s",
+        "create table if not exists t (i integer primary key, v)");
+    ask(c, run, "n i i [s]", 1, 0, "text");
+    ask(c, get, "n i i {s s}", 300, 0, "v", "text");
+    ask(c, all, "n i i n", 2, 0);
+    ask(c, json, "n i i n", 2, 0);
+    ask(c, many, "n i n b [[i][i][i]]", 1, 0, 1, 2, 3);
+    ask(c, batch, "n [[i [i]] [i n]]", 1, 1, 2);
+    ask(c, many, "n i n b [[i]]", 1, 1, 10);
+    x = c->value;
+    if (c->code[0] == '\0')
+        ask(c, many, "n i I b [[i]]", 1, x, 0, 11);
+    ask(c, tx_begin, "n");
+    x = c->value;
+    if (c->code[0] == '\0') {
+        ask(c, run, "{s I} i i [s]", "x", x, 1, 0, "in a transaction");
+        ask(c, savepoint, "n I i i", x, 0, 1);
+        ask(c, savepoint, "n I i i", x, 2, 1);
+        ask(c, tx_end, "n I b", x, 1);
+    }
+    ask(c, cursor_open, "n i i n i", 2, 0, 256);
+    if (c->cursor != 0)
+        ask(c, cursor_next, "n i i", (int)c->cursor, (int)c->shape);
+    ask(c, snap_begin, "n");
+    x = c->value;
+    if (c->code[0] == '\0') {
+        ask(c, get, "{s I} i i {s s}", "s", x, 300, 0, "v", "text");
+        ask(c, snap_end, "n I", x);
+    }
+    sync(c, run, "n i i [s]", 1, 0, "sync");
+    sync(c, all, "n i i n", 2, 0);
+    sync(c, tx_begin, "n");
+    x = c->value;
+    if (c->code[0] == '\0') {
+        sync(c, run, "{s I} i i [s]", "x", x, 1, 0, "s");
+        sync(c, tx_end, "n I b", x, 1);
+    }
+    ask(c, stats, "n");
+    ask(c, describe, "n");
+    ask(c, backup_begin, "n s", scratch_file("alloc-copy.db"));
+    x = c->value;
+    if (c->code[0] == '\0') {
+        ask(c, backup_step, "n I i", x, 1000);
+        ask(c, restore, "n s", scratch_file("alloc-copy.db"));
+    }
+    ask(c, migrate_apply, "n i s s s b", 1, "one", "sum",
+        "create table if not exists m (a)", 0);
+    ask(c, checkpoint, "n s", "truncate");
+    client_ask(c, UC_OP_close, "n");
+    client_destroy(c);
+}
+
+/* ---- SQLite's allocator ---- */
+
+static sqlite3_mem_methods real;
+static _Atomic uint64_t made, fail_at;
+
+static bool refuse(void)
+{
+    return atomic_fetch_add(&made, 1) + 1 == atomic_load(&fail_at);
+}
+
+static void *thin_malloc(int n)
+{
+    return refuse() ? NULL : real.xMalloc(n);
+}
+
+static void *thin_realloc(void *p, int n)
+{
+    return refuse() ? NULL : real.xRealloc(p, n);
+}
+
+static uint64_t sqlite_fail_nth(uint64_t n)
+{
+    uint64_t before = atomic_exchange(&made, 0);
+
+    atomic_store(&fail_at, n);
+    return before;
+}
+
+/* ---- the sweep ---- */
+
+/* A define that finds no memory has no reply: its statement is unknown. A
+ * backup's own code says in its text that it was memory. */
+static bool of_memory(void)
+{
+    return strncmp(first, "UC_MEMORY", 9) == 0 ||
+           strncmp(first, "SQLITE_NOMEM", 12) == 0 ||
+           strncmp(first, "SQLITE_IOERR_NOMEM", 18) == 0 ||
+           strstr(first, "has not been defined") != NULL ||
+           strstr(first, "out of memory") != NULL;
+}
+
+static void remove_files(const char *path)
+{
+    char name[500];
+
+    unlink(path);
+    snprintf(name, sizeof name, "%s-wal", path);
+    unlink(name);
+    snprintf(name, sizeof name, "%s-shm", path);
+    unlink(name);
+}
+
+static bool sound(const char *path)
+{
+    client *c = client_open(path, NULL);
+    bool good;
+
+    client_define(c, 1, "pragma integrity_check");
+    good = strcmp(client_ask(c, UC_OP_get, "n i i n", 1, 0),
+                  "rows integrity_check: 'ok'") == 0;
+    good = good && strncmp(client_ask(c, UC_OP_exec, "n s",
+                                      "create table if not exists after (a); "
+                                      "insert into after values (1)"),
+                           "run", 3) == 0;
+    if (!good)
+        tap_diag("afterwards: %s %s", c->code, c->message);
+    client_close(c);
+    return good;
+}
+
+static void sweep(const char *who, uint64_t (*fail_nth)(uint64_t),
+                  uint64_t every)
+{
+    char path[400], name[200];
+    const char *from = getenv("UC_ALLOC");
+    uint64_t n = from != NULL ? strtoull(from, NULL, 0) : 1;
+    uint64_t runs = 0, other = 0, broken = 0, failed = 0;
+
+    strcpy(path, scratch_file("alloc.db"));
+    for (bool over = false; !over && runs < 3000; runs++) {
+        remove_files(path);
+        snprintf(client_note, sizeof client_note, "%s, allocation %" PRIu64,
+                 who, n);
+        first[0] = '\0';
+        fail_nth(n);
+        scenario(path);
+        over = fail_nth(0) < n;
+        failed += first[0] != '\0';
+        if (first[0] != '\0' && !of_memory()) {
+            other++;
+            tap_diag("%s, allocation %" PRIu64 ": %s", who, n, first);
+        }
+        if (!sound(path)) {
+            broken++;
+            tap_diag("%s, allocation %" PRIu64 ": not sound", who, n);
+        }
+        n += 1 + n / every;
+    }
+    tap_diag("%s: %" PRIu64 " runs, %" PRIu64 " with an error, up to "
+             "allocation %" PRIu64,
+             who, runs, failed, n);
+    snprintf(name, sizeof name, "%s: swept to the end", who);
+    ok(runs > 20 && runs < 3000 && first[0] == '\0', name);
+    snprintf(name, sizeof name, "%s: the first error is one of memory", who);
+    eq_int(other, 0, name);
+    snprintf(name, sizeof name, "%s: the file is sound and works", who);
+    eq_int(broken, 0, name);
+}
+
+int main(void)
+{
+    sqlite3_mem_methods thin;
+
+    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real);
+    thin = real;
+    thin.xMalloc = thin_malloc;
+    thin.xRealloc = thin_realloc;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &thin);
+    sweep("the core", uc_mem_fail_nth, 1000000);
+    sweep("SQLite", sqlite_fail_nth, 25);
+    return tap_end();
+}
