@@ -250,8 +250,8 @@ static int json(void)
 /* The rows that the other contestants make with lib/data.js: users, no id. */
 static void load_entries(int n)
 {
-    sqlite3_stmt *read =
-        prepare("select name, age, city, created_at from user order by id limit ?");
+    sqlite3_stmt *read = prepare(
+        "select name, age, city, created_at from user order by id limit ?");
 
     entries = calloc((size_t)n, sizeof(*entries));
     if (!entries)
@@ -376,8 +376,7 @@ static void open_database(const char *file, const char *synchronous,
 {
     char sql[64];
 
-    if (sqlite3_open_v2(file, &db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+    if (sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK)
         die(file);
     exec("pragma journal_mode = wal");
@@ -412,7 +411,8 @@ int main(int argc, char **argv)
     char line[256];
 
     if (argc != 6) {
-        fprintf(stderr, "usage: limit PROGRAM FILE SYNCHRONOUS CACHE_KIB SCALE\n");
+        fprintf(stderr,
+                "usage: limit PROGRAM FILE SYNCHRONOUS CACHE_KIB SCALE\n");
         return 2;
     }
     for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
@@ -431,7 +431,8 @@ int main(int argc, char **argv)
         const char *ms = strstr(line, "\"ms\":");
 
         if (strstr(line, "\"round\""))
-            printf("{\"ok\":{\"rate\":%.3f}}\n", round_of(p, ms ? atof(ms + 5) : 0));
+            printf("{\"ok\":{\"rate\":%.3f}}\n",
+                   round_of(p, ms ? atof(ms + 5) : 0));
         else
             printf("{\"ok\":{}}\n");
         fflush(stdout);
