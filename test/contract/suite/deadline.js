@@ -172,10 +172,10 @@ module.exports = (t, open) => {
   })
 
   t.test('timeoutMs 0 is no deadline; the handle has a default', async (t) => {
-    const db = await ready(t, { timeoutMs: 100 })
+    const db = await ready(t, { timeoutMs: 400 })
     t.equal((await failure(db.get(endless))).code, 'UC_TIMEOUT', 'the handle\'s')
-    exact(t, await db.get(`${slow(1500000)} select count(*) as n from c`, [], { timeoutMs: 0 }), { n: 1500000 }, 'none')
-    exact(t, await db.get(`${slow(900000)} select count(*) as n from c`, [], { timeoutMs: 20000 }), { n: 900000 }, 'the call\'s')
+    exact(t, await db.get(`${slow(4000000)} select count(*) as n from c`, [], { timeoutMs: 0 }), { n: 4000000 }, 'none')
+    exact(t, await db.get(`${slow(4000000)} select count(*) as n from c`, [], { timeoutMs: 20000 }), { n: 4000000 }, 'the call\'s')
   })
 
   t.test('wrong timeoutMs and signal are refused', async (t) => {

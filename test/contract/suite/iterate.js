@@ -121,11 +121,11 @@ module.exports = (t, open) => {
   })
 
   t.test('a cursor in use does not expire', async (t) => {
-    const db = await ready(t, { transactionTimeoutMs: 200 })
+    const db = await ready(t, { transactionTimeoutMs: 700 })
     let n = 0
     for await (const row of db.iterate(sql)) {
       n = row.id
-      if (n % 2000 === 0) await delay(60)
+      if (n % 2000 === 0) await delay(100)
     }
     t.equal(n, 20000, 'though it lived much longer than the limit')
   })
