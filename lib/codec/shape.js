@@ -18,6 +18,9 @@ const ARRAYS = 1
 
 // Rows of more columns use a loop: generated code this long no longer optimises.
 const MAX_GENERATED = 120
+// The first replies of a list of columns are read by the loop: making code takes
+// longer than that, and V8 keeps it for a while after nobody needs it.
+const SELDOM = 2
 // Decoders are shared by all statements with the same columns.
 const MAX_SHARED = 2000
 const shared = new Map()
@@ -27,12 +30,19 @@ class Columns {
     this.names = names
     this.decoders = [null, null, null, null, null, null, null, null]
     this.ones = [null, null, null, null]
+    this.uses = 0
+  }
+
+  /** False while the columns have been seen too seldom to be worth code. */
+  #worthCode () {
+    return this.uses > SELDOM || ++this.uses > SELDOM
   }
 
   /** The decoder of a single row, as an object. */
   one (ints) {
     const known = this.ones[ints]
     if (known !== null) return known
+    if (!this.#worthCode()) return single(generic(this.names, OBJECTS, cells[ints]))
     const made = generate(this.names, OBJECTS, ints, true)
     this.ones[ints] = made
     return made
@@ -43,6 +53,7 @@ class Columns {
     const i = form * 4 + ints
     const known = this.decoders[i]
     if (known !== null) return known
+    if (this.names.length > 0 && !this.#worthCode()) return generic(this.names, form, cells[ints])
     const made = generate(this.names, form, ints, false)
     this.decoders[i] = made
     return made
@@ -74,19 +85,22 @@ const NO_SHAPE = new Shape(0, new Columns([]))
 
 let mayGenerate = true
 
-function generate (names, form, ints, single) {
+function generate (names, form, ints, isOne) {
   if (names.length === 0) return none
   if (mayGenerate && names.length <= MAX_GENERATED) {
     try {
       // eslint-disable-next-line no-new-func
-      return new Function('cell', 'at', source(names, form, ints, single))(cells[ints], at)
+      return new Function('cell', 'at', source(names, form, ints, isOne))(cells[ints], at)
     } catch (err) {
       if (!(err instanceof EvalError)) throw err
       mayGenerate = false
     }
   }
   const rows = generic(names, form, cells[ints])
-  if (!single) return rows
+  return isOne ? single(rows) : rows
+}
+
+function single (rows) {
   return function one (b, dv, p, s, t) {
     const out = []
     rows(b, dv, p, 1, s, t, out, 0)
@@ -94,7 +108,7 @@ function generate (names, form, ints, single) {
   }
 }
 
-function source (names, form, ints, single) {
+function source (names, form, ints, isOne) {
   const body = names.map((name, i) => read(`v${i}`, name, ints)).join('\n')
   const vars = names.map((name, i) => `v${i}`).join(', ')
   // A duplicate name: the last one wins, and is written once.
@@ -104,7 +118,7 @@ function source (names, form, ints, single) {
     ? `[${vars}]`
     : '{ ' + [...last].map(([name, i]) =>
       `${name === '__proto__' ? '["__proto__"]' : JSON.stringify(name)}: v${i}`).join(', ') + ' }'
-  if (single) {
+  if (isOne) {
     return `'use strict'
 return function one (b, dv, p, s, t) {
   let c = 0, ${vars}
