@@ -237,7 +237,7 @@ size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
         uc_fail(&e, UC_MEMORY, "no memory for the reply");
         uc_reply_error(out, c.id, &e);
     }
-    if (out->len <= cap)
+    if (out->len > 0 && out->len <= cap)
         memcpy(dst, out->p, out->len);
     return out->len;
 }
@@ -247,7 +247,7 @@ size_t uc_sync_take(uc_session *s, uint8_t *dst, size_t cap)
     uc_buf *out = &s->sync_left;
     size_t n = out->len;
 
-    if (n > cap)
+    if (n == 0 || n > cap)
         return n;
     memcpy(dst, out->p, n);
     if (out->cap > 1 << 20)

@@ -343,6 +343,7 @@ static bool page(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
 {
     int ncols, rc = SQLITE_ROW;
     size_t at = out->len, max = out->max;
+    bool any = false;
     sq_rows r;
 
     *more = false;
@@ -358,10 +359,11 @@ static bool page(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
     sq_rows_begin(&r, out, &c->text, id, p->shape, known,
                   (size_t)c->db->opt.page_bytes, true);
     while (rc == SQLITE_ROW && !out->failed) {
-        if (out->len + c->text.len - at >= p->page_bytes) {
+        if (any && out->len + c->text.len - at >= p->page_bytes) {
             *more = true;
             break;
         }
+        any = true; /* however small a page may be, it gets on */
         sq_rows_add(&r, p->stmt, ncols, c->utf8);
         rc = sqlite3_step(p->stmt);
     }
