@@ -1,0 +1,192 @@
+/*
+ * Writes what the fuzzers start from: seeds FUZZER FOLDER [FILE.hex ...]. A
+ * hex file belongs to the fuzzer that its name begins with.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+
+static const char *fuzzer, *folder;
+static int made;
+
+static void save(const char *name, const uint8_t *p, size_t n)
+{
+    char path[600];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    f = fopen(path, "wb");
+    if (f == NULL || fwrite(p, 1, n, f) != n || fclose(f) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static void save_numbered(const uc_buf *b)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "seed-%02d", made++);
+    save(name, b->p, b->len);
+}
+
+/* ---- requests ---- */
+
+static uc_buf input;
+
+static void begin(uint8_t flags)
+{
+    uc_buf_rewind(&input, 0);
+    uc_buf_byte(&input, flags);
+}
+
+#define ADD(how, op, fmt, ...)                                       \
+    do {                                                             \
+        uc_buf_byte(&input, how);                                    \
+        pack(&input, "[i i " fmt "]", UC_OP_##op, 1, ##__VA_ARGS__); \
+    } while (0)
+
+static void requests(uint8_t flags, uint8_t how)
+{
+    begin(flags);
+    ADD(how, ping, "n {s [i d b n]}", "a", -70000, 1.5, 1);
+    ADD(how, health, "n");
+    ADD(how, stats, "n");
+    ADD(how, describe, "n");
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, define, "n i s", 9, "select ?1 a, :b b, 'x' || $c c");
+    ADD(how, get, "n i i {s i s s s x}", 9, 0, "b", 1, "c", "t", "1", "\1",
+        (size_t)1);
+    ADD(how, undefine, "n i", 9);
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, run, "n i i [s]", 1, 0, "text");
+    ADD(how, all, "n i i n", 2, 0);
+    ADD(how, json, "n i i n", 2, 0);
+    ADD(how, get, "n i i [i]", 3, 0, 1);
+    ADD(how, all, "n i i [n]", 5, 0);
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, many, "n i n b [[i][s][n]]", 1, 0, 1, "b");
+    ADD(how, many, "n i n b [[i]]", 1, 1, 1);
+    ADD(how, many, "n i i b [[i]]", 1, 1, 0, 2);
+    ADD(how, batch, "n [[i [i]] [i n]]", 1, 5, 2);
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, exec, "n s",
+        "create table u (a unique, b references t(i)); begin; "
+        "insert into u values (1, 1); commit; insert into u values (1, 2)");
+    ADD(how, exec, "n s",
+        "create temp table q as select * from t; "
+        "create trigger g after insert on t begin "
+        "select raise(rollback, 'no'); end");
+    ADD(how, run, "n i i [i]", 1, 0, 1);
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, tx_begin, "n");
+    ADD(how, run, "{s i} i i [i]", "x", 1, 1, 0, 1);
+    ADD(how, savepoint, "n i i i", 1, 0, 1);
+    ADD(how, cursor_open, "{s i} i i n i", "x", 1, 2, 0, 256);
+    ADD(how, savepoint, "n i i i", 1, 2, 1);
+    ADD(how, tx_end, "n i b", 1, 1);
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, cursor_open, "n i i n i", 2, 0, 1);
+    ADD(how, cursor_next, "n i i", 1, 0);
+    ADD(how, cursor_next, "n i i", 1, 0);
+    ADD(how, cursor_close, "n i", 1);
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, snap_begin, "n");
+    ADD(how, all, "{s i} i i n", "s", 1, 2, 0);
+    ADD(how, cursor_open, "{s i} i i n i", "s", 1, 2, 0, 1);
+    ADD(how, snap_end, "n i", 1);
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, backup_begin, "n s", "nowhere.db");
+    ADD(how, backup_step, "n i i", 1, 1);
+    ADD(how, backup_end, "n i", 1);
+    ADD(how, restore, "n s", "nowhere.db");
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, migrate_apply, "n i s s s b", 1, "one", "sum",
+        "alter table t add column w", 0);
+    ADD(how, checkpoint, "n s", "truncate");
+    ADD(how, cancel, "n i i", 1, 0);
+    ADD(how, all, "{s i} i i n", "t", 1, 2, 0);
+    ADD(how, close, "n");
+    save_numbered(&input);
+}
+
+static void values(void)
+{
+    uc_buf b;
+
+    uc_buf_init(&b, SIZE_MAX);
+    pack(&b, "[n b i I u d s x {s [i]}]", 1, -1, INT64_MIN, UINT64_MAX, 2.5,
+         "gr\xc3\xbcn \xf0\x9f\x98\x80", "\0\xff", (size_t)2, "k", 7);
+    save_numbered(&b);
+    uc_buf_rewind(&b, 0);
+    pack(&b, "{s i s s s {s i s s} s {s s}}", "tx_ms", 5, "synchronous", "full",
+         "pragmas", "cache_size", -5, "x", "y", "attach", "aux", "a.db");
+    save_numbered(&b);
+    free(b.p);
+}
+
+/* ---- what once failed ---- */
+
+static void convert(const char *path)
+{
+    const char *name =
+        strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+    uint8_t bytes[8192];
+    size_t n = 0;
+    int c, high = -1;
+    FILE *f;
+
+    if (strncmp(name, fuzzer, strlen(fuzzer)) != 0)
+        return;
+    f = fopen(path, "r");
+    if (f == NULL) {
+        perror(path);
+        exit(1);
+    }
+    while ((c = getc(f)) != EOF && n < sizeof bytes) {
+        int digit = isdigit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
+
+        if (!isxdigit(c))
+            continue;
+        if (high >= 0)
+            bytes[n++] = (uint8_t)(high << 4 | digit);
+        high = high >= 0 ? -1 : digit;
+    }
+    fclose(f);
+    save(name, bytes, n);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        fprintf(stderr, "usage: seeds FUZZER FOLDER [FILE.hex ...]\n");
+        return 2;
+    }
+    fuzzer = argv[1];
+    folder = argv[2];
+    uc_buf_init(&input, SIZE_MAX);
+    if (strcmp(fuzzer, "fuzz_dispatch") == 0) {
+        for (uint8_t flags = 0; flags < 4; flags++) {
+            requests(flags, 0);
+            requests(flags, 1);
+        }
+    } else {
+        values();
+    }
+    for (int i = 3; i < argc; i++)
+        convert(argv[i]);
+    free(input.p);
+    return 0;
+}
