@@ -63,6 +63,43 @@ module.exports = (t, open) => {
     t.equal((await open.at(t, file).db.get('select count(*) as n from t')).n, 2)
   })
 
+  t.test('close in the turn of a call: what was begun comes to its end', async (t) => {
+    const started = {
+      get: (db) => db.get('select 1'),
+      run: (db) => db.run('insert into t values (1)'),
+      many: (db) => db.many('insert into t values (?)', Array.from({ length: 5000 }, () => [1])),
+      batch: (db) => db.batch([['insert into t values (1)']]),
+      transaction: (db) => db.transaction(async (tx) => {
+        await tx.run('insert into t values (1)')
+        await tx.transaction((inner) => inner.run('insert into t values (1)'))
+      }),
+      snapshot: (db) => db.snapshot((s) => s.get('select 1'))
+    }
+    for (const [name, begin] of Object.entries(started)) {
+      const store = open(t)
+      await store.db.exec('create table t(a)')
+      const start = clock()
+      const call = begin(store.db).then(() => 'done', (err) => err.code)
+      await store.close()
+      t.equal(await call, 'done', name)
+      t.ok(elapsed(start) < 4000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
+    }
+    const long = {
+      iterate: async (db) => { for await (const row of db.iterate(`${slow(20000)} select x from c`)) row.x = 0 },
+      backup: (db) => db.backup(open.file(t)),
+      table: (db) => db.table('t').find()
+    }
+    for (const [name, begin] of Object.entries(long)) {
+      const store = open(t)
+      await store.db.exec('create table t(a)')
+      const start = clock()
+      const call = begin(store.db).then(() => 'done', (err) => err.code)
+      await store.close()
+      t.match(await call, /^(done|UC_CLOSED)$/, `${name}: ends or is told`)
+      t.ok(elapsed(start) < 4000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
+    }
+  })
+
   t.test('close is idempotent and leaves only the database file', async (t) => {
     const file = open.file(t)
     const store = open.at(t, file)
