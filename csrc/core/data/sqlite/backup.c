@@ -98,7 +98,7 @@ static bool start(sq_pin *p, sq_conn *from, uc_call *call, uc_error *e)
     uc_reader r = call->args;
     size_t n;
 
-    if (!path_arg(&r, &p->dest_path, e))
+    if (!path_arg(&r, &p->dest_path, e) || p->dest_path == NULL)
         return false;
     n = strlen(p->dest_path) + 16;
     p->part_path = uc_malloc(n);

@@ -211,7 +211,7 @@ static void real(uc_buf *b, double v)
     }
     while (n > 1 && all[n - 1] == '0')
         n--;
-    point = 1 + atoi(strchr(s, 'e') + 1);
+    point = 1 + (int)strtol(strchr(s, 'e') + 1, NULL, 10);
     if (v < 0)
         uc_buf_byte(b, '-');
     if (point > 21 || point < -5) {
