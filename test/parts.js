@@ -17,7 +17,7 @@ const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
   { name: 'contract', about: 'behaviour, through every door' },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
-  { name: 'life', about: 'closing, exiting, worker threads, collection', alone: true },
+  { name: 'life', about: 'closing, exiting, worker threads, collection' },
   { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }
 ]
 
@@ -26,9 +26,9 @@ function parts () {
     check('lint', 'eslint', [bin('eslint'), '--max-warnings', '0', '.']),
     check('format', 'clang-format agrees with the C sources', [process.execPath, '.ci/clang.js'], { if: has('clang-format') }),
     check('types', 'index.d.ts against its tests', [bin('tsd')], { if: exists('test/types') }),
-    make('c', 'C modules', 'test/c', ['test']),
     ...suites.filter(({ name }) => exists(`test/${name}`)).flatMap(suite =>
       runtimes().map(runtime => javascript(suite, runtime))),
+    make('c', 'C modules', 'test/c', ['test'], { beside: true }),
     check('tour', 'npm start -- --once', ['npm', 'start', '--silent', '--', '--once'], { if: exists('examples/tour.js') }),
     make('c@asan', 'C modules under ASan and UBSan', 'test/c', ['test', 'SAN=address,undefined'], { full: true }),
     make('c@tsan', 'C modules under TSan', 'test/c', ['test', 'SAN=thread'], { full: true }),
@@ -68,6 +68,7 @@ function make (name, about, dir, args, options = {}) {
     name,
     about,
     full: options.full,
+    beside: options.beside,
     run: () => tapOf(name, 'make', ['-s', `-j${os.availableParallelism()}`, '--no-print-directory', '-C', dir, ...args], { timeoutMs: 1_200_000 })
   }
 }

@@ -7,7 +7,8 @@
 //   node test/run.js --list              names and what they are
 //
 // Each part is { name, about, full?, run }: `full` parts belong to the long run
-// only. run() gives { passed, failed, skipped?, report? }: assertions where the
+// only. A part `beside` the others mostly waits for a disk: it starts with the
+// first and is told in its place. run() gives { passed, failed, skipped?, report? }: assertions where the
 // part says how many it made, otherwise 1 for a part that went well.
 
 const { parts } = require('./parts')
@@ -29,8 +30,10 @@ async function main (args) {
     ? args.some(arg => matches(name, arg))
     : isFull || !full)
   const sum = { passed: 0, failed: 0 }
+  const begun = new Map(chosen.filter(part => part.beside && !isFull).map(part => [part, attempt(part)]))
   for (const part of chosen) {
-    const result = await attempt(part)
+    const { result, text } = await (begun.get(part) || attempt(part))
+    console.log(text)
     sum.passed += result.passed
     sum.failed += result.failed
   }
@@ -54,9 +57,8 @@ async function attempt (part) {
   const seconds = ((Date.now() - started) / 1000).toFixed(1)
   const { passed, failed, skipped = 0, report } = result
   const counts = `${passed} passed${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`
-  console.log(`${failed ? 'FAIL' : 'ok  '} ${part.name.padEnd(18)} ${counts} (${seconds} s)`)
-  if (report) console.log(report.trimEnd().replace(/^/gm, '     '))
-  return result
+  const line = `${failed ? 'FAIL' : 'ok  '} ${part.name.padEnd(18)} ${counts} (${seconds} s)`
+  return { result, text: report ? `${line}\n${report.trimEnd().replace(/^/gm, '     ')}` : line }
 }
 
 function leftOut (all) {
