@@ -79,9 +79,18 @@ function ended (client) {
 /** Runs `fn` in a transaction: commits when it returns, rolls back otherwise. */
 async function transaction (client, fn, opts) {
   const limits = read('transaction', fn, opts)
-  const id = await client.call(ops.TX_BEGIN, [], opts)
-  const scope = new Scope('x', id, limits)
+  const begun = client.call(ops.TX_BEGIN, [], opts)
+  // From here on: a handle that is closed in this very turn waits for the end.
   client.enter()
+  try {
+    return await running(client, await begun, limits, fn)
+  } finally {
+    client.leave()
+  }
+}
+
+async function running (client, id, limits, fn) {
+  const scope = new Scope('x', id, limits)
   opened(client)
   try {
     return await within(client, scope, fn, new Transaction(client, scope), {
@@ -90,7 +99,6 @@ async function transaction (client, fn, opts) {
     })
   } finally {
     ended(client)
-    client.leave()
   }
 }
 
@@ -133,11 +141,12 @@ async function nested (client, parent, fn, opts) {
 /** Several reads of one and the same state of the database. */
 async function snapshot (client, fn, opts) {
   const limits = read('snapshot', fn, opts)
-  const id = await client.call(ops.SNAP_BEGIN, [], opts)
-  const scope = new Scope('s', id, limits)
-  const end = () => client.call(ops.SNAP_END, [id], undefined, scope)
+  const begun = client.call(ops.SNAP_BEGIN, [], opts)
   client.enter()
   try {
+    const id = await begun
+    const scope = new Scope('s', id, limits)
+    const end = () => client.call(ops.SNAP_END, [id], undefined, scope)
     return await within(client, scope, fn, new ReadVerbs(client, scope), { commit: end, rollback: end })
   } finally {
     client.leave()
