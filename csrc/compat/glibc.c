@@ -20,13 +20,13 @@
 #endif
 
 /* The function NAME, as a call to NAME@GLIBC_VERSION. */
-#define OLD(type, name, version, params, args)                                 \
-    __asm__(".symver old_" #name "," #name "@GLIBC_" version);                 \
-    extern type old_##name params;                                             \
-    type name params;                                                          \
-    type name params                                                           \
-    {                                                                          \
-        return old_##name args;                                                \
+#define OLD(type, name, version, params, args)                 \
+    __asm__(".symver old_" #name "," #name "@GLIBC_" version); \
+    extern type old_##name params;                             \
+    type name params;                                          \
+    type name params                                           \
+    {                                                          \
+        return old_##name args;                                \
     }
 
 /* ---- threads: moved into libc by 2.32 and 2.34 --------------------------- */
@@ -91,7 +91,8 @@ int fstat64(int fd, void *out)
     return __fxstat64(STAT_VERSION, fd, out);
 }
 
-/* ---- mathematics: no errno since 2.29, which SQLite does not look at ------ */
+/* ---- mathematics: no errno since 2.29, which SQLite does not look at ------
+ */
 
 OLD(double, exp, "2.2.5", (double x), (x))
 OLD(double, log, "2.2.5", (double x), (x))
