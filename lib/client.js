@@ -16,6 +16,7 @@
 //    an async function that throws, made only then, which is how the stack of
 //    the error names the awaiting caller at no cost to the calls that succeed.
 
+const { availableParallelism } = require('node:os')
 const { ops, names, isRead } = require('./ops')
 const { Writer } = require('./codec/encode')
 const { INTEGERS } = require('./codec/cell')
@@ -27,11 +28,14 @@ const { readCall } = require('./options')
 const { UndercroftError, expected } = require('./errors')
 const { listen, unlisten } = require('./abort')
 
-// With at most so many reads in flight, look for their replies for so long.
-const LONE_CALLS = 2
-const LOOK_MS = 0.05
-// A batch leaves at this many calls or bytes even before the turn ends.
-const BATCH_CALLS = 64
+// Looking for replies, see #lookSoon: at most this long, and not at all when
+// replies take longer than that on average, of which the latest counts so much.
+const LOOK_MS = availableParallelism() > 1 ? 0.25 : 0
+const LOOK_MARGIN_MS = 0.02
+const LATENCY_WEIGHT = 1 / 8
+// A batch leaves at this many calls or bytes even before the turn ends: the
+// core is at work on it while the next is written.
+const BATCH_CALLS = 32
 const BATCH_BYTES = 48 * 1024
 const WRITER_BYTES = 64 * 1024
 
@@ -64,6 +68,10 @@ class Client {
   #batch = 1
   #looking = false
   #lookUntil = 0
+  // When the oldest unanswered batch of reads left (0: there is none), and how
+  // long replies have taken, a moving average.
+  #sentAt = 0
+  #latency = 0
   // A request is being written. What runs then, getters of the parameters, may
   // make calls itself: they wait until it stands in the buffer.
   #writing = false
@@ -106,6 +114,7 @@ class Client {
       fail: (call, make) => this.#fail(call, make),
       abandon: (cursor) => this.post(ops.CURSOR_CLOSE, [cursor]),
       broken: (err) => this.destroy(err),
+      arrived: () => this.#answered(),
       drained: () => { if (this.#inFlight === 0) this.#idle() }
     })
   }
@@ -357,16 +366,19 @@ class Client {
       this.destroy(err)
       return
     }
-    if (!write && this.#inFlight <= LONE_CALLS) this.#lookSoon()
+    if (!write && LOOK_MS > 0) this.#lookSoon()
     // One huge blob must not stay allocated for ever.
     if (w.cap > 16 * WRITER_BYTES) w.adopt(Buffer.allocUnsafeSlow(WRITER_BYTES))
   }
 
-  // A lone call's reply is there before the kernel can wake this thread for it:
-  // look for a moment before going to sleep. Of many in flight, looking early
-  // would only find a few at a time.
+  // The replies of quick reads are there before the kernel can wake this thread
+  // for them: look for a moment before going to sleep. Each look is a turn of
+  // the event loop, so nothing else waits meanwhile.
   #lookSoon () {
-    this.#lookUntil = performance.now() + LOOK_MS
+    const now = performance.now()
+    if (this.#sentAt === 0) this.#sentAt = now
+    if (this.#latency > LOOK_MS) return
+    this.#lookUntil = now + Math.min(LOOK_MS, 2 * this.#latency + LOOK_MARGIN_MS)
     if (this.#looking) return
     this.#looking = true
     setImmediate(this.#look)
@@ -376,9 +388,16 @@ class Client {
     this.#looking = false
     if (this.#state === CLOSED) return
     this.#inbox.wake()
-    if (this.#inFlight === 0 || this.#inFlight > LONE_CALLS || performance.now() > this.#lookUntil) return
+    if (this.#inFlight === 0 || performance.now() > this.#lookUntil) return
     this.#looking = true
     setImmediate(this.#look)
+  }
+
+  // Replies have come: those of the oldest batch that was waited for.
+  #answered () {
+    if (this.#sentAt === 0) return
+    this.#latency += (performance.now() - this.#sentAt - this.#latency) * LATENCY_WEIGHT
+    this.#sentAt = 0
   }
 
   /** Called before a blocking read: its snapshot ends with the turn. */

@@ -38,7 +38,7 @@ class Inbox {
    * @param {Call[]} calls by slot
    * @param {object} owner settle(call, value), fail(call, make),
    *   abandon(cursor): it will not be asked for more, broken(err): the session
-   *   cannot be understood, drained(): all is read
+   *   cannot be understood, arrived(): there are replies, drained(): all is read
    */
   constructor (native, calls, owner) {
     this.#native = native
@@ -103,6 +103,7 @@ class Inbox {
     }
     this.#pos = 0
     this.#end = Math.max(n, 0)
+    if (n > 0) this.#owner.arrived()
     return n > 0
   }
 

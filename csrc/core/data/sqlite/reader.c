@@ -13,7 +13,12 @@
  */
 enum {
     SLOW_NS = 200000, /* on its own from here on */
-    FLUSH_BYTES = 1 << 18
+    FLUSH_BYTES = 1 << 18,
+    /* Spinning, see `spin`: */
+    SPIN_US = 200, /* longest, where there are two processors */
+    SPIN_MARGIN_NS = 20000,
+    GAP_MAX_NS = 1000000, /* counts as much as any longer one */
+    GAP_WEIGHT = 8
 };
 
 static bool is_fast(const uc_call *c)
@@ -161,19 +166,48 @@ static bool work_waits(const sq_db *db)
     return atomic_load(&db->reads_n) > 0 || atomic_load(&db->inbox_n) > 0;
 }
 
-/* A wake-up through the kernel takes longer than a point read: look for a
- * while before sleeping, where another processor can bring work meanwhile. */
-static void spin(const sq_db *db, int64_t us)
-{
-    int64_t until;
+/*
+ * A wake-up through the kernel takes longer than many point reads (in a virtual
+ * machine, whose idle processor has to be woken as well, 100 us and more): look
+ * for a while before sleeping, where another processor can bring work
+ * meanwhile. How long is learnt from how long work has been in coming: twice
+ * the average gap between the end of a batch and the arrival of the next, and
+ * not at all where that is beyond the limit.
+ */
+typedef struct spinner {
+    int64_t limit;
+    int64_t gap; /* moving average, ns */
+    int64_t idle_since;
+} spinner;
 
-    if (us <= 0)
+static void spin(const sq_db *db, spinner *s)
+{
+    int64_t most = 2 * s->gap + SPIN_MARGIN_NS;
+
+    s->idle_since = uc_now();
+    if (s->gap > s->limit || s->limit == 0)
         return;
-    until = uc_now() + us * 1000;
-    while (!work_waits(db) && uc_now() < until) {
+    if (most > s->limit)
+        most = s->limit;
+    while (!work_waits(db) && uc_now() - s->idle_since < most) {
         for (int i = 0; i < 20; i++)
             uc_cpu_relax();
     }
+}
+
+/* Work that arrived at `t0` ended the gap. */
+static void spin_learn(spinner *s, int64_t t0)
+{
+    int64_t gap = t0 - s->idle_since;
+
+    if (s->idle_since == 0)
+        return;
+    s->idle_since = 0;
+    if (gap < 0)
+        gap = 0;
+    else if (gap > GAP_MAX_NS)
+        gap = GAP_MAX_NS;
+    s->gap += (gap - s->gap) / GAP_WEIGHT;
 }
 
 void *sq_reader_main(void *arg)
@@ -182,12 +216,15 @@ void *sq_reader_main(void *arg)
     uc_error e = {0};
     uc_call *run[SQ_TAKE];
     sq_worker self = {.next = NULL};
-    int64_t us =
-        db->opt.spin_us >= 0 ? db->opt.spin_us : (uc_cpus() > 1 ? 30 : 0);
+    spinner spins = {0};
     sq_conn *c = sq_conn_open(db, SQ_READER, &e);
     bool worked = false;
     uc_buf out;
 
+    if (db->opt.spin_us >= 0)
+        spins.limit = db->opt.spin_us * 1000;
+    else if (uc_cpus() > 1)
+        spins.limit = SPIN_US * 1000;
     uc_buf_init(&out, SIZE_MAX);
     uc_lock(&db->mu);
     self.next = db->workers;
@@ -210,7 +247,7 @@ void *sq_reader_main(void *arg)
         uc_unlock(&db->mu);
         if (n == 0) {
             if (worked) /* writes are not its business */
-                spin(db, us);
+                spin(db, &spins);
             worked = false;
             uc_lock(&db->mu);
             if (!db->stop && db->reads.n == 0 &&
@@ -239,6 +276,8 @@ void *sq_reader_main(void *arg)
             }
         }
         worked = true;
+        if (run[0]->batch != NULL)
+            spin_learn(&spins, run[0]->batch->t0);
         run_batch(db, c, run, n, &out);
         uc_lock(&db->mu);
         self.n = 0;
