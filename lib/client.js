@@ -33,9 +33,11 @@ const { listen, unlisten } = require('./abort')
 const LOOK_MS = availableParallelism() > 1 ? 0.25 : 0
 const LOOK_MARGIN_MS = 0.02
 const LATENCY_WEIGHT = 1 / 8
-// A batch leaves at this many calls or bytes even before the turn ends: the
-// core is at work on it while the next is written.
-const BATCH_CALLS = 32
+// A batch leaves at this many calls or bytes even before the turn ends. Reads
+// leave early, so that the core is at work on them while more are written;
+// writes that leave together share one commit.
+const BATCH_READS = 32
+const BATCH_CALLS = 64
 const BATCH_BYTES = 48 * 1024
 const WRITER_BYTES = 64 * 1024
 
@@ -522,7 +524,7 @@ class Client {
   #written (op) {
     if (!isRead[op]) this.#write = true
     // A define is followed by its statement: it would only make two batches.
-    if (++this.#count >= BATCH_CALLS && op !== ops.DEFINE) {
+    if (++this.#count >= (this.#write ? BATCH_CALLS : BATCH_READS) && op !== ops.DEFINE) {
       this.flush()
     } else if (!this.#scheduled) {
       this.#scheduled = true
