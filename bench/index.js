@@ -15,6 +15,7 @@ const { runCase, probe, buildFixture, SETTINGS } = require('./lib/run')
 const { rowsOf } = require('./lib/rows')
 const { caseLines } = require('./lib/console')
 const { setup } = require('./lib/setup')
+const { measureDecode, decodeLine } = require('./lib/decode')
 const report = require('./lib/report')
 
 const BUILD = path.join(__dirname, 'build')
@@ -94,6 +95,9 @@ async function measureAll (chosen, args, dir, say) {
       done.push({ name: test.name, runtime: runtime.name, kind: runtime.kind, results })
     }
   }
+  // Part of the whole only: it is about one decision, not about a rival.
+  const decode = args.words.length === 0 ? measureDecode(args.timing) : undefined
+  if (decode) say(decodeLine(decode))
   return {
     date: new Date(started).toISOString(),
     seconds: Math.round((Date.now() - started) / 1000),
@@ -104,7 +108,8 @@ async function measureAll (chosen, args, dir, say) {
     timing: args.timing,
     settings: SETTINGS,
     runtimes: described,
-    cases: done
+    cases: done,
+    decode
   }
 }
 

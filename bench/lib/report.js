@@ -9,6 +9,7 @@ const limits = require('../limits')
 const { rowsOf } = require('./rows')
 const { chart } = require('./chart')
 const { amount, withUnit, times, percent } = require('./format')
+const { decodeLine } = require('./decode')
 
 const BENCH = path.join(__dirname, '..')
 const JSON_FILE = path.join(BENCH, 'results.json')
@@ -96,6 +97,9 @@ function markdown (run, table) {
       'rows in read transactions, inserts in transactions as large as the calls in flight.',
     '',
     ...table.flatMap(part => figures(part)),
+    ...(run.decode
+      ? ['## Reading requests', '', decodeLine(run.decode), '']
+      : []),
     '## What was measured',
     '',
     ...versions(run),
