@@ -8,8 +8,13 @@ const { version } = require('../../package.json')
 
 // One file a command: { name, summary, usage, help, options, run(ctx) }, loaded
 // when it is asked for. `options` is what parseArgs takes; run gets
-// { values, positionals, say, print } and may return an exit code.
+// { values, positionals, say, print } and may return an exit code. A command
+// with `raw` gets { args } unread.
 const commands = {
+  serve: () => require('./commands/serve'),
+  status: () => require('./commands/status'),
+  stats: () => require('./commands/stats'),
+  ping: () => require('./commands/ping'),
   build: () => require('./commands/build')
 }
 
@@ -48,12 +53,13 @@ async function run (name, args) {
     throw new UsageError(`there is no command '${name}'${near ? `: did you mean '${near}'?` : ''}`)
   }
   const command = commands[name]()
-  const { values, positionals } = parse(command, args)
+  const { values, positionals } = command.raw ? { values: {}, positionals: [] } : parse(command, args)
   if (values.help) {
     console.log(describe(command))
     return exitCodes.ok
   }
   const code = await command.run({
+    args,
     values,
     positionals,
     exitCodes,

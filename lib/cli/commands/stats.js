@@ -1,0 +1,66 @@
+'use strict'
+// npx undercroft stats: the counters of one database, the costliest statements first.
+
+const { options, withTarget, pairs, table, bytes } = require('../target')
+
+const SQL_WIDTH = 70
+
+const help = `
+Shows what the database of a daemon has done since it was opened: its statements
+by the time they took in all, with latencies, its queues, and its WAL with whoever
+keeps it from shrinking. --json gives every counter.
+`
+
+async function run (ctx) {
+  const top = Number(ctx.values.top ?? 15)
+  if (!Number.isInteger(top) || top < 1) {
+    ctx.say(`--top is a number of statements, not ${JSON.stringify(ctx.values.top)}`)
+    return ctx.exitCodes.usage
+  }
+  return withTarget(ctx, async (store, opts) => {
+    const stats = await store.db.stats(opts)
+    ctx.print(stats, text(stats, top))
+  })
+}
+
+function text ({ path, queues, connections, writer, wal, statements }, top) {
+  const costly = statements.slice().sort((a, b) => b.totalMs - a.totalMs)
+  const shown = costly.slice(0, top)
+  const parts = [
+    pairs([
+      ['file', path],
+      ['queues', `${queues.reads} reads, ${queues.writes} writes, ${queues.waitingReads} reads behind a write, of at most ${queues.max}`],
+      ['connections', `${connections.readers} readers, ${connections.pinned} of ${connections.maxPinned} for cursors and snapshots`],
+      ['writer', `${writer.calls} calls in ${writer.groups} commits${writer.transactionOpen ? ', a transaction is open' : ''}`],
+      ['WAL', `${bytes(wal.bytes)} now, ${bytes(wal.peakBytes)} at most, of ${bytes(wal.capBytes)}; ${wal.checkpoints} checkpoints` +
+        (wal.pinnedBy ? `; pinned by ${describe(wal.pinnedBy)}` : '')]
+    ])
+  ]
+  if (shown.length > 0) {
+    parts.push(table(
+      ['count', 'errors', 'rows', 'total ms', 'p50 µs', 'p99 µs', 'statement'],
+      shown.map(({ count, errors, rows, totalMs, p50Us, p99Us, sql }) => [
+        count, errors, rows, Math.round(totalMs), number(p50Us), number(p99Us), oneLine(sql)
+      ])))
+  }
+  if (costly.length > shown.length) parts.push(`and ${costly.length - shown.length} more: --top ${costly.length}`)
+  return parts.join('\n\n')
+}
+
+const number = us => typeof us === 'number' ? Number(us.toPrecision(3)) : '–'
+
+const describe = what => typeof what === 'string' ? what : JSON.stringify(what)
+
+function oneLine (sql) {
+  const line = sql.replace(/\s+/g, ' ').trim()
+  return line.length > SQL_WIDTH ? `${line.slice(0, SQL_WIDTH - 1)}…` : line
+}
+
+module.exports = {
+  name: 'stats',
+  summary: 'the counters of a database: statements, queues, WAL',
+  usage: 'stats --target ipc:///… [--db NAME] [--top N]',
+  help,
+  options: { ...options, top: { type: 'string', help: 'how many statements: 15' } },
+  run
+}

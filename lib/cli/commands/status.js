@@ -1,0 +1,34 @@
+'use strict'
+// npx undercroft status: what serves this socket, and is it well?
+
+const { options, withTarget, pairs, bytes, duration } = require('../target')
+
+const help = `
+Shows the process behind the socket, its connections and databases, and whether
+the database answers. Fails when it does not.
+`
+
+async function run (ctx) {
+  return withTarget(ctx, async (store, opts) => {
+    const door = await store.db.client.call('door', [], opts)
+    const health = await store.db.health(opts)
+    ctx.print({ ...door, health }, pairs([
+      ['daemon', `undercroftd ${door.version}, process ${door.pid}, up for ${duration(door.uptime_ms)}`],
+      ['memory', bytes(door.rss_bytes)],
+      ['connections', `${door.connections} now, ${door.accepted} in all, ${door.refused} refused`],
+      ['requests', `${door.requests}: ${bytes(door.bytes_in)} in, ${bytes(door.bytes_out)} out`],
+      ...door.dbs.map(({ name, path }) => ['database', `${name} in ${path}`]),
+      ['health', health.ok ? `ok, SQLite ${health.sqlite}` : 'does not answer']
+    ]))
+    return health.ok ? ctx.exitCodes.ok : ctx.exitCodes.failed
+  })
+}
+
+module.exports = {
+  name: 'status',
+  summary: 'what a daemon is doing, and whether it is well',
+  usage: 'status --target ipc:///… [--db NAME]',
+  help,
+  options,
+  run
+}
