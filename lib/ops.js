@@ -10,6 +10,7 @@ const ops = Object.freeze({
   HEALTH: 4,
   CANCEL: 5,
   CLOSE: 6,
+  HELLO: 7,
   DEFINE: 8,
   UNDEFINE: 9,
   GET: 10,
@@ -32,7 +33,8 @@ const ops = Object.freeze({
   BACKUP_END: 42,
   RESTORE: 43,
   MIGRATE_APPLY: 44,
-  CHECKPOINT: 45
+  CHECKPOINT: 45,
+  DOOR: 52
 })
 
 // Number -> the name the core uses (lower case).
@@ -44,7 +46,7 @@ for (const [name, number] of Object.entries(ops)) names[number] = name.toLowerCa
 const reads = new Set([ops.PING, ops.DESCRIBE, ops.STATS, ops.HEALTH,
   ops.CANCEL, ops.DEFINE, ops.UNDEFINE, ops.GET, ops.ALL, ops.JSON,
   ops.CURSOR_OPEN, ops.CURSOR_NEXT, ops.CURSOR_CLOSE, ops.SNAP_BEGIN,
-  ops.SNAP_END])
+  ops.SNAP_END, ops.HELLO, ops.DOOR])
 
 // isRead[op], an array because the hot path asks it for each call.
 const isRead = names.map((name, op) => reads.has(op))

@@ -176,7 +176,7 @@ napi_value Take(napi_env env, napi_callback_info info)
         return Number(env, 0);
     if (argc < 1 || !View(env, argv[0], &p, &len))
         return TypeError(env, "take(inbox)");
-    n = uc_take(h->session, p, len, &need);
+    n = uc_take(h->session, p, len, 4, &need);
     return Number(env, n > 0 ? int64_t(n) : -int64_t(need));
 }
 

@@ -8,8 +8,6 @@ static const uc_op ops[] = {
 #undef X
 };
 
-enum { LAST_OP = 45 };
-
 /* Position in ops plus one, by number: filled by the compiler. */
 enum {
 #define X(num, name, lo, hi, lane) POS_##name,
@@ -18,7 +16,7 @@ enum {
         OPS
 };
 
-static const uint8_t at[LAST_OP + 1] = {
+static const uint8_t at[] = {
 #define X(num, name, lo, hi, lane) [num] = POS_##name + 1,
     UC_OP_MAP(X)
 #undef X
@@ -26,7 +24,7 @@ static const uint8_t at[LAST_OP + 1] = {
 
 const uc_op *uc_op_find(uint32_t num)
 {
-    return num <= LAST_OP && at[num] != 0 ? &ops[at[num] - 1] : NULL;
+    return num < sizeof at && at[num] != 0 ? &ops[at[num] - 1] : NULL;
 }
 
 const uc_op *uc_op_at(uint32_t i)

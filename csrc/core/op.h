@@ -15,6 +15,8 @@
  *   WRITE   the writer, in the order of arrival
  *   PIN     on the connection that the named cursor, snapshot, transaction or
  *           backup holds
+ * `hello` and `door` are about the way in: a door of its own process answers
+ * them itself, the core for one in its own.
  */
 #define UC_OP_MAP(X)                  \
     X(1, ping, 0, 1, INLINE)          \
@@ -23,6 +25,7 @@
     X(4, health, 0, 0, READ)          \
     X(5, cancel, 2, 2, INLINE)        \
     X(6, close, 0, 0, INLINE)         \
+    X(7, hello, 1, 1, INLINE)         \
     X(8, define, 2, 2, INLINE)        \
     X(9, undefine, 1, 1, INLINE)      \
     X(10, get, 3, 3, STMT)            \
@@ -45,7 +48,8 @@
     X(42, backup_end, 1, 1, PIN)      \
     X(43, restore, 1, 1, WRITE)       \
     X(44, migrate_apply, 5, 5, WRITE) \
-    X(45, checkpoint, 1, 1, WRITE)
+    X(45, checkpoint, 1, 1, WRITE)    \
+    X(52, door, 0, 0, INLINE)
 
 typedef enum uc_lane {
     UC_LANE_INLINE,

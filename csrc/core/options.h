@@ -32,6 +32,8 @@
     X(page_bytes, 32768, 256, 1048576) /* see wire/rows.h */                  \
     X(spin_us, -1, -1, 1000) /* longest spin of a reader, -1: it chooses */   \
     X(timeout_ms, 30000, 0, 2147483647) /* of a call that names none, 0 none  \
+                                         */                                   \
+    X(max_unsent, 0, 0, 1099511627776)  /* see uc_pending; the door's, 0 none \
                                          */
 
 typedef enum uc_sync_level {

@@ -22,6 +22,7 @@ static void drop_chunks(uc_session *s)
         uc_free(c);
     }
     s->tail = NULL;
+    atomic_store(&s->pending, 0);
 }
 
 void uc__session_unref(uc_session *s)
@@ -54,6 +55,7 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
     s->driver = &uc_driver_sqlite;
     uc_buf_init(&s->sync_left, SIZE_MAX);
     ok = uc_options_read(&o, (uc_view){options, options_len}, &e);
+    s->max_unsent = (size_t)o.max_unsent;
     /* A bad option is an answer to every call, like a bad file. */
     s->peer = s->driver->open(s, path, &o, ok ? NULL : &e);
     if (s->peer == NULL) {
@@ -104,6 +106,7 @@ void uc__session_publish(uc_session *s, uc_buf *replies)
     else
         s->head = c;
     s->tail = c;
+    atomic_fetch_add(&s->pending, c->buf.len);
     if (!s->woken) {
         s->woken = true;
         s->wake(s->wake_arg);
@@ -111,54 +114,62 @@ void uc__session_publish(uc_session *s, uc_buf *replies)
     uc_unlock(&s->mu);
 }
 
-static uint32_t frame_len(const uc_chunk *c)
+static size_t frame_len(const uint8_t *p)
 {
-    const uint8_t *p = c->buf.p + c->off;
-
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-           (uint32_t)p[3] << 24;
+    return (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 |
+           (size_t)p[3] << 24;
 }
 
-size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t *need)
+/* Whole replies of one chunk, each with `gap` bytes in front. Returns what was
+ * written to dst and moves the chunk on. */
+static size_t take_chunk(uc_chunk *c, uint8_t *dst, size_t cap, size_t gap)
 {
-    size_t len = 0;
+    size_t len = 0, n = c->buf.len - c->off;
+
+    if (gap == 0 && n <= cap) {
+        memcpy(dst, c->buf.p + c->off, n);
+        c->off += n;
+        return n;
+    }
+    while (c->off < c->buf.len) {
+        const uint8_t *p = c->buf.p + c->off;
+
+        n = 4 + frame_len(p);
+        if (gap > cap - len || n > cap - len - gap)
+            break;
+        memcpy(dst + len + gap, p, n);
+        len += gap + n;
+        c->off += n;
+    }
+    return len;
+}
+
+size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t head,
+               size_t *need)
+{
+    size_t len = 0, gone = 0, gap = head - 4;
     uc_chunk *spent = NULL;
 
     *need = 0;
     uc_lock(&s->mu);
     while (s->head != NULL) {
         uc_chunk *c = s->head;
-        size_t n = c->buf.len - c->off;
+        size_t off = c->off;
 
-        if (n > cap - len) {
-            /* Whole frames only. */
-            n = 0;
-            while (c->off + n < c->buf.len) {
-                const uint8_t *p = c->buf.p + c->off + n;
-                size_t one = 4 + ((size_t)p[0] | (size_t)p[1] << 8 |
-                                  (size_t)p[2] << 16 | (size_t)p[3] << 24);
-
-                if (n + one > cap - len)
-                    break;
-                n += one;
-            }
-        }
-        if (n == 0) {
+        len += take_chunk(c, dst + len, cap - len, gap);
+        gone += c->off - off;
+        if (c->off < c->buf.len) {
             if (len == 0)
-                *need = 4 + (size_t)frame_len(c);
+                *need = head + frame_len(c->buf.p + c->off);
             break;
         }
-        memcpy(dst + len, c->buf.p + c->off, n);
-        len += n;
-        c->off += n;
-        if (c->off < c->buf.len)
-            break;
         s->head = c->next;
         if (s->head == NULL)
             s->tail = NULL;
         c->next = spent;
         spent = c;
     }
+    atomic_fetch_sub(&s->pending, gone);
     if (len == 0 && *need == 0)
         s->woken = false;
     uc_unlock(&s->mu);
@@ -170,6 +181,11 @@ size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t *need)
         uc_free(c);
     }
     return len;
+}
+
+size_t uc_pending(uc_session *s)
+{
+    return atomic_load_explicit(&s->pending, memory_order_relaxed);
 }
 
 void uc__reply_close(uc_buf *b, size_t at, uint32_t id)

@@ -21,11 +21,13 @@ struct uc_session {
     _Atomic uint32_t refs;
     uc_mutex mu; /* a leaf: guards what follows up to `wake_arg` */
     uc_chunk *head, *tail;
-    bool woken; /* the door knows that something waits */
-    bool dead;  /* destroyed: replies are dropped */
+    _Atomic size_t pending; /* bytes in them; written under mu */
+    bool woken;             /* the door knows that something waits */
+    bool dead;              /* destroyed: replies are dropped */
     uc_wake_fn *wake;
     void *wake_arg;
 
+    size_t max_unsent; /* option: more pending than this stops it, 0 none */
     const uc_driver *driver;
     void *peer;       /* the driver's side of this session */
     uc_buf sync_left; /* a sync reply that did not fit */
@@ -39,6 +41,14 @@ void uc__session_unref(uc_session *s);
  * return *replies is empty. Replies of a dead session are dropped.
  */
 void uc__session_publish(uc_session *s, uc_buf *replies);
+
+/* So much waits to be taken that no more replies should be made. */
+static inline bool uc__session_full(const uc_session *s)
+{
+    return s->max_unsent != 0 &&
+           atomic_load_explicit(&s->pending, memory_order_relaxed) >
+               s->max_unsent;
+}
 
 /* Opens a length-prefixed reply in *b; returns where it begins. */
 static inline size_t uc__reply_open(uc_buf *b)

@@ -55,11 +55,19 @@ bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
                unsigned hint);
 
 /*
- * Copies complete replies to dst, each as a u32 (little endian) length and the
- * frame. Returns the bytes written; 0 with *need == 0 when nothing waits, and
- * 0 with *need > 0 when the next reply needs that many bytes.
+ * Copies complete replies to dst, each as `head` bytes (at least 4) and the
+ * frame. The last four bytes of the head are the frame's length, u32 little
+ * endian; those before them are left for the door to fill. Returns the bytes
+ * written; 0 with *need == 0 when nothing waits, and 0 with *need > 0 when the
+ * next reply needs that many bytes.
  */
-size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t *need);
+size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t head,
+               size_t *need);
+
+/* Bytes of replies that wait to be taken, roughly: a length of 4 bytes counts
+ * with each. Any thread. With the option max_unsent, statements are answered
+ * UC_BUSY instead of being run while there are more of them than that. */
+size_t uc_pending(uc_session *s);
 
 /*
  * Runs one request frame on the calling thread, after everything that the
@@ -104,6 +112,10 @@ bool uc_session_function(uc_session *s, const uc_fn_spec *spec,
  * wait for its reply. Idempotent is the caller's business: s is gone.
  */
 void uc_session_destroy(uc_session *s);
+
+/* The version of the frames that this core reads and writes (see op `hello`).
+ */
+enum { UC_PROTOCOL = 1 };
 
 /* Version of the core and of SQLite in it. Static strings. */
 const char *uc_version(void);

@@ -5,6 +5,8 @@ export type OwnCode =
   | 'UC_BUSY'
   | 'UC_CLOSED'
   | 'UC_COLUMN'
+  | 'UC_CONNECT'
+  | 'UC_CONNECTION_LOST'
   | 'UC_CURSORS'
   | 'UC_CURSOR_EXPIRED'
   | 'UC_FRAME'
@@ -14,7 +16,9 @@ export type OwnCode =
   | 'UC_MIGRATION_FILE'
   | 'UC_MIGRATION_MISSING'
   | 'UC_MIGRATION_ORDER'
+  | 'UC_NOT_REPEATED'
   | 'UC_NO_ADDON'
+  | 'UC_NO_DB'
   | 'UC_NO_IPC'
   | 'UC_OP'
   | 'UC_OPTION'
@@ -39,6 +43,7 @@ export type OwnCode =
   | 'UC_TX_OPEN'
   | 'UC_TX_SELF'
   | 'UC_VALUE_RANGE'
+  | 'UC_VERSION'
   | 'UC_WAL_FULL'
 
 /** Our own code, or the engine's extended name, such as SQLITE_CONSTRAINT_UNIQUE. */
@@ -46,7 +51,8 @@ export type ErrorCode = OwnCode | `SQLITE_${string}`
 
 /** The word to branch on; the same over all engines. */
 export type ErrorKind =
-  | 'abort' | 'busy' | 'cant-open' | 'check' | 'closed' | 'constraint' | 'corrupt' | 'foreign-key'
+  | 'abort' | 'busy' | 'cant-open' | 'check' | 'closed' | 'connection' | 'constraint' | 'corrupt'
+  | 'foreign-key'
   | 'full' | 'internal' | 'io' | 'memory' | 'not-found' | 'not-null' | 'permission' | 'readonly'
   | 'schema' | 'syntax' | 'timeout' | 'too-big' | 'unique' | 'usage'
 

@@ -497,7 +497,7 @@ bool client_poll(client *c)
 
     need(&c->inbox, 64);
     for (;;) {
-        n = uc_take(c->session, c->inbox.p, c->inbox.cap, &wants);
+        n = uc_take(c->session, c->inbox.p, c->inbox.cap, 4, &wants);
         if (n == 0 && wants == 0)
             return c->replies != NULL;
         if (n == 0)

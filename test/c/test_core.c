@@ -205,7 +205,7 @@ static void bad_frames(const char *path)
     client *c = client_open(path, NULL);
     uint32_t id;
 
-    eq_str(client_ask(c, 7, "n"), "error UC_OP not-run", "an unknown op");
+    eq_str(client_ask(c, 17, "n"), "error UC_OP not-run", "an unknown op");
     eq_str(client_ask(c, 1000, "n"), "error UC_OP not-run",
            "one beyond the table");
     eq_str(ask(c, get, "n"), "error UC_FRAME not-run", "too few arguments");

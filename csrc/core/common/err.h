@@ -11,35 +11,40 @@
  * own codes (SQLITE_*) pass through beside these. lib/errors.js mirrors the
  * list and a test compares it with what `describe` answers.
  */
-#define UC_CODE_MAP(X)                      \
-    X(UC_TIMEOUT, "timeout", true)          \
-    X(UC_ABORTED, "abort", false)           \
-    X(UC_BUSY, "busy", true)                \
-    X(UC_CLOSED, "closed", false)           \
-    X(UC_SQL_EMPTY, "usage", false)         \
-    X(UC_SQL_MULTI, "usage", false)         \
-    X(UC_SQL_TRANSACTION, "usage", false)   \
-    X(UC_SQL_CONNECTION, "usage", false)    \
-    X(UC_SQL_READONLY, "readonly", false)   \
-    X(UC_PARAM_COUNT, "usage", false)       \
-    X(UC_PARAM_NAME, "usage", false)        \
-    X(UC_PARAM_TYPE, "usage", false)        \
-    X(UC_REPLY_TOO_LARGE, "too-big", false) \
-    X(UC_TX_EXPIRED, "timeout", true)       \
-    X(UC_TX_CLOSED, "closed", false)        \
-    X(UC_TX_OPEN, "busy", true)             \
-    X(UC_CURSOR_EXPIRED, "timeout", true)   \
-    X(UC_CURSORS, "busy", true)             \
-    X(UC_WAL_FULL, "full", true)            \
-    X(UC_OPTION, "usage", false)            \
-    X(UC_OPTIONS_CONFLICT, "usage", false)  \
-    X(UC_ENGINE, "internal", false)         \
-    X(UC_FRAME, "usage", false)             \
-    X(UC_OP, "usage", false)                \
-    X(UC_MIGRATION_FILE, "usage", false)    \
-    X(UC_MIGRATION_ORDER, "usage", false)   \
-    X(UC_BACKUP, "io", false)               \
-    X(UC_MEMORY, "memory", true)            \
+#define UC_CODE_MAP(X)                         \
+    X(UC_TIMEOUT, "timeout", true)             \
+    X(UC_ABORTED, "abort", false)              \
+    X(UC_BUSY, "busy", true)                   \
+    X(UC_CLOSED, "closed", false)              \
+    X(UC_SQL_EMPTY, "usage", false)            \
+    X(UC_SQL_MULTI, "usage", false)            \
+    X(UC_SQL_TRANSACTION, "usage", false)      \
+    X(UC_SQL_CONNECTION, "usage", false)       \
+    X(UC_SQL_READONLY, "readonly", false)      \
+    X(UC_PARAM_COUNT, "usage", false)          \
+    X(UC_PARAM_NAME, "usage", false)           \
+    X(UC_PARAM_TYPE, "usage", false)           \
+    X(UC_REPLY_TOO_LARGE, "too-big", false)    \
+    X(UC_TX_EXPIRED, "timeout", true)          \
+    X(UC_TX_CLOSED, "closed", false)           \
+    X(UC_TX_OPEN, "busy", true)                \
+    X(UC_CURSOR_EXPIRED, "timeout", true)      \
+    X(UC_CURSORS, "busy", true)                \
+    X(UC_WAL_FULL, "full", true)               \
+    X(UC_OPTION, "usage", false)               \
+    X(UC_OPTIONS_CONFLICT, "usage", false)     \
+    X(UC_ENGINE, "internal", false)            \
+    X(UC_FRAME, "usage", false)                \
+    X(UC_OP, "usage", false)                   \
+    X(UC_MIGRATION_FILE, "usage", false)       \
+    X(UC_MIGRATION_ORDER, "usage", false)      \
+    X(UC_BACKUP, "io", false)                  \
+    X(UC_NOT_REPEATED, "usage", false)         \
+    X(UC_VERSION, "usage", false)              \
+    X(UC_NO_DB, "usage", false)                \
+    X(UC_CONNECT, "connection", true)          \
+    X(UC_CONNECTION_LOST, "connection", false) \
+    X(UC_MEMORY, "memory", true)               \
     X(UC_INTERNAL, "internal", false)
 
 typedef enum uc_code {

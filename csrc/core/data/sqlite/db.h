@@ -406,6 +406,18 @@ bool sq_script_alone(sq_conn *c, const char *sql, size_t len, uc_error *e);
 void sq_submit(void *peer, uc_batch *b, unsigned hint);
 /* Routes all that has come in. wait: also when another thread is at it. */
 void sq_route(sq_db *db, bool wait);
+
+/* ---- inline.c ---- */
+/* Answers one of the inline ops; out is NULL for those without a reply. */
+void sq_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e);
+sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e);
+
+/* ---- calls.c ---- */
+/* What it has to wait for is done. Under mu. */
+static inline bool sq_may_run(const sq_db *db, const uc_call *c)
+{
+    return c->after <= db->wdone && c->after_tx <= db->ended_tx;
+}
 /* Under mu: recomputes wdone and lets parked reads go. */
 void sq_settle(sq_db *db);
 /* A call is over: publishes nothing. Takes and releases mu when the session
@@ -428,9 +440,9 @@ void sq_worker_hold(sq_db *db, sq_worker *w, uc_call **calls, uint32_t n);
 bool sq_call_over(uc_call *c, uc_error *e);
 /* Hands a read to the readers, or parks it; takes mu. */
 void sq_forward(sq_db *db, uc_call *c);
-/* Answers one of the inline ops. */
-void sq_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e);
-sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e);
+/* The op `cancel`. fresh: n queues of calls that are in no queue of the db
+ * yet, where it may be as well. Takes mu. */
+void sq_cancel(sq_db *db, uc_call *c, uc_calls *const *fresh, uint32_t n);
 
 /* ---- reader.c, pin.c ---- */
 void *sq_reader_main(void *db);

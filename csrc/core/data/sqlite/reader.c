@@ -125,7 +125,7 @@ static void serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
         ok = (c->sampled &&
               atomic_load_explicit(&call->stop, memory_order_relaxed) ==
                   UC_STOP_NONE &&
-              call->deadline > now) ||
+              call->deadline > now && !uc__session_full(call->session)) ||
              !sq_call_over(call, &e);
         ok = ok && sq_read_call(c, call, out, &e);
         sq_conn_leave(c);

@@ -1,9 +1,10 @@
-#include <stdio.h>
-#include <string.h>
-
-#include "common/mem.h"
 #include "data/sqlite/db.h"
 #include "wire/writer.h"
+
+/*
+ * From the inbox into the lanes: who runs a call is decided here, in the order
+ * of arrival.
+ */
 
 /* A batch for a session whose file is closed. */
 static void batch_closed(uc_batch *b)
@@ -53,343 +54,12 @@ void sq_submit(void *arg, uc_batch *b, unsigned hint)
         sq_route(db, true);
 }
 
-/* Takes n off a peer's calls under way; what was the last of a closing one
- * lets it close. */
-static void leave(sq_db *db, sq_peer *p, uint32_t n)
-{
-    if (atomic_fetch_sub(&p->live, n) > n && !p->closing)
-        return;
-    uc_lock(&db->mu);
-    if (p->closing && p->close_call != NULL && atomic_load(&p->live) == 1)
-        sq_peer_settle(db, p);
-    else
-        uc_unlock(&db->mu);
-}
-
-void sq_finish(sq_db *db, uc_call *c)
-{
-    sq_peer *p = c->session->peer;
-
-    sq_sql_unref(db, c->stmt);
-    c->stmt = NULL;
-    if (c->batch == NULL)
-        return;                  /* a sync call */
-    uc__session_ref(c->session); /* p lives with its session */
-    uc__call_finish(c);
-    leave(db, p, 1);
-    uc__session_unref(p->session);
-}
-
-void sq_finish_all(sq_db *db, uc_call **calls, uint32_t n)
-{
-    for (uint32_t i = 0, k; i < n; i += k) {
-        uc_batch *b = calls[i]->batch;
-        uc_session *s = calls[i]->session;
-
-        for (k = 0; i + k < n && calls[i + k]->batch == b; k++)
-            sq_sql_unref(db, calls[i + k]->stmt);
-        uc__session_ref(s); /* the peer lives with its session */
-        uc__batch_finish(b, k);
-        leave(db, s->peer, k);
-        uc__session_unref(s);
-    }
-}
-
-void sq_refuse(sq_db *db, uc_call *c, const uc_error *e)
-{
-    uc_buf b;
-
-    if (c->id != 0) {
-        size_t at;
-
-        uc_buf_init(&b, SIZE_MAX);
-        at = uc__reply_open(&b);
-        uc_reply_error(&b, c->id, e);
-        uc__reply_close(&b, at, c->id);
-        uc__session_publish(c->session, &b);
-        uc_buf_fini(&b);
-    }
-    sq_finish(db, c);
-}
-
-void sq_stopped(uc_call *c, const char *outcome, uc_error *e)
-{
-    if (atomic_load(&c->stop) == UC_STOP_ABORT)
-        uc_fail(e, UC_ABORTED, "the call was aborted");
-    else
-        uc_fail(e, UC_TIMEOUT, "the call's deadline passed");
-    e->outcome = outcome != NULL ? outcome : "not-run";
-}
-
-bool sq_call_over(uc_call *c, uc_error *e)
-{
-    int none = UC_STOP_NONE;
-
-    if (c->deadline != 0 && uc_now_coarse() >= c->deadline)
-        atomic_compare_exchange_strong(&c->stop, &none, UC_STOP_TIMEOUT);
-    if (atomic_load(&c->stop) == UC_STOP_NONE)
-        return false;
-    sq_stopped(c, NULL, e);
-    return true;
-}
-
-void sq_worker_hold(sq_db *db, sq_worker *w, uc_call **calls, uint32_t n)
-{
-    uc_lock(&db->mu);
-    w->calls = calls;
-    w->n = n;
-    uc_unlock(&db->mu);
-}
-
-void sq_stop_running(sq_db *db, uc_session *s, uint32_t id, int reason)
-{
-    for (sq_worker *w = db->workers; w != NULL; w = w->next) {
-        for (uint32_t i = 0; i < w->n; i++) {
-            uc_call *c = w->calls[i];
-            int none = UC_STOP_NONE;
-
-            if (c != NULL && c->session == s && (id == 0 || c->id == id))
-                atomic_compare_exchange_strong(&c->stop, &none, reason);
-        }
-    }
-}
-
-static void unqueue_from(uc_calls *q, uc_session *s, uint32_t id, uc_calls *out)
-{
-    uc_calls keep = {0};
-    uc_call *c;
-
-    while ((c = uc_calls_pop(q)) != NULL)
-        uc_calls_push(c->session == s && (id == 0 || c->id == id) ? out : &keep,
-                      c);
-    *q = keep;
-}
-
-uc_calls sq_unqueue(sq_db *db, uc_session *s, uint32_t id)
-{
-    uc_calls out = {0};
-
-    unqueue_from(&db->reads, s, id, &out);
-    unqueue_from(&db->writes, s, id, &out);
-    unqueue_from(&db->parked, s, id, &out);
-    unqueue_from(&db->tx_calls, s, id, &out);
-    for (sq_pin *p = db->pins; p != NULL; p = p->next)
-        unqueue_from(&p->queue, s, id, &out);
-    atomic_store(&db->reads_n, db->reads.n);
-    /* A call taken off the read queue that had claimed a pin lets it go. */
-    for (uc_call *c = out.head; c != NULL; c = c->next) {
-        sq_pin *pin = c->pin;
-
-        if (pin != NULL && pin->busy &&
-            atomic_load(&c->state) == UC_CALL_RUNNING) {
-            pin->busy = false;
-            atomic_store(&c->state, UC_CALL_QUEUED);
-            if (pin->queue.head != NULL) {
-                uc_call *nextc = uc_calls_pop(&pin->queue);
-
-                pin->busy = true;
-                atomic_store(&nextc->state, UC_CALL_RUNNING);
-                uc_calls_push(&db->reads, nextc);
-            }
-        }
-    }
-    atomic_store(&db->reads_n, db->reads.n);
-    sq_settle(db);
-    return out;
-}
-
-static bool may_run(const sq_db *db, const uc_call *c)
-{
-    return c->after <= db->wdone && c->after_tx <= db->ended_tx;
-}
-
-/* A read is ready: queue it, behind its pin if it has one. Under mu. */
-static void ready(sq_db *db, uc_call *c)
-{
-    if (c->pin != NULL && !sq_pin_claim(c->pin, c))
-        return;
-    uc_calls_push(&db->reads, c);
-    atomic_store(&db->reads_n, db->reads.n);
-}
-
-void sq_settle(sq_db *db)
-{
-    uint64_t done = db->wseq;
-    uc_calls keep = {0};
-    uc_call *c;
-    uint32_t before = db->reads.n;
-
-    if (db->writes.head != NULL)
-        done = db->writes.head->wseq - 1;
-    if (db->running_first != 0 && db->running_first - 1 < done)
-        done = db->running_first - 1;
-    if (done > db->wdone)
-        db->wdone = done;
-    while ((c = uc_calls_pop(&db->parked)) != NULL) {
-        if (may_run(db, c))
-            ready(db, c);
-        else
-            uc_calls_push(&keep, c);
-    }
-    db->parked = keep;
-    if (db->reads.n > before && db->idle_readers > 0)
-        uc_cond_broadcast(&db->readers_cond);
-    uc_cond_broadcast(&db->owner_cond);
-}
-
-void sq_forward(sq_db *db, uc_call *c)
-{
-    uc_lock(&db->mu);
-    if (may_run(db, c)) {
-        ready(db, c);
-        if (db->idle_readers > 0)
-            uc_cond_signal(&db->readers_cond);
-    } else {
-        uc_calls_push(&db->parked, c);
-    }
-    uc_unlock(&db->mu);
-}
-
-sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e)
-{
-    if (sid >= p->nsids || p->sids[sid] == NULL) {
-        uc_fail(e, UC_FRAME, "statement %u has not been defined", sid);
-        return NULL;
-    }
-    return p->sids[sid];
-}
-
-static bool define(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
-{
-    uint32_t sid;
-    uc_view sql = {0};
-    sq_sql *s = NULL;
-
-    if (!uc_read_u32(&c->args, &sid) || sid > UINT16_MAX ||
-        (c->op->num == UC_OP_define && !uc_read_str(&c->args, &sql)))
-        return uc_fail(e, UC_FRAME, "define takes a number and a text");
-    if (sid >= p->nsids) {
-        uint32_t n = p->nsids > 0 ? p->nsids : 64;
-        sq_sql **sids;
-
-        while (n <= sid)
-            n *= 2;
-        sids = uc_realloc(p->sids, n * sizeof *sids);
-        if (sids == NULL)
-            return uc_fail(e, UC_MEMORY, "no memory for a statement");
-        memset(sids + p->nsids, 0, (n - p->nsids) * sizeof *sids);
-        p->sids = sids;
-        p->nsids = n;
-    }
-    if (c->op->num == UC_OP_define) {
-        s = sq_sql_get(db, (const char *)sql.p, sql.len);
-        if (s == NULL)
-            return uc_fail(e, UC_MEMORY, "no memory for a statement");
-    }
-    sq_sql_unref(db, p->sids[sid]);
-    p->sids[sid] = s;
-    return true;
-}
-
 /* What has been routed of one batch and is not in the queues yet. */
 typedef struct routed {
     uc_calls reads, parked, writes, tx;
     int64_t deadline; /* the earliest, 0 none */
     int64_t room;     /* calls that the queues still take */
 } routed;
-
-/* r: calls of the same batch; NULL when there are none. */
-static void cancel(sq_db *db, uc_call *c, routed *r)
-{
-    uint32_t id, reason;
-    uc_calls out;
-    uc_call *q;
-
-    if (!uc_read_u32(&c->args, &id) || !uc_read_u32(&c->args, &reason) ||
-        id == 0)
-        return;
-    reason = reason == 1 ? UC_STOP_TIMEOUT : UC_STOP_ABORT;
-    uc_lock(&db->mu);
-    out = sq_unqueue(db, c->session, id);
-    if (r != NULL) {
-        unqueue_from(&r->reads, c->session, id, &out);
-        unqueue_from(&r->parked, c->session, id, &out);
-        unqueue_from(&r->writes, c->session, id, &out);
-        unqueue_from(&r->tx, c->session, id, &out);
-    }
-    sq_stop_running(db, c->session, id, (int)reason);
-    uc_unlock(&db->mu);
-    while ((q = uc_calls_pop(&out)) != NULL) {
-        uc_error e = {0};
-
-        atomic_store(&q->stop, (int)reason);
-        sq_stopped(q, NULL, &e);
-        sq_refuse(db, q, &e);
-    }
-}
-
-static void describe(uc_buf *out, uint32_t id)
-{
-    static const char *const lanes[] = {"inline", "statement", "read", "write",
-                                        "pin"};
-    uint32_t n = 0;
-
-    while (uc_op_at(n) != NULL)
-        n++;
-    uc_reply_begin(out, id, UC_REPLY_VALUE, 3);
-    uc_pack_map(out, 4);
-    uc_pack_str(out, "version");
-    uc_pack_str(out, uc_version());
-    uc_pack_str(out, "sqlite");
-    uc_pack_str(out, sqlite3_libversion());
-    uc_pack_str(out, "ops");
-    uc_pack_array(out, n);
-    for (uint32_t i = 0; i < n; i++) {
-        const uc_op *op = uc_op_at(i);
-
-        uc_pack_array(out, 3);
-        uc_pack_uint(out, op->num);
-        uc_pack_str(out, op->name);
-        uc_pack_str(out, lanes[op->lane]);
-    }
-    uc_pack_str(out, "codes");
-    uc_pack_array(out, UC_CODE_COUNT);
-    for (int i = 0; i < UC_CODE_COUNT; i++) {
-        uc_pack_array(out, 2);
-        uc_pack_str(out, uc_code_name((uc_code)i));
-        uc_pack_str(out, uc_code_kind((uc_code)i));
-    }
-}
-
-void sq_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
-{
-    e->code = NULL;
-    switch (c->op->num) {
-    case UC_OP_ping:
-        uc_reply_begin(out, c->id, UC_REPLY_VALUE, 3);
-        if (c->nargs == 0)
-            uc_pack_nil(out);
-        else
-            uc_buf_put(out, c->args.p, (size_t)(c->args.end - c->args.p));
-        break;
-    case UC_OP_describe:
-        describe(out, c->id);
-        break;
-    case UC_OP_stats:
-        sq_stats(db, c->id, out);
-        break;
-    case UC_OP_cancel:
-        cancel(db, c, NULL);
-        break;
-    case UC_OP_define:
-    case UC_OP_undefine:
-        define(db, p, c, e);
-        break;
-    default:
-        uc_fail(e, UC_INTERNAL, "operation %s is not inline", c->op->name);
-        break;
-    }
-}
 
 static void flush(sq_db *db, routed *r)
 {
@@ -633,7 +303,7 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
         c->after_tx = p->ending_tx;
         if (c->after > 0 || c->after_tx > 0) {
             uc_lock(&db->mu);
-            ok = may_run(db, c);
+            ok = sq_may_run(db, c);
             uc_unlock(&db->mu);
             if (!ok) {
                 uc_calls_push(&r->parked, c);
@@ -682,13 +352,16 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         uc_fail(e, UC_CLOSED, "the store is closed");
     if (e->code == NULL && c->op->lane == UC_LANE_INLINE) {
         if (c->op->num == UC_OP_cancel) {
-            cancel(db, c, r);
+            uc_calls *const fresh[] = {&r->reads, &r->parked, &r->writes,
+                                       &r->tx};
+
+            sq_cancel(db, c, fresh, 4);
             sq_finish(db, c);
         } else if (c->op->num == UC_OP_close) {
             flush(db, r);
             close_peer(db, p, c);
         } else if (c->op->num == UC_OP_define || c->op->num == UC_OP_undefine) {
-            define(db, p, c, e);
+            sq_inline(db, p, c, NULL, e);
             sq_finish(db, c);
         } else {
             answer_inline(db, p, c);

@@ -1,0 +1,136 @@
+/*
+ * What a door to another process asks of the core besides frames: heads of its
+ * own size in front of replies, a bound on what waits to be taken, and answers
+ * about the protocol.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "tap.h"
+
+#define ask(c, op, ...) client_ask(c, UC_OP_##op, __VA_ARGS__)
+#define put(c, op, ...) client_put(c, UC_OP_##op, __VA_ARGS__)
+#define sync(c, op, ...) client_sync(c, UC_OP_##op, __VA_ARGS__)
+
+static bool starts(const char *s, const char *with)
+{
+    return strncmp(s, with, strlen(with)) == 0;
+}
+
+static uint32_t le32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+           (uint32_t)p[3] << 24;
+}
+
+static void heads(void)
+{
+    enum { HEAD = 13, PINGS = 5 };
+    client *c = client_open(scratch_file("door.db"), NULL);
+    uint8_t dst[4096], mark[HEAD - 4];
+    size_t need, n, at = 0, one;
+    unsigned frames = 0;
+    bool right = true;
+
+    ask(c, ping, "n");
+    eq_int(uc_pending(c->session), 0, "nothing waits");
+    for (int i = 0; i < PINGS; i++)
+        put(c, ping, "n s", "pong");
+    client_send(c);
+    uc_sync(c->session, (const uint8_t *)"\x93\x01\x01\xc0", 4, dst, 64);
+    /* [id, 0, "pong"]: 1 + 5 + 1 + 5 */
+    eq_int(uc_pending(c->session), PINGS * (4 + 12), "five replies wait");
+    eq_int(uc_take(c->session, dst, HEAD + 11, HEAD, &need), 0,
+           "a byte too little for one of them");
+    eq_int(need, HEAD + 12, "says how much it needs");
+    memset(dst, 0xee, sizeof dst);
+    memset(mark, 0xee, sizeof mark);
+    one = HEAD + 12;
+    n = uc_take(c->session, dst, 2 * one + 20, HEAD, &need);
+    eq_int(n, 2 * one, "whole replies only");
+    eq_int(uc_pending(c->session), 3 * (4 + 12), "three are left");
+    n += uc_take(c->session, dst + n, sizeof dst - n, HEAD, &need);
+    for (; at < n; at += one, frames++) {
+        right = right && memcmp(dst + at, mark, sizeof mark) == 0 &&
+                le32(dst + at + HEAD - 4) == 12 && dst[at + HEAD] == 0x93;
+    }
+    eq_int(frames, PINGS, "all five");
+    ok(right, "each behind a head whose front is left alone");
+    eq_int(uc_pending(c->session), 0, "nothing waits any more");
+    eq_int(uc_take(c->session, dst, sizeof dst, HEAD, &need) + need, 0,
+           "nothing to take");
+    client_close(c);
+}
+
+static void unsent(void)
+{
+    client *c = client_open(scratch_file("door.db"), "s i", "max_unsent", 4096);
+    client *d = client_open(scratch_file("door.db"), NULL);
+    uint32_t big, get, run, part, end;
+    int64_t x;
+
+    ask(c, exec, "n s", "create table u (v)");
+    client_define(c, 1, "select hex(zeroblob(4000)) v");
+    client_define(c, 2, "insert into u values (?)");
+    client_define(d, 1, "select count(*) n from u");
+    ask(c, tx_begin, "n");
+    x = c->value;
+    big = put(c, get, "n i i n", 1, 0);
+    client_send(c);
+    while (uc_pending(c->session) < 4096)
+        usleep(1000);
+    get = put(c, get, "n i i n", 1, 0);
+    part = put(c, run, "{s I} i i [i]", "x", x, 2, 0, 1);
+    client_send(c);
+    end = put(c, tx_end, "n I b", x, 1);
+    run = put(c, run, "n i i [i]", 2, 0, 1);
+    client_send(c);
+    eq_str(ask(d, get, "n i i n", 1, 0), "rows n: 0", "another session reads");
+    usleep(100000); /* what is to be refused is refused */
+    ok(starts(client_wait(c, big), "rows v: '0000"), "a large reply");
+    eq_str(client_wait(c, get), "error UC_BUSY not-run",
+           "a read while it waits to be taken is not run");
+    eq_str(client_wait(c, part), "error UC_BUSY not-run",
+           "nor a write in a transaction");
+    eq_str(client_wait(c, end), "value null", "which ends all the same");
+    client_wait(c, run); /* before or after the replies were taken */
+    ok(starts(ask(c, get, "n i i n", 1, 0), "rows v: '0000"),
+       "and once they are taken all is well");
+    eq_str(ask(c, run, "n i i [i]", 2, 0, 3), "run 1 1", "for writes, too");
+    client_close(d);
+    client_close(c);
+}
+
+static void about(void)
+{
+    client *c = client_open(scratch_file("door.db"), NULL);
+
+    eq_str(ask(c, door, "n"), "value {'door' 'addon'}", "the door");
+    ok(starts(ask(c, hello, "n {s [i i] s s s [{ }]}", "v", 1, 3, "client", "t",
+                  "later"),
+              "value {'v' 1 'server' 'undercroft/"),
+       "hello answers with the version that both speak");
+    ok(starts(ask(c, hello, "n { }"), "value {'v' 1 "),
+       "one without a version");
+    eq_str(ask(c, hello, "n {s [i i]}", "v", 2, 3), "error UC_VERSION",
+           "a client that is too new");
+    ok(strstr(c->message, "update the core") != NULL, "says what to update");
+    eq_str(ask(c, hello, "n {s [i i]}", "v", 0, 0), "error UC_VERSION",
+           "one that is too old");
+    ok(strstr(c->message, "update the client") != NULL, "says so");
+    eq_str(ask(c, hello, "n {s i}", "v", 1), "error UC_FRAME",
+           "a version that is no range");
+    eq_str(ask(c, hello, "n i", 1), "error UC_FRAME", "no map");
+    ok(starts(sync(c, hello, "n {s [i i]}", "v", 1, 1), "value {'v' 1"),
+       "as a sync call");
+    client_close(c);
+}
+
+int main(void)
+{
+    heads();
+    unsent();
+    about();
+    return tap_end();
+}
