@@ -168,11 +168,14 @@ class Client {
       let integers = this.#integers
       let timeoutMs = -1
       let signal = null
+      let once = null
       if (opts !== undefined || (scope !== null && scope.limited)) {
-        const o = readCall(opts, integers)
+        const o = readCall(opts, integers, false, op === ops.RUN)
         integers = o.integers
         timeoutMs = o.timeoutMs
         signal = o.signal
+        once = o.once
+        if (once !== null && scope !== null) throw notInScope()
         if (scope !== null && scope.limited) {
           timeoutMs = scope.timeLeft(timeoutMs)
           if (signal === null) signal = scope.signal
@@ -184,10 +187,10 @@ class Client {
       const shape = prepared.shape
       call = this.#take()
       this.#writing = true
-      if (timeoutMs < 0 && scope === null) {
+      if (timeoutMs < 0 && scope === null && once === null) {
         w.query(op, call.id, prepared.sid, shape.id, params)
       } else {
-        w.head(6, op, call.id, timeoutMs, scope)
+        w.head(6, op, call.id, timeoutMs, scope, once)
         w.statement(prepared.sid, shape.id)
         w.params(params)
       }
@@ -268,9 +271,10 @@ class Client {
     let start = w.pos
     let call = null
     try {
-      const o = readCall(opts, this.#integers)
+      const o = readCall(opts, this.#integers, false, op === ops.MANY || op === ops.BATCH)
       let { timeoutMs, signal } = o
-      const { integers } = o
+      const { integers, once } = o
+      if (once !== null && scope !== null) throw notInScope()
       if (scope !== null && scope.limited && op !== ops.TX_END) {
         timeoutMs = scope.timeLeft(timeoutMs)
         if (signal === null) signal = scope.signal
@@ -279,7 +283,8 @@ class Client {
       const about = subject !== undefined ? subject() : { sql, shape: NO_SHAPE }
       start = w.pos
       call = this.#take()
-      w.head(3 + fields, op, call.id, timeoutMs, scope === CLOSER ? null : scope)
+      // The key of a stream of rows goes with its first chunk.
+      w.head(3 + fields, op, call.id, timeoutMs, scope === CLOSER ? null : scope, going ? null : once)
       this.#writing = true
       write(w, about)
       this.#writing = false
@@ -557,6 +562,12 @@ class Client {
     this.#release(call)
     resolve(fail(make, trace))
   }
+}
+
+function notInScope () {
+  return new UndercroftError('UC_OPTION',
+    'option once: not inside a transaction or snapshot, which is repeated as a whole or not at all',
+    { outcome: 'not-sent' })
 }
 
 // While a client closes, this scope lets its own last request through.

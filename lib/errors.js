@@ -20,6 +20,7 @@ const codes = Object.freeze({
   UC_SQL_CONNECTION: { kind: 'usage', retryable: false },
   UC_SQL_READONLY: { kind: 'readonly', retryable: false },
   UC_SQL_NO_ROWS: { kind: 'usage', retryable: false },
+  UC_ONCE_CONFLICT: { kind: 'usage', retryable: false },
   UC_PARAM_COUNT: { kind: 'usage', retryable: false },
   UC_PARAM_NAME: { kind: 'usage', retryable: false },
   UC_PARAM_TYPE: { kind: 'usage', retryable: false },

@@ -48,7 +48,7 @@ async function follow (client, scope, sql, source, opts, first) {
   let token = null
   let prepared = null
   try {
-    const { timeoutMs, signal } = readCall(opts, 0)
+    const { timeoutMs, signal } = readCall(opts, 0, false, true)
     const deadline = timeoutMs > 0 ? performance.now() + timeoutMs : Infinity
     const left = () => deadline === Infinity
       ? opts

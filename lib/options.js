@@ -31,6 +31,7 @@ const table = Object.freeze({
   walCapBytes: { type: 'integer', value: 1024 * MiB, min: MiB, max: Number.MAX_SAFE_INTEGER, wire: 'wal_cap' },
   walCheckpointBytes: { type: 'integer', value: 4 * MiB, min: 4096, max: Number.MAX_SAFE_INTEGER, wire: 'wal_checkpoint' },
   pageBytes: { type: 'integer', value: 32768, min: 512, max: 16 * MiB, wire: 'page_bytes' },
+  onceTtlMs: { type: 'integer', value: DAY, min: 1, max: 365 * DAY, wire: 'once_ttl_ms' },
   timeoutMs: { type: 'integer', value: 30000, min: 0, max: DAY, wire: 'timeout_ms' },
   pragmas: { type: 'pragmas', value: null, wire: 'pragmas' },
   attach: { type: 'attach', value: null, wire: 'attach' },
@@ -174,20 +175,24 @@ function fromFileUrl (target) {
 }
 
 // What readCall found. One object, read at once by its caller.
-const call = { timeoutMs: -1, signal: null, integers: 0 }
+const call = { timeoutMs: -1, signal: null, integers: 0, once: null }
+
+const ONCE_BYTES = 200
 
 /**
  * Checks the options of one call into the shared object it returns:
- * `timeoutMs` is -1 when not given, `signal` null, `integers` an index of
- * INTEGERS.
+ * `timeoutMs` is -1 when not given, `signal` and `once` null, `integers` an
+ * index of INTEGERS.
  *
  * @param {object} opts
  * @param {number} integers the handle's
  * @param {boolean} [sync] a blocking call, which no signal can reach
+ * @param {boolean} [keyed] a verb that takes `once`
  */
-function readCall (opts, integers, sync) {
+function readCall (opts, integers, sync, keyed) {
   let timeoutMs = -1
   let signal = null
+  let once = null
   if (opts !== undefined && opts !== null) {
     if (!isPlain(opts)) throw expected('UC_OPTION', 'options of the call', 'an object', opts)
     for (const name of Object.keys(opts)) {
@@ -199,10 +204,12 @@ function readCall (opts, integers, sync) {
         integers = INTEGERS.indexOf(check(name, table.integers, value))
       } else if (name === 'signal' && sync !== true) {
         signal = checkSignal(value)
+      } else if (name === 'once' && keyed === true) {
+        once = checkOnce(value)
       } else {
-        throw new UndercroftError('UC_OPTION', name === 'signal'
-          ? 'option signal: a blocking call cannot be aborted; use timeoutMs'
-          : `unknown option ${describe(name)} of the call; known are timeoutMs, signal, integers`)
+        throw new UndercroftError('UC_OPTION', REFUSED[name] !== undefined
+          ? `option ${name}: ${REFUSED[name]}`
+          : `unknown option ${describe(name)} of the call; known are timeoutMs, signal, integers, once`)
       }
     }
   }
@@ -210,7 +217,22 @@ function readCall (opts, integers, sync) {
   call.timeoutMs = timeoutMs
   call.signal = signal
   call.integers = integers
+  call.once = once
   return call
+}
+
+// Options of a call that not every verb takes.
+const REFUSED = Object.freeze({
+  __proto__: null,
+  signal: 'a blocking call cannot be aborted; use timeoutMs',
+  once: 'only run, many and batch of a handle take it, and no blocking call: what reads may simply be repeated'
+})
+
+// Bytes, because the core counts them.
+function checkOnce (value) {
+  if (typeof value === 'string' && value !== '' && value.isWellFormed() &&
+    Buffer.byteLength(value) <= ONCE_BYTES) return value
+  throw expected('UC_OPTION', 'option once', `a key of 1 to ${ONCE_BYTES} bytes`, value)
 }
 
 function checkSignal (value) {

@@ -33,8 +33,8 @@ static void batch_release(uc_batch *b, uint32_t n)
     }
 }
 
-/* {"t": timeout ms, "x": transaction, "s": snapshot}; other keys: ignored, so
- * that a newer client may send more. */
+/* {"t": timeout ms, "x": transaction, "s": snapshot, "o": once-key}; other
+ * keys: ignored, so that a newer client may send more. */
 static bool meta(uc_call *c, uc_reader *r, int64_t t0)
 {
     uc_value v;
@@ -50,6 +50,11 @@ static bool meta(uc_call *c, uc_reader *r, int64_t t0)
     for (uint32_t i = v.n; i > 0; i--) {
         if (!uc_read_str(r, &key))
             return false;
+        if (uc_view_is(key, "o")) {
+            if (!uc_read_str(r, &c->once))
+                return false;
+            continue;
+        }
         if (key.len != 1 ||
             (key.p[0] != 't' && key.p[0] != 'x' && key.p[0] != 's')) {
             if (!uc_read_skip(r))
@@ -83,6 +88,7 @@ static inline void clear(uc_call *c)
     c->args = (uc_reader){NULL, NULL};
     c->tx = 0;
     c->snap = 0;
+    c->once = (uc_view){NULL, 0};
     c->deadline = 0;
     atomic_init(&c->state, UC_CALL_QUEUED);
     atomic_init(&c->stop, UC_STOP_NONE);

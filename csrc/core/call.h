@@ -48,6 +48,7 @@ typedef struct uc_call {
     uc_reader args;   /* at the first argument */
     uint64_t tx;      /* meta x, 0 = none */
     uint64_t snap;    /* meta s, 0 = none */
+    uc_view once;     /* meta o, p NULL = none */
     int64_t deadline; /* uc_now() terms, 0 = none */
     _Atomic int state;
     _Atomic int stop;

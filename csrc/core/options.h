@@ -30,6 +30,7 @@
     X(group_rows, 5000, 1, 1000000)    /* rows of one group commit */         \
     X(group_ms, 20, 1, 1000)           /* running time of one group commit */ \
     X(page_bytes, 32768, 256, 1048576) /* see wire/rows.h */                  \
+    X(once_ttl_ms, 86400000, 1, 31536000000) /* life of a once-key */         \
     X(spin_us, -1, -1, 1000) /* longest spin of a reader, -1: it chooses */   \
     X(timeout_ms, 30000, 0, 2147483647) /* of a call that names none, 0 none  \
                                          */                                   \

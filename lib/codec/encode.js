@@ -78,8 +78,9 @@ class Writer {
    * @param {number} timeoutMs -1 when the call has none of its own
    * @param {{ key: number, id: number }|null} scope the transaction or
    *   snapshot it belongs to; key is the character code of 'x' or 's'
+   * @param {string|null} [once] key of a write that is applied once
    */
-  head (fields, op, id, timeoutMs, scope) {
+  head (fields, op, id, timeoutMs, scope, once = null) {
     this.reserve(32)
     const b = this.buf
     let p = this.pos
@@ -91,12 +92,12 @@ class Writer {
     b[p + 5] = id >>> 8
     b[p + 6] = id
     p += 7
-    if (timeoutMs < 0 && scope === null) {
+    if (timeoutMs < 0 && scope === null && once === null) {
       b[p] = 0xc0
       this.pos = p + 1
       return
     }
-    b[p++] = 0x80 | ((timeoutMs >= 0 ? 1 : 0) + (scope !== null ? 1 : 0))
+    b[p++] = 0x80 | ((timeoutMs >= 0 ? 1 : 0) + (scope !== null ? 1 : 0) + (once !== null ? 1 : 0))
     if (scope !== null) {
       b[p++] = 0xa1
       b[p++] = scope.key
@@ -109,6 +110,12 @@ class Writer {
       b[p++] = 0x74
       this.pos = p
       this.uint(timeoutMs)
+      p = this.pos
+    }
+    this.pos = p
+    if (once !== null) {
+      this.text('o', 0)
+      this.text(once, 0)
     }
   }
 

@@ -1,4 +1,4 @@
-import { CallOptions } from './options'
+import { CallOptions, WriteOptions } from './options'
 import { Params, Row, RunResult, Values } from './values'
 import { Table, TableOptions } from './table'
 import { Sync } from './sync'
@@ -51,8 +51,8 @@ export interface Statement<T = Row> {
   values<V extends unknown[] = Values> (params?: Params, options?: CallOptions): Promise<V[]>
   json (params?: Params, options?: CallOptions): Promise<Buffer>
   iterate (params?: Params, options?: CallOptions): RowStream<T>
-  run (params?: Params, options?: CallOptions): Promise<RunResult>
-  many (rows: Iterable<Params> | AsyncIterable<Params>, options?: CallOptions): Promise<RunResult>
+  run (params?: Params, options?: WriteOptions): Promise<RunResult>
+  many (rows: Iterable<Params> | AsyncIterable<Params>, options?: WriteOptions): Promise<RunResult>
 }
 
 export interface TransactionOptions {
@@ -70,6 +70,9 @@ export interface Transaction extends Verbs {
 export interface Snapshot extends ReadVerbs {}
 
 export interface Database extends Verbs {
+  run (sql: string, params?: Params, options?: WriteOptions): Promise<RunResult>
+  many (sql: string, rows: Iterable<Params> | AsyncIterable<Params>, options?: WriteOptions): Promise<RunResult>
+  batch<R extends BatchResult[] = BatchResult[]> (statements: readonly BatchItem[], options?: WriteOptions): Promise<R>
   /** The verbs that block; only where the database is in this process. */
   readonly sync: Sync
   /** Commits when fn returns; rolls back when it throws. */

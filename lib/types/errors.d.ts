@@ -20,6 +20,7 @@ export type OwnCode =
   | 'UC_NO_ADDON'
   | 'UC_NO_DB'
   | 'UC_NO_IPC'
+  | 'UC_ONCE_CONFLICT'
   | 'UC_OP'
   | 'UC_OPTION'
   | 'UC_OPTIONS_CONFLICT'

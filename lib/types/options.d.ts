@@ -32,6 +32,8 @@ export interface OpenOptions {
   walCheckpointBytes?: number
   /** Size of the pages in which rows travel. Default 32 KiB. */
   pageBytes?: number
+  /** How long a key of the call option `once` is known. Default 24 hours. */
+  onceTtlMs?: number
   /** Deadline of each call that does not name its own. Default 30000; 0: none. */
   timeoutMs?: number
   /** Applied to every connection. */
@@ -49,4 +51,13 @@ export interface CallOptions {
   /** Aborting stops the statement; the call rejects with the signal's reason. */
   signal?: AbortSignal
   integers?: Integers
+}
+
+/** Options of a call that writes. */
+export interface WriteOptions extends CallOptions {
+  /**
+   * A key of 1 to 200 bytes: the call repeated with it is applied once and answers as it did the
+   * first time. Not inside a transaction.
+   */
+  once?: string
 }

@@ -51,6 +51,12 @@ static void scenario(const char *path)
     x = c->value;
     if (c->code[0] == '\0')
         ask(c, many, "n i I b [[i]]", 1, x, 0, 11);
+    for (int i = 0; i < 2; i++)
+        ask(c, run, "{s s} i i [s]", "o", "key", 1, 0, "once");
+    ask(c, many, "{s s} i n b [[i]]", "o", "stream", 1, 1, 10);
+    x = c->value;
+    if (c->code[0] == '\0')
+        ask(c, many, "n i I b [[i]]", 1, x, 0, 11);
     ask(c, tx_begin, "n");
     x = c->value;
     if (c->code[0] == '\0') {
@@ -122,13 +128,15 @@ static uint64_t sqlite_fail_nth(uint64_t n)
 /* ---- the sweep ---- */
 
 /* A define that finds no memory has no reply: its statement is unknown. A
- * backup's own code says in its text that it was memory. */
+ * backup's own code says in its text that it was memory; SQLite itself says of
+ * a temporary file only that it could not be opened. */
 static bool of_memory(void)
 {
     return strncmp(first, "UC_MEMORY", 9) == 0 ||
            strncmp(first, "SQLITE_NOMEM", 12) == 0 ||
            strncmp(first, "SQLITE_IOERR_NOMEM", 18) == 0 ||
            strstr(first, "has not been defined") != NULL ||
+           strstr(first, "open a temporary database file") != NULL ||
            strstr(first, "out of memory") != NULL;
 }
 

@@ -63,6 +63,12 @@ t.test('options of a call', (t) => {
   t.match(readCall(undefined, 2), { timeoutMs: -1, signal: null, integers: 2 })
   t.match(readCall({ timeoutMs: 5, signal, integers: 'auto' }, 0), { timeoutMs: 5, signal, integers: 3 })
   t.match(readCall({ timeoutMs: undefined }, 0), { timeoutMs: -1, signal: null })
+  t.match(readCall({ once: 'k' }, 0, false, true), { once: 'k' })
+  t.match(readCall({}, 0, false, true), { once: null })
+  t.throws(() => readCall({ once: 'k' }, 0), { code: 'UC_OPTION', message: /only run, many and batch/ })
+  for (const bad of ['', 5, null, 'é'.repeat(101), '\ud800']) {
+    t.throws(() => readCall({ once: bad }, 0, false, true), { code: 'UC_OPTION', message: /1 to 200 bytes/ })
+  }
   for (const bad of [{ timeoutMs: -1 }, { timeoutMs: '5' }, { signal: {} }, { signal: null }, { integers: 'x' }, { foo: 1 }, 5, []]) {
     t.throws(() => readCall(bad, 0), { code: 'UC_OPTION' })
   }

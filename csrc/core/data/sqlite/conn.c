@@ -406,6 +406,8 @@ void sq_conn_close(sq_conn *c)
     sqlite3_finalize(c->savepoint);
     sqlite3_finalize(c->release);
     sqlite3_finalize(c->rollback_to);
+    for (unsigned i = 0; i < SQ_ONCE_STMTS; i++)
+        sqlite3_finalize(c->once[i]);
     sqlite3_close_v2(c->h);
     uc_buf_fini(&c->text);
     uc_free(c);

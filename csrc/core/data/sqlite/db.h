@@ -102,6 +102,19 @@ typedef struct sq_run {
     uint64_t rows;
 } sq_run;
 
+/* A write with a key (once.c): what is known of the key, and the hash of the
+ * request as far as it has been read. */
+enum { SQ_ONCE_KEY = 200, SQ_ONCE_STMTS = 4 };
+typedef struct sq_once {
+    uint8_t key[SQ_ONCE_KEY];
+    uint32_t len;
+    unsigned __int128 hash;
+    unsigned __int128 first; /* of the request that used the key first */
+    bool open;               /* a stream of rows with a key is under way */
+    bool known;              /* the key is there: its answer is repeated */
+    uc_buf answer;           /* the reply frame that was kept */
+} sq_once;
+
 /* ---- connections (conn.c) ---- */
 
 typedef enum sq_role {
@@ -130,14 +143,16 @@ struct sq_conn {
     _Atomic(uc_call *) cur; /* what runs on it now */
     _Atomic int64_t limit;  /* uc_now() terms: stop what runs then, 0 none */
     _Atomic bool quit;
-    bool sync;           /* sync call: functions in JavaScript may run */
-    bool sampled;        /* one of many: not each one is timed */
-    bool utf8;           /* database encoding */
-    uint32_t functions;  /* version of db->functions it knows */
-    int64_t busy_until;  /* busy handler: gives up then */
-    bool whole;          /* the transaction is one unit, its own savepoint */
-    bool contended;      /* the busy handler has waited since last asked */
-    sq_auth *auth;       /* set while a statement is classified */
+    bool sync;          /* sync call: functions in JavaScript may run */
+    bool sampled;       /* one of many: not each one is timed */
+    bool utf8;          /* database encoding */
+    uint32_t functions; /* version of db->functions it knows */
+    int64_t busy_until; /* busy handler: gives up then */
+    bool whole;         /* the transaction is one unit, its own savepoint */
+    bool contended;     /* the busy handler has waited since last asked */
+    sq_auth *auth;      /* set while a statement is classified */
+    sqlite3_stmt *once[SQ_ONCE_STMTS]; /* once.c; the writer's alone */
+    uint32_t once_kept;  /* keys stored; each so many sweep old ones */
     uc_buf text;         /* scratch of the row encoder */
     sq_conn *spare_next; /* db->spare, under mu */
 };
@@ -274,6 +289,7 @@ struct sq_db {
     bool tx_dead;   /* an error has rolled it back; wconn_mu */
     sq_run tx_many; /* sums of the `many` under way in it; wconn_mu */
     bool tx_many_open;
+    sq_once tx_once; /* the key of the stream of rows; wconn_mu */
     int64_t tx_until;
     _Atomic uint64_t ended_tx;
     uint64_t expired_tx;   /* last one that ended by its time limit */
@@ -498,6 +514,25 @@ bool sq_tx_finish(sq_db *db, bool commit, uc_error *e);
 /* One call inside the open transaction. */
 bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e);
 bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+/* A savepoint around a unit, or the transaction itself where it is the unit
+ * (see `whole`). The end undoes what is inside unless ok, which it returns. */
+bool sq_bracket(sq_conn *c, uc_error *e);
+bool sq_bracket_end(sq_conn *c, bool ok, uc_error *e);
+
+/* ---- once.c ---- */
+/* True when the call may have a key; otherwise *e says why not. cls: of its
+ * statement, SQ_UNKNOWN where that is not known yet. */
+bool sq_once_allowed(const uc_call *call, sq_class cls, uc_error *e);
+/* sq_unit for a call with a key. */
+bool sq_once_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+/* The key of a stream of rows: from the first chunk, each chunk's rows, and at
+ * its end the reply, which stands in out from `at` on when the rows have been
+ * written and is put there when the key was known. */
+bool sq_once_begin(sq_conn *c, sq_once *o, uc_call *call, uc_error *e);
+bool sq_once_rows(sq_once *o, uc_reader rows, uc_error *e);
+bool sq_once_end(sq_conn *c, sq_once *o, uc_call *call, uc_buf *out, size_t at,
+                 uc_error *e);
+void sq_once_fini(sq_once *o);
 
 /* ---- keeper.c ---- */
 void *sq_keeper_main(void *db);

@@ -11,19 +11,24 @@
  * statement is undone by SQLite itself; several need a savepoint.
  */
 
-static bool bracket(sq_conn *c, sqlite3_stmt *stmt, uc_error *e)
+static bool step(sq_conn *c, sqlite3_stmt *stmt, uc_error *e)
 {
     int rc = c->whole ? SQLITE_OK : sq_step_once(stmt);
 
     return rc == SQLITE_OK || sq_fail(c, rc, e);
 }
 
-/* Ends a savepoint; after an error that has ended the transaction there is
- * nothing left to roll back. */
-static bool bracket_end(sq_conn *c, bool ok, uc_error *e)
+bool sq_bracket(sq_conn *c, uc_error *e)
+{
+    return step(c, c->savepoint, e);
+}
+
+/* After an error that has ended the transaction there is nothing left to roll
+ * back. */
+bool sq_bracket_end(sq_conn *c, bool ok, uc_error *e)
 {
     if (ok)
-        return bracket(c, c->release, e);
+        return step(c, c->release, e);
     if (sqlite3_get_autocommit(c->h) != 0)
         return false;
     if (c->whole) {
@@ -99,9 +104,9 @@ static bool many(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 
     if (!uc_read(&r, &token) || !uc_read_bool(&r, &more))
         return uc_fail(e, UC_FRAME, "many takes [sid, token, more, rows]");
-    if (!bracket(c, c->savepoint, e))
+    if (!sq_bracket(c, e))
         return false;
-    if (!bracket_end(c, sq_many_rows(c, call->stmt, &r, 0, &sum, e), e))
+    if (!sq_bracket_end(c, sq_many_rows(c, call->stmt, &r, 0, &sum, e), e))
         return false;
     sq_reply_run(out, call->id, &sum);
     return true;
@@ -115,7 +120,7 @@ static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 
     if (!uc_read_array(&r, &n))
         return uc_fail(e, UC_FRAME, "batch takes an array");
-    if (!bracket(c, c->savepoint, e))
+    if (!sq_bracket(c, e))
         return false;
     uc_reply_begin(out, call->id, UC_REPLY_MULTI, 3);
     uc_pack_array(out, n);
@@ -157,10 +162,10 @@ static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         }
         if (!ok) {
             prefix(e, "statement", i);
-            return bracket_end(c, false, e);
+            return sq_bracket_end(c, false, e);
         }
     }
-    return bracket_end(c, true, e);
+    return sq_bracket_end(c, true, e);
 }
 
 static bool exec(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
@@ -177,8 +182,8 @@ static bool exec(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     text = sqlite3_mprintf("%.*s", (int)sql.len, sql.p);
     if (text == NULL)
         return uc_fail(e, UC_MEMORY, "no memory for the script");
-    ok = bracket(c, c->savepoint, e) &&
-         bracket_end(c, sq_script(c, text, strlen(text), &done, e), e);
+    ok = sq_bracket(c, e) &&
+         sq_bracket_end(c, sq_script(c, text, strlen(text), &done, e), e);
     sqlite3_free(text);
     if (ok)
         sq_reply_run(out, call->id, &done);
@@ -197,12 +202,12 @@ static bool statement(sq_conn *c, uc_call *call, uint32_t shape, uc_reader *r,
     if (slot == NULL)
         return false;
     rows = slot->ncols > 0 && !slot->readonly && call->op->num != UC_OP_run;
-    if (rows && !bracket(c, c->savepoint, e))
+    if (rows && !sq_bracket(c, e))
         return false;
     if (!sq_execute(c, call->stmt, call->id, shape, r, sq_mode_of(call), out,
                     &done, e))
-        return rows ? bracket_end(c, false, e) : false;
-    return rows ? bracket_end(c, true, e) : true;
+        return rows ? sq_bracket_end(c, false, e) : false;
+    return rows ? sq_bracket_end(c, true, e) : true;
 }
 
 bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
@@ -349,7 +354,9 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
         it->at = uc__reply_open(&g->good);
         atomic_store(&call->state, UC_CALL_RUNNING);
         sq_conn_enter(c, call, call->deadline);
-        ok = !sq_call_over(call, &e) && sq_unit(c, call, &g->good, &e);
+        ok = !sq_call_over(call, &e) &&
+             (call->once.p != NULL ? sq_once_unit : sq_unit)(c, call, &g->good,
+                                                             &e);
         sq_conn_leave(c);
         if (ok && deferred_violation(c)) {
             fk_error(&e);

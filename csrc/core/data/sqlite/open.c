@@ -94,6 +94,7 @@ void sq_db_free(sq_db *db)
 {
     sq_statements_free(db);
     sq_functions_drop(db, NULL);
+    sq_once_fini(&db->tx_once);
     uc_options_fini(&db->opt);
     uc_mutex_fini(&db->route_mu);
     uc_mutex_fini(&db->wconn_mu);

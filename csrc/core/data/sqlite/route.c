@@ -226,6 +226,11 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
     }
     if (!tx_of(db, c, e))
         return false;
+    if (c->once.p != NULL) {
+        if (!sq_once_allowed(c, SQ_UNKNOWN, e))
+            return false;
+        lane = UC_LANE_WRITE; /* the writer looks at the class */
+    }
     if (c->tx != 0) {
         /* The writer serves them while that transaction is open. */
         uc_lock(&db->mu);

@@ -275,7 +275,7 @@ static bool statement(sq_peer *p, uc_call *c, uc_error *e)
 /* Anything but a plain read. */
 static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
 {
-    sq_class cls = SQ_WRITE;
+    sq_class cls = SQ_UNKNOWN;
     bool ok = true;
 
     if (c->op->lane == UC_LANE_INLINE) {
@@ -288,6 +288,8 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
         uc_unlock(&db->route_mu);
         return;
     }
+    if (c->once.p != NULL && !sq_once_allowed(c, cls, e))
+        return;
     if (p->sync_tx != 0 && c->op->num != UC_OP_cursor_next &&
         c->op->num != UC_OP_cursor_close) {
         in_tx(db, p, c, out, e);
@@ -313,6 +315,8 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
             if (!ok)
                 return;
         }
+        if (c->once.p != NULL && !sq_once_allowed(c, cls, e))
+            return;
     }
     if (!db->memory && (c->op->lane == UC_LANE_READ ||
                         (c->op->lane == UC_LANE_STMT && cls == SQ_READ))) {
@@ -386,7 +390,8 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
         return;
     }
     fast = c->op->lane == UC_LANE_STMT && p->sync_tx == 0 && c->tx == 0 &&
-           c->snap == 0 && !db->memory && c->op->num != UC_OP_cursor_open &&
+           c->snap == 0 && c->once.p == NULL && !db->memory &&
+           c->op->num != UC_OP_cursor_open &&
            atomic_load_explicit(&((sq_sql *)c->stmt)->cls,
                                 memory_order_relaxed) == SQ_READ &&
            !writes_pending(db, p);

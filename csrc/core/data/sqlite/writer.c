@@ -185,8 +185,10 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     sq_conn *c = db->writer;
     uc_reader r = call->args;
     uc_value token, rows;
+    sq_once *o = &db->tx_once;
+    size_t reply = out->len;
     uc_reader at;
-    bool more, ok;
+    bool more, ok = true;
 
     if (!uc_read(&r, &token) || !uc_read_bool(&r, &more))
         return uc_fail(e, UC_FRAME, "many takes [sid, token, more, rows]");
@@ -201,10 +203,15 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
             return sq_fail(c, sqlite3_extended_errcode(c->h), e);
         db->tx_many_open = true;
         db->tx_many = (sq_run){0};
+        o->open = false;
+        if (call->once.p != NULL)
+            ok = sq_once_begin(c, o, call, e);
     }
     if (rows.type == UC_T_NIL)
         ok = uc_fail(e, UC_ABORTED, "the stream of rows was given up");
-    else
+    else if (ok && o->open)
+        ok = sq_once_rows(o, r, e);
+    if (ok && !(o->open && o->known))
         ok = sq_many_rows(c, call->stmt, &r, db->tx_many.rows, &db->tx_many, e);
     if (!ok) {
         db->tx_many_open = false;
@@ -222,8 +229,9 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     db->tx_many_open = false;
     if (!db->tx_stream && sq_step_once(c->release) != SQLITE_OK)
         return sq_fail(c, sqlite3_extended_errcode(c->h), e);
-    sq_reply_run(out, call->id, &db->tx_many);
-    return true;
+    if (!o->open || !o->known)
+        sq_reply_run(out, call->id, &db->tx_many);
+    return !o->open || sq_once_end(c, o, call, out, reply, e);
 }
 
 bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
@@ -248,6 +256,8 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         return uc_fail(e, UC_SQL_TRANSACTION,
                        "VACUUM, pragmas that act on the file, restore and "
                        "migrations cannot run inside a transaction");
+    if (call->once.p != NULL && !db->tx_stream)
+        return uc_fail(e, UC_OPTION, "option once: not inside a transaction");
     if (((sq_peer *)call->session->peer)->readonly && cls == SQ_WRITE)
         return uc_fail(e, UC_SQL_READONLY,
                        "this handle was opened with readonly: true");
@@ -612,16 +622,19 @@ static bool admit(sq_db *db, uc_call **taken, uint32_t i, bool first,
     *wait = false;
     if (!sq_call_over(call, &e)) {
         if (sq_call_class(db, call, cls, &e)) {
-            if (*cls == SQ_READ && call->op->lane == UC_LANE_STMT) {
+            if (*cls == SQ_READ && call->op->lane == UC_LANE_STMT &&
+                call->once.p == NULL) {
                 let_go(db, taken, i);
                 sq_forward(db, call);
                 return false;
             }
-            if (*cls == SQ_WRITER_READ || call->op->lane != UC_LANE_STMT ||
-                !((sq_peer *)call->session->peer)->readonly)
-                return true;
-            uc_fail(&e, UC_SQL_READONLY,
-                    "this handle was opened with readonly: true");
+            if (call->once.p == NULL || sq_once_allowed(call, *cls, &e)) {
+                if (*cls == SQ_WRITER_READ || call->op->lane != UC_LANE_STMT ||
+                    !((sq_peer *)call->session->peer)->readonly)
+                    return true;
+                uc_fail(&e, UC_SQL_READONLY,
+                        "this handle was opened with readonly: true");
+            }
         } else if (!first) {
             *wait = true;
             return false;
