@@ -659,7 +659,6 @@ static void on_received(void *arg)
     size_t n = nng_aio_count(c->rx);
 
     uc_lock(&c->mu);
-    c->reading = false;
     if (rv == NNG_ECANCELED && c->state != UD_SHUT) {
         /* Stopped by the drain, or to trim the buffer. */
         if (c->trimming && c->in_len == 0) {
@@ -671,6 +670,7 @@ static void on_received(void *arg)
             }
         }
         c->trimming = false;
+        c->reading = false;
         flush(c);
         receive(c);
         uc_unlock(&c->mu);
@@ -690,6 +690,7 @@ static void on_received(void *arg)
     }
     if (c->state == UD_LINGERING)
         c->in_len = 0; /* read so that it can see the reason, and dropped */
+    c->reading = false;
     flush(c);
     receive(c);
     uc_unlock(&c->mu);

@@ -48,7 +48,7 @@ struct ud_conn {
     uc_session *session; /* opened by the first request */
     ud_ids ids;
     uint32_t standing; /* of them: `watch`, which end with the connection */
-    bool reading;      /* rx is under way and has the buffer */
+    bool reading;      /* rx, or its callback, has the buffer */
     bool paused;       /* too much waits to be sent to read on */
     bool trimming;     /* and was stopped to make the buffer small again */
     bool sending;      /* tx is under way and has out */
