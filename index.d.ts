@@ -1,7 +1,7 @@
 // The types of undercroft; one file for each concept in lib/types.
 
 export { DatabaseError, ErrorCode, ErrorInfo, ErrorKind, OwnCode, UndercroftError } from './lib/types/errors'
-export { CallOptions, Integers, OpenOptions, WriteOptions } from './lib/types/options'
+export { CallOptions, Integers, OpenOptions, SpawnOptions, WriteOptions } from './lib/types/options'
 export { Params, Row, RunResult, SqlInput, SqlValue, Values } from './lib/types/values'
 export {
   BatchItem, BatchResult, Database, ReadVerbs, RowStream, Snapshot, Statement, Transaction, TransactionOptions, Verbs

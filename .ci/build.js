@@ -1,7 +1,6 @@
 'use strict'
-// Compiles build/Release/undercroft.node, and undercroftd where the libraries
-// for it are installed, if anything they are made of has changed since the last
-// time.
+// Compiles build/Release/undercroft.node, if anything it is made of has
+// changed since the last time.
 //
 //   node .ci/build.js [--force] [--sanitize=address,undefined] [--lto]
 //
@@ -11,7 +10,6 @@ const crypto = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
 const native = require('../lib/cli/native')
-const { checkDaemon } = require('../csrc/find-lib')
 
 const root = path.join(__dirname, '..')
 const stamp = path.join(root, 'build/undercroft.stamp')
@@ -33,14 +31,13 @@ function fingerprint (defines) {
     const { version } = JSON.parse(fs.readFileSync(path.join(root, 'node_modules', name, 'package.json')))
     hash.update(`${name}@${version}`)
   }
-  hash.update(JSON.stringify([process.version, process.arch, defines, checkDaemon()]))
+  hash.update(JSON.stringify([process.version, process.arch, defines]))
   return hash.digest('hex')
 }
 
 function isFresh (print) {
   try {
-    return [native.output, ...(checkDaemon().length ? [] : [native.daemon])].every(file => fs.existsSync(file)) &&
-      fs.readFileSync(stamp, 'utf8') === print
+    return fs.existsSync(native.output) && fs.readFileSync(stamp, 'utf8') === print
   } catch {
     return false
   }
@@ -87,7 +84,6 @@ async function build (defines, { force = false, log = console.log } = {}) {
       for (const line of warnings(text)) log(line)
     }
     fs.writeFileSync(stamp, print)
-    for (const line of checkDaemon()) log(`  undercroftd is left out: ${line}`)
     log(`  built ${path.relative(root, native.output)} in ${Math.round((Date.now() - started) / 1000)} s`)
     return true
   } finally {

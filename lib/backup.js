@@ -93,16 +93,17 @@ async function backup (db, file, options = {}) {
     onProgress?.({ remaining: 0, total: pages, percent: 100 })
     return { path: target, pages }
   }
+  const { epoch } = client
   try {
     for (;;) {
       signal?.throwIfAborted()
-      const [remaining, total] = await client.call('backup_step', [id, pagesPerStep], { ...UNHURRIED, ...PLAIN })
+      const [remaining, total] = await client.call('backup_step', [id, pagesPerStep], { ...UNHURRIED, ...PLAIN }, null, epoch)
       onProgress?.({ remaining, total, percent: total === 0 ? 100 : (total - remaining) / total * 100 })
       if (remaining === 0) return { path: target, pages: total }
     }
   } catch (err) {
     // The failure to report is the first one; a closed handle has ended its backups itself.
-    await client.call('backup_end', [id], UNHURRIED).catch(() => {})
+    await client.call('backup_end', [id], UNHURRIED, null, epoch).catch(() => {})
     throw err
   }
 }

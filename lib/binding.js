@@ -1,6 +1,7 @@
 'use strict'
 
-// Finds and loads the native addon: on first use, never at require.
+// Finds what is compiled: the native addon, which is loaded on first use and never
+// at require, and the daemon.
 
 const { existsSync } = require('node:fs')
 const path = require('node:path')
@@ -13,6 +14,11 @@ const places = [
   'build/Release/undercroft.node',
   'build/Debug/undercroft.node',
   `prebuilds/${process.platform}-${process.arch}/undercroft.node`
+]
+const programs = [
+  'build/Release/undercroftd',
+  'build/Debug/undercroftd',
+  `prebuilds/${process.platform}-${process.arch}/undercroftd`
 ]
 
 let addon = null
@@ -42,4 +48,17 @@ function load () {
   throw failure
 }
 
-module.exports = { load }
+/** The path of the daemon's executable. Throws UC_NO_DAEMON when there is none. */
+function daemonPath () {
+  const override = process.env.UNDERCROFT_DAEMON
+  if (override !== undefined && override !== '') return path.resolve(override)
+  const found = programs.map((place) => path.join(root, place)).find((place) => existsSync(place))
+  if (found === undefined) {
+    throw new UndercroftError('UC_NO_DAEMON',
+      `there is no compiled daemon for ${process.platform}-${process.arch} in this installation; ` +
+      'run npx undercroft build')
+  }
+  return found
+}
+
+module.exports = { load, daemonPath }

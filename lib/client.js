@@ -39,6 +39,10 @@ const LATENCY_WEIGHT = 1 / 8
 const BATCH_READS = 32
 const BATCH_CALLS = 64
 const BATCH_BYTES = 48 * 1024
+// Over a socket nothing leaves before the turn ends: one write a turn.
+const WHOLE_TURN = 0x3fffffff
+// SQL text that could be more than a daemon takes is measured.
+const LONG_SQL = 1024 * 1024
 const WRITER_BYTES = 64 * 1024
 
 // States of a client.
@@ -59,6 +63,11 @@ const NONE = Object.freeze({})
 
 class Client {
   #native
+  // The writer puts a message's header in front of each request.
+  #framed
+  #batchReads
+  #batchCalls
+  #lookMs
   #statements
   #lastSql = NONE
   #lastPrepared = null
@@ -96,7 +105,8 @@ class Client {
   #integers
 
   /**
-   * @param {Function} connect (wake) -> native session, see transport/addon.js
+   * @param {Function} connect (wake, calls, statements, client) -> session, see
+   *   transport/addon.js and transport/ipc.js
    * @param {object} options normalised options of `open`
    */
   constructor (connect, options) {
@@ -110,7 +120,12 @@ class Client {
       if (this.#count > 0) this.flush()
     }
     this.#endTurn = () => this.endTurn()
-    this.#native = connect(Client.#waker(this, this.#hold))
+    this.#native = connect(Client.#waker(this, this.#hold), this.#calls, this.#statements, this)
+    const framed = this.#framed = this.#native.framed === true
+    this.#batchReads = framed ? WHOLE_TURN : BATCH_READS
+    this.#batchCalls = framed ? WHOLE_TURN : BATCH_CALLS
+    // Replies of a socket are there when the event loop says so.
+    this.#lookMs = framed ? 0 : LOOK_MS
     this.#inbox = new Inbox(this.#native, this.#calls, {
       settle: (call, value) => this.#settle(call, value),
       fail: (call, make) => this.#fail(call, make),
@@ -136,6 +151,8 @@ class Client {
   get integers () { return this.#integers }
   get inFlight () { return this.#inFlight }
   get writing () { return this.#writing }
+  /** Counts the connections of the session: what is bound to an earlier one is gone. */
+  get epoch () { return this.#native.epoch }
   get closed () { return this.#state !== OPEN }
 
   /** (op, sql) -> Error or null, asked for each call of the handle; or null. */
@@ -187,6 +204,7 @@ class Client {
       const shape = prepared.shape
       call = this.#take()
       this.#writing = true
+      if (this.#framed) w.open()
       if (timeoutMs < 0 && scope === null && once === null) {
         w.query(op, call.id, prepared.sid, shape.id, params)
       } else {
@@ -194,6 +212,7 @@ class Client {
         w.statement(prepared.sid, shape.id)
         w.params(params)
       }
+      if (this.#framed) w.seal(start, call.id)
       this.#writing = false
       call.op = op
       call.want = wanted
@@ -217,9 +236,10 @@ class Client {
    * @param {Array} [args]
    * @param {{ timeoutMs?, signal? }} [opts]
    * @param {object|null} [scope]
+   * @param {number} [epoch] the connection that the arguments belong to
    * @returns {Promise} the value of the reply
    */
-  call (op, args = [], opts = undefined, scope = null) {
+  call (op, args = [], opts = undefined, scope = null, epoch = undefined) {
     if (typeof op === 'string') {
       const number = names.indexOf(op)
       if (number < 0) {
@@ -232,6 +252,7 @@ class Client {
       want: op === ops.EXEC ? want.RUN : want.VALUE,
       opts,
       scope,
+      epoch,
       sql: op === ops.EXEC ? args[0] : undefined,
       fields: args.length,
       write (w) {
@@ -259,12 +280,13 @@ class Client {
    *   op, want, opts, scope; fields and write(w, subject): the arguments;
    *   sql: named by errors; subject: what the reply's shape belongs to, made
    *   by subject() just before the request is written; going: part of
-   *   something begun earlier, which a closing client lets finish
+   *   something begun earlier, which a closing client lets finish; epoch: the
+   *   connection that it was begun on
    */
   send (request) {
     if (this.#writing) return done.then(() => this.send(request))
-    const { op, want: wanted, opts, scope, sql, fields, write, subject, going } = request
-    const err = this.refusal(op, sql, scope, going)
+    const { op, want: wanted, opts, scope, sql, fields, write, subject, going, epoch } = request
+    const err = this.refusal(op, sql, scope, going, epoch)
     if (err !== null) return Promise.reject(err)
     const w = this.#writer
     if (w.pos > BATCH_BYTES) this.flush()
@@ -283,10 +305,12 @@ class Client {
       const about = subject !== undefined ? subject() : { sql, shape: NO_SHAPE }
       start = w.pos
       call = this.#take()
+      if (this.#framed) w.open()
       // The key of a stream of rows goes with its first chunk.
       w.head(3 + fields, op, call.id, timeoutMs, scope === CLOSER ? null : scope, going ? null : once)
       this.#writing = true
       write(w, about)
+      if (this.#framed) w.seal(start, call.id)
       this.#writing = false
       call.op = op
       call.want = wanted
@@ -307,8 +331,11 @@ class Client {
   post (op, args) {
     if (this.#state === CLOSED) return
     const w = this.#writer
+    const start = w.pos
+    if (this.#framed) w.open()
     w.head(3 + args.length, op, 0, -1, null)
     for (const arg of args) w.any(arg)
+    if (this.#framed) w.seal(start, 0)
     this.#written(op)
   }
 
@@ -321,10 +348,14 @@ class Client {
     let prepared = this.#statements.find(sql)
     if (prepared === undefined) {
       prepared = this.#statements.make(sql, this.#lastPrepared)
+      if (sql.length > LONG_SQL && this.#framed) this.#checkLength(sql)
       const w = this.#writer
+      const start = w.pos
+      if (this.#framed) w.open()
       w.head(5, ops.DEFINE, 0, -1, null)
       w.uint(prepared.sid)
       w.text(sql, 0)
+      if (this.#framed) w.seal(start, 0)
       this.#statements.add(prepared)
       this.#written(ops.DEFINE)
     }
@@ -333,10 +364,22 @@ class Client {
     return prepared
   }
 
+  #checkLength (sql) {
+    const max = this.#native.maxRequest
+    if (Buffer.byteLength(sql) + 64 <= max) return
+    throw new UndercroftError('UC_REQUEST_TOO_LARGE',
+      `the SQL text is longer than what the daemon takes at once (${max} bytes)`, { outcome: 'not-sent' })
+  }
+
   /** Why a call may not start now, or null. */
-  refusal (op, sql, scope, going = scope !== null) {
+  refusal (op, sql, scope, going = scope !== null, epoch = scope?.epoch) {
     if (this.#state === CLOSED || (this.#state === CLOSING && !going)) {
       return new UndercroftError('UC_CLOSED', 'the handle is closed',
+        { sql, op: names[op], outcome: 'not-sent' })
+    }
+    if (epoch !== undefined && epoch !== this.#native.epoch) {
+      return new UndercroftError('UC_CONNECTION_LOST',
+        'the connection that this was begun on has been lost, and it with it; begin it again',
         { sql, op: names[op], outcome: 'not-sent' })
     }
     if (scope !== null) {
@@ -373,7 +416,7 @@ class Client {
       this.destroy(err)
       return
     }
-    if (!write && LOOK_MS > 0) this.#lookSoon()
+    if (!write && this.#lookMs > 0) this.#lookSoon()
     // One huge blob must not stay allocated for ever.
     if (w.cap > 16 * WRITER_BYTES) w.adopt(Buffer.allocUnsafeSlow(WRITER_BYTES))
   }
@@ -478,10 +521,11 @@ class Client {
     this.#count = 0
     this.#writer.pos = 0
     this.#inbox.end()
+    const waiting = new Set(this.#framed ? this.#calls.filter((call) => this.#native.isWaiting(call.id)) : [])
     this.#native.destroy()
     for (const call of this.#calls) {
       if (call.id === 0) continue
-      const outcome = call.batch === unsent ? 'not-sent' : 'unknown'
+      const outcome = call.batch === unsent || waiting.has(call) ? 'not-sent' : 'unknown'
       const { sql } = call.prepared
       const op = names[call.op]
       this.#fail(call, () => new UndercroftError('UC_CLOSED',
@@ -529,7 +573,7 @@ class Client {
   #written (op) {
     if (!isRead[op]) this.#write = true
     // A define is followed by its statement: it would only make two batches.
-    if (++this.#count >= (this.#write ? BATCH_CALLS : BATCH_READS) && op !== ops.DEFINE) {
+    if (++this.#count >= (this.#write ? this.#batchCalls : this.#batchReads) && op !== ops.DEFINE) {
       this.flush()
     } else if (!this.#scheduled) {
       this.#scheduled = true

@@ -21,6 +21,8 @@ class Cursor {
   #rows = []
   #at = 0
   #cursor = 0
+  // The connection that the cursor lives on.
+  #epoch
   // The next page, requested ahead.
   #ahead = null
   // The page that callers of next() wait for.
@@ -124,6 +126,7 @@ class Cursor {
       }
     })
     this.#params = null
+    this.#epoch = this.#client.epoch
     this.#subject.shape = page.shape
     return page
   }
@@ -134,6 +137,7 @@ class Cursor {
       want: want.PAGE,
       opts: this.#opts,
       scope: this.#scope,
+      epoch: this.#epoch,
       sql: this.#sql,
       fields: 2,
       subject: () => this.#subject,
@@ -157,7 +161,7 @@ class Cursor {
     const cursor = this.#cursor
     this.#cursor = 0
     if (cursor === 0) return
-    const closing = this.#client.call(ops.CURSOR_CLOSE, [cursor], undefined, this.#scope).catch(ignore)
+    const closing = this.#client.call(ops.CURSOR_CLOSE, [cursor], undefined, this.#scope, this.#epoch).catch(ignore)
     if (ahead !== null) await ahead.catch(ignore)
     await closing
   }

@@ -8,6 +8,7 @@ const { kinds } = require('./ops')
 const { want, SLOT_MASK, wireError, blame } = require('./call')
 const { OBJECTS, ARRAYS } = require('./codec/shape')
 const decode = require('./codec/decode')
+const { HEAD, FRONT } = require('./transport/sp')
 
 const BYTES = 256 * 1024
 const LENGTH_BYTES = 4
@@ -21,11 +22,13 @@ class Inbox {
   #native
   #calls
   #owner
-  #own = Buffer.allocUnsafeSlow(BYTES)
-  #ownView = viewOf(this.#own)
-  // What is being read: the inbox, or a buffer for one larger reply.
-  #buf = this.#own
-  #view = this.#ownView
+  // Replies stand in the session's buffer, each behind the header of a message.
+  #framed
+  #own = null
+  #ownView = null
+  // What is being read: the inbox, a buffer for one larger reply, the session's.
+  #buf = null
+  #view = null
   #pos = 0
   #end = 0
   // The reply of rows that is being read, if it is not finished.
@@ -44,6 +47,10 @@ class Inbox {
     this.#native = native
     this.#calls = calls
     this.#owner = owner
+    this.#framed = native.framed === true
+    if (this.#framed) return
+    this.#own = Buffer.allocUnsafeSlow(BYTES)
+    this.#ownView = viewOf(this.#own)
   }
 
   /** Called when the session says that there are replies. */
@@ -91,6 +98,7 @@ class Inbox {
 
   #refill () {
     decode.forgetText()
+    if (this.#framed) return this.#borrow()
     let n = this.#native.take(this.#own)
     if (n >= 0) {
       this.#buf = this.#own
@@ -107,22 +115,39 @@ class Inbox {
     return n > 0
   }
 
+  #borrow () {
+    const native = this.#native
+    const n = native.take()
+    if (n === 0) return false
+    this.#buf = native.buf
+    this.#view = native.view
+    this.#pos = native.at
+    this.#end = native.at + n
+    return true
+  }
+
   // Settles the call whose reply stands at #pos.
   #next (began) {
     const b = this.#buf
+    const dv = this.#view
     const p = this.#pos
-    const length = b[p] | b[p + 1] << 8 | b[p + 2] << 16 | b[p + 3] << 24
-    const from = p + LENGTH_BYTES
-    const end = from + length
-    if (length < decode.BODY || end > this.#end) {
+    let from = p + LENGTH_BYTES
+    let end = from
+    if (this.#framed) {
+      // The session gives out whole messages.
+      end = p + FRONT + dv.getUint32(p + 5)
+      from = p + HEAD
+    } else {
+      end += b[p] | b[p + 1] << 8 | b[p + 2] << 16 | b[p + 3] << 24
+    }
+    if (end - from < decode.BODY || end > this.#end) {
       this.#owner.broken(decode.badFrame('reply length'))
       return
     }
     this.#pos = end
-    const dv = this.#view
     const id = dv.getUint32(from + 2)
     const call = this.#calls[id & SLOT_MASK]
-    if (call === undefined || call.id !== id) return
+    if (call === undefined || call.id !== id || id === 0) return
     let value
     try {
       const kind = b[from + decode.KIND]

@@ -46,6 +46,7 @@ async function follow (client, scope, sql, source, opts, first) {
   if (first !== null) first.catch(ignore)
   const waiting = []
   let token = null
+  let epoch
   let prepared = null
   try {
     const { timeoutMs, signal } = readCall(opts, 0, false, true)
@@ -64,11 +65,12 @@ async function follow (client, scope, sql, source, opts, first) {
     prepared.pins++
     client.flush()
     token = await first
+    epoch = client.epoch
     for (;;) {
       if (waiting.length >= WINDOW) await waiting.shift()
       if (!source.full) await source.fill()
       if (signal !== null && signal.aborted) throw signal.reason
-      const chunk = sendChunk(client, scope, sql, source, token, left())
+      const chunk = sendChunk(client, scope, sql, source, token, left(), epoch)
       chunk.catch(ignore)
       client.flush()
       if (!source.more) {
@@ -81,7 +83,7 @@ async function follow (client, scope, sql, source, opts, first) {
       waiting.push(chunk)
     }
   } catch (err) {
-    if (token !== null) await abandon(client, scope, prepared, token)
+    if (token !== null) await abandon(client, scope, prepared, token, epoch)
     throw err
   } finally {
     if (prepared !== null) prepared.pins--
@@ -92,12 +94,13 @@ async function follow (client, scope, sql, source, opts, first) {
 }
 
 // Tells the core to roll the stream back; returns when it has.
-function abandon (client, scope, prepared, token) {
+function abandon (client, scope, prepared, token, epoch) {
   return client.send({
     op: ops.MANY,
     want: want.VALUE,
     scope,
     going: true,
+    epoch,
     sql: prepared.sql,
     fields: 4,
     write (w) {
@@ -109,13 +112,14 @@ function abandon (client, scope, prepared, token) {
   }).catch(ignore)
 }
 
-function sendChunk (client, scope, sql, source, token, opts) {
+function sendChunk (client, scope, sql, source, token, opts, epoch = scope?.epoch) {
   return client.send({
     op: ops.MANY,
     want: want.RUN,
     opts,
     scope,
     going: token !== null,
+    epoch,
     sql,
     fields: 4,
     subject: () => client.prepared(sql),

@@ -12,11 +12,18 @@ const { INTEGERS } = require('./codec/cell')
 const MiB = 1024 * 1024
 const DAY = 24 * 60 * 60 * 1000
 
+// Where an option counts: FILE: it belongs to the database and whoever opens
+// the file, which is the daemon for an ipc:// target; HANDLE: to this end, with
+// either kind of target; IPC: to the connection.
+const FILE = 'file'
+const HANDLE = 'handle'
+const IPC = 'ipc'
+
 // name -> type, default, bounds, and the core's name for it (`wire`).
 // Times are milliseconds and end in Ms, sizes are bytes and end in Bytes.
 const table = Object.freeze({
   __proto__: null,
-  readonly: { type: 'boolean', value: false, wire: 'readonly' },
+  readonly: { type: 'boolean', value: false, wire: 'readonly', where: HANDLE },
   create: { type: 'boolean', value: true, wire: 'create' },
   readers: { type: 'integer', value: 0, min: 0, max: 64, wire: 'readers' },
   cursors: { type: 'integer', value: 8, min: 1, max: 256, wire: 'cursors' },
@@ -24,20 +31,26 @@ const table = Object.freeze({
   busyTimeoutMs: { type: 'integer', value: 5000, min: 0, max: DAY, wire: 'busy_ms' },
   transactionTimeoutMs: { type: 'integer', value: 10000, min: 1, max: DAY, wire: 'tx_ms' },
   turnSnapshotMs: { type: 'integer', value: 10, min: 0, max: 10000, wire: 'snapshot_turn_ms' },
-  maxQueue: { type: 'integer', value: 10000, min: 1, max: 1000000, wire: 'max_queue' },
-  statementCache: { type: 'integer', value: 512, min: 1, max: 32768, wire: 'stmt_cache' },
+  maxQueue: { type: 'integer', value: 10000, min: 1, max: 1000000, wire: 'max_queue', where: HANDLE },
+  statementCache: { type: 'integer', value: 512, min: 1, max: 32768, wire: 'stmt_cache', where: HANDLE },
   maxRows: { type: 'integer', value: 1000000, min: 1, max: 0xffffffff, wire: 'max_rows' },
   maxReplyBytes: { type: 'integer', value: 256 * MiB, min: 1024, max: 2048 * MiB - 1, wire: 'max_bytes' },
   walCapBytes: { type: 'integer', value: 1024 * MiB, min: MiB, max: Number.MAX_SAFE_INTEGER, wire: 'wal_cap' },
   walCheckpointBytes: { type: 'integer', value: 4 * MiB, min: 4096, max: Number.MAX_SAFE_INTEGER, wire: 'wal_checkpoint' },
   pageBytes: { type: 'integer', value: 32768, min: 512, max: 16 * MiB, wire: 'page_bytes' },
   onceTtlMs: { type: 'integer', value: DAY, min: 1, max: 365 * DAY, wire: 'once_ttl_ms' },
-  timeoutMs: { type: 'integer', value: 30000, min: 0, max: DAY, wire: 'timeout_ms' },
+  timeoutMs: { type: 'integer', value: 30000, min: 0, max: DAY, wire: 'timeout_ms', where: HANDLE },
   pragmas: { type: 'pragmas', value: null, wire: 'pragmas' },
   attach: { type: 'attach', value: null, wire: 'attach' },
-  integers: { type: 'choice', value: 'number', of: INTEGERS, wire: null },
-  stacks: { type: 'boolean', value: false, wire: null }
+  integers: { type: 'choice', value: 'number', of: INTEGERS, wire: null, where: HANDLE },
+  stacks: { type: 'boolean', value: false, wire: null, where: HANDLE },
+  db: { type: 'name', value: null, wire: null, where: IPC },
+  connectTimeoutMs: { type: 'integer', value: 5000, min: 1, max: DAY, wire: null, where: IPC },
+  spawn: { type: 'spawn', value: null, wire: null, where: IPC }
 })
+
+// Of the option spawn: how long the daemon stays without a connection.
+const IDLE_EXIT_MS = 60000
 
 const defaults = Object.freeze(Object.fromEntries(
   Object.entries(table).map(([name, row]) => [name, row.value])))
@@ -48,10 +61,11 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
  * Checks the options of `open` and fills in the defaults.
  *
  * @param {object} [options]
+ * @param {boolean} [ipc] the target is a daemon
  * @returns {object} every option of the table; a fresh object
  * @throws {UndercroftError} UC_OPTION, UC_OPTIONS_CONFLICT
  */
-function normalise (options) {
+function normalise (options, ipc = false) {
   const out = { ...defaults }
   if (options === undefined) return out
   if (!isPlain(options)) throw expected('UC_OPTION', 'options', 'an object', options)
@@ -61,6 +75,7 @@ function normalise (options) {
       throw new UndercroftError('UC_OPTION',
         `unknown option ${describe(name)}; known are ${Object.keys(table).join(', ')}`)
     }
+    checkPlace(name, row, ipc)
     if (options[name] !== undefined) out[name] = check(name, row, options[name])
   }
   if (out.readonly && options.create === true) {
@@ -70,8 +85,25 @@ function normalise (options) {
   return out
 }
 
+function checkPlace (name, row, ipc) {
+  const where = row.where ?? FILE
+  if (ipc && where === FILE) {
+    throw new UndercroftError('UC_OPTION',
+      `option ${name} belongs to the daemon, which has the file open: start it with --set ${name}=VALUE, ` +
+      'or give it in the options of the option spawn')
+  }
+  if (!ipc && where === IPC) {
+    throw new UndercroftError('UC_OPTION',
+      `option ${name} is for a daemon; the target is a file, not an ipc:// URL`)
+  }
+}
+
 function check (name, row, value) {
   switch (row.type) {
+    case 'name':
+      if (typeof value === 'string' && value !== '' && value.length <= 100) return value
+      throw expected('UC_OPTION', `option ${name}`, 'the name of one of its databases', value)
+    case 'spawn': return readSpawn(value)
     case 'boolean':
       if (typeof value === 'boolean') return value
       throw expected('UC_OPTION', `option ${name}`, 'true or false', value)
@@ -96,9 +128,48 @@ function check (name, row, value) {
   }
 }
 
+// What the daemon is to be started with: { db, idleExitMs?, options? }.
+function readSpawn (value) {
+  if (!isPlain(value)) throw expected('UC_OPTION', 'option spawn', 'an object such as { db: \'app.db\' }', value)
+  const { db, idleExitMs = IDLE_EXIT_MS, options = {}, ...others } = value
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) {
+    throw new UndercroftError('UC_OPTION', `unknown option ${describe(`spawn.${unknown}`)}; known are db, idleExitMs, options`)
+  }
+  const wanted = 'the path of a database, or an object of names and paths'
+  const file = (v) => {
+    if (v instanceof URL && v.protocol === 'file:') return fileURLToPath(v)
+    if (typeof v !== 'string' || v === '' || v.includes('\0')) return undefined
+    return v === ':memory:' ? v : path.resolve(v)
+  }
+  const only = file(db)
+  const dbs = only !== undefined ? { '': only } : dictionary('spawn.db', isPlain(db) ? db : null, 'a path', file, wanted)
+  if (Object.keys(dbs).length === 0) throw expected('UC_OPTION', 'option spawn.db', wanted, db)
+  return {
+    db: dbs,
+    idleExitMs: check('spawn.idleExitMs', { type: 'integer', min: 1000, max: DAY }, idleExitMs),
+    options: readFileOptions(options)
+  }
+}
+
+// Those of the options that name a value which can stand on a command line.
+function readFileOptions (options) {
+  if (!isPlain(options)) throw expected('UC_OPTION', 'option spawn.options', 'an object', options)
+  const out = {}
+  for (const [name, value] of Object.entries(options)) {
+    const row = table[name]
+    if (value === undefined) continue
+    if (row === undefined || row.wire === null || row.type === 'pragmas' || row.type === 'attach') {
+      throw new UndercroftError('UC_OPTION', `option spawn.options: ${describe(name)} cannot be given to a daemon that is started this way`)
+    }
+    out[name] = check(`spawn.options.${name}`, row, value)
+  }
+  return out
+}
+
 // A map of names to values, each passed through `convert`.
-function dictionary (name, value, wanted, convert) {
-  if (!isPlain(value)) throw expected('UC_OPTION', `option ${name}`, 'an object', value)
+function dictionary (name, value, wanted, convert, whole = 'an object') {
+  if (!isPlain(value)) throw expected('UC_OPTION', `option ${name}`, whole, value)
   const out = {}
   for (const key of Object.keys(value)) {
     if (!NAME.test(key)) throw expected('UC_OPTION', `option ${name}`, 'a plain name as key', key)
@@ -124,37 +195,62 @@ function toWire (options) {
 /**
  * What `open` was pointed at.
  *
- * @param {string|URL} target a path, ':memory:' or a file URL
- * @returns {{ path: string, memory: boolean }} the path absolute
- * @throws {UndercroftError} UC_OPTION, UC_NO_IPC
+ * @param {string|URL} target a path, ':memory:', a file URL or an ipc:// URL
+ * @returns {{ path: string, ipc: boolean, url: string, db: string|null }} the
+ *   path absolute: of the file, or of the socket; url and db of an ipc target
+ * @throws {UndercroftError} UC_OPTION
  */
 function parseTarget (target) {
   if (target instanceof URL) target = target.href
   if (typeof target !== 'string') {
     if (isPlain(target)) {
       throw new UndercroftError('UC_OPTION',
-        'open: the first argument is the database: a path, \':memory:\' or a file URL; options come second')
+        'open: the first argument is the database: a path, \':memory:\', a file URL or an ipc:// URL; options come second')
     }
-    throw expected('UC_OPTION', 'open', "a path, ':memory:' or a file URL", target)
+    throw expected('UC_OPTION', 'open', "a path, ':memory:', a file URL or an ipc:// URL", target)
   }
   if (target === '') {
     throw new UndercroftError('UC_OPTION', "open: the path is empty; use ':memory:' for a database in memory")
   }
   if (target.includes('\0')) throw new UndercroftError('UC_OPTION', 'open: the path holds a NUL character')
-  if (target === ':memory:') return { path: target, memory: true }
-  if (target.startsWith('ipc:')) {
-    throw new UndercroftError('UC_NO_IPC',
-      'open: ipc:// targets are not available in this version; open the database file itself')
-  }
+  if (target === ':memory:') return { path: target, ipc: false, url: null, db: null }
+  if (/^ipc:/i.test(target)) return parseIpc(target)
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(target)
   if (scheme !== null && scheme[1].toLowerCase() !== 'file') {
-    throw new UndercroftError('UC_OPTION', `open: ${scheme[1]}:// is not a kind of target; use a path`)
+    throw new UndercroftError('UC_OPTION', `open: ${scheme[1]}:// is not a kind of target; use a path or an ipc:// URL`)
   }
   const file = path.resolve(scheme !== null ? fromFileUrl(target) : target)
   if (isDirectory(file)) {
     throw new UndercroftError('UC_OPTION', `open: ${describe(target)} is a directory; name a file in it`)
   }
-  return { path: file, memory: false }
+  return { path: file, ipc: false, url: null, db: null }
+}
+
+// The name of a unix socket has room for this many bytes.
+const SOCKET_BYTES = 107
+
+// ipc:///absolute/path/of.sock?db=name. Taken apart by hand: the path is one of
+// the file system, in which % and # are letters like others.
+function parseIpc (target) {
+  const match = /^ipc:\/\/(\/[^?]*)(?:\?(.*))?$/is.exec(target)
+  if (match === null || match[1].endsWith('/')) {
+    throw new UndercroftError('UC_OPTION',
+      `open: ${describe(target)}: expected ipc:// and the absolute path of a socket, such as ipc:///run/app/undercroft.sock`)
+  }
+  const [, file, query = ''] = match
+  const bytes = Buffer.byteLength(file)
+  if (bytes > SOCKET_BYTES) {
+    throw new UndercroftError('UC_OPTION',
+      `open: the path of the socket is ${bytes} bytes long, and a unix socket has room for ${SOCKET_BYTES}; use a shorter one`)
+  }
+  let db = null
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (name !== 'db' || value === '') {
+      throw new UndercroftError('UC_OPTION', `open: ${describe(`?${query}`)}: expected ?db= and the name of a database`)
+    }
+    db = value
+  }
+  return { path: file, ipc: true, url: `ipc://${file}`, db }
 }
 
 function isDirectory (file) {

@@ -11,12 +11,15 @@ class Scope {
    * @param {number} id the core's
    * @param {{ signal: AbortSignal|null, deadline: number }} limits of the
    *   whole; deadline in terms of performance.now(), or Infinity
-   * @param {Scope} [parent] the transaction that this one is nested in
+   * @param {Scope|null} [parent] the transaction that this one is nested in
+   * @param {number} [epoch] of the client
    */
-  constructor (key, id, { signal, deadline }, parent = null) {
+  constructor (key, id, { signal, deadline }, parent = null, epoch = undefined) {
     this.key = key.charCodeAt(0)
     this.id = id
     this.parent = parent
+    // The connection that it lives on, where there is one: see Client.epoch.
+    this.epoch = epoch
     this.signal = signal
     this.deadline = parent === null ? deadline : Math.min(deadline, parent.deadline)
     if (signal === null && parent !== null) this.signal = parent.signal

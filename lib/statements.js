@@ -66,6 +66,11 @@ class Statements {
     this.#map.set(prepared.sql, prepared)
   }
 
+  /** Another core answers from now on: it numbers its shapes itself. */
+  forgetShapes () {
+    for (const prepared of this.#map.values()) prepared.shape = NO_SHAPE
+  }
+
   // Second chance: a text used since the last look goes to the back.
   #evict (last) {
     let looks = this.#map.size * 2

@@ -3,7 +3,6 @@
 const { Client } = require('./client')
 const { Database } = require('./database')
 const { normalise, parseTarget } = require('./options')
-const { connector } = require('./transport/addon')
 
 /** What `open` returns: the data, and the life of the handle. */
 class Store {
@@ -57,16 +56,24 @@ class Store {
 }
 
 /**
- * Opens a database. Returns at once; calls made before it is open wait.
+ * Opens a database, or connects to a daemon that has. Returns at once; calls
+ * made before it is open wait.
  *
- * @param {string|URL} target a path, ':memory:' or a file URL
+ * @param {string|URL} target a path, ':memory:', a file URL or an ipc:// URL
  * @param {object} [options] see lib/options.js
- * @throws {UndercroftError} for wrong arguments, or without a compiled addon
+ * @throws {UndercroftError} for wrong arguments; for a file, without a compiled addon
  */
 function open (target, options) {
-  const { path } = parseTarget(target)
-  const checked = normalise(options)
-  return new Store(new Client(connector(path, checked), checked), path)
+  const place = parseTarget(target)
+  const checked = normalise(options, place.ipc)
+  if (!place.ipc) {
+    const { connector } = require('./transport/addon')
+    return new Store(new Client(connector(place.path, checked), checked), place.path)
+  }
+  const { connector } = require('./transport/ipc')
+  const db = checked.db ?? place.db
+  const url = db === null ? place.url : `${place.url}?db=${encodeURIComponent(db)}`
+  return new Store(new Client(connector({ path: place.path, url: place.url, db }, checked), checked), url)
 }
 
 function ignore () {}

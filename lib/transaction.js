@@ -90,7 +90,7 @@ async function transaction (client, fn, opts) {
 }
 
 async function running (client, id, limits, fn) {
-  const scope = new Scope('x', id, limits)
+  const scope = new Scope('x', id, limits, null, client.epoch)
   opened(client)
   try {
     return await within(client, scope, fn, new Transaction(client, scope), {
@@ -112,7 +112,7 @@ async function nested (client, parent, fn, opts) {
   // Savepoints are a stack: one nested transaction at a time, and none in the
   // middle of a stream of rows.
   while (parent.nestedEnd !== null) await parent.nestedEnd
-  const scope = new Scope('x', parent.id, limits, parent)
+  const scope = new Scope('x', parent.id, limits, parent, parent.epoch)
   const point = (kind) => client.call(ops.SAVEPOINT, [scope.id, kind, scope.depth], undefined, parent)
   const settled = parent.busy ? parent.settled() : null
   let finished
@@ -145,7 +145,7 @@ async function snapshot (client, fn, opts) {
   client.enter()
   try {
     const id = await begun
-    const scope = new Scope('s', id, limits)
+    const scope = new Scope('s', id, limits, null, client.epoch)
     const end = () => client.call(ops.SNAP_END, [id], undefined, scope)
     return await within(client, scope, fn, new ReadVerbs(client, scope), { commit: end, rollback: end })
   } finally {

@@ -10,6 +10,9 @@ const { UndercroftError, expected, describe } = require('../errors')
 
 // Below this many characters a loop beats the call into native code.
 const SHORT = 24
+// In front of a message that goes over a socket, and what its length leaves out.
+const SP_HEAD = 13
+const SP_FRONT = 9
 // The most a value takes that is neither text nor a blob.
 const FIXED = 9
 
@@ -46,9 +49,40 @@ class Writer {
     this.adopt(bigger)
   }
 
+  /** Leaves room for the header of the message that is written next; see seal. */
+  open () {
+    if (this.pos + SP_HEAD + 32 > this.cap) this.reserve(SP_HEAD + 32)
+    this.pos += SP_HEAD
+  }
+
+  /**
+   * Fills in the header of the message that begins at `start` and ends here,
+   * as transport/sp.js describes it.
+   */
+  seal (start, id) {
+    const dv = this.view
+    this.buf[start] = 1
+    dv.setUint32(start + 1, 0)
+    dv.setUint32(start + 5, this.pos - start - SP_FRONT)
+    dv.setUint32(start + SP_FRONT, (id | 0x80000000) >>> 0)
+  }
+
+  /** Bytes that are a request already, or a part of one. */
+  raw (b, from, to) {
+    this.reserve(to - from)
+    b.copy(this.buf, this.pos, from, to)
+    this.pos += to - from
+  }
+
   nil () {
     this.reserve(1)
     this.buf[this.pos++] = 0xc0
+  }
+
+  /** An unsigned integer that takes five bytes, whatever it is. */
+  uint32 (n) {
+    this.reserve(5)
+    this.#header32(0xce, n)
   }
 
   /** An unsigned integer below 2^32. */

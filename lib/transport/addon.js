@@ -8,6 +8,9 @@
 //   take(inbox) -> n                   replies [u32 LE length][frame]...; 0:
 //                                      none; -n: needs an inbox of n bytes
 //   ref(), unref(), destroy()
+//   epoch                              counts connections, where there are any
+//   framed                             true: requests come, and replies are lent,
+//                                      as messages of transport/sp.js
 //   endTurn(), attach(), sync(), syncTake(), func()   where blocking is possible
 
 const { load } = require('../binding')

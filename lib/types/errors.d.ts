@@ -1,7 +1,6 @@
 /** The codes of this package's own errors. */
 export type OwnCode =
   | 'UC_ABORTED'
-  | 'UC_ACCESS'
   | 'UC_BACKUP'
   | 'UC_BUSY'
   | 'UC_CLOSED'
@@ -20,7 +19,7 @@ export type OwnCode =
   | 'UC_NOT_REPEATED'
   | 'UC_NO_ADDON'
   | 'UC_NO_DB'
-  | 'UC_NO_IPC'
+  | 'UC_NO_DAEMON'
   | 'UC_ONCE_CONFLICT'
   | 'UC_OP'
   | 'UC_OPTION'
@@ -31,6 +30,7 @@ export type OwnCode =
   | 'UC_PARAM_TYPE'
   | 'UC_QUERY'
   | 'UC_REPLY_TOO_LARGE'
+  | 'UC_REQUEST_TOO_LARGE'
   | 'UC_SQL_CONNECTION'
   | 'UC_SQL_EMPTY'
   | 'UC_SQL_MULTI'

@@ -43,6 +43,12 @@ export interface OpenOptions {
   integers?: Integers
   /** Errors name the caller's line even where the runtime has no async stack traces. Costs time. */
   stacks?: boolean
+  /** Of an ipc:// target: the name of the database, when the daemon serves several. */
+  db?: string
+  /** Of an ipc:// target: how long a call waits for a connection before UC_CONNECT. Default 5000. */
+  connectTimeoutMs?: number
+  /** Of an ipc:// target: starts the daemon when nobody serves the socket. */
+  spawn?: SpawnOptions
 }
 
 export interface CallOptions {
@@ -60,4 +66,13 @@ export interface WriteOptions extends CallOptions {
    * first time. Not inside a transaction.
    */
   once?: string
+}
+
+export interface SpawnOptions {
+  /** The file of the database, or the files of several by name. */
+  db: string | URL | Record<string, string | URL>
+  /** The daemon ends when it has been without a connection for so long. Default 60000. */
+  idleExitMs?: number
+  /** Of the file, as for open(file, options). */
+  options?: Omit<OpenOptions, 'pragmas' | 'attach' | 'integers' | 'stacks' | 'db' | 'connectTimeoutMs' | 'spawn'>
 }

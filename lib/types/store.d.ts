@@ -5,7 +5,7 @@ import { Health, Stats } from './stats'
 export class Store {
   private constructor ()
   readonly db: Database
-  /** The file as an absolute path, or ':memory:'. */
+  /** The file as an absolute path, ':memory:', or the ipc:// URL. */
   readonly target: string
   /** Resolves when the database is open; rejects with the reason when it cannot be. */
   readonly ready: Promise<this>
@@ -20,8 +20,9 @@ export class Store {
 }
 
 /**
- * Opens a database. Returns at once: calls made before it is open wait, and tell if it cannot be.
+ * Opens a database, or connects to the daemon behind an ipc:// URL. Returns at once: calls made
+ * before it is open wait, and tell if it cannot be.
  *
- * @param target a path, ':memory:' or a file URL
+ * @param target a path, ':memory:', a file URL, or the ipc:// URL of a daemon's socket
  */
 export function open (target: string | URL, options?: OpenOptions): Store

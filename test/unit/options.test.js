@@ -18,9 +18,9 @@ t.test('defaults', (t) => {
 
 t.test('each option names itself when it is wrong', (t) => {
   for (const [name, row] of Object.entries(table)) {
-    const bad = { boolean: [1, 'yes', null], integer: ['x', 1.5, row.min - 1, row.max + 1, NaN, 5n, null], choice: ['?', 5, null], pragmas: [5, { a: {} }, { 'a;b': 1 }, []], attach: ['x', { a: 5 }, { 'a b': 'x' }] }[row.type]
+    const bad = { boolean: [1, 'yes', null], integer: ['x', 1.5, row.min - 1, row.max + 1, NaN, 5n, null], choice: ['?', 5, null], pragmas: [5, { a: {} }, { 'a;b': 1 }, []], attach: ['x', { a: 5 }, { 'a b': 'x' }], name: ['', 5, null], spawn: [5, {}, { db: 5 }, { db: '' }, { db: {} }, { db: 'x', foo: 1 }, { db: 'x', idleExitMs: 5 }, { db: { 'a b': 'x' } }] }[row.type]
     for (const value of bad) {
-      t.throws(() => normalise({ [name]: value }), { code: 'UC_OPTION', message: new RegExp(`option ${name}\\b.*expected`) })
+      t.throws(() => normalise({ [name]: value }, row.where === 'ipc'), { code: 'UC_OPTION', message: new RegExp(`option "?(?:${name}\\b.*expected|${name}\\.foo)`) })
     }
   }
   t.throws(() => normalise({ reader: 1 }), { code: 'UC_OPTION', message: /unknown option "reader".*readers/ })
@@ -42,7 +42,7 @@ t.test('the map for the core', (t) => {
 })
 
 t.test('targets', (t) => {
-  t.strictSame(parseTarget(':memory:'), { path: ':memory:', memory: true })
+  t.strictSame(parseTarget(':memory:'), { path: ':memory:', ipc: false, url: null, db: null })
   t.equal(parseTarget('a.db').path, path.resolve('a.db'))
   const file = path.join(__dirname, 'no such.db')
   t.equal(parseTarget(pathToFileURL(file)).path, file)
@@ -50,11 +50,40 @@ t.test('targets', (t) => {
   t.throws(() => parseTarget(''), { code: 'UC_OPTION', message: /empty/ })
   t.throws(() => parseTarget('a\0b'), { code: 'UC_OPTION' })
   t.throws(() => parseTarget(__dirname), { code: 'UC_OPTION', message: /directory/ })
-  t.throws(() => parseTarget('ipc:///run/x.sock'), { code: 'UC_NO_IPC' })
   t.throws(() => parseTarget('https://example.org/a.db'), { code: 'UC_OPTION' })
   t.throws(() => parseTarget(new URL('https://example.org/a.db')), { code: 'UC_OPTION' })
   t.throws(() => parseTarget('file://host/%2F'), { code: 'UC_OPTION' })
   for (const bad of [undefined, null, 5, {}, []]) t.throws(() => parseTarget(bad), { code: 'UC_OPTION' })
+  t.end()
+})
+
+t.test('targets that are sockets', (t) => {
+  t.strictSame(parseTarget('ipc:///run/app/x.sock'), { path: '/run/app/x.sock', ipc: true, url: 'ipc:///run/app/x.sock', db: null })
+  t.match(parseTarget('ipc:///run/50%#.sock?db=a%20b'), { path: '/run/50%#.sock', db: 'a b' })
+  t.equal(parseTarget(new URL('ipc:///run/x.sock?db=main')).db, 'main')
+  const long = '/x'.repeat(54)
+  t.throws(() => parseTarget(`ipc://${long}`), { code: 'UC_OPTION', message: /108 bytes.*107/ })
+  t.equal(parseTarget(`ipc://${long.slice(1)}`.replace('//x', '///')).path.length, 107)
+  for (const bad of ['ipc:', 'ipc://', 'ipc:///', 'ipc://run/x.sock', 'ipc:/run/x.sock', 'ipc:x', 'ipc:///run/', 'ipc:///x?db=', 'ipc:///x?name=y']) {
+    t.throws(() => parseTarget(bad), { code: 'UC_OPTION', message: /expected/ }, bad)
+  }
+  t.end()
+})
+
+t.test('options of a handle, of a file and of a connection', (t) => {
+  const handle = { readonly: true, maxQueue: 5, statementCache: 9, timeoutMs: 7, integers: 'auto', stacks: true }
+  t.match(normalise(handle, true), handle)
+  t.match(normalise({ connectTimeoutMs: 9, db: 'main' }, true), { connectTimeoutMs: 9, db: 'main', spawn: null })
+  for (const [name, row] of Object.entries(table)) {
+    if (row.where === 'ipc') t.throws(() => normalise({ [name]: 1 }), { code: 'UC_OPTION', message: /is for a daemon/ }, name)
+    if (row.where === undefined) t.throws(() => normalise({ [name]: row.value }, true), { code: 'UC_OPTION', message: /belongs to the daemon.*--set/ }, name)
+  }
+  t.strictSame(normalise({ spawn: { db: 'a.db' } }, true).spawn, { db: { '': path.resolve('a.db') }, idleExitMs: 60000, options: {} })
+  t.strictSame(normalise({ spawn: { db: { a: 'a.db', b: ':memory:' }, idleExitMs: 5000, options: { synchronous: 'normal', readers: 2 } } }, true).spawn,
+    { db: { a: path.resolve('a.db'), b: ':memory:' }, idleExitMs: 5000, options: { synchronous: 'normal', readers: 2 } })
+  for (const options of [{ stacks: true }, { pragmas: {} }, { readers: 'x' }, { nope: 1 }, 5]) {
+    t.throws(() => normalise({ spawn: { db: 'a.db', options } }, true), { code: 'UC_OPTION', message: /spawn\.options/ })
+  }
   t.end()
 })
 

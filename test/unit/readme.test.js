@@ -70,7 +70,7 @@ t.test('limits and options', async (t) => {
       t.match(part.slice(part.indexOf('Other options')), `\`${name}\``, name)
       continue
     }
-    t.ok(row.includes(`| ${value.toLocaleString('en')}`), `${name}: ${value}`)
+    t.ok(row.includes(`| ${value === null ? 'null' : value.toLocaleString('en')}`), `${name}: ${value}`)
   }
 })
 

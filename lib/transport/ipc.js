@@ -1,0 +1,725 @@
+'use strict'
+
+// The door over a socket: what the client sees as its session, in JavaScript
+// alone. It has the methods of the addon's session (see addon.js), but for
+// those that block, and keeps going when the connection does not:
+//
+//   submit ──> outbox ──end of the turn, within the window──> link ──> daemon
+//                 │                                            │
+//   take <── answers <── deadlines, losses, cancels        receiver
+//
+// A call is WAITING until it is on the wire and SENT from then on. What is
+// known of it is a Flight, found by the slot in its id. A flight ends by a
+// reply or by an answer of our own, which reads like an error of the daemon.
+//
+//   IDLE ──> CONNECTING ──> READY        IDLE: not connected, nobody wants it
+//    ^           │  ^         │
+//    │           v  │ time    │ lost
+//    └────────  BACKOFF  <────┘
+
+const { ops, kinds } = require('../ops')
+const { SLOT_MASK } = require('../call')
+const { NO_SHAPE } = require('../codec/shape')
+const { Writer } = require('../codec/encode')
+const { BODY, KIND, valueAt } = require('../codec/decode')
+const { FRONT } = require('./sp')
+const { Link, refused } = require('./link')
+const { Outbox } = require('./outbox')
+const { Spawner } = require('./spawn')
+const { lostError, connectError, isFinal } = require('./trouble')
+const request = require('./request')
+
+const IDLE = 0
+const CONNECTING = 1
+const READY = 2
+const BACKOFF = 3
+const CLOSED = 4
+
+// Between two attempts to connect: doubled from one to the other, with jitter.
+const BACKOFF_MS = 10
+const BACKOFF_MAX_MS = 1000
+
+// The daemon watches deadlines too and knows more: it may answer first.
+const GRACE_MS = 100
+// A read that was under way this often when a connection broke may be the reason.
+const MAX_REPEATS = 3
+
+// How long a daemon may take to say goodbye, once nothing else is under way.
+const CLOSE_MS = 5000
+
+// Until the daemon has told its own.
+const WINDOW = 256
+const MAX_WINDOW = 65536
+const MAX_REQUEST = 64 * 1024 * 1024
+
+class Flight {
+  id = 0
+  // Where its request stands: counted over all, and in its chunk.
+  seq = 0
+  at = 0
+  // The chunk that has to keep the request, because it may be repeated.
+  chunk = null
+  // To be repeated on the next connection.
+  again = false
+  tries = 0
+  // When it began to wait for a connection, and when its time is over.
+  since = 0
+  due = 0
+}
+
+// A client that was collected without being closed leaves a session behind.
+const collected = new FinalizationRegistry((session) => session.destroy())
+
+class IpcSession {
+  #target
+  #options
+  #wake
+  #calls
+  #statements
+  #state = IDLE
+  #link = null
+  #owner
+  #refed = false
+  #outbox = new Outbox()
+  #flights = []
+  // Where what is sent ends; requests from here on are waiting.
+  #sentTo = 0
+  // Waiting in the outbox: calls, and messages that must be left out.
+  #waiting = 0
+  #dropped = 0
+  // To be repeated as soon as there is a connection.
+  #again = []
+  #closing = null
+  // Cancels overtake what waits.
+  #urgent = []
+  // Calls on the wire, answered or not by us; no more than the window.
+  #onWire = 0
+  #window = WINDOW
+  // The statements that this connection knows: number -> message. Those of
+  // requests that wait are added when they are sent.
+  #defined = new Map()
+  #defines = []
+  #answers = new Writer(4096)
+  #spare = new Writer(4096)
+  #from = null
+  #lossPending = false
+  #lossCause = null
+  #farewell = null
+  #attempt = 0
+  #backoff = null
+  #notBefore = 0
+  #trouble = null
+  #spawner = null
+  #alarm = null
+  #alarmAt = Infinity
+  #ringing = false
+  #scheduled = false
+  #onTurn = () => this.#turn()
+
+  /** The writer puts an SP header in front of each frame. */
+  framed = true
+  /** No request may be longer than so many bytes. */
+  maxRequest = MAX_REQUEST
+  /** Counts connections: what belongs to an earlier one is gone. */
+  epoch = 1
+  /** Where what take() found stands. */
+  buf = null
+  view = null
+  at = 0
+
+  /**
+   * @param {object} target path, url, db
+   * @param {object} options normalised
+   * @param {Function} wake called when there is something to take
+   * @param {Call[]} calls of the client, by slot
+   * @param {Statements} statements of the client
+   */
+  constructor (target, options, wake, calls, statements) {
+    this.#target = target
+    this.#options = options
+    this.#wake = wake
+    this.#calls = calls
+    this.#statements = statements
+    if (options.spawn !== null) this.#spawner = new Spawner(target, options.spawn, (err) => this.#spawned(err))
+    this.#owner = {
+      up: (info) => this.#ready(info),
+      message: (id, from, end) => this.#message(id, from, end),
+      replies: () => this.#wake(),
+      writable: () => this.#soon(),
+      down: (cause) => this.#down(cause)
+    }
+    this.#connect()
+  }
+
+  // ---- the session's methods -------------------------------------------------
+
+  /** `length` bytes of whole messages; copied. */
+  submit (buf, length) {
+    if (this.#state === CLOSED) return
+    const now = performance.now()
+    const isFirst = !this.#isWanted()
+    const chunk = this.#outbox.add(buf, 0, length, this.#link === null || this.#link.flushed)
+    const { buf: b, view } = chunk
+    const end = chunk.pos
+    let due = Infinity
+    for (let p = end - length; p < end;) {
+      const id = view.getUint32(p + request.ID)
+      if (id !== 0) due = Math.min(due, this.#register(chunk, p, id, now))
+      else if (b[p + request.OP] === ops.CANCEL) this.#cancel(chunk, p)
+      else if (b[p + request.OP] === ops.DEFINE) this.#defines.push({ chunk, at: p })
+      p += FRONT + view.getUint32(p + 5)
+    }
+    if (length > this.maxRequest && this.#state === READY) this.#refuseLarge()
+    if (this.#state !== READY) {
+      due = Math.min(due, now + this.#options.connectTimeoutMs)
+      if (this.#state === IDLE) this.#reconnect(now)
+      else if (this.#state === BACKOFF && isFirst) this.#hurry(now)
+    }
+    if (due < this.#alarmAt) this.#watch(due, now)
+    this.#soon()
+  }
+
+  /**
+   * Lends what there is to read: whole messages, `n` bytes at `at` in `buf`,
+   * which stay there until the next call. 0: nothing.
+   */
+  take () {
+    if (this.#answers.pos > 0) {
+      // New answers may be given while these are read.
+      const full = this.#answers
+      this.#answers = this.#spare
+      this.#answers.pos = 0
+      this.#spare = full
+      this.buf = full.buf
+      this.view = full.view
+      this.at = 0
+      return full.pos
+    }
+    const receiver = this.#from
+    if (receiver === null) return 0
+    const n = receiver.take()
+    this.buf = receiver.buf
+    this.view = receiver.view
+    this.at = receiver.at
+    if (n > 0) return n
+    if (this.#lossPending) setImmediate(() => this.#lost())
+    else if (this.#link !== null) this.#link.resume()
+    return 0
+  }
+
+  ref () {
+    this.#refed = true
+    if (this.#link !== null) this.#link.ref()
+    this.#backoff?.ref()
+  }
+
+  unref () {
+    this.#refed = false
+    if (this.#link !== null) this.#link.unref()
+    this.#backoff?.unref()
+  }
+
+  destroy () {
+    this.#state = CLOSED
+    collected.unregister(this)
+    if (this.#link !== null) this.#link.destroy()
+    this.#link = this.#from = null
+    clearTimeout(this.#backoff)
+    clearTimeout(this.#alarm)
+    if (this.#spawner !== null) this.#spawner.end()
+    this.#flights = []
+    this.#again = []
+    this.#outbox.clear()
+  }
+
+  /** Whether the call has never been on the wire. */
+  isWaiting (id) {
+    const flight = this.#flights[id & SLOT_MASK]
+    return flight !== undefined && flight.id === id && flight.seq >= this.#sentTo
+  }
+
+  // ---- flights -----------------------------------------------------------------
+
+  // Returns when the time of the call is over.
+  #register (chunk, p, id, now) {
+    const slot = id & SLOT_MASK
+    while (this.#flights.length <= slot) this.#flights.push(new Flight())
+    const flight = this.#flights[slot]
+    const { buf: b } = chunk
+    const op = b[p + request.OP]
+    let timeoutMs = this.#options.timeoutMs
+    let alone = true
+    if (b[p + request.META] !== 0xc0) {
+      request.readMeta(b, chunk.view, p + request.META)
+      alone = !request.meta.scoped
+      if (request.meta.timeoutMs >= 0) timeoutMs = request.meta.timeoutMs
+    }
+    flight.id = id
+    flight.seq = chunk.base + p
+    flight.at = p
+    flight.again = false
+    flight.tries = 0
+    flight.since = now
+    flight.due = timeoutMs > 0 ? now + timeoutMs : Infinity
+    if (alone && request.repeats[op] === 1) {
+      flight.chunk = chunk
+      chunk.live++
+    } else {
+      flight.chunk = null
+    }
+    this.#waiting++
+    if (op === ops.CLOSE) this.#goodbye(flight, now)
+    return flight.due
+  }
+
+  #goodbye (flight, now) {
+    this.#closing = flight
+    flight.due = now + CLOSE_MS
+    // There may be nobody to say it to, and nothing to wait for.
+    if (this.#state !== READY && this.#waiting === 1 && this.#again.length === 0) this.#answer(flight, null)
+  }
+
+  #isWaiting (flight) {
+    return flight.again || flight.seq >= this.#sentTo
+  }
+
+  #find (id) {
+    const flight = this.#flights[id & SLOT_MASK]
+    return flight !== undefined && flight.id === id && id !== 0 ? flight : null
+  }
+
+  #release (flight) {
+    if (flight.again) {
+      this.#again = this.#again.filter((other) => other !== flight)
+    } else if (flight.seq >= this.#sentTo) {
+      this.#waiting--
+      this.#dropped++
+    }
+    if (flight.chunk !== null) {
+      flight.chunk.live--
+      flight.chunk = null
+    }
+    flight.again = false
+    flight.id = 0
+  }
+
+  /** Ends a flight from this side: with an error, or null as its value. */
+  #answer (flight, err) {
+    const { id } = flight
+    const w = this.#answers
+    const start = w.pos
+    this.#release(flight)
+    w.open()
+    w.arrayHeader(3)
+    w.uint32(id)
+    w.uint(err === null ? kinds.VALUE : kinds.ERROR)
+    w.any(err === null ? null : { code: err.code, message: err.message, kind: err.kind, retryable: err.retryable, outcome: err.outcome })
+    w.seal(start, id)
+    this.#soon()
+  }
+
+  #cancel (chunk, p) {
+    const { buf: b, view } = chunk
+    const id = request.uintAt(b, view, p + request.META + 1)
+    this.#dropped++
+    const flight = this.#find(id)
+    if (flight === null) return
+    if (this.#isWaiting(flight)) {
+      this.#answer(flight, { code: 'UC_ABORTED', message: 'the call was aborted before it was sent', outcome: 'not-sent' })
+    } else {
+      this.#urgent.push(Buffer.from(b.subarray(p, p + FRONT + view.getUint32(p + 5))))
+    }
+  }
+
+  // ---- deadlines -----------------------------------------------------------------
+
+  #watch (at, now) {
+    clearTimeout(this.#alarm)
+    this.#alarmAt = at
+    this.#alarm = setTimeout(() => {
+      if (this.#ringing) return
+      // Replies that have come by now count: they are read before this runs.
+      this.#ringing = true
+      setImmediate(() => {
+        this.#ringing = false
+        this.#expire()
+      })
+    }, Math.max(1, Math.min(at - now, 0x7fffffff)))
+    this.#alarm.unref()
+  }
+
+  #expire () {
+    if (this.#state === CLOSED) return
+    const now = performance.now()
+    // The client has replies that it has not come to read.
+    const isBehind = this.#from !== null && this.#from.lent
+    let next = isBehind ? now + GRACE_MS : Infinity
+    for (const flight of this.#flights) {
+      if (flight.id === 0 || isBehind) continue
+      const due = flight === this.#closing && this.#isBusy() ? now + CLOSE_MS : this.#dueOf(flight)
+      if (due <= now) this.#answer(flight, this.#late(flight, now))
+      else if (due < next) next = due
+    }
+    this.#alarmAt = Infinity
+    if (next < Infinity) this.#watch(next, now)
+  }
+
+  // Whether anything but the goodbye is under way.
+  #isBusy () {
+    return this.#flights.some((flight) => flight.id !== 0 && flight !== this.#closing)
+  }
+
+  #dueOf (flight) {
+    if (!this.#isWaiting(flight)) return flight.due + GRACE_MS
+    if (this.#state === READY) return flight.due
+    return Math.min(flight.due, flight.since + this.#options.connectTimeoutMs)
+  }
+
+  #late (flight, now) {
+    if (!this.#isWaiting(flight)) {
+      return { code: 'UC_TIMEOUT', message: 'the daemon did not answer before the deadline', outcome: 'unknown' }
+    }
+    const outcome = flight.again ? 'unknown' : 'not-sent'
+    if (this.#state !== READY) return { ...connectError(this.#trouble, this.#target, this.#link), outcome }
+    return { code: 'UC_TIMEOUT', message: 'the deadline passed before the call was sent: as many others were waiting for the daemon as it allows', outcome }
+  }
+
+  // ---- sending -----------------------------------------------------------------
+
+  // Once a turn, when all that runs in it has run.
+  #soon () {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    process.nextTick(this.#onTurn)
+  }
+
+  #turn () {
+    this.#scheduled = false
+    if (this.#state === CLOSED) return
+    if (this.#state === READY) this.#send()
+    if (this.#answers.pos > 0) this.#wake()
+  }
+
+  #send () {
+    const link = this.#link
+    if (this.#farewell !== null || link.full) return
+    const { queue } = this.#outbox
+    if (this.#again.length === 0 && this.#urgent.length === 0 && this.#dropped === 0 &&
+      queue.length === 1 && this.#onWire + this.#waiting <= this.#window) {
+      // The usual case: all of it.
+      const [chunk] = queue
+      this.#onWire += this.#waiting
+      link.write(chunk.buf.subarray(chunk.sent, chunk.pos))
+      chunk.sent = chunk.pos
+      this.#waiting = 0
+      queue.length = 0
+    } else if (this.#again.length > 0 || this.#urgent.length > 0 || queue.length > 0) {
+      link.cork()
+      for (const bytes of this.#urgent.splice(0)) link.write(bytes)
+      this.#repeat(link)
+      this.#sendSome(link)
+      link.uncork()
+    }
+    this.#sentTo = this.#outbox.head
+    if (this.#defines.length > 0) this.#define()
+  }
+
+  // As much as the window allows, in order, leaving out what is over.
+  #sendSome (link) {
+    const { queue } = this.#outbox
+    while (queue.length > 0 && !link.full) {
+      const chunk = queue[0]
+      const { buf: b, view } = chunk
+      let from = chunk.sent
+      let p = from
+      let isFull = false
+      while (p < chunk.pos) {
+        const id = view.getUint32(p + request.ID)
+        const next = p + FRONT + view.getUint32(p + 5)
+        const isOut = id !== 0 ? this.#find(id) === null : b[p + request.OP] === ops.CANCEL
+        if (isOut) {
+          if (from < p) link.write(b.subarray(from, p))
+          this.#dropped--
+          from = next
+        } else if (id !== 0) {
+          if (this.#onWire >= this.#window) {
+            isFull = true
+            break
+          }
+          this.#onWire++
+          this.#waiting--
+        }
+        p = next
+      }
+      if (from < p) link.write(b.subarray(from, p))
+      chunk.sent = p
+      if (isFull) return
+      queue.shift()
+    }
+  }
+
+  // The definitions among what has been sent are those of this connection.
+  #define () {
+    const { queue } = this.#outbox
+    const chunks = new Set(queue)
+    let n = 0
+    for (const { chunk, at } of this.#defines) {
+      if (chunks.has(chunk) && at >= chunk.sent) break
+      const message = Buffer.from(chunk.buf.subarray(at, at + FRONT + chunk.view.getUint32(at + 5)))
+      this.#defined.set(request.uintAt(chunk.buf, chunk.view, at + request.META + 1), message)
+      n++
+    }
+    this.#defines.splice(0, n)
+  }
+
+  #repeat (link) {
+    if (this.#again.length === 0) return
+    const now = performance.now()
+    const w = new Writer(4096)
+    const rest = []
+    for (const flight of this.#again) {
+      if (this.#onWire >= this.#window) {
+        rest.push(flight)
+        continue
+      }
+      const { chunk, at, due, id } = flight
+      const left = due === Infinity ? 0 : Math.max(1, Math.ceil(due - now))
+      request.repeat(w, chunk.buf, chunk.view, at, this.#calls[id & SLOT_MASK].prepared.sql, left)
+      flight.again = false
+      this.#onWire++
+    }
+    this.#again = rest
+    link.write(w.buf.subarray(0, w.pos))
+  }
+
+  // What is larger than the daemon takes would cost the connection.
+  #refuseLarge () {
+    for (const chunk of this.#outbox.queue) {
+      const { view } = chunk
+      for (let p = chunk.sent; p < chunk.pos;) {
+        const length = view.getUint32(p + 5)
+        const flight = length > this.maxRequest ? this.#find(view.getUint32(p + request.ID)) : null
+        if (flight !== null) {
+          this.#answer(flight, {
+            code: 'UC_REQUEST_TOO_LARGE',
+            message: `the call is ${length} bytes long, more than the daemon takes at once (${this.maxRequest})`,
+            outcome: 'not-sent'
+          })
+        }
+        p += FRONT + length
+      }
+    }
+  }
+
+  // ---- receiving -----------------------------------------------------------------
+
+  #message (id, from, end) {
+    if (id === 0) {
+      const { buf, view } = this.#link.receiver
+      if (buf[from + KIND] === kinds.ERROR) this.#farewell = refused(valueAt(buf, view, from + BODY, end))
+      return
+    }
+    this.#onWire--
+    const flight = this.#find(id)
+    if (flight !== null) this.#release(flight)
+    if (this.#waiting > 0 || this.#again.length > 0) this.#soon()
+  }
+
+  // ---- the connection --------------------------------------------------------------
+
+  #connect () {
+    const { db, path } = this.#target
+    const { readonly, timeoutMs } = this.#options
+    this.#state = CONNECTING
+    this.#farewell = null
+    this.#link = new Link(path, {
+      ...(db !== null ? { db } : {}),
+      ...(readonly ? { readonly } : {}),
+      timeout_ms: timeoutMs
+    }, this.#owner)
+    if (!this.#refed) this.#link.unref()
+  }
+
+  // Connects again: at once, or when it is not too soon.
+  #reconnect (now) {
+    this.#state = BACKOFF
+    this.#backoff = setTimeout(() => {
+      this.#backoff = null
+      if (this.#isWanted()) {
+        this.#connect()
+      } else {
+        this.#state = IDLE
+        this.#attempt = 0
+      }
+    }, Math.max(0, this.#notBefore - now))
+    if (!this.#refed) this.#backoff.unref()
+  }
+
+  // Somebody has come who does not know of the attempts so far.
+  #hurry (now) {
+    clearTimeout(this.#backoff)
+    this.#attempt = 0
+    this.#notBefore = 0
+    this.#reconnect(now)
+  }
+
+  #isWanted () {
+    return this.#waiting > 0 || this.#again.length > 0
+  }
+
+  #ready (info) {
+    this.#state = READY
+    this.#from = this.#link.receiver
+    this.#attempt = 0
+    this.#notBefore = 0
+    this.#trouble = null
+    this.#onWire = 0
+    if (info.window >= 1) this.#window = Math.min(info.window, MAX_WINDOW)
+    if (info.max_request >= 1) this.maxRequest = info.max_request
+    this.#refuseLarge()
+    if (this.#defined.size > 0) this.#link.write(Buffer.concat([...this.#defined.values()]))
+    this.#soon()
+  }
+
+  #down (cause) {
+    if (this.#state !== READY) {
+      this.#failed(cause)
+    } else {
+      // First what has arrived is read: those calls were answered.
+      this.#lossCause = cause
+      this.#lossPending = true
+      if (!this.#from.lent) this.#lost()
+    }
+  }
+
+  // An attempt to connect has failed.
+  #failed (cause) {
+    this.#link = null
+    this.#trouble = cause
+    this.#notBefore = performance.now() + this.#delay()
+    if (isFinal(cause)) {
+      this.#rejectWaiting(cause)
+      this.#state = IDLE
+      return
+    }
+    if (this.#spawner !== null && (this.#isWanted() || !this.#spawner.hasRun)) this.#spawner.start(cause)
+    this.#reconnect(performance.now())
+  }
+
+  #delay () {
+    const whole = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** this.#attempt++)
+    return whole / 2 + Math.random() * whole / 2
+  }
+
+  // The daemon that was to be started has ended, with an error or without.
+  #spawned (err) {
+    if (this.#state === CLOSED || this.#state === READY) return
+    this.#trouble = err ?? this.#trouble
+    if (err !== null) this.#rejectWaiting(err)
+  }
+
+  #rejectWaiting (cause) {
+    const err = connectError(cause, this.#target, null)
+    for (const flight of this.#flights) {
+      if (flight.id === 0 || !this.#isWaiting(flight)) continue
+      this.#answer(flight, { ...err, outcome: flight.again ? 'unknown' : 'not-sent' })
+    }
+  }
+
+  // The connection is gone, and with it all that lived on it.
+  #lost () {
+    if (!this.#lossPending || this.#state === CLOSED) return
+    const err = lostError(this.#farewell ?? this.#lossCause)
+    const now = performance.now()
+    this.#lossPending = false
+    this.#link = this.#from = null
+    this.#state = IDLE
+    this.#epochEnds()
+    for (const flight of this.#flights) {
+      if (flight.id === 0 || this.#isWaiting(flight)) continue
+      if (flight.chunk === null || flight.tries >= MAX_REPEATS) {
+        this.#answer(flight, { ...err, outcome: 'unknown' })
+      } else {
+        flight.tries++
+        flight.again = true
+        flight.since = now
+        this.#again.push(flight)
+      }
+    }
+    this.#requeue(err, now)
+    this.#notBefore = now + this.#delay()
+    if (!this.#isWanted()) return
+    this.#reconnect(now)
+    this.#watch(now, now)
+  }
+
+  #epochEnds () {
+    this.epoch++
+    this.#onWire = 0
+    this.#urgent = []
+    this.#statements.forgetShapes()
+    for (const call of this.#calls) call.shape = NO_SHAPE
+  }
+
+  // What waits is written for a connection that is no more: what is bound to it
+  // ends, the other requests lose what they know of it.
+  #requeue (err, now) {
+    const chunks = this.#outbox.clear()
+    this.#sentTo = this.#outbox.tail
+    this.#defines = []
+    this.#waiting = 0
+    this.#dropped = 0
+    for (const { buf, view, sent, pos } of chunks) {
+      for (let p = sent; p < pos;) {
+        const id = view.getUint32(p + request.ID)
+        const length = FRONT + view.getUint32(p + 5)
+        const isBound = request.isBound(buf, view, p)
+        if (id === 0) {
+          if (buf[p + request.OP] === ops.DEFINE) {
+            const chunk = this.#outbox.add(buf, p, length, true)
+            this.#defines.push({ chunk, at: chunk.pos - length })
+          }
+        } else {
+          const flight = this.#find(id)
+          if (flight !== null && !flight.again) this.#moveOn(flight, isBound ? err : null, { buf, view, p, length, now })
+        }
+        p += length
+      }
+    }
+  }
+
+  #moveOn (flight, err, { buf, view, p, length, now }) {
+    if (err !== null) {
+      // Neither waiting nor sent: its request is in no chunk any more.
+      flight.seq = -1
+      this.#answer(flight, { ...err, outcome: 'not-sent' })
+      return
+    }
+    request.forgetShape(buf, view, p)
+    const chunk = this.#outbox.add(buf, p, length, true)
+    if (flight.chunk !== null) {
+      flight.chunk.live--
+      flight.chunk = chunk
+      chunk.live++
+    }
+    flight.at = chunk.pos - length
+    flight.seq = chunk.base + flight.at
+    flight.since = now
+    this.#waiting++
+  }
+}
+
+/**
+ * @param {object} target path, url, db: see parseTarget
+ * @param {object} options normalised
+ * @returns {Function} (wake, calls, statements, client) -> session
+ */
+function connector (target, options) {
+  return (wake, calls, statements, client) => {
+    const session = new IpcSession(target, options, wake, calls, statements)
+    collected.register(client, session, session)
+    return session
+  }
+}
+
+module.exports = { connector, IpcSession }

@@ -1,0 +1,118 @@
+'use strict'
+
+// What a connection has to know of the request frames that pass through it:
+// where things stand in them, which may be repeated, and which make sense only
+// on the connection that they were written for.
+//
+//   p: 01 u64 length u32 id | [op, id, meta, ...args]     one message, see sp.js
+
+const { ops } = require('../ops')
+const { HEAD, FRONT } = require('./sp')
+
+// Offsets within a message.
+const OP = HEAD + 1
+const ID = HEAD + 3
+const META = HEAD + 7
+
+const SCOPES = [0x78, 0x73] // x, s
+
+function set (...numbers) {
+  const out = new Uint8Array(256)
+  for (const number of numbers) out[number] = 1
+  return out
+}
+
+// Reads that stand alone: asked twice, they answer twice.
+const repeats = set(ops.GET, ops.ALL, ops.JSON, ops.PING, ops.HEALTH, ops.STATS, ops.DESCRIBE)
+// [op, id, meta, sid, shape, params]
+const statements = set(ops.GET, ops.ALL, ops.JSON, ops.RUN, ops.CURSOR_OPEN)
+// They name something that ends with its connection.
+const bound = set(ops.CURSOR_NEXT, ops.CURSOR_CLOSE, ops.TX_END, ops.SAVEPOINT,
+  ops.SNAP_END, ops.BACKUP_STEP, ops.BACKUP_END)
+
+// What readMeta found; read at once by its caller.
+const meta = { timeoutMs: -1, scoped: false, end: 0 }
+
+/** Reads the meta map of our own encoder, which begins at `p`, into `meta`. */
+function readMeta (b, view, p) {
+  meta.timeoutMs = -1
+  meta.scoped = false
+  const c = b[p++]
+  for (let n = c === 0xc0 ? 0 : c & 15; n > 0; n--) {
+    const key = b[p + 1]
+    p += 2
+    if (SCOPES.includes(key)) meta.scoped = true
+    if (key === 0x74) meta.timeoutMs = uintAt(b, view, p)
+    p = skip(b, view, p)
+  }
+  meta.end = p
+}
+
+/** The unsigned integer at `p`, as Writer.uint writes it. */
+function uintAt (b, view, p) {
+  if (b[p] < 0x80) return b[p]
+  return b[p] === 0xcd ? view.getUint16(p + 1) : view.getUint32(p + 1)
+}
+
+// The place behind the integer, text or flag at `p`, as Writer writes them.
+function skip (b, view, p) {
+  const c = b[p]
+  if (c < 0x80 || c === 0xc0 || c === 0xc2 || c === 0xc3) return p + 1
+  if (c >= 0xa0 && c < 0xc0) return p + 1 + (c & 31)
+  if (c === 0xdb) return p + 5 + view.getUint32(p + 1)
+  return p + (c === 0xcd ? 3 : c === 0xd3 ? 9 : 5)
+}
+
+/** Whether the message at `p` belongs to the connection it was written for. */
+function isBound (b, view, p) {
+  const op = b[p + OP]
+  if (bound[op] === 1) return true
+  readMeta(b, view, p + META)
+  if (meta.scoped) return true
+  // A chunk of rows that continues a stream names it behind its statement.
+  return op === ops.MANY && b[skip(b, view, meta.end)] !== 0xc0
+}
+
+/**
+ * Takes back what a request says of the shape that the client knows: shapes
+ * are numbered by the daemon, and the next one may number them otherwise.
+ */
+function forgetShape (b, view, p) {
+  if (statements[b[p + OP]] !== 1) return
+  readMeta(b, view, p + META)
+  view.setUint32(skip(b, view, meta.end) + 1, 0)
+}
+
+/**
+ * Writes the read at `p` once more, marked as a repetition. The text stands in
+ * place of the statement's number, which may mean another by now.
+ *
+ * @param {Writer} w
+ * @param {string} sql
+ * @param {number} timeoutMs what is left of the call's own deadline; -1: it has none
+ */
+function repeat (w, b, view, p, sql, timeoutMs) {
+  const start = w.pos
+  const end = p + FRONT + view.getUint32(p + 5)
+  readMeta(b, view, p + META)
+  const timed = meta.timeoutMs >= 0 && timeoutMs >= 0
+  let rest = meta.end
+  w.open()
+  w.raw(b, p + HEAD, p + META)
+  w.mapHeader(timed ? 2 : 1)
+  w.text('r', 0)
+  w.flag(true)
+  if (timed) {
+    w.text('t', 0)
+    w.uint(timeoutMs)
+  }
+  if (statements[b[p + OP]] === 1) {
+    rest = skip(b, view, skip(b, view, rest))
+    w.text(sql, 0)
+    w.uint(0)
+  }
+  w.raw(b, rest, end)
+  w.seal(start, view.getUint32(p + ID))
+}
+
+module.exports = { OP, ID, META, repeats, meta, readMeta, uintAt, isBound, forgetShape, repeat }

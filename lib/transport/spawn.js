@@ -1,0 +1,102 @@
+'use strict'
+
+// Starts the daemon when nobody serves the socket. Any number of processes may
+// do so at once: the daemons agree among themselves which one serves (a lock),
+// and the others end with the exit code SERVED. The one that stays is nobody's
+// child: it goes on when this process ends, until it has been idle for a while.
+
+const { spawn } = require('node:child_process')
+const { daemonPath } = require('../binding')
+const { UndercroftError } = require('../errors')
+
+// Exit codes of undercroftd.
+const SERVED = 3
+const MEANINGS = {
+  2: 'it does not understand its command line; daemon and client may be of different versions',
+  4: 'the socket cannot be made',
+  5: 'a database cannot be opened'
+}
+
+// After one has ended the next is not started at once.
+const PAUSE_MS = 500
+const STDERR_CHARS = 4000
+
+class Spawner {
+  #args
+  #ended
+  #child = null
+  #notBefore = 0
+  /** A daemon has been started at least once. */
+  hasRun = false
+
+  /**
+   * @param {{ url: string }} target
+   * @param {{ db: object, idleExitMs: number, options: object }} wanted the option spawn
+   * @param {Function} ended (Error|null) called when a daemon has ended
+   */
+  constructor (target, wanted, ended) {
+    this.#ended = ended
+    this.#args = argumentsFor(target, wanted)
+  }
+
+  /** @param {Error|null} cause why there is no connection */
+  start (cause) {
+    if (cause?.code !== 'ENOENT' && cause?.code !== 'ECONNREFUSED') return
+    const now = performance.now()
+    if (this.#child !== null || now < this.#notBefore) return
+    this.hasRun = true
+    let child
+    try {
+      child = spawn(daemonPath(), this.#args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+    } catch (err) {
+      this.#report(err)
+      return
+    }
+    this.#child = child
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text) => { said = (said + text).slice(-STDERR_CHARS) })
+    child.on('error', (err) => this.#over(child, () => this.#report(err)))
+    child.on('close', (code, signal) => this.#over(child, () => {
+      this.#ended(code === 0 || code === SERVED ? null : failure(code, signal, said))
+    }))
+    child.unref()
+    child.stderr.unref?.()
+  }
+
+  #over (child, tell) {
+    if (this.#child !== child) return
+    this.#child = null
+    this.#notBefore = performance.now() + PAUSE_MS
+    tell()
+  }
+
+  #report (err) {
+    // Not from within start: its caller has not finished.
+    setImmediate(() => this.#ended(err instanceof UndercroftError
+      ? err
+      : new UndercroftError('UC_CONNECT', `the daemon could not be started: ${err.message}`, { cause: err })))
+  }
+
+  /** Leaves a daemon that was started to itself. */
+  end () {
+    const child = this.#child
+    this.#child = null
+    child?.stderr.destroy()
+  }
+}
+
+function argumentsFor ({ url }, { db, idleExitMs, options }) {
+  const args = ['--listen', url, '--idle-exit', String(Math.max(1, Math.ceil(idleExitMs / 1000)))]
+  for (const [name, file] of Object.entries(db)) args.push('--db', name === '' ? file : `${name}=${file}`)
+  for (const [name, value] of Object.entries(options)) args.push('--set', `${name}=${value}`)
+  return args
+}
+
+function failure (code, signal, said) {
+  const meaning = MEANINGS[code]
+  const text = said.trim().replace(/^undercroftd: /gm, '').split('\n').slice(-3).join('; ')
+  return new UndercroftError('UC_CONNECT', 'the daemon could not be started: ' +
+    `it ended with ${signal ?? `exit code ${code}`}${meaning === undefined ? '' : `, ${meaning}`}${text === '' ? '' : `: ${text}`}`)
+}
+
+module.exports = { Spawner, argumentsFor }
