@@ -79,6 +79,11 @@ bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
     return true;
 }
 
+void uc_assist(uc_session *s)
+{
+    s->driver->assist(s->peer);
+}
+
 void uc__session_publish(uc_session *s, uc_buf *replies)
 {
     uc_chunk *c;

@@ -42,8 +42,9 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
  * never trusted for anything but speed.
  */
 enum {
-    UC_HINT_WRITE = 1, /* there is a write among the frames */
-    UC_HINT_URGENT = 2 /* route now on this thread (cancel) */
+    UC_HINT_WRITE = 1,  /* there is a write among the frames */
+    UC_HINT_URGENT = 2, /* route now on this thread (cancel) */
+    UC_HINT_ASSIST = 4  /* wake nobody: uc_assist follows at once */
 };
 
 /*
@@ -53,6 +54,17 @@ enum {
  */
 bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
                unsigned hint);
+
+/*
+ * Routes what has been submitted and serves reads that are known to be quick,
+ * up to 64 of them, on the calling thread, without waking another: that wake-up
+ * is most of the time that a lone call takes. What is slow, new or a write goes
+ * to the core's threads, as does everything when another thread is assisting
+ * on the same file. To be called after each uc_submit with UC_HINT_ASSIST, by
+ * the same thread. Serves other sessions' reads as well; wake is called for
+ * this one, too, and may be ignored while this runs if uc_take follows.
+ */
+void uc_assist(uc_session *s);
 
 /*
  * Copies complete replies to dst, each as `head` bytes (at least 4) and the

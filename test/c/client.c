@@ -177,8 +177,14 @@ void client_put_id(client *c, uint32_t id, int op, const char *fmt, ...)
 
 bool client_send(client *c)
 {
-    bool sent = c->count == 0 ||
-                uc_submit(c->session, c->out.p, c->out.len, c->count, c->hint);
+    bool sent;
+
+    if (c->assist)
+        c->hint |= UC_HINT_ASSIST;
+    sent = c->count == 0 ||
+           uc_submit(c->session, c->out.p, c->out.len, c->count, c->hint);
+    if (c->assist && c->count > 0)
+        uc_assist(c->session);
 
     c->out.len = 0;
     c->count = 0;

@@ -42,6 +42,7 @@ typedef struct client {
     uc_buf out; /* frames put and not sent */
     uint32_t count;
     unsigned hint;
+    bool assist; /* offer this thread after each batch */
     uc_buf inbox;
     uc_buf text;
     int64_t value;   /* the number that the last reply had */

@@ -74,6 +74,9 @@ static void unsent(void)
     client_define(c, 1, "select hex(zeroblob(4000)) v");
     client_define(c, 2, "insert into u values (?)");
     client_define(d, 1, "select count(*) n from u");
+    /* A new statement may have to wait for a transaction. */
+    ask(c, get, "n i i n", 1, 0);
+    ask(d, get, "n i i n", 1, 0);
     ask(c, tx_begin, "n");
     x = c->value;
     big = put(c, get, "n i i n", 1, 0);
@@ -100,6 +103,131 @@ static void unsent(void)
     eq_str(ask(c, run, "n i i [i]", 2, 0, 3), "run 1 1", "for writes, too");
     client_close(d);
     client_close(c);
+}
+
+/* The id has no reply yet. */
+static bool waits(client *c, uint32_t id)
+{
+    client_poll(c);
+    for (const reply *r = c->replies; r != NULL; r = r->next) {
+        if (r->id == id)
+            return false;
+    }
+    return true;
+}
+
+/* Offers this thread until the call is answered, for calls that the writer
+ * lets go a moment later. */
+static const char *assisted(client *c, uint32_t id)
+{
+    client_send(c);
+    for (int i = 0; i < 10000 && waits(c, id); i++) {
+        usleep(1000);
+        uc_assist(c->session);
+    }
+    return client_wait(c, id);
+}
+
+/*
+ * The one reader is at a statement without an end, so that what is answered
+ * meanwhile is answered by who assists, or by the writer.
+ */
+static void assisting(void)
+{
+    client *c = client_open(scratch_file("assist.db"), "s i", "readers", 1);
+    uint32_t slow, fresh, late, write, after;
+
+    ask(c, exec, "n s", "create table a (i integer primary key, v)");
+    client_define(c, 1, "insert into a (v) values (?)");
+    client_define(c, 2, "select count(*) n from a");
+    client_define(c, 3,
+                  "with recursive g(i) as (select 1 union all select "
+                  "i + 1 from g where i < ?) select count(*) n from g");
+    client_define(c, 4, "select 4 n");
+    client_define(c, 5,
+                  "with recursive g(i) as (select 1 union all select "
+                  "i + 1 from g) select count(*) n from g");
+    for (int i = 0; i < 20; i++) { /* known to be quick from here on */
+        ask(c, get, "n i i n", 2, 0);
+        ask(c, get, "n i i [i]", 3, 0, 10);
+    }
+    slow = put(c, get, "n i i n", 5, 0);
+    client_send(c);
+    c->assist = true;
+    eq_str(assisted(c, put(c, get, "n i i n", 2, 0)), "rows n: 0",
+           "a quick read is served by the thread that brings it");
+    eq_str(ask(c, ping, "n"), "value null", "so is a ping");
+    write = put(c, run, "n i i [i]", 1, 0, 1);
+    after = put(c, get, "n i i n", 2, 0);
+    client_send(c);
+    eq_str(client_wait(c, write), "run 1 1", "the writer writes");
+    eq_str(assisted(c, after), "rows n: 1",
+           "and is seen by the read that had to wait for it");
+    fresh = put(c, get, "n i i n", 4, 0);
+    client_send(c);
+    late = put(c, get, "n i i [I]", 3, 0, (int64_t)1 << 40);
+    client_send(c);
+    eq_str(assisted(c, put(c, get, "n i i n", 2, 0)), "rows n: 1",
+           "a read behind them");
+    ok(waits(c, fresh), "what is new waits for a reader");
+    ok(waits(c, late), "and so does what is slower than it was");
+    ok(waits(c, slow), "who is at work all the time");
+    client_put_id(c, 0, UC_OP_cancel, "n i i", (int)slow, 0);
+    client_send(c);
+    eq_str(client_wait(c, slow), "error UC_ABORTED not-run", "until cancelled");
+    client_put_id(c, 0, UC_OP_cancel, "n i i", (int)late, 0);
+    client_send(c);
+    eq_str(client_wait(c, late), "error UC_ABORTED not-run",
+           "what was passed on is found as well");
+    eq_str(client_wait(c, fresh), "rows n: 4", "and the new one is answered");
+    client_close(c);
+}
+
+/* Another session's call is with the guest when that session ends. */
+static void guests_of_others(void)
+{
+    client *a = client_open(scratch_file("assist.db"), "s i", "readers", 1);
+    client *b = client_open(scratch_file("assist.db"), "s i", "readers", 1);
+    uint32_t slow;
+
+    client_define(a, 1, "select count(*) n from a");
+    client_define(a, 2,
+                  "with recursive g(i) as (select 1 union all select "
+                  "i + 1 from g) select count(*) n from g");
+    client_define(b, 1, "select count(*) n from a");
+    for (int i = 0; i < 20; i++)
+        ask(a, get, "n i i n", 1, 0);
+    slow = put(a, get, "n i i n", 2, 0);
+    client_send(a);
+    ask(a, ping, "n");
+    put(b, get, "n i i n", 1, 0);
+    client_send(b);
+    a->assist = true;
+    assisted(a, put(a, get, "n i i n", 1, 0));
+    ok(!waits(b, b->next_id), "one session's thread serves another's call");
+    put(b, get, "n i i n", 2, 0);
+    put(b, get, "n i i n", 1, 0);
+    client_send(b);
+    client_destroy(b);
+    b = client_open(":memory:", NULL);
+    b->assist = true;
+    eq_str(ask(b, health, "n") != NULL ? ask(b, ping, "n") : "", "value null",
+           "nobody assists a database in memory, whose calls are answered");
+    client_close(b);
+    for (int i = 0; i < 20; i++) {
+        b = client_open(scratch_file("assist.db"), "s i", "readers", 1);
+        b->assist = true;
+        client_define(b, 1, "select count(*) n from a");
+        if (i % 2)
+            assisted(b, put(b, get, "n i i n", 1, 0));
+        put(b, get, "n i i n", 1, 0);
+        put(b, close, "n");
+        client_send(b);
+        uc_assist(b->session);
+        client_destroy(b);
+    }
+    ok(waits(a, slow), "ends of sessions leave other sessions' calls alone");
+    client_destroy(a);
 }
 
 static void about(void)
@@ -131,6 +259,8 @@ int main(void)
 {
     heads();
     unsent();
+    assisting();
+    guests_of_others();
     about();
     return tap_end();
 }

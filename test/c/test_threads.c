@@ -190,6 +190,7 @@ static void *work(void *arg)
         bool free_to_call = true;
         int end = (int)dice(w, 3);
 
+        c->assist = dice(w, 2);
         define_all(c);
         for (int i = 0; i < steps && free_to_call; i++)
             free_to_call = step(w, c);
@@ -256,6 +257,7 @@ static void *coming_and_going(void *arg)
         client *c = client_open(file, NULL);
         const char *text;
 
+        c->assist = dice(w, 2);
         client_define(c, 1, "select count(*) n from t");
         if (dice(w, 3) == 0) {
             put(c, get, "n i i n", 1, 0);

@@ -22,13 +22,15 @@ typedef struct uc_driver {
     void *(*open)(struct uc_session *s, const char *path, uc_options *o,
                   const uc_error *failed);
     void (*submit)(void *peer, uc_batch *b, unsigned hint);
+    /* See uc_assist. */
+    void (*assist)(void *peer);
     /* Runs c on this thread and appends its reply frame to out. */
     void (*sync)(void *peer, uc_call *c, uc_buf *out);
     void (*turn_end)(void *peer);
     bool (*function)(void *peer, const struct uc_fn_spec *spec,
                      const char **error);
-    /* Drops what is queued, interrupts what runs; no call of this session is
-     * running any more when it returns. */
+    /* Drops what is queued, interrupts what runs and waits for it, but not for
+     * ever: what does not stop ends the session by itself later. */
     void (*abandon)(void *peer);
     /* The last reference to the session is gone. */
     void (*release)(void *peer);

@@ -35,6 +35,10 @@ static int on_progress(void *arg)
         atomic_compare_exchange_strong(&call->stop, &none, UC_STOP_TIMEOUT);
         return 1;
     }
+    if (c->lent_until != 0 && uc_now_coarse() >= c->lent_until) {
+        c->overdue = true;
+        return 1;
+    }
     return 0;
 }
 

@@ -17,6 +17,7 @@
  *                                 ├─> writes ─> writer thread (1), group commit
  *                                 ├─> parked    reads that wait for a write
  *                                 └─> pins      cursors, snapshots, backups
+ *   guest: quick reads, on the thread of a door that offers it (guest.c)
  *   keeper thread: deadlines, expiry, checkpoints, shutdown
  *   sync calls: on the caller's thread, own reader connection; the writer's
  *   connection while the writer thread is between groups
@@ -25,7 +26,7 @@
  *  1. sq_db.mu guards all queues, pins, the transaction's state and ownership
  *     of the writer. It is never held while SQL runs.
  *  2. route_mu serialises routing, hence the order of arrival. Order of locks:
- *     route_mu, wconn_mu, mu, session.mu.
+ *     guest.mu (only ever tried), route_mu, wconn_mu, mu, session.mu.
  *  3. Only the owner of the writer (sq_db.owner) writes; only who holds
  *     wconn_mu touches the writer's connection.
  *  4. A reader or pinned connection belongs to one thread at a time.
@@ -154,6 +155,8 @@ struct sq_conn {
     sqlite3_stmt *once[SQ_ONCE_STMTS]; /* once.c; the writer's alone */
     uint32_t once_kept;  /* keys stored; each so many sweep old ones */
     uc_buf text;         /* scratch of the row encoder */
+    int64_t lent_until;  /* on a thread that is wanted back then, 0 not */
+    bool overdue;        /* and was wanted back: what ran was given up */
     sq_conn *spare_next; /* db->spare, under mu */
 };
 
@@ -177,7 +180,7 @@ typedef struct sq_pin {
     struct sq_pin *host; /* the snapshot a cursor runs in */
     uint32_t guests;     /* cursors of this snapshot */
     bool busy;           /* a call runs on it (on its host, for a guest) */
-    bool dead;           /* ended or expired; freed when not busy */
+    _Atomic bool dead;   /* ended or expired; freed when not busy */
     const char *why;     /* why it died, for the error's text */
     int64_t used;        /* uc_now() of the last use */
     int64_t born;
@@ -199,12 +202,16 @@ typedef struct sq_pin {
 
 /* ---- the session's side ---- */
 
+/* Calls of a session keep the file open, but those of a closing one may end
+ * while its door's thread is still in here: the file waits for `visitors`, too,
+ * and once it is `leaving` lets no more in. */
+
 typedef struct sq_peer {
     struct sq_peer *next; /* db->peers, under mu */
     uc_session *session;
     sq_db *db;
     bool readonly;
-    bool closing;
+    _Atomic bool closing;
     uc_error failed; /* of this handle alone (option conflict); code or NULL */
     sq_sql **sids;
     uint32_t nsids;
@@ -212,10 +219,12 @@ typedef struct sq_peer {
     uint64_t ending_tx;        /* of the last tx_end routed; route_mu */
     _Atomic uint32_t live;     /* calls submitted and not finished */
     _Atomic uint32_t unrouted; /* batches submitted and not routed */
-    unsigned long owner;       /* the thread that opened it */
-    uc_call *close_call;       /* answered when only it is left; mu */
-    bool settled;              /* and that has begun; mu */
-    _Atomic bool gone;         /* the file is none of its business any more */
+    _Atomic uint32_t visitors; /* threads of the door inside the driver */
+    _Atomic bool leaving;
+    unsigned long owner; /* the thread that opened it */
+    uc_call *close_call; /* answered when only it is left; mu */
+    bool settled;        /* and that has begun; mu */
+    _Atomic bool gone;   /* the file is none of its business any more */
     /* sync side: the session's thread only */
     sq_conn *sync_conn;
     bool turn_open;
@@ -243,6 +252,16 @@ typedef struct sq_worker {
     uint32_t n;
 } sq_worker;
 
+/* What a door's thread serves quick reads with: one at a time a file. */
+typedef struct sq_guest {
+    uc_mutex mu;   /* held by who serves; all that follows is its own */
+    bool tried;    /* to open the connection */
+    sq_conn *conn; /* NULL: no guests */
+    sq_worker self;
+    uc_call *run[SQ_TAKE];
+    uc_buf out;
+} sq_guest;
+
 struct sq_db {
     sq_db *next; /* registry */
     char *key;   /* canonical path; NULL for :memory: */
@@ -263,6 +282,7 @@ struct sq_db {
     uc_error open_error;
     uc_batch *inbox_head, *inbox_tail;
     _Atomic uint32_t inbox_n;
+    _Atomic bool called; /* a thread of ours is to look into the inbox */
     uc_calls reads, writes, parked;
     uc_calls tx_calls;        /* of the open transaction or stream */
     _Atomic uint32_t reads_n; /* reads.n, for spinning readers */
@@ -324,6 +344,7 @@ struct sq_db {
 
     sq_conn *writer;
     sq_conn *keeper;
+    sq_guest guest;
 
     /* WAL, written by the writer and the keeper */
     int64_t page_size;
@@ -419,9 +440,20 @@ bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
 bool sq_script_alone(sq_conn *c, const char *sql, size_t len, uc_error *e);
 
 /* ---- route.c ---- */
+/* A thread of the door comes in: false when the peer is leaving the file. */
+bool sq_visit(sq_peer *p);
+static inline void sq_visit_end(sq_peer *p)
+{
+    atomic_fetch_sub(&p->visitors, 1);
+}
 void sq_submit(void *peer, uc_batch *b, unsigned hint);
 /* Routes all that has come in. wait: also when another thread is at it. */
 void sq_route(sq_db *db, bool wait);
+/* The same, with wait, but wakes no reader: the caller takes the reads, or
+ * wakes one itself. */
+void sq_route_quietly(sq_db *db);
+/* Under mu: wakes a thread that routes what is in the inbox. */
+void sq_call_router(sq_db *db, unsigned hint);
 
 /* ---- inline.c ---- */
 /* Answers one of the inline ops; out is NULL for those without a reply. */
@@ -460,8 +492,18 @@ void sq_forward(sq_db *db, uc_call *c);
  * yet, where it may be as well. Takes mu. */
 void sq_cancel(sq_db *db, uc_call *c, uc_calls *const *fresh, uint32_t n);
 
-/* ---- reader.c, pin.c ---- */
+/* ---- reader.c, guest.c, pin.c ---- */
 void *sq_reader_main(void *db);
+void sq_assist(void *peer);
+/* Nobody is a guest any more. */
+void sq_guest_end(sq_db *db);
+/* A statement, not on a pin, known to take less time than a wake-up. */
+bool sq_is_quick(const uc_call *c);
+/* Serves calls in one read transaction and publishes their replies; they are
+ * not finished. Returns how many: fewer than n when the thread was lent and is
+ * wanted back, and the rest is as if it had not been begun. */
+uint32_t sq_read_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
+                       uc_buf *out);
 /* Runs a call of the read lane or of a pin on c (NULL: it finds its own).
  * Appends a reply frame or fills *e. Any thread that owns the connection. */
 bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);

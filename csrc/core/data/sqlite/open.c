@@ -18,6 +18,9 @@
 /* The WAL-reset race (sqlite.org/wal.html#walresetbug) is fixed from here. */
 enum { LEAST_SQLITE = 3051003 };
 
+/* So long a destroyed session is waited for. */
+enum { ABANDON_MS = 2000 };
+
 static uc_mutex registry_mu = UC_MUTEX_INIT;
 static sq_db *registry;
 
@@ -65,6 +68,8 @@ static sq_db *db_new(const char *path, uc_options *o)
     uc_mutex_init(&db->checkpoint_mu);
     uc_mutex_init(&db->mu);
     uc_mutex_init(&db->sql_mu);
+    uc_mutex_init(&db->guest.mu);
+    uc_buf_init(&db->guest.out, SIZE_MAX);
     uc_cond_init(&db->readers_cond);
     uc_cond_init(&db->writer_cond);
     uc_cond_init(&db->keeper_cond);
@@ -101,6 +106,7 @@ void sq_db_free(sq_db *db)
     uc_mutex_fini(&db->checkpoint_mu);
     uc_mutex_fini(&db->mu);
     uc_mutex_fini(&db->sql_mu);
+    uc_mutex_fini(&db->guest.mu);
     uc_cond_fini(&db->readers_cond);
     uc_cond_fini(&db->writer_cond);
     uc_cond_fini(&db->keeper_cond);
@@ -353,6 +359,7 @@ void sq_db_stop(sq_db *db)
     if (db->keeper_started)
         uc_thread_join(db->keeper_thread);
     sq_pins_free(db);
+    sq_guest_end(db);
     sq_conn_close(db->keeper);
     /* The last connection checkpoints and removes the WAL, unless the process
      * is on its way out: the next one to open the file does it then. */
@@ -395,8 +402,18 @@ static void answer_close(uc_call *c)
     uc__call_finish(c);
 }
 
+/* Lets nobody of the door in any more and waits for who is: what they do is
+ * short, and what they run can be stopped. */
+static void shut(sq_peer *p)
+{
+    atomic_store(&p->leaving, true);
+    while (atomic_load(&p->visitors) > 0)
+        usleep(100);
+}
+
 static void end_peer(sq_db *db, sq_peer *p, uc_call *close_call)
 {
+    shut(p);
     peer_fini(db, p);
     if (leave(db, p)) {
         sq_db_stop(db);
@@ -447,16 +464,83 @@ void sq_peer_settle(sq_db *db, sq_peer *p)
     abort(); /* not even a thread's stack is left: nothing can be closed */
 }
 
+/* Drops what is queued of a session and stops what runs of it, until no more
+ * than `rest` calls are left or the time is up. */
+static bool drain(sq_db *db, sq_peer *p, uint32_t rest, int64_t until)
+{
+    while (atomic_load(&p->live) > rest) {
+        uc_calls out;
+        uc_call *c;
+
+        uc_lock(&db->mu);
+        out = sq_unqueue(db, p->session, 0);
+        sq_stop_running(db, p->session, 0, UC_STOP_ABORT);
+        uc_unlock(&db->mu);
+        while ((c = uc_calls_pop(&out)) != NULL)
+            sq_finish(db, c);
+        if (uc_now() >= until)
+            return false;
+        if (atomic_load(&p->live) > rest)
+            usleep(100);
+    }
+    return true;
+}
+
+static void end_abandoned(sq_db *db, sq_peer *p)
+{
+    shut(p);
+    peer_fini(db, p);
+    atomic_store(&p->gone, true);
+    if (leave(db, p)) {
+        db->fast_stop = true;
+        sq_db_stop(db);
+        sq_db_free(db);
+    }
+}
+
+static void *abandoned_main(void *arg)
+{
+    sq_peer *p = arg;
+    uc_session *s = p->session;
+
+    drain(p->db, p, 0, INT64_MAX);
+    end_abandoned(p->db, p);
+    uc__session_unref(s);
+    return NULL;
+}
+
+/* A call that does not stop (its disk hangs, say) is not waited for any
+ * longer: a thread of its own ends the session when it is over. */
+static bool leave_to_thread(sq_peer *p)
+{
+    uc_thread t;
+
+    uc__session_ref(p->session); /* the peer lives with it */
+    if (uc_thread_start(&t, "uc-closer", abandoned_main, p) == 0) {
+        uc_thread_detach(t);
+        return true;
+    }
+    uc__session_unref(p->session);
+    return false;
+}
+
+static void wait_gone(const sq_peer *p, int64_t until)
+{
+    while (!atomic_load(&p->gone) && uc_now() < until)
+        usleep(100);
+}
+
 void sq_abandon(void *arg)
 {
     sq_peer *p = arg;
     sq_db *db = p->db;
-    uc_calls out;
-    uc_call *c;
-    bool last;
+    int64_t until = uc_now() + ABANDON_MS * UC_MS;
+    bool last, in_order;
 
-    if (atomic_load(&p->gone))
+    if (!sq_visit(p)) {
+        wait_gone(p, until);
         return;
+    }
     uc_lock(&registry_mu);
     last = db->npeers == 1 && !p->closing;
     if (last)
@@ -470,39 +554,28 @@ void sq_abandon(void *arg)
     uc_unlock(&db->mu);
     sq_route(db, true);
     uc_lock(&db->mu);
-    if (p->close_call != NULL) {
-        /* An orderly close is under way: let it finish. */
-        uc_unlock(&db->mu);
-        while (!atomic_load(&p->gone))
-            usleep(100);
-        return;
-    }
+    in_order = p->close_call != NULL; /* it goes on when the others are over */
     p->closing = true;
-    out = sq_unqueue(db, p->session, 0);
-    sq_stop_running(db, p->session, 0, UC_STOP_ABORT);
     if (db->tx_session == p->session && db->owner == SQ_BY_THREAD) {
         db->tx_session = NULL;
         uc_cond_broadcast(&db->writer_cond);
     }
     uc_unlock(&db->mu);
-    while ((c = uc_calls_pop(&out)) != NULL)
-        sq_finish(db, c);
-    while (atomic_load(&p->live) > 0) {
-        uc_lock(&db->mu);
-        out = sq_unqueue(db, p->session, 0);
-        sq_stop_running(db, p->session, 0, UC_STOP_ABORT);
-        uc_unlock(&db->mu);
-        while ((c = uc_calls_pop(&out)) != NULL)
-            sq_finish(db, c);
-        usleep(100);
+    if (in_order) {
+        drain(db, p, 1, until);
+        sq_visit_end(p);
+        wait_gone(p, until);
+        return;
     }
-    peer_fini(db, p);
-    atomic_store(&p->gone, true);
-    if (leave(db, p)) {
-        db->fast_stop = true;
-        sq_db_stop(db);
-        sq_db_free(db);
+    if (!drain(db, p, 0, until)) {
+        sq_visit_end(p);
+        if (leave_to_thread(p))
+            return;
+        drain(db, p, 0, INT64_MAX);
+    } else {
+        sq_visit_end(p);
     }
+    end_abandoned(db, p);
 }
 
 void sq_release(void *arg)
@@ -519,6 +592,7 @@ const uc_driver uc_driver_sqlite = {
     .name = "sqlite",
     .open = sq_open,
     .submit = sq_submit,
+    .assist = sq_assist,
     .sync = sq_sync,
     .turn_end = sq_turn_end,
     .function = sq_function_add,

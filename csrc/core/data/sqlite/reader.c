@@ -21,7 +21,7 @@ enum {
     GAP_WEIGHT = 8
 };
 
-static bool is_fast(const uc_call *c)
+bool sq_is_quick(const uc_call *c)
 {
     const sq_sql *s = c->stmt;
     uint32_t ns;
@@ -44,10 +44,10 @@ static uint32_t take(sq_db *db, uc_call **run, bool *slow)
             most = SQ_TAKE;
     }
     while (n < most && db->reads.head != NULL) {
-        if (n > 0 && !is_fast(db->reads.head))
+        if (n > 0 && !sq_is_quick(db->reads.head))
             break;
         run[n++] = uc_calls_pop(&db->reads);
-        if (!is_fast(run[n - 1])) {
+        if (!sq_is_quick(run[n - 1])) {
             *slow = true;
             break;
         }
@@ -108,7 +108,8 @@ bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     }
 }
 
-static void serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
+/* False when the call was given up because the thread is wanted back. */
+static bool serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
                   uc_buf *out)
 {
     size_t at = uc__reply_open(out);
@@ -129,6 +130,11 @@ static void serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
              !sq_call_over(call, &e);
         ok = ok && sq_read_call(c, call, out, &e);
         sq_conn_leave(c);
+        if (!ok && c->overdue) {
+            uc_buf_rewind(out, at);
+            atomic_store(&call->state, UC_CALL_QUEUED);
+            return false;
+        }
     }
     if (!ok) {
         uc__reply_again(out, at);
@@ -138,32 +144,40 @@ static void serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
         uc_buf_rewind(out, at);
     else
         uc__reply_close(out, at, call->id);
+    return true;
 }
 
-static void run_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
-                      uc_buf *out)
+uint32_t sq_read_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
+                       uc_buf *out)
 {
     bool shared = n > 1;
     int64_t now = uc_now_coarse();
     int rc = SQLITE_OK;
+    uint32_t i;
 
     c->busy_until = 0;
     c->sampled = shared; /* all known to be quick: one look at the clock */
     if (shared)
         rc = sq_step_once(c->begin);
-    for (uint32_t i = 0; i < n; i++) {
-        serve(db, c, run[i], now, out);
-        if (i + 1 == n || run[i + 1]->session != run[i]->session ||
-            out->len > FLUSH_BYTES)
-            uc__session_publish(run[i]->session, out);
+    for (i = 0; i < n; i++) {
+        if (c->lent_until != 0 && uc_now_coarse() >= c->lent_until)
+            break;
+        if (i > 0 &&
+            (run[i]->session != run[i - 1]->session || out->len > FLUSH_BYTES))
+            uc__session_publish(run[i - 1]->session, out);
+        if (!serve(db, c, run[i], now, out))
+            break;
     }
+    if (i > 0)
+        uc__session_publish(run[i - 1]->session, out);
     if (shared && rc == SQLITE_OK)
         sq_step_once(c->commit);
+    return i;
 }
 
 static bool work_waits(const sq_db *db)
 {
-    return atomic_load(&db->reads_n) > 0 || atomic_load(&db->inbox_n) > 0;
+    return atomic_load(&db->reads_n) > 0 || atomic_load(&db->called);
 }
 
 /*
@@ -278,7 +292,7 @@ void *sq_reader_main(void *arg)
         worked = true;
         if (run[0]->batch != NULL)
             spin_learn(&spins, run[0]->batch->t0);
-        run_batch(db, c, run, n, &out);
+        sq_read_batch(db, c, run, n, &out);
         uc_lock(&db->mu);
         self.n = 0;
         db->slow_readers -= slow;

@@ -23,12 +23,36 @@ static void batch_closed(uc_batch *b)
     }
 }
 
+/* What the wait of a closing peer is for: see sq_peer. */
+bool sq_visit(sq_peer *p)
+{
+    atomic_fetch_add(&p->visitors, 1);
+    if (!atomic_load(&p->leaving))
+        return true;
+    atomic_fetch_sub(&p->visitors, 1);
+    return false;
+}
+
+void sq_call_router(sq_db *db, unsigned hint)
+{
+    if (db->inbox_head != NULL)
+        atomic_store(&db->called, true);
+    if (!(hint & UC_HINT_WRITE) && db->idle_readers > 0)
+        uc_cond_signal(&db->readers_cond);
+    else if (db->writer_idle && (hint & UC_HINT_WRITE || db->state != SQ_OPEN ||
+                                 db->slow_readers >= db->nreaders))
+        uc_cond_signal(&db->writer_cond);
+    else if (db->idle_readers > 0)
+        uc_cond_signal(&db->readers_cond);
+    /* Otherwise a reader is at quick work and looks here when it is done. */
+}
+
 void sq_submit(void *arg, uc_batch *b, unsigned hint)
 {
     sq_peer *p = arg;
     sq_db *db = p->db;
 
-    if (atomic_load(&p->gone)) {
+    if (!sq_visit(p)) {
         batch_closed(b);
         return;
     }
@@ -41,17 +65,12 @@ void sq_submit(void *arg, uc_batch *b, unsigned hint)
         db->inbox_head = b;
     db->inbox_tail = b;
     atomic_fetch_add(&db->inbox_n, 1);
-    if (!(hint & UC_HINT_WRITE) && db->idle_readers > 0)
-        uc_cond_signal(&db->readers_cond);
-    else if (db->writer_idle && (hint & UC_HINT_WRITE || db->state != SQ_OPEN ||
-                                 db->slow_readers >= db->nreaders))
-        uc_cond_signal(&db->writer_cond);
-    else if (db->idle_readers > 0)
-        uc_cond_signal(&db->readers_cond);
-    /* Otherwise a reader is at quick work and looks here when it is done. */
+    if (!(hint & UC_HINT_ASSIST))
+        sq_call_router(db, hint);
     uc_unlock(&db->mu);
     if (hint & UC_HINT_URGENT)
         sq_route(db, true);
+    sq_visit_end(p);
 }
 
 /* What has been routed of one batch and is not in the queues yet. */
@@ -59,6 +78,7 @@ typedef struct routed {
     uc_calls reads, parked, writes, tx;
     int64_t deadline; /* the earliest, 0 none */
     int64_t room;     /* calls that the queues still take */
+    bool quiet;       /* wake no reader */
 } routed;
 
 static void flush(sq_db *db, routed *r)
@@ -78,7 +98,7 @@ static void flush(sq_db *db, routed *r)
         uc_calls_append(&db->parked, &r->parked);
         sq_settle(db);
     }
-    if (reads > 0 && db->idle_readers > 0)
+    if (reads > 0 && db->idle_readers > 0 && !r->quiet)
         uc_cond_signal(&db->readers_cond);
     if (writer && db->writer_idle)
         uc_cond_signal(&db->writer_cond);
@@ -394,9 +414,9 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
     sq_refuse(db, c, e);
 }
 
-static void route_batch(sq_db *db, uc_batch *b)
+static void route_batch(sq_db *db, uc_batch *b, bool quiet)
 {
-    routed r = {0};
+    routed r = {.quiet = quiet};
     uc_error e = {0};
     sq_peer *p = b->session->peer;
     uint32_t promised = b->count;
@@ -429,7 +449,7 @@ static void route_batch(sq_db *db, uc_batch *b)
     uc__session_unref(s);
 }
 
-void sq_route(sq_db *db, bool wait)
+static void route(sq_db *db, bool wait, bool quiet)
 {
     /* With wait, also for a batch that another thread has in hand. */
     while (wait || atomic_load(&db->inbox_n) > 0) {
@@ -449,16 +469,28 @@ void sq_route(sq_db *db, bool wait)
             b = db->inbox_head;
             if (b != NULL) {
                 db->inbox_head = b->next;
-                if (b->next == NULL)
+                if (b->next == NULL) {
                     db->inbox_tail = NULL;
+                    atomic_store(&db->called, false);
+                }
                 atomic_fetch_sub(&db->inbox_n, 1);
             }
             uc_unlock(&db->mu);
             if (b == NULL)
                 break;
-            route_batch(db, b);
+            route_batch(db, b, quiet);
         }
         uc_unlock(&db->route_mu);
         wait = false;
     }
+}
+
+void sq_route(sq_db *db, bool wait)
+{
+    route(db, wait, false);
+}
+
+void sq_route_quietly(sq_db *db)
+{
+    route(db, true, true);
 }

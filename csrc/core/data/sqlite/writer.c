@@ -489,8 +489,6 @@ static void run_group(sq_db *db, sq_worker *self, sq_group *g)
     uc_call **calls = g->calls;
     uc_error e = {0};
 
-    for (uint32_t i = 0; i < g->n; i++)
-        calls[i] = g->items[i].call;
     uc_buf_rewind(&g->good, 0);
     uc_buf_rewind(&g->bad, 0);
     if (!sq_wal_room(db, &e)) {

@@ -1,0 +1,128 @@
+#include "data/sqlite/db.h"
+
+/*
+ * A door may lend its thread: a call that comes alone is answered sooner where
+ * it arrives than after a wake-up through the kernel. Only reads known to be
+ * quick are served here, so that the door is back at its own work soon, and one
+ * thread at a time, because what several would do at once is the readers' work.
+ *
+ * Nobody was woken for what the door has submitted, so on every way out what
+ * is left is made known, under mu, where a reader that is about to sleep looks
+ * once more.
+ */
+
+/* The thread is wanted back then; a statement that turns out to take longer
+ * than it did so far is given up and begun anew by a reader. */
+enum { LEND_MS = 5 };
+
+static bool is_for_guest(const uc_call *c)
+{
+    /* A cursor is quick to open, but leases a connection of its own. */
+    return sq_is_quick(c) && c->op->num != UC_OP_cursor_open;
+}
+
+/* Quick reads from among the first of the queue; the others stay in their
+ * order. Under mu. */
+static uint32_t take(sq_db *db, sq_guest *g)
+{
+    uc_calls left = {0};
+    uint32_t n = 0;
+    uc_call *c;
+
+    for (uint32_t i = 0; i < SQ_TAKE && (c = uc_calls_pop(&db->reads)) != NULL;
+         i++) {
+        if (is_for_guest(c))
+            g->run[n++] = c;
+        else
+            uc_calls_push(&left, c);
+    }
+    uc_calls_append(&left, &db->reads);
+    db->reads = left;
+    atomic_store(&db->reads_n, db->reads.n);
+    if (db->reads.n > 0 && db->idle_readers > 0)
+        uc_cond_signal(&db->readers_cond); /* beside the guest */
+    g->self.calls = g->run;
+    g->self.n = n;
+    return n;
+}
+
+/* The guests' connection, opened by the first of them. Without one everything
+ * is the readers'. */
+static bool ready(sq_db *db, sq_guest *g)
+{
+    uc_error e;
+    bool is_open;
+
+    if (g->tried)
+        return g->conn != NULL;
+    uc_lock(&db->mu);
+    is_open = db->state == SQ_OPEN;
+    uc_unlock(&db->mu);
+    if (!is_open)
+        return false;
+    uc_error_init(&e);
+    g->tried = true;
+    g->conn = sq_conn_open(db, SQ_READER, &e);
+    if (g->conn == NULL)
+        return false;
+    uc_lock(&db->mu);
+    g->self.next = db->workers;
+    db->workers = &g->self;
+    uc_unlock(&db->mu);
+    return true;
+}
+
+/* What the time was too short for goes back to where it was. */
+static void put_back(sq_db *db, sq_guest *g, uint32_t served, uint32_t n)
+{
+    uc_lock(&db->mu);
+    g->self.n = 0;
+    while (n > served)
+        uc_calls_push_front(&db->reads, g->run[--n]);
+    atomic_store(&db->reads_n, db->reads.n);
+    uc_unlock(&db->mu);
+}
+
+static void serve(sq_db *db, sq_guest *g)
+{
+    uint32_t n, served;
+
+    if (!ready(db, g))
+        return;
+    sq_route_quietly(db);
+    uc_lock(&db->mu);
+    n = take(db, g);
+    uc_unlock(&db->mu);
+    if (n == 0)
+        return;
+    g->conn->lent_until = uc_now_coarse() + LEND_MS * UC_MS;
+    g->conn->overdue = false;
+    served = sq_read_batch(db, g->conn, g->run, n, &g->out);
+    put_back(db, g, served, n);
+    sq_finish_all(db, g->run, served);
+}
+
+void sq_assist(void *arg)
+{
+    sq_peer *p = arg;
+    sq_db *db = p->db;
+
+    if (!sq_visit(p))
+        return;
+    if (!db->memory && uc_trylock(&db->guest.mu)) {
+        serve(db, &db->guest);
+        uc_unlock(&db->guest.mu);
+    }
+    uc_lock(&db->mu);
+    if (db->inbox_head != NULL || db->reads.head != NULL)
+        sq_call_router(db, 0);
+    uc_unlock(&db->mu);
+    sq_visit_end(p);
+}
+
+void sq_guest_end(sq_db *db)
+{
+    sq_conn_close(db->guest.conn);
+    db->guest.conn = NULL;
+    uc_buf_fini(&db->guest.out);
+}
