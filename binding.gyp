@@ -1,5 +1,5 @@
-# Three targets: SQLite, our core, and the addon that holds both. What they
-# share is explained in csrc/common.gypi, the warnings our own code must pass in
+# SQLite, our core, and the two doors that hold both: the addon, and the daemon
+# where nng and libuv are installed. What they share is explained in csrc/common.gypi, the warnings our own code must pass in
 # csrc/warnings.gypi, SQLite's options in csrc/sqlite.defines.
 {
   'includes': ['csrc/common.gypi'],
@@ -7,6 +7,7 @@
     'sqlite_dir': '<!(node csrc/find-lib.js sqlite --dir)',
     'napi_dir': '<!(node csrc/find-lib.js napi --dir)',
     'oldglibc%': 0,
+    'daemon%': '<!(node csrc/find-lib.js daemon --there)',
   },
   'targets': [
     {
@@ -66,6 +67,37 @@
         }],
         ['oldglibc==1', {
           'dependencies': ['uc_compat'],
+        }],
+      ],
+    },
+    {
+      'target_name': 'undercroftd',
+      'type': 'none',
+      'conditions': [
+        ['daemon==1', {
+          'type': 'executable',
+          'includes': ['csrc/warnings.gypi'],
+          'dependencies': ['uc_core'],
+          'sources': ['<!@(node csrc/find-lib.js sources csrc/daemon c)'],
+          'include_dirs': ['csrc', 'csrc/core'],
+          'cflags': [
+            '<!@(node csrc/find-lib.js nng --cflags)',
+            '<!@(node csrc/find-lib.js uv --cflags)',
+          ],
+          'ldflags!': ['-rdynamic'],
+          'ldflags': ['-Wl,--gc-sections'],
+          'libraries': [
+            '<!@(node csrc/find-lib.js nng --libs)',
+            '<!@(node csrc/find-lib.js uv --libs)',
+          ],
+          'conditions': [
+            # Nothing at run time, not even libc: it starts on any Linux. The
+            # sanitizers need theirs.
+            ['sanitize==""', {
+              'sources': ['csrc/compat/static.c'],
+              'ldflags': ['-static'],
+            }],
+          ],
         }],
       ],
     },

@@ -1,6 +1,7 @@
 'use strict'
-// Compiles build/Release/undercroft.node, if anything it is made of has
-// changed since the last time.
+// Compiles build/Release/undercroft.node, and undercroftd where the libraries
+// for it are installed, if anything they are made of has changed since the last
+// time.
 //
 //   node .ci/build.js [--force] [--sanitize=address,undefined] [--lto]
 //
@@ -10,6 +11,7 @@ const crypto = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
 const native = require('../lib/cli/native')
+const { checkDaemon } = require('../csrc/find-lib')
 
 const root = path.join(__dirname, '..')
 const stamp = path.join(root, 'build/undercroft.stamp')
@@ -31,13 +33,14 @@ function fingerprint (defines) {
     const { version } = JSON.parse(fs.readFileSync(path.join(root, 'node_modules', name, 'package.json')))
     hash.update(`${name}@${version}`)
   }
-  hash.update(JSON.stringify([process.version, process.arch, defines]))
+  hash.update(JSON.stringify([process.version, process.arch, defines, checkDaemon()]))
   return hash.digest('hex')
 }
 
 function isFresh (print) {
   try {
-    return fs.existsSync(native.output) && fs.readFileSync(stamp, 'utf8') === print
+    return [native.output, ...(checkDaemon().length ? [] : [native.daemon])].every(file => fs.existsSync(file)) &&
+      fs.readFileSync(stamp, 'utf8') === print
   } catch {
     return false
   }
@@ -84,6 +87,7 @@ async function build (defines, { force = false, log = console.log } = {}) {
       for (const line of warnings(text)) log(line)
     }
     fs.writeFileSync(stamp, print)
+    for (const line of checkDaemon()) log(`  undercroftd is left out: ${line}`)
     log(`  built ${path.relative(root, native.output)} in ${Math.round((Date.now() - started) / 1000)} s`)
     return true
   } finally {

@@ -11,7 +11,7 @@ const path = require('node:path')
 const { execFileSync, spawn, spawnSync } = require('node:child_process')
 
 const root = path.join(__dirname, '..')
-const dirs = ['csrc/core', 'csrc/addon', 'test/c', 'test/fuzz', 'bench/c']
+const dirs = ['csrc/core', 'csrc/addon', 'csrc/daemon', 'csrc/compat', 'test/c', 'test/fuzz', 'bench/c']
 
 function files (dirs, pattern) {
   return dirs.filter(dir => fs.existsSync(path.join(root, dir))).flatMap(dir =>
@@ -38,12 +38,12 @@ function flags (file) {
     '-Icsrc', '-Icsrc/core',
     `-isystem${find('sqlite', '--dir')}`,
     ...(isC ? [] : [`-isystem${napi}`, `-isystem${node}`, '-DNAPI_VERSION=8', '-DNAPI_DISABLE_CPP_EXCEPTIONS', '-DNODE_ADDON_API_DISABLE_DEPRECATED']),
-    ...find('msgpack', '--cflags').split(' ').filter(Boolean)
+    ...['msgpack', 'nng', 'uv'].flatMap(name => find(name, '--cflags').split(' ').filter(Boolean))
   ]
 }
 
 async function tidy () {
-  const sources = files(['csrc/core', 'csrc/addon'], /\.(c|cc)$/)
+  const sources = files(['csrc/core', 'csrc/addon', 'csrc/daemon'], /\.(c|cc)$/)
   const flagsOf = { '.c': flags('x.c'), '.cc': flags('x.cc') }
   let failed = 0
   let next = 0

@@ -24,7 +24,10 @@ class SetupError extends Error {}
 const needs = [
   { package: 'build-essential', is: () => command('cc') && command('c++') && command('make') },
   { package: 'python3', is: () => command('python3') },
-  { package: 'libmsgpack-dev', is: hasMsgpack }
+  { package: 'libmsgpack-dev', is: () => hasLibrary('msgpack/unpack.h', 'libmsgpackc.a', 'libmsgpack-c.a') },
+  { package: 'libnng-dev', is: () => hasLibrary('nng/nng.h', 'libnng.a') },
+  { package: 'libmbedtls-dev', is: () => hasLibrary('mbedtls/ssl.h', 'libmbedtls.a') },
+  { package: 'libuv1-dev', is: () => hasLibrary('uv.h', 'libuv_a.a', 'libuv.a') }
 ]
 
 const fullNeeds = [
@@ -33,7 +36,8 @@ const fullNeeds = [
   { package: 'libclang-rt-dev', is: hasFuzzer },
   { package: 'clang-format', is: () => command('clang-format') },
   { package: 'clang-tidy', is: () => command('clang-tidy') },
-  { package: 'wrk', is: () => command('wrk') }
+  { package: 'wrk', is: () => command('wrk') },
+  { package: 'nng-utils', is: () => command('nngcat') }
 ]
 
 function command (name) {
@@ -41,10 +45,10 @@ function command (name) {
     .some(dir => dir && fs.existsSync(path.join(dir, name)))
 }
 
-function hasMsgpack () {
+function hasLibrary (header, ...archives) {
   const libs = ['/usr/lib', '/usr/lib64', '/usr/local/lib', ...triplets('/usr/lib')]
-  return ['/usr/include', '/usr/local/include'].some(dir => fs.existsSync(`${dir}/msgpack/unpack.h`)) &&
-    libs.some(dir => fs.existsSync(`${dir}/libmsgpackc.a`) || fs.existsSync(`${dir}/libmsgpack-c.a`))
+  return ['/usr/include', '/usr/local/include'].some(dir => fs.existsSync(`${dir}/${header}`)) &&
+    libs.some(dir => archives.some(name => fs.existsSync(`${dir}/${name}`)))
 }
 
 function hasFuzzer () {

@@ -7,9 +7,13 @@
 //   node find-lib.js napi --dir           directory of napi.h
 //   node find-lib.js msgpack --cflags     compiler flags
 //   node find-lib.js msgpack --libs       the static library, as a path
+//   node find-lib.js nng --libs           the same, and what nng needs itself
+//   node find-lib.js uv --cflags|--libs   libuv
+//   node find-lib.js daemon --there       1 when undercroftd can be built, or 0
 //   node find-lib.js NAME --version       what `prepack` notes down
 //   node find-lib.js sources DIR EXT      every DIR/**/*.EXT, sorted
 //   node find-lib.js check                the whole list of what is lacking
+//   node find-lib.js check-daemon         the same for undercroftd
 //
 // A build from the repository takes SQLite and node-addon-api out of
 // node_modules; one from the published tarball out of csrc/vendor, which
@@ -86,31 +90,78 @@ function napi () {
 // distributions, and only the shared library is listed there; we link the
 // static one, so that the addon needs nothing but libc at run time.
 function msgpack () {
-  const advice = 'install it with `apt-get install libmsgpack-dev` ' +
-    '(Fedora: msgpack-devel, Alpine: msgpack-c-dev, Homebrew: msgpack)'
-  const header = prefixes.map(prefix => path.join(prefix, 'include'))
-    .find(dir => fs.existsSync(path.join(dir, 'msgpack/unpack.h')))
-  if (!header) throw new Missing(`msgpack-c's headers (msgpack.h) are not there: ${advice}`)
+  const found = library({
+    name: 'msgpack-c',
+    header: 'msgpack/unpack.h',
+    archives: [['libmsgpackc.a', 'libmsgpack-c.a']],
+    advice: 'install it with `apt-get install libmsgpack-dev` ' +
+      '(Fedora: msgpack-devel, Alpine: msgpack-c-dev, Homebrew: msgpack)'
+  })
+  return {
+    ...found,
+    version: versionIn(found.header, 'msgpack/version_master.h',
+      ['MAJOR', 'MINOR', 'REVISION'].map(part => `MSGPACK_VERSION_${part}`))
+  }
+}
+
+// The daemon's: nng with the TLS library that Debian builds it with, and libuv.
+function nng () {
+  const found = library({
+    name: 'nng',
+    header: 'nng/nng.h',
+    archives: [['libnng.a'], ['libmbedtls.a'], ['libmbedx509.a'], ['libmbedcrypto.a']],
+    advice: 'install it with `apt-get install libnng-dev libmbedtls-dev`'
+  })
+  return {
+    ...found,
+    version: versionIn(found.header, 'nng/nng.h',
+      ['MAJOR', 'MINOR', 'PATCH'].map(part => `NNG_${part}_VERSION`))
+  }
+}
+
+function uv () {
+  const found = library({
+    name: 'libuv',
+    header: 'uv.h',
+    archives: [['libuv_a.a', 'libuv.a']],
+    advice: 'install it with `apt-get install libuv1-dev`'
+  })
+  return {
+    ...found,
+    version: versionIn(found.header, 'uv/version.h',
+      ['MAJOR', 'MINOR', 'PATCH'].map(part => `UV_VERSION_${part}`))
+  }
+}
+
+// A library with its headers; `archives`: the static libraries, each under the
+// names that it has somewhere.
+function library ({ name, header, archives, advice }) {
+  const include = prefixes.map(prefix => path.join(prefix, 'include'))
+    .find(dir => fs.existsSync(path.join(dir, header)))
+  if (!include) throw new Missing(`${name}'s headers (${header}) are not there: ${advice}`)
   const triplet = run(process.env.CC || 'cc', ['-print-multiarch'])
   const dirs = prefixes.flatMap(prefix => [
     triplet && path.join(prefix, 'lib', triplet),
     path.join(prefix, 'lib64'),
     path.join(prefix, 'lib')
   ]).filter(Boolean)
-  for (const name of ['libmsgpackc.a', 'libmsgpack-c.a']) {
-    const dir = firstWith(name, dirs)
-    if (dir) {
-      return {
-        // /usr/include is searched anyway, and naming it breaks #include_next.
-        cflags: header === '/usr/include' ? '' : `-I${header}`,
-        libs: path.join(dir, name),
-        version: ['MAJOR', 'MINOR', 'REVISION'].map(part => defined(
-          path.join(header, 'msgpack/version_master.h'),
-          new RegExp(`MSGPACK_VERSION_${part} +(\\d+)`))).join('.')
-      }
-    }
+  const libs = archives.map(names => {
+    const found = names.flatMap(file => dirs.map(dir => path.join(dir, file)))
+      .find(file => fs.existsSync(file))
+    if (!found) throw new Missing(`${name}'s static library (${names[0]}) is not there: ${advice}`)
+    return found
+  })
+  return {
+    header: include,
+    // /usr/include is searched anyway, and naming it breaks #include_next.
+    cflags: include === '/usr/include' ? '' : `-I${include}`,
+    libs: libs.join(' ')
   }
-  throw new Missing(`msgpack-c's static library (libmsgpackc.a) is not there: ${advice}`)
+}
+
+function versionIn (include, header, names) {
+  return names.map(name => defined(path.join(include, header),
+    new RegExp(`define ${name} +(\\d+)`))).join('.')
 }
 
 // Relative to the root and sorted: the order of a directory must not change
@@ -140,6 +191,17 @@ function check () {
     () => tool('make', ['--version'], apt('build-essential')),
     () => tool(process.env.PYTHON || 'python3', ['--version'], apt('python3'))
   ]
+  return missing(steps)
+}
+
+// The same for the daemon, which an addon does without.
+function checkDaemon () {
+  return process.platform === 'linux'
+    ? missing([nng, uv])
+    : [`undercroftd needs Linux, this is ${process.platform}`]
+}
+
+function missing (steps) {
   const lacking = []
   for (const step of steps) {
     try {
@@ -153,8 +215,8 @@ function check () {
 }
 
 function main ([name, ...args]) {
-  if (name === 'check') {
-    const lacking = check()
+  if (name === 'check' || name === 'check-daemon') {
+    const lacking = name === 'check' ? check() : checkDaemon()
     for (const line of lacking) console.error(line)
     return lacking.length ? 1 : 0
   }
@@ -162,11 +224,13 @@ function main ([name, ...args]) {
     console.log(sources(...args).join('\n'))
     return 0
   }
-  const found = { sqlite, napi, msgpack }[name]
+  const daemon = () => ({ there: checkDaemon().length ? 0 : 1 })
+  const found = { sqlite, napi, msgpack, nng, uv, daemon }[name]
   const field = (args[0] || '').replace(/^--/, '')
   if (!found || !field) {
     console.error('usage: find-lib.js sqlite --dir|--defines|--cflags|--version,\n' +
-      '       napi --dir, msgpack --cflags|--libs|--version, sources DIR EXT, check')
+      '       napi --dir, msgpack|nng|uv --cflags|--libs|--version, daemon --there,\n' +
+      '       sources DIR EXT, check, check-daemon')
     return 2
   }
   try {
@@ -179,6 +243,6 @@ function main ([name, ...args]) {
   }
 }
 
-module.exports = { check, sources }
+module.exports = { check, checkDaemon, sources }
 
 if (require.main === module) process.exitCode = main(process.argv.slice(2))

@@ -46,6 +46,7 @@ const codes = Object.freeze({
   UC_NOT_REPEATED: { kind: 'usage', retryable: false },
   UC_VERSION: { kind: 'usage', retryable: false },
   UC_NO_DB: { kind: 'usage', retryable: false },
+  UC_ACCESS: { kind: 'permission', retryable: false },
   UC_CONNECT: { kind: 'connection', retryable: true },
   UC_CONNECTION_LOST: { kind: 'connection', retryable: false },
   UC_NO_DAEMON: { kind: 'not-found', retryable: false },

@@ -17,6 +17,7 @@ const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
   { name: 'contract', about: 'behaviour, through every door' },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
+  { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true },
   { name: 'life', about: 'closing, exiting, worker threads, collection' },
   { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }
 ]

@@ -1,5 +1,5 @@
 'use strict'
-// How the addon is compiled: the one way for `npx undercroft build`, for the
+// How the addon and the daemon are compiled: the one way for `npx undercroft build`, for the
 // set-up of the repository and for packing.
 
 const fs = require('node:fs')
@@ -9,6 +9,7 @@ const { spawn } = require('node:child_process')
 
 const root = path.join(__dirname, '../..')
 const output = path.join(root, 'build/Release/undercroft.node')
+const daemon = path.join(root, 'build/Release/undercroftd')
 
 // The directory that holds include/node of the running Node, when its headers
 // were installed with it: then node-gyp has nothing to download.
@@ -72,4 +73,4 @@ function run ([file, args], { quiet = false, cwd = root } = {}) {
   })
 }
 
-module.exports = { commands, findNodeGyp, headers, output, root, run }
+module.exports = { commands, daemon, findNodeGyp, headers, output, root, run }

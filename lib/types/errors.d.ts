@@ -1,6 +1,7 @@
 /** The codes of this package's own errors. */
 export type OwnCode =
   | 'UC_ABORTED'
+  | 'UC_ACCESS'
   | 'UC_BACKUP'
   | 'UC_BUSY'
   | 'UC_CLOSED'

@@ -4,7 +4,7 @@
 
 const path = require('node:path')
 const { execFileSync } = require('node:child_process')
-const { check } = require('../../../csrc/find-lib')
+const { check, checkDaemon } = require('../../../csrc/find-lib')
 const native = require('../native')
 
 const help = `
@@ -14,6 +14,9 @@ C and C++ compiler, make, Python 3, node-gyp (npm brings it), the headers of thi
 Node (they are downloaded when they were not installed with it) and msgpack-c
 with its static library (Debian: libmsgpack-dev), and says which of them it
 misses. It takes one to three minutes.
+
+Where nng and libuv are installed as well (Debian: libnng-dev libmbedtls-dev
+libuv1-dev) it also compiles undercroftd, the daemon.
 `
 
 async function run ({ values, say, print, exitCodes }) {
@@ -45,7 +48,11 @@ async function run ({ values, say, print, exitCodes }) {
     say(`what was built does not load: ${failure}`)
     return exitCodes.failed
   }
-  print({ file: native.output, seconds }, `built ${native.output} in ${seconds} s`)
+  const without = checkDaemon()
+  for (const line of without) say(`undercroftd, the daemon, is left out: ${line}`)
+  const daemon = without.length ? null : native.daemon
+  print({ file: native.output, daemon, seconds },
+    `built ${native.output}${daemon ? ` and ${daemon}` : ''} in ${seconds} s`)
 }
 
 // In a process of its own: a binary that crashes while loading must not take

@@ -1,0 +1,77 @@
+#ifndef UD_CONFIG_H
+#define UD_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Exit codes; --help lists them. */
+enum {
+    UD_OK = 0,
+    UD_FAILED = 1,
+    UD_USAGE = 2,
+    UD_SERVED = 3,
+    UD_SOCKET = 4,
+    UD_DATABASE = 5
+};
+
+/*
+ * Every limit, in one table:
+ * X(field, option, default, least, most, argument, help)
+ */
+#define UD_LIMIT_MAP(X)                                                    \
+    X(max_connections, "max-connections", 4096, 1, 1000000, "N",           \
+      "clients at once")                                                   \
+    X(max_in_flight, "max-in-flight", 1024, 1, 65536, "N",                 \
+      "unanswered requests of a connection; more: UC_BUSY")                \
+    X(max_request_bytes, "max-request-bytes", 67108864, 1024, 2147483000,  \
+      "BYTES", "one request")                                              \
+    X(stop_reading_bytes, "stop-reading-bytes", 4194304, 4096, 1073741824, \
+      "BYTES", "unread replies at which a connection's requests wait")     \
+    X(max_unsent_bytes, "max-unsent-bytes", 67108864, 65536, 4294967296,   \
+      "BYTES", "unread replies at which its statements answer UC_BUSY")    \
+    X(write_timeout_ms, "write-timeout-ms", 30000, 100, 3600000, "MS",     \
+      "a client that reads nothing for so long is closed")                 \
+    X(message_timeout_ms, "message-timeout-ms", 30000, 100, 3600000, "MS", \
+      "so long may a request take to come in")                             \
+    X(hello_timeout_ms, "hello-timeout-ms", 10000, 100, 3600000, "MS",     \
+      "so long may a client take to say hello")                            \
+    X(drain_ms, "drain-ms", 10000, 0, 3600000, "MS",                       \
+      "longest orderly shutdown")                                          \
+    X(idle_exit, "idle-exit", 0, 0, 31536000, "SECONDS",                   \
+      "ends after so long without clients; 0: never")
+
+typedef struct ud_limits {
+#define X(field, name, def, least, most, arg, help) int64_t field;
+    UD_LIMIT_MAP(X)
+#undef X
+} ud_limits;
+
+/* Strings are NUL-terminated and owned. */
+typedef struct ud_list {
+    char **at;
+    unsigned n;
+} ud_list;
+
+typedef struct ud_config {
+    char *listen; /* the socket's path: absolute */
+    ud_list db;   /* [name=]file */
+    ud_list set;  /* [name.]option=value, later ones win */
+    ud_list allow_uid;
+    char *mode;  /* octal digits, NULL: 0600 */
+    char *group; /* name or number, NULL: as it comes */
+    char *config;
+    int64_t ready_fd; /* -1: none */
+    bool replace;
+    ud_limits limits;
+} ud_config;
+
+/*
+ * Reads flags, environment and configuration file, in this order of weight.
+ * True to go on; false with *code set when the process should end (a mistake,
+ * --help, --version), which has been said.
+ */
+bool ud_config_read(ud_config *c, int argc, char **argv, int *code);
+void ud_config_free(ud_config *c);
+
+#endif

@@ -1,0 +1,106 @@
+#ifndef UD_CONN_H
+#define UD_CONN_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "ids.h"
+#include "server.h"
+#include "sp.h"
+#include "uc.h"
+
+/*
+ * One connection: a state machine between a stream of nng and a session of the
+ * core. Bytes come in on one of nng's threads (one at a time), whole messages
+ * go to the core as one batch a burst, replies are taken by whoever is first
+ * to see them (the thread that read, the one that sent, or the loop) and leave
+ * one send at a time.
+ *
+ * References: one of the server until the connection is shut, one of each
+ * operation of nng that is under way, one of the queue of the woken.
+ */
+typedef enum ud_state {
+    UD_GREETING, /* the client's hello has not come yet */
+    UD_OPEN,
+    UD_DRAINING,  /* nothing is read any more; what is in flight ends */
+    UD_LINGERING, /* the reason has been said: the client may read it */
+    UD_SHUT
+} ud_state;
+
+struct ud_conn {
+    ud_conn *prev, *next; /* server->conns, under server->mu */
+    ud_conn *qnext;       /* server->dirty or ->dead, under queue_mu */
+    bool queued;          /* queue_mu */
+    bool dead;            /* queue_mu: must not be queued any more */
+    ud_server *sv;
+    uint64_t number; /* in messages */
+    uint64_t pid;    /* of the peer, as it was when it connected */
+    _Atomic uint32_t refs;
+    /* Replies will be looked for without a wake-up: reasons, as bits. */
+    _Atomic uint32_t looking;
+
+    nng_stream *stream;
+    nng_aio *rx, *tx;
+
+    uc_mutex mu;
+    ud_state state;
+    bool spoken; /* a request has come: it is too late for `hello` */
+    const ud_db *db;
+    uc_session *session; /* opened by the first request */
+    ud_ids ids;
+    uint32_t standing; /* of them: `watch`, which end with the connection */
+    bool reading;      /* rx, or its callback, has the buffer */
+    bool paused;       /* too much waits to be sent to read on */
+    bool trimming;     /* and was stopped to make the buffer small again */
+    bool sending;      /* tx is under way and has out */
+
+    /* Bytes that came in; rx's while reading, then its callback's. */
+    uint8_t *in;
+    size_t in_len, in_cap;
+
+    uc_buf own; /* answers that are not the core's */
+    uint8_t *out;
+    size_t out_off, out_len, out_cap;
+
+    /* uc_now_coarse() terms, 0: not running. */
+    int64_t greet_since;   /* waits for the hello */
+    int64_t message_since; /* the front of a message is there */
+    int64_t sent_since;    /* a send has made no progress */
+    int64_t linger_until;
+    int64_t active; /* the last time that anything came in */
+};
+
+/*
+ * Takes over a stream that was accepted. refusal: NULL, or why it is not
+ * served; the client is told and the connection ends. False, with the stream
+ * freed, when memory ran out.
+ */
+bool ud_conn_open(ud_server *sv, nng_stream *stream, const uc_error *refusal);
+
+/* Takes replies and sends them, unless a send is under way. */
+void ud_conn_flush(ud_conn *c);
+/* Gives a reference back. */
+void ud_conn_unref(ud_conn *c);
+/* Closes what has run out of time; gives back memory that idles. True while
+ * it should be looked at again. Loop; server->mu is held. */
+bool ud_conn_sweep(ud_conn *c, int64_t now);
+/* Stops reading; says good-bye when nothing is in flight any more. Loop. */
+void ud_conn_drain(ud_conn *c);
+/* Ends it at once. Any thread. */
+void ud_conn_shut(ud_conn *c);
+/* Frees it and ends its session, which may wait for a statement to notice.
+ * Nothing of it is under way any more. Reaper. */
+void ud_conn_free(ud_conn *c);
+
+/* ---- for door.c; c->mu is held ---- */
+
+/* Opens an answer to the message `sp` in c->own; write the frame, then close
+ * it with what this returned. */
+size_t ud_answer_open(ud_conn *c);
+void ud_answer_close(ud_conn *c, size_t at, uint32_t sp);
+void ud_answer_error(ud_conn *c, uint32_t sp, uint32_t id, const uc_error *e);
+/* The client broke a rule: it is told why and the connection ends. */
+void ud_conn_fault(ud_conn *c, const uc_error *e);
+/* Binds it to a database. False with *e filled. */
+bool ud_conn_bind(ud_conn *c, const ud_db *db, bool readonly, uc_error *e);
+
+#endif

@@ -1,0 +1,12 @@
+#ifndef UD_LOG_H
+#define UD_LOG_H
+
+/* One line to stderr, `undercroftd: ...`. No more than a few a second: what
+ * is left out is counted. Any thread. */
+__attribute__((format(printf, 1, 2))) void ud_log(const char *fmt, ...);
+
+/* The same without that limit: what ends the process, and what was asked for.
+ */
+__attribute__((format(printf, 1, 2))) void ud_say(const char *fmt, ...);
+
+#endif

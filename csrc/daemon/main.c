@@ -1,0 +1,42 @@
+#include <malloc.h>
+#include <stdio.h>
+
+#include "claim.h"
+#include "config.h"
+#include "dbs.h"
+#include "server.h"
+
+/*
+ * undercroftd: the core behind a unix socket. In order: what is wanted, the
+ * right to serve it, the databases, and only then the socket, so that who can
+ * connect is served.
+ */
+static int run(const ud_config *config)
+{
+    ud_claim claim;
+    ud_dbs *dbs = NULL;
+    int code = ud_claim_take(&claim, config);
+
+    if (code == UD_OK)
+        dbs = ud_dbs_open(config, &code);
+    if (dbs != NULL) {
+        code = ud_serve(config, &claim, dbs);
+        ud_dbs_close(dbs, config->limits.drain_ms);
+    }
+    ud_claim_free(&claim);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    ud_config config;
+    int code;
+
+    /* A thread takes memory from few pools: with one for each of its threads
+     * an idle daemon would keep several times what it needs. */
+    mallopt(M_ARENA_MAX, 4);
+    if (ud_config_read(&config, argc, argv, &code))
+        code = run(&config);
+    ud_config_free(&config);
+    return code;
+}

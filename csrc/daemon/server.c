@@ -1,0 +1,404 @@
+#include "server.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "claim.h"
+#include "common/clock.h"
+#include "conn.h"
+#include "log.h"
+#include "notify.h"
+
+enum {
+    SWEEP_MS = 250,
+    SWEEP_DRAIN_MS = 50,
+    ACCEPT_AGAIN_MS = 100,
+    REFUSALS = 256,  /* connections at once that are being told why not */
+    SPARE_FILES = 64 /* descriptors for databases and ourselves */
+};
+
+/* ---- what connections call ---- */
+
+void ud_server_wake(ud_server *sv, ud_conn *c)
+{
+    bool first = false;
+
+    uc_lock(&sv->queue_mu);
+    if (!c->dead && !c->queued) {
+        c->queued = true;
+        atomic_fetch_add(&c->refs, 1);
+        first = sv->dirty == NULL;
+        c->qnext = sv->dirty;
+        sv->dirty = c;
+    }
+    uc_unlock(&sv->queue_mu);
+    if (first)
+        uv_async_send(&sv->async);
+}
+
+void ud_server_watch(ud_server *sv)
+{
+    if (!atomic_load(&sv->watching) && !atomic_exchange(&sv->watching, true))
+        uv_async_send(&sv->async);
+}
+
+void ud_server_bury(ud_server *sv, ud_conn *c)
+{
+    uc_lock(&sv->queue_mu);
+    c->qnext = sv->dead;
+    sv->dead = c;
+    uc_cond_signal(&sv->dead_cond);
+    uc_unlock(&sv->queue_mu);
+}
+
+static void *reaper_main(void *arg)
+{
+    ud_server *sv = arg;
+
+    uc_lock(&sv->queue_mu);
+    for (;;) {
+        ud_conn *c = sv->dead;
+
+        if (c == NULL) {
+            if (sv->reaper_stop)
+                break;
+            uc_cond_wait(&sv->dead_cond, &sv->queue_mu);
+            continue;
+        }
+        sv->dead = c->qnext;
+        uc_unlock(&sv->queue_mu);
+        ud_conn_free(c);
+        if (atomic_load(&sv->draining) || sv->config->limits.idle_exit > 0)
+            uv_async_send(&sv->async);
+        uc_lock(&sv->queue_mu);
+    }
+    uc_unlock(&sv->queue_mu);
+    return NULL;
+}
+
+/* ---- accepting ---- */
+
+static void take_in(ud_server *sv, nng_stream *stream)
+{
+    int64_t most = sv->config->limits.max_connections;
+    int64_t open = (int64_t)atomic_load(&sv->open);
+    uint64_t uid = UINT64_MAX;
+    uc_error e;
+
+    uc_error_init(&e);
+    nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid);
+    if (!ud_claim_admits(sv->claim, uid, &e)) {
+        ud_log("a connection is refused: %s", e.message);
+    } else if (open >= most) {
+        uc_fail(&e, UC_BUSY,
+                "%" PRId64 " clients are connected; that is the most "
+                "(max-connections)",
+                open < most ? open : most);
+        ud_log("a connection is refused: %s", e.message);
+    }
+    if (e.code == NULL) {
+        atomic_fetch_add(&sv->accepted, 1);
+        if (!ud_conn_open(sv, stream, NULL))
+            ud_log("no memory for a connection");
+        return;
+    }
+    atomic_fetch_add(&sv->refused, 1);
+    e.outcome = "not-run";
+    if (open >= most + REFUSALS)
+        nng_stream_free(stream);
+    else
+        ud_conn_open(sv, stream, &e);
+}
+
+static void on_accepted(void *arg)
+{
+    ud_server *sv = arg;
+    int rv = nng_aio_result(sv->accepting);
+
+    if (rv == NNG_ECLOSED || rv == NNG_ECANCELED || atomic_load(&sv->draining))
+        return;
+    if (rv != 0) {
+        /* No descriptors or no memory: others have to go first. */
+        ud_log("cannot accept a connection: %s", nng_strerror(rv));
+        atomic_store(&sv->accept_failed, true);
+        uv_async_send(&sv->async);
+        return;
+    }
+    take_in(sv, nng_aio_get_output(sv->accepting, 0));
+    nng_stream_listener_accept(sv->listener, sv->accepting);
+    if (sv->config->limits.idle_exit > 0)
+        uv_async_send(&sv->async);
+}
+
+/* ---- the loop ---- */
+
+static void on_sweep(uv_timer_t *timer)
+{
+    ud_server *sv = timer->data;
+    int64_t now = uc_now_coarse();
+    bool again = false;
+
+    atomic_store(&sv->watching, false);
+    uc_lock(&sv->mu);
+    for (ud_conn *c = sv->conns; c != NULL; c = c->next)
+        again = ud_conn_sweep(c, now) || again;
+    uc_unlock(&sv->mu);
+    if (again)
+        atomic_store(&sv->watching, true);
+    else if (!atomic_load(&sv->watching))
+        uv_timer_stop(timer);
+}
+
+static void drain(ud_server *sv);
+
+static void on_idle(uv_timer_t *timer)
+{
+    ud_server *sv = timer->data;
+
+    if (atomic_load(&sv->open) > 0)
+        return;
+    ud_say("no clients for %" PRId64 " s (idle-exit): the end",
+           sv->config->limits.idle_exit);
+    drain(sv);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    ud_server *sv = timer->data;
+
+    if (!atomic_load(&sv->draining))
+        nng_stream_listener_accept(sv->listener, sv->accepting);
+}
+
+static void flush_dirty(ud_server *sv)
+{
+    ud_conn *c;
+
+    uc_lock(&sv->queue_mu);
+    c = sv->dirty;
+    sv->dirty = NULL;
+    uc_unlock(&sv->queue_mu);
+    while (c != NULL) {
+        ud_conn *next = c->qnext;
+
+        uc_lock(&sv->queue_mu);
+        c->queued = false;
+        uc_unlock(&sv->queue_mu);
+        ud_conn_flush(c);
+        ud_conn_unref(c);
+        c = next;
+    }
+}
+
+static void on_async(uv_async_t *async)
+{
+    ud_server *sv = async->data;
+    bool draining = atomic_load(&sv->draining);
+    int64_t idle = sv->config->limits.idle_exit;
+
+    flush_dirty(sv);
+    if (atomic_load(&sv->watching) && !uv_is_active((uv_handle_t *)&sv->sweep))
+        uv_timer_start(&sv->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    if (atomic_exchange(&sv->accept_failed, false) && !draining)
+        uv_timer_start(&sv->again, on_again, ACCEPT_AGAIN_MS, 0);
+    if (draining) {
+        if (atomic_load(&sv->open) == 0)
+            uv_stop(&sv->loop);
+    } else if (idle > 0) {
+        if (atomic_load(&sv->open) > 0)
+            uv_timer_stop(&sv->idle);
+        else if (!uv_is_active((uv_handle_t *)&sv->idle))
+            uv_timer_start(&sv->idle, on_idle, (uint64_t)idle * 1000, 0);
+    }
+}
+
+/* ---- the end ---- */
+
+static void on_drain_over(uv_timer_t *timer)
+{
+    ud_server *sv = timer->data;
+
+    ud_say("%" PRIu64 " connections were not done in time (drain-ms)",
+           (uint64_t)atomic_load(&sv->open));
+    uv_stop(&sv->loop);
+}
+
+static void drain(ud_server *sv)
+{
+    ud_notify_stopping();
+    atomic_store(&sv->draining, true);
+    nng_stream_listener_close(sv->listener);
+    uv_timer_stop(&sv->idle);
+    uv_timer_start(&sv->drain, on_drain_over,
+                   (uint64_t)sv->config->limits.drain_ms, 0);
+    uv_timer_start(&sv->sweep, on_sweep, SWEEP_DRAIN_MS, SWEEP_DRAIN_MS);
+    atomic_store(&sv->watching, true);
+    uc_lock(&sv->mu);
+    for (ud_conn *c = sv->conns; c != NULL; c = c->next)
+        ud_conn_drain(c);
+    uc_unlock(&sv->mu);
+    uv_async_send(&sv->async);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    ud_server *sv = handle->data;
+
+    if (atomic_load(&sv->draining)) {
+        ud_say("a second %s: the end, at once", strsignal(number));
+        _exit(UD_FAILED);
+    }
+    ud_say("%s: shutting down", strsignal(number));
+    drain(sv);
+}
+
+/* Whatever hangs, a shutdown has an end. */
+static void on_alarm(int number)
+{
+    static const char text[] =
+        "undercroftd: the shutdown took too long and was cut short\n";
+    ssize_t rc = write(STDERR_FILENO, text, sizeof text - 1);
+
+    (void)number;
+    (void)rc;
+    _exit(UD_FAILED);
+}
+
+static void shut_all(ud_server *sv)
+{
+    uc_lock(&sv->mu);
+    for (ud_conn *c = sv->conns; c != NULL; c = c->next)
+        ud_conn_shut(c);
+    uc_unlock(&sv->mu);
+    while (atomic_load(&sv->open) > 0)
+        usleep(1000);
+}
+
+static void on_closed_walk(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* ---- the beginning ---- */
+
+/* Each client is a descriptor. */
+static void raise_files(const ud_server *sv)
+{
+    rlim_t want =
+        (rlim_t)sv->config->limits.max_connections + REFUSALS + SPARE_FILES;
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= want)
+        return;
+    files.rlim_cur = want < files.rlim_max ? want : files.rlim_max;
+    if (files.rlim_max < want && geteuid() == 0)
+        files.rlim_cur = files.rlim_max = want;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < want)
+        ud_say("this process may open %" PRIu64 " files, too few for %" PRId64
+               " connections (max-connections): raise `ulimit -n`, or "
+               "LimitNOFILE of the unit",
+               (uint64_t)files.rlim_cur, sv->config->limits.max_connections);
+}
+
+static bool listen_on(ud_server *sv)
+{
+    const char *path = sv->config->listen;
+    char url[160];
+    mode_t before;
+    int rv;
+
+    snprintf(url, sizeof url, "ipc://%s", path);
+    rv = nng_stream_listener_alloc(&sv->listener, url);
+    if (rv == 0) {
+        before = ud_claim_begin_bind();
+        rv = nng_stream_listener_listen(sv->listener);
+        if (!ud_claim_end_bind(sv->claim, rv == 0 ? path : NULL, before))
+            return false;
+    }
+    if (rv == 0)
+        rv = nng_aio_alloc(&sv->accepting, on_accepted, sv);
+    if (rv != 0) {
+        ud_say("cannot listen on %s: %s", path, nng_strerror(rv));
+        return false;
+    }
+    nng_stream_listener_accept(sv->listener, sv->accepting);
+    return true;
+}
+
+static bool loop_init(ud_server *sv)
+{
+    uv_timer_t *timers[] = {&sv->sweep, &sv->idle, &sv->drain, &sv->again};
+
+    if (uv_loop_init(&sv->loop) != 0)
+        return false;
+    uv_async_init(&sv->loop, &sv->async, on_async);
+    sv->async.data = sv;
+    for (unsigned i = 0; i < 4; i++) {
+        uv_timer_init(&sv->loop, timers[i]);
+        timers[i]->data = sv;
+    }
+    uv_signal_init(&sv->loop, &sv->terminate);
+    uv_signal_init(&sv->loop, &sv->interrupt);
+    sv->terminate.data = sv->interrupt.data = sv;
+    uv_signal_start(&sv->terminate, on_signal, SIGTERM);
+    uv_signal_start(&sv->interrupt, on_signal, SIGINT);
+    return true;
+}
+
+static void loop_fini(ud_server *sv)
+{
+    uv_walk(&sv->loop, on_closed_walk, NULL);
+    uv_run(&sv->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&sv->loop);
+}
+
+int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs)
+{
+    static ud_server server;
+    ud_server *sv = &server;
+    int code = UD_OK;
+
+    sv->config = config;
+    sv->claim = claim;
+    sv->dbs = dbs;
+    sv->started = uc_now();
+    uc_mutex_init(&sv->mu);
+    uc_mutex_init(&sv->queue_mu);
+    uc_cond_init(&sv->dead_cond);
+    signal(SIGPIPE, SIG_IGN);
+    raise_files(sv);
+    if (!loop_init(sv) ||
+        uc_thread_start(&sv->reaper, "ud-reaper", reaper_main, sv) != 0) {
+        ud_say("no descriptors or threads to start with");
+        return UD_FAILED;
+    }
+    if (listen_on(sv)) {
+        ud_say("serving on ipc://%s (pid %d)", config->listen, (int)getpid());
+        ud_notify_ready(config);
+        uv_async_send(&sv->async); /* the idle time begins */
+        uv_run(&sv->loop, UV_RUN_DEFAULT);
+        signal(SIGALRM, on_alarm);
+        alarm((unsigned)(config->limits.drain_ms / 1000) + 5);
+        shut_all(sv);
+    } else {
+        code = UD_SOCKET;
+    }
+    uc_lock(&sv->queue_mu);
+    sv->reaper_stop = true;
+    uc_cond_signal(&sv->dead_cond);
+    uc_unlock(&sv->queue_mu);
+    uc_thread_join(sv->reaper);
+    nng_aio_free(sv->accepting);
+    nng_stream_listener_free(sv->listener);
+    loop_fini(sv);
+    uc_cond_fini(&sv->dead_cond);
+    uc_mutex_fini(&sv->queue_mu);
+    uc_mutex_fini(&sv->mu);
+    nng_fini();
+    return code;
+}

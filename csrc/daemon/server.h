@@ -1,0 +1,76 @@
+#ifndef UD_SERVER_H
+#define UD_SERVER_H
+
+#include <nng/nng.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "claim.h"
+#include "common/thread.h"
+#include "config.h"
+#include "dbs.h"
+
+/*
+ * The daemon: one loop (signals, timers, replies that come from the core's
+ * threads, shutdown) around connections that live on nng's threads.
+ *
+ * Locks in order: ud_server.mu, ud_conn.mu, the core's, ud_server.queue_mu.
+ */
+typedef struct ud_conn ud_conn;
+
+typedef struct ud_server {
+    const ud_config *config;
+    const ud_claim *claim;
+    ud_dbs *dbs;
+    int64_t started; /* uc_now() */
+
+    uv_loop_t loop;
+    uv_async_t async;
+    uv_signal_t terminate, interrupt;
+    uv_timer_t sweep; /* runs only while somebody's time may run out */
+    uv_timer_t idle;  /* --idle-exit */
+    uv_timer_t drain; /* the end of the shutdown's time */
+    uv_timer_t again; /* accepting, after descriptors ran out */
+
+    nng_stream_listener *listener;
+    nng_aio *accepting;
+
+    uc_mutex mu; /* the list */
+    ud_conn *conns;
+
+    uc_mutex queue_mu;
+    ud_conn *dirty; /* have replies to take, by the loop */
+    ud_conn *dead;  /* are to be freed, by the reaper */
+    uc_cond dead_cond;
+    bool reaper_stop;
+    uc_thread reaper;
+
+    _Atomic bool draining;
+    _Atomic bool accept_failed; /* the loop tries again later */
+    _Atomic bool watching;      /* the sweep runs or has been asked for */
+
+    /* What `door` tells. */
+    _Atomic uint64_t open, accepted, refused, faults;
+    _Atomic uint64_t requests, bytes_in, bytes_out;
+} ud_server;
+
+/*
+ * Serves until a signal or the idle time ends it, drains, and closes all
+ * connections. The databases stay the caller's. Exit code of the process;
+ * what went wrong has been said.
+ */
+int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs);
+
+/* ---- for connections; any thread ---- */
+
+/* Has the loop call ud_conn_flush(c); takes a reference. queue_mu must not be
+ * held; c must not be dead. */
+void ud_server_wake(ud_server *sv, ud_conn *c);
+/* Somebody's time may run out: starts the sweep unless it runs. */
+void ud_server_watch(ud_server *sv);
+/* The last reference of c is gone: the reaper frees it. */
+void ud_server_bury(ud_server *sv, ud_conn *c);
+
+#endif
