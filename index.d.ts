@@ -4,7 +4,8 @@ export { DatabaseError, ErrorCode, ErrorInfo, ErrorKind, OwnCode, UndercroftErro
 export { CallOptions, Integers, OpenOptions, SpawnOptions, WriteOptions } from './lib/types/options'
 export { Params, Row, RunResult, SqlInput, SqlValue, Values } from './lib/types/values'
 export {
-  BatchItem, BatchResult, Database, ReadVerbs, RowStream, Snapshot, Statement, Transaction, TransactionOptions, Verbs
+  BatchItem, BatchResult, ChangeStream, Database, ReadVerbs, RowStream, Snapshot, Statement, TableChanges, Transaction,
+  TransactionOptions, Verbs
 } from './lib/types/database'
 export { AggregateOptions, FunctionOptions, Sync, SyncStatement } from './lib/types/sync'
 export {

@@ -34,6 +34,8 @@ class Call {
     this.signal = null
     this.onAbort = null
     this.trace = null
+    // It does not count as in flight.
+    this.quiet = false
   }
 
   /** Gives the record an id that is never 0. */

@@ -100,6 +100,7 @@ class Client {
   #gate = false
   #state = OPEN
   #inFlight = 0
+  #kept = 0
   #maxQueue
   #stacks
   #integers
@@ -132,7 +133,7 @@ class Client {
       abandon: (cursor) => this.post(ops.CURSOR_CLOSE, [cursor]),
       broken: (err) => this.destroy(err),
       arrived: () => this.#answered(),
-      drained: () => { if (this.#inFlight === 0) this.#idle() }
+      drained: () => { if (this.#inFlight === 0 && this.#kept === 0) this.#idle() }
     })
   }
 
@@ -281,11 +282,12 @@ class Client {
    *   sql: named by errors; subject: what the reply's shape belongs to, made
    *   by subject() just before the request is written; going: part of
    *   something begun earlier, which a closing client lets finish; epoch: the
-   *   connection that it was begun on
+   *   connection that it was begun on; quiet: it stands for as long as it
+   *   takes, and counts for nothing meanwhile
    */
   send (request) {
     if (this.#writing) return done.then(() => this.send(request))
-    const { op, want: wanted, opts, scope, sql, fields, write, subject, going, epoch } = request
+    const { op, want: wanted, opts, scope, sql, fields, write, subject, going, epoch, quiet } = request
     const err = this.refusal(op, sql, scope, going, epoch)
     if (err !== null) return Promise.reject(err)
     const w = this.#writer
@@ -324,7 +326,7 @@ class Client {
       if (call !== null) this.#release(call)
       return Promise.reject(blame(err, sql, op))
     }
-    return this.#enqueue(call)
+    return this.#enqueue(call, quiet)
   }
 
   /** Sends a request that wants no reply. Ignored once the client is closed. */
@@ -486,6 +488,16 @@ class Client {
     if (--this.#activities === 0 && this.#quiet !== null) this.#quiet()
   }
 
+  /** Somebody waits for more than calls; each is ended by `letGo`. */
+  keepAlive () {
+    this.#kept++
+    if (!this.#held && this.#state !== CLOSED) this.#busy()
+  }
+
+  letGo () {
+    if (--this.#kept === 0 && this.#inFlight === 0) this.#idle()
+  }
+
   /** Waits for what is in flight, then ends the session. Idempotent. */
   close () {
     if (this.#closing === null) this.#closing = this.#close()
@@ -557,15 +569,21 @@ class Client {
     call.trace = null
     call.next = this.#free
     this.#free = call.slot
-    this.#inFlight--
+    if (call.quiet) call.quiet = false
+    else this.#inFlight--
   }
 
-  #enqueue (call) {
+  #enqueue (call, quiet = false) {
     const promise = new Promise(executor)
     call.resolve = resolveOfLast
     call.batch = this.#batch
     if (this.#stacks) call.trace = new Error('trace')
-    if (!this.#held) this.#busy()
+    if (quiet) {
+      call.quiet = true
+      this.#inFlight--
+    } else if (!this.#held) {
+      this.#busy()
+    }
     this.#written(call.op)
     return promise
   }

@@ -4,6 +4,7 @@ const { ops } = require('./ops')
 const { Verbs } = require('./verbs')
 const { Sync } = require('./sync')
 const { transaction, snapshot } = require('./transaction')
+const { Watch } = require('./watch')
 
 /** `store.db`: the verbs on a handle, and what only a handle can do. */
 class Database extends Verbs {
@@ -29,6 +30,14 @@ class Database extends Verbs {
   /** Runs fn(s) on one unchanging view of the database. */
   snapshot (fn, opts) {
     return snapshot(this.client, fn, opts)
+  }
+
+  /**
+   * What is committed from here on, as an async iterator of { tables, gen }:
+   * the tables that have changed, of those named or of all.
+   */
+  watch (tables, opts) {
+    return new Watch(this.client, tables, opts)
   }
 
   /** Brings the schema up to date from a directory of numbered SQL files. */

@@ -34,6 +34,7 @@ const ops = Object.freeze({
   RESTORE: 43,
   MIGRATE_APPLY: 44,
   CHECKPOINT: 45,
+  WATCH: 50,
   DOOR: 52
 })
 

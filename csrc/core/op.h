@@ -49,6 +49,7 @@
     X(43, restore, 1, 1, WRITE)       \
     X(44, migrate_apply, 5, 5, WRITE) \
     X(45, checkpoint, 1, 1, WRITE)    \
+    X(50, watch, 2, 2, INLINE)        \
     X(52, door, 0, 0, INLINE)
 
 typedef enum uc_lane {

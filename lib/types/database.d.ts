@@ -69,6 +69,20 @@ export interface Transaction extends Verbs {
 /** One unchanging view of the database. */
 export interface Snapshot extends ReadVerbs {}
 
+/** What one or more commits have changed. */
+export interface TableChanges {
+  /**
+   * Names as in the schema, `schema.name` for an attached one; `'*'` alone: every table may have
+   * changed, the schema too.
+   */
+  tables: string[]
+  /** Number of the last of these commits; grows. */
+  gen: number
+}
+
+/** Ends with return(), or by leaving the loop, or when the handle is closed. */
+export type ChangeStream = RowStream<TableChanges>
+
 export interface Database extends Verbs {
   run (sql: string, params?: Params, options?: WriteOptions): Promise<RunResult>
   many (sql: string, rows: Iterable<Params> | AsyncIterable<Params>, options?: WriteOptions): Promise<RunResult>
@@ -78,6 +92,8 @@ export interface Database extends Verbs {
   /** Commits when fn returns; rolls back when it throws. */
   transaction<R> (fn: (tx: Transaction) => Promise<R> | R, options?: TransactionOptions): Promise<R>
   snapshot<R> (fn: (snapshot: Snapshot) => Promise<R> | R, options?: TransactionOptions): Promise<R>
+  /** The commits from here on that change one of these tables; without names, any table. */
+  watch (tables?: string | readonly string[], options?: { signal?: AbortSignal }): ChangeStream
   /** Applies the numbered SQL files of a folder that this database has not been through. */
   migrate (directory: string | URL, options?: MigrateOptions): Promise<MigrateResult>
   /** Copies the database to a file while it is in use. */

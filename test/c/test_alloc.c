@@ -57,6 +57,9 @@ static void scenario(const char *path)
     x = c->value;
     if (c->code[0] == '\0')
         ask(c, many, "n i I b [[i]]", 1, x, 0, 11);
+    ask(c, watch, "n i [s]", 1, "t");
+    client_put(c, UC_OP_watch, "n i [s s]", 0, "t", "m");
+    client_send(c);
     ask(c, tx_begin, "n");
     x = c->value;
     if (c->code[0] == '\0') {

@@ -44,6 +44,17 @@ t.test('idle: the process ends by itself', async (t) => {
       await store.db.get('select 1')
       await store.close()
     },
+    'with a watch that nobody waits for': async ({ undercroft, args }) => {
+      const { db } = undercroft.open(args.file)
+      globalThis.kept = db.watch()
+      await db.get('select 1')
+    },
+    'with a watch that has ended': async ({ undercroft, args }) => {
+      const { db } = undercroft.open(args.file)
+      const watch = db.watch()
+      setTimeout(() => watch.return(), 20)
+      await watch.next()
+    },
     'with a user function': async ({ undercroft, args }) => {
       const { db } = undercroft.open(args.file)
       db.sync.function('f', () => 1)
@@ -68,6 +79,11 @@ t.test('busy: the process stays until the work is done', async (t) => {
     'a handle that nobody holds': async ({ undercroft, args, say }) => {
       (() => { undercroft.open(args.file).db.get(`${args.slow} select count(*) as n from c`).then(() => say('done')) })()
       globalThis.gc?.()
+    },
+    'a watch that is waited for': async ({ undercroft, args, say }) => {
+      const { db } = undercroft.open(args.file)
+      db.watch().next().then(() => say('done'))
+      setTimeout(() => db.run('insert into t(a) values (98)'), 300).unref()
     },
     'many replies': async ({ undercroft, args, say }) => {
       const { db } = undercroft.open(args.file)

@@ -1,6 +1,7 @@
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import undercroft, {
-  BatchResult, Database, ErrorCode, Health, Page, Row, RowStream, RunResult, Snapshot, Stats, Store, Transaction, UndercroftError, open
+  BatchResult, ChangeStream, Database, ErrorCode, Health, Page, Row, RowStream, RunResult, Snapshot, Stats, Store, TableChanges, Transaction,
+  UndercroftError, open
 } from '../..'
 
 interface User {
@@ -52,6 +53,13 @@ const stream = db.iterate<User>('select * from user')
 expectType<RowStream<User>>(stream)
 expectAssignable<AsyncIterable<User>>(stream)
 expectAssignable<AsyncDisposable>(stream)
+
+// Changes.
+expectType<ChangeStream>(db.watch())
+expectType<ChangeStream>(db.watch(['user'], { signal: new AbortController().signal }))
+db.watch('user').next().then((step) => { if (step.done !== true) expectType<TableChanges>(step.value) })
+expectError(db.watch(5))
+expectError(db.watch('user', { timeoutMs: 5 }))
 
 // Transactions and snapshots.
 expectType<Promise<number>>(db.transaction(async (tx) => {

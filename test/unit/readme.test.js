@@ -55,10 +55,11 @@ t.test('the first five lines', async (t) => {
 t.test('the API by example', async (t) => {
   const all = blocks(section('The API by example'))
   t.ok(all.length >= 7)
-  const { value } = await runIn(t, all.join('\n') + '\nreturn { age, n, rows: rows.length, page, placed, again }')
+  const { value } = await runIn(t, all.join('\n') + '\nreturn { age, n, rows: rows.length, page, placed, again, changes }')
   t.equal(value.age, 38)
   t.equal(value.rows, value.n.n)
   t.same(value.again, value.placed)
+  t.same(await value.changes.next(), { value: undefined, done: true }, 'the watch has ended')
   t.equal(value.page.rows.length, 2)
 })
 

@@ -238,4 +238,5 @@ void sq_cancel(sq_db *db, uc_call *c, uc_calls *const *fresh, uint32_t n)
         sq_stopped(q, NULL, &e);
         sq_refuse(db, q, &e);
     }
+    sq_watch_cancel(db, c->session, id);
 }

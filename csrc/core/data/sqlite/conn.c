@@ -69,6 +69,8 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
     sq_auth *auth = c->auth;
 
     (void)trigger;
+    if (c->notes != NULL)
+        sq_note(c, action, a, b, dbname);
     if (auth == NULL)
         return SQLITE_OK;
     if (dbname != NULL && sqlite3_stricmp(dbname, "temp") == 0)

@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/thread.h"
+#include "data/sqlite/watch.h"
 #include "options.h"
 #include "session.h"
 
@@ -94,6 +95,7 @@ typedef struct sq_slot {
     char *json_keys; /* ncols NUL-terminated strings: ,"name": */
     uint32_t tick;   /* sync executions, of which some are timed */
     sq_stat *stat;
+    sq_notes *notes; /* the writer's: what it changes */
 } sq_slot;
 
 /* What a write did. */
@@ -151,6 +153,7 @@ struct sq_conn {
     int64_t busy_until; /* busy handler: gives up then */
     bool whole;         /* the transaction is one unit, its own savepoint */
     bool contended;     /* the busy handler has waited since last asked */
+    sq_notes *notes;    /* set while what it prepares is noted */
     sq_auth *auth;      /* set while a statement is classified */
     sqlite3_stmt *once[SQ_ONCE_STMTS]; /* once.c; the writer's alone */
     uint32_t once_kept;  /* keys stored; each so many sweep old ones */
@@ -224,6 +227,7 @@ typedef struct sq_peer {
     unsigned long owner; /* the thread that opened it */
     uc_call *close_call; /* answered when only it is left; mu */
     bool settled;        /* and that has begun; mu */
+    uint32_t watches;    /* standing; board.mu */
     _Atomic bool gone;   /* the file is none of its business any more */
     /* sync side: the session's thread only */
     sq_conn *sync_conn;
@@ -309,6 +313,7 @@ struct sq_db {
     bool tx_dead;   /* an error has rolled it back; wconn_mu */
     sq_run tx_many; /* sums of the `many` under way in it; wconn_mu */
     bool tx_many_open;
+    sq_board board;  /* what has changed, for who watches */
     sq_once tx_once; /* the key of the stream of rows; wconn_mu */
     int64_t tx_until;
     _Atomic uint64_t ended_tx;
@@ -432,6 +437,10 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
                 uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
                 uc_error *e);
 void sq_reply_run(uc_buf *out, uint32_t id, const sq_run *run);
+/* Around the steps of a statement that writes: what it changes is noted, and
+ * touched if it did. before: total_changes in front of it. */
+void sq_notes_on(sq_conn *c, const sq_sql *s, const sq_slot *slot);
+void sq_notes_off(sq_conn *c, const sq_slot *slot, bool ok, int64_t before);
 /* Runs every statement of a text; see the comment in script.c. */
 bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
                uc_error *e);

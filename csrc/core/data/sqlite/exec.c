@@ -276,6 +276,22 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
     return rc;
 }
 
+void sq_notes_on(sq_conn *c, const sq_sql *s, const sq_slot *slot)
+{
+    /* A step may prepare the statement anew, when it fires another trigger.
+     * VACUUM writes tables of a file of its own meanwhile. */
+    if (atomic_load_explicit(&s->cls, memory_order_relaxed) != SQ_ALONE)
+        c->notes = slot->notes;
+}
+
+void sq_notes_off(sq_conn *c, const sq_slot *slot, bool ok, int64_t before)
+{
+    c->notes = NULL;
+    if (slot->notes != NULL &&
+        (sqlite3_total_changes64(c->h) != before || (ok && slot->notes->all)))
+        sq_touch(c->db, slot->notes);
+}
+
 bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
                 uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
                 uc_error *e)
@@ -296,8 +312,10 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
     timed = (!c->sync && !c->sampled) || slot->tick++ % SAMPLE == 0;
     if (timed)
         start = uc_now();
-    if (!slot->readonly)
+    if (!slot->readonly) {
         before = sqlite3_total_changes64(c->h);
+        sq_notes_on(c, s, slot);
+    }
     e->code = NULL;
     if (mode == SQ_MODE_RUN) {
         do
@@ -327,6 +345,8 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
         sq_fail(c, rc, e);
         ok = false;
     }
+    if (!slot->readonly)
+        sq_notes_off(c, slot, ok, before);
     if (ok) {
         done->changes = 0;
         done->rows = rows;

@@ -54,37 +54,50 @@ static void prefix(uc_error *e, const char *what, uint64_t n)
     e->message[k + keep] = '\0';
 }
 
+static bool each_row(sq_conn *c, sq_slot *slot, uc_reader *r, uint32_t n,
+                     uint64_t first, sq_run *sum, uc_error *e)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t before = sqlite3_total_changes64(c->h);
+        bool ok = sq_bind(slot->stmt, slot->nparams, r, e);
+        int rc = SQLITE_DONE;
+
+        if (ok) {
+            do
+                rc = sqlite3_step(slot->stmt);
+            while (rc == SQLITE_ROW);
+            if (rc != SQLITE_DONE)
+                ok = sq_fail(c, rc, e);
+            sqlite3_reset(slot->stmt);
+        }
+        if (!ok) {
+            prefix(e, "row", first + i);
+            return false;
+        }
+        if (sqlite3_total_changes64(c->h) != before)
+            sum->changes += sqlite3_changes64(c->h);
+    }
+    return true;
+}
+
 bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
                   sq_run *sum, uc_error *e)
 {
     sq_slot *slot = sq_slot_get(c, sql, e);
-    int64_t start = uc_now();
+    int64_t start = uc_now(), before = sqlite3_total_changes64(c->h);
     uint32_t n;
+    bool ok;
 
     if (slot == NULL)
         return false;
     if (!uc_read_array(r, &n))
         return uc_fail(e, UC_FRAME, "many takes an array of rows");
-    for (uint32_t i = 0; i < n; i++) {
-        int64_t before = sqlite3_total_changes64(c->h);
-        int rc;
-
-        if (!sq_bind(slot->stmt, slot->nparams, r, e))
-            goto row;
-        do
-            rc = sqlite3_step(slot->stmt);
-        while (rc == SQLITE_ROW);
-        if (rc != SQLITE_DONE) {
-            sq_fail(c, rc, e);
-            sqlite3_reset(slot->stmt);
-            goto row;
-        }
-        sqlite3_reset(slot->stmt);
-        if (sqlite3_total_changes64(c->h) != before)
-            sum->changes += sqlite3_changes64(c->h);
-        continue;
-    row:
-        prefix(e, "row", first + i);
+    if (!slot->readonly)
+        sq_notes_on(c, sql, slot);
+    ok = each_row(c, slot, r, n, first, sum, e);
+    if (!slot->readonly)
+        sq_notes_off(c, slot, ok, before);
+    if (!ok) {
         sq_stat_add(slot, sql, uc_now() - start, 0, false, 1);
         return false;
     }
@@ -210,6 +223,24 @@ static bool statement(sq_conn *c, uc_call *call, uint32_t shape, uc_reader *r,
     return rows ? sq_bracket_end(c, true, e) : true;
 }
 
+/* Its statement is its own, and so are the notes. */
+static bool cursor(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+{
+    int64_t before = sqlite3_total_changes64(c->h);
+    sq_notes *notes = sq_notes_new();
+    bool ok;
+
+    if (notes == NULL)
+        return uc_fail(e, UC_MEMORY, "no memory for a cursor");
+    c->notes = notes;
+    ok = sq_cursor_open(c->db, call, c, out, e);
+    c->notes = NULL;
+    if (sqlite3_total_changes64(c->h) != before)
+        sq_touch(c->db, notes);
+    sq_notes_free(notes);
+    return ok;
+}
+
 bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     uc_reader r = call->args;
@@ -226,7 +257,7 @@ bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         sq_health(c->db, c, call->id, out);
         return true;
     case UC_OP_cursor_open:
-        return sq_cursor_open(c->db, call, c, out, e);
+        return cursor(c, call, out, e);
     case UC_OP_get:
     case UC_OP_all:
     case UC_OP_run:
@@ -324,6 +355,13 @@ static bool begin(sq_db *db, sq_group *g)
     }
 }
 
+/* Whether a failure undoes all of it. */
+static bool is_bracketed(const uc_call *call)
+{
+    return call->op->num == UC_OP_many || call->op->num == UC_OP_batch ||
+           call->op->num == UC_OP_exec || call->once.p != NULL;
+}
+
 /*
  * Runs the items in one transaction. An item that fails is undone alone; one
  * that takes the transaction with it (OR ROLLBACK, RAISE(ROLLBACK), a full
@@ -339,6 +377,7 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
 
     *again = false;
     uc_buf_rewind(&g->good, 0);
+    sq_board_clear(db);
     if (!begin(db, g))
         return false;
     for (uint32_t i = 0; i < g->n; i++) {
@@ -346,6 +385,7 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
         uc_call *call = it->call;
         uc_error e;
         int64_t changes = sqlite3_total_changes64(c->h);
+        sq_board_mark mark = sq_board_at(db);
         bool ok;
 
         uc_error_init(&e);
@@ -366,6 +406,8 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
         if (!ok) {
             uc_buf_rewind(&g->good, it->at);
             put_error(g, i, &e);
+            if (is_bracketed(call))
+                sq_board_undo(db, mark);
             /* OR FAIL keeps the rows before the one that failed. */
             if (sqlite3_total_changes64(c->h) != changes)
                 any = true;
@@ -401,8 +443,10 @@ static void commit(sq_db *db, sq_group *g)
 
     c->busy_until = 0;
     rc = sq_step_once(c->commit);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
+        sq_board_commit(db);
         return;
+    }
     sq_fail(c, rc, &e);
     if (sqlite3_get_autocommit(c->h) == 0)
         sq_step_once(c->rollback);

@@ -70,6 +70,7 @@ static sq_db *db_new(const char *path, uc_options *o)
     uc_mutex_init(&db->sql_mu);
     uc_mutex_init(&db->guest.mu);
     uc_buf_init(&db->guest.out, SIZE_MAX);
+    sq_board_init(&db->board);
     uc_cond_init(&db->readers_cond);
     uc_cond_init(&db->writer_cond);
     uc_cond_init(&db->keeper_cond);
@@ -100,6 +101,7 @@ void sq_db_free(sq_db *db)
     sq_statements_free(db);
     sq_functions_drop(db, NULL);
     sq_once_fini(&db->tx_once);
+    sq_board_fini(&db->board);
     uc_options_fini(&db->opt);
     uc_mutex_fini(&db->route_mu);
     uc_mutex_fini(&db->wconn_mu);
@@ -374,6 +376,7 @@ void sq_db_stop(sq_db *db)
 /* Gives back what only this peer used. */
 static void peer_fini(sq_db *db, sq_peer *p)
 {
+    sq_watch_end(db, p->session, false);
     sq_pins_end(db, p->session, false, false, NULL);
     sq_sync_release(p);
     uc_lock(&db->route_mu);

@@ -356,6 +356,7 @@ static void close_peer(sq_db *db, sq_peer *p, uc_call *c)
     }
     p->closing = true;
     p->close_call = c;
+    sq_watch_end(db, c->session, true);
     if (atomic_load(&p->live) == 1)
         sq_peer_settle(db, p);
     else
@@ -385,6 +386,8 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         } else if (c->op->num == UC_OP_close) {
             flush(db, r);
             close_peer(db, p, c);
+        } else if (c->op->num == UC_OP_watch) {
+            sq_watch(db, p, c);
         } else if (c->op->num == UC_OP_define || c->op->num == UC_OP_undefine) {
             sq_inline(db, p, c, NULL, e);
             sq_finish(db, c);

@@ -60,8 +60,8 @@ static bool step(sq_conn *c, sqlite3_stmt *stmt, sq_run *done, uc_error *e)
     return true;
 }
 
-bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
-               uc_error *e)
+static bool run_all(sq_conn *c, const char *sql, size_t len, sq_run *done,
+                    uc_error *e)
 {
     const char *end = sql + len, *p = sql, *body = past_begin(sql, end);
     bool whole = body != NULL, committed = false, any = false;
@@ -103,6 +103,26 @@ bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
                        "the script begins a transaction and does not end it "
                        "with COMMIT");
     return true;
+}
+
+/* Which of its statements changed something is not asked: the tables of all of
+ * them count. */
+bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
+               uc_error *e)
+{
+    int64_t before = sqlite3_total_changes64(c->h);
+    sq_notes *notes = sq_notes_new();
+    bool ok;
+
+    if (notes == NULL)
+        return uc_fail(e, UC_MEMORY, "no memory for the script");
+    c->notes = notes;
+    ok = run_all(c, sql, len, done, e);
+    c->notes = NULL;
+    if (sqlite3_total_changes64(c->h) != before || (ok && notes->all))
+        sq_touch(c->db, notes);
+    sq_notes_free(notes);
+    return ok;
 }
 
 bool sq_script_alone(sq_conn *c, const char *sql, size_t len, uc_error *e)

@@ -468,6 +468,7 @@ static void slot_clear(sq_slot *slot)
     sq_shape_unref(slot->shape);
     uc_free(slot->json_keys);
     uc_free(slot->stat);
+    sq_notes_free(slot->notes);
     memset(slot, 0, sizeof *slot);
 }
 
@@ -515,6 +516,7 @@ sq_slot *sq_slot_get(sq_conn *c, sq_sql *s, uc_error *e)
 {
     sq_slot *slot;
     sq_slot fresh = {0};
+    bool ok;
 
     if (s->slot < c->nslots) {
         slot = &c->slots[s->slot];
@@ -524,9 +526,20 @@ sq_slot *sq_slot_get(sq_conn *c, sq_sql *s, uc_error *e)
         uc_fail(e, UC_MEMORY, "no memory for a prepared statement");
         return NULL;
     }
-    if (!sq_prepare_one(c, s->text, s->len, SQLITE_PREPARE_PERSISTENT,
-                        &fresh.stmt, e))
+    if (c->role == SQ_WRITER) {
+        c->notes = fresh.notes = sq_notes_new();
+        if (fresh.notes == NULL) {
+            uc_fail(e, UC_MEMORY, "no memory for a prepared statement");
+            return NULL;
+        }
+    }
+    ok = sq_prepare_one(c, s->text, s->len, SQLITE_PREPARE_PERSISTENT,
+                        &fresh.stmt, e);
+    c->notes = NULL;
+    if (!ok) {
+        sq_notes_free(fresh.notes);
         return NULL;
+    }
     fresh.sql = s;
     fresh.gen = s->gen;
     fresh.nparams = sqlite3_bind_parameter_count(fresh.stmt);

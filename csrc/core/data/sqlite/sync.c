@@ -279,8 +279,8 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
     bool ok = true;
 
     if (c->op->lane == UC_LANE_INLINE) {
-        if (c->op->num == UC_OP_close) {
-            uc_fail(e, UC_FRAME, "close is not a sync call");
+        if (c->op->num == UC_OP_close || c->op->num == UC_OP_watch) {
+            uc_fail(e, UC_FRAME, "%s is not a sync call", c->op->name);
             return;
         }
         uc_lock(&db->route_mu);

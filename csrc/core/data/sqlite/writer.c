@@ -33,7 +33,7 @@ bool sq_call_class(sq_db *db, uc_call *call, sq_class *cls, uc_error *e)
 
 /* ---- alone ---- */
 
-bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+static bool run_outside(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     uc_reader r = call->args;
     sq_run done;
@@ -68,6 +68,21 @@ bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         return sq_execute(c, call->stmt, call->id, shape, &r, sq_mode_of(call),
                           out, &done, e);
     }
+}
+
+bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+{
+    bool ok;
+
+    sq_board_clear(c->db);
+    ok = run_outside(c, call, out, e);
+    /* VACUUM, a restored file, a migration, of which some statements may have
+     * been committed before one failed. */
+    if (call->op->num != UC_OP_checkpoint &&
+        call->op->num != UC_OP_backup_begin)
+        sq_touch_all(c->db);
+    sq_board_commit(c->db);
+    return ok;
 }
 
 static bool is_alone(sq_db *db, uc_call *call, sq_class cls)
@@ -115,6 +130,7 @@ bool sq_tx_start(sq_db *db, uc_error *e)
     }
     db->tx_dead = false;
     db->tx_many_open = false;
+    sq_board_clear(db);
     return true;
 }
 
@@ -141,8 +157,10 @@ bool sq_tx_finish(sq_db *db, bool want, uc_error *e)
     }
     c->busy_until = 0;
     rc = sq_step_once(c->commit);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
+        sq_board_commit(db);
         return true;
+    }
     sq_fail(c, rc, e);
     e->outcome = (rc & 0xff) == SQLITE_IOERR ? "unknown" : "not-run";
     if (sqlite3_get_autocommit(c->h) == 0)
