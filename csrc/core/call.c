@@ -20,7 +20,9 @@ uc_batch *uc__batch_new(uc_session *s, const uint8_t *frames, size_t len,
     b->t0 = uc_now();
     atomic_init(&b->left, count);
     b->count = count;
+    b->bytes = len;
     b->parsed = 0;
+    atomic_fetch_add_explicit(&s->held, len, memory_order_relaxed);
     b->rest = (uc_reader){bytes, bytes + len};
     return b;
 }
@@ -28,6 +30,8 @@ uc_batch *uc__batch_new(uc_session *s, const uint8_t *frames, size_t len,
 static void batch_release(uc_batch *b, uint32_t n)
 {
     if (n > 0 && atomic_fetch_sub(&b->left, n) == n) {
+        atomic_fetch_sub_explicit(&b->session->held, b->bytes,
+                                  memory_order_relaxed);
         uc__session_unref(b->session);
         uc_free(b);
     }

@@ -67,6 +67,7 @@ struct uc_batch {
     _Atomic uint32_t left;
     uint32_t count;
     uint32_t parsed;
+    size_t bytes;
     uc_reader rest;
     uc_call calls[];
 };

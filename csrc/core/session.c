@@ -23,6 +23,7 @@ static void drop_chunks(uc_session *s)
     }
     s->tail = NULL;
     atomic_store(&s->pending, 0);
+    atomic_store(&s->held, 0);
 }
 
 void uc__session_unref(uc_session *s)
@@ -186,6 +187,11 @@ size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t head,
         uc_free(c);
     }
     return len;
+}
+
+size_t uc_held(uc_session *s)
+{
+    return atomic_load_explicit(&s->held, memory_order_relaxed);
 }
 
 size_t uc_pending(uc_session *s)

@@ -22,6 +22,7 @@ struct uc_session {
     uc_mutex mu; /* a leaf: guards what follows up to `wake_arg` */
     uc_chunk *head, *tail;
     _Atomic size_t pending; /* bytes in them; written under mu */
+    _Atomic size_t held;    /* bytes of batches that are not over */
     bool woken;             /* the door knows that something waits */
     bool dead;              /* destroyed: replies are dropped */
     uc_wake_fn *wake;

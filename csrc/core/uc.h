@@ -81,6 +81,10 @@ size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t head,
  * UC_BUSY instead of being run while there are more of them than that. */
 size_t uc_pending(uc_session *s);
 
+/* Bytes of requests that have been submitted and are still in memory: those of
+ * one uc_submit go together, when the last of them is over. Any thread. */
+size_t uc_held(uc_session *s);
+
 /*
  * Runs one request frame on the calling thread, after everything that the
  * session has submitted before it. The reply frame (no length in front) goes

@@ -26,6 +26,12 @@ typedef enum ud_state {
     UD_SHUT
 } ud_state;
 
+typedef enum ud_pause {
+    UD_READS,
+    UD_WAITS_FOR_CLIENT, /* who has to read replies first */
+    UD_WAITS_FOR_MEMORY
+} ud_pause;
+
 struct ud_conn {
     ud_conn *prev, *next; /* server->conns, under server->mu */
     ud_conn *qnext;       /* server->dirty or ->dead, under queue_mu */
@@ -49,13 +55,14 @@ struct ud_conn {
     ud_ids ids;
     uint32_t standing; /* of them: `watch`, which end with the connection */
     bool reading;      /* rx, or its callback, has the buffer */
-    bool paused;       /* too much waits to be sent to read on */
+    ud_pause pause;
     bool trimming;     /* and was stopped to make the buffer small again */
     bool sending;      /* tx is under way and has out */
 
     /* Bytes that came in; rx's while reading, then its callback's. */
     uint8_t *in;
     size_t in_len, in_cap;
+    int64_t charged; /* its part of the server's */
 
     uc_buf own; /* answers that are not the core's */
     uint8_t *out;
@@ -76,13 +83,14 @@ struct ud_conn {
  */
 bool ud_conn_open(ud_server *sv, nng_stream *stream, const uc_error *refusal);
 
-/* Takes replies and sends them, unless a send is under way. */
+/* Takes replies and sends them, unless a send is under way. Any thread. */
 void ud_conn_flush(ud_conn *c);
 /* Gives a reference back. */
 void ud_conn_unref(ud_conn *c);
-/* Closes what has run out of time; gives back memory that idles. True while
- * it should be looked at again. Loop; server->mu is held. */
-bool ud_conn_sweep(ud_conn *c, int64_t now);
+/* Closes what has run out of time; gives back memory that idles. tight: too
+ * much memory is in use. True while it should be looked at again. Loop;
+ * server->mu is held. */
+bool ud_conn_sweep(ud_conn *c, int64_t now, bool tight);
 /* Stops reading; says good-bye when nothing is in flight any more. Loop. */
 void ud_conn_drain(ud_conn *c);
 /* Ends it at once. Any thread. */
@@ -91,7 +99,36 @@ void ud_conn_shut(ud_conn *c);
  * Nothing of it is under way any more. Reaper. */
 void ud_conn_free(ud_conn *c);
 
-/* ---- for door.c; c->mu is held ---- */
+/* ---- between conn.c, in.c, out.c and door.c; c->mu is held ---- */
+
+/* Why replies will be looked for anyway: a send is under way, or requests are
+ * being handed over. */
+enum { UD_LOOKING_SEND = 1, UD_LOOKING_READ = 2 };
+
+/* The buffer of a connection that idles. */
+enum { UD_IN_FIRST = 16 << 10 };
+
+/* More than this of the memory that all share is not just a share. */
+enum { UD_FAIR = 1 << 20 };
+
+void ud_conn_ref(ud_conn *c);
+/* Brings its part of the server's account up to date. */
+void ud_conn_charge(ud_conn *c);
+/* Ends the connection; c->mu is free afterwards. */
+void ud_shut_unlock(ud_conn *c);
+/* Nothing more is taken from the client, who may read for so long. */
+void ud_linger(ud_conn *c, int64_t ms);
+
+/* in.c. Reads on, unless that is under way or too much waits to be sent. */
+void ud_receive(ud_conn *c);
+void ud_on_received(void *arg);
+
+/* out.c. ud_conn_flush with the lock held. */
+void ud_flush(ud_conn *c);
+void ud_on_sent(void *arg);
+/* Bytes that wait for the client to read them. */
+size_t ud_unsent(ud_conn *c);
+void ud_out_drop(ud_conn *c);
 
 /* Opens an answer to the message `sp` in c->own; write the frame, then close
  * it with what this returned. */

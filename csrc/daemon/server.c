@@ -139,12 +139,13 @@ static void on_sweep(uv_timer_t *timer)
 {
     ud_server *sv = timer->data;
     int64_t now = uc_now_coarse();
-    bool again = false;
+    bool again = false, tight = atomic_load(&sv->charged) >
+                                sv->config->limits.max_memory_bytes;
 
     atomic_store(&sv->watching, false);
     uc_lock(&sv->mu);
     for (ud_conn *c = sv->conns; c != NULL; c = c->next)
-        again = ud_conn_sweep(c, now) || again;
+        again = ud_conn_sweep(c, now, tight) || again;
     uc_unlock(&sv->mu);
     if (again)
         atomic_store(&sv->watching, true);

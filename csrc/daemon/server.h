@@ -47,6 +47,7 @@ typedef struct ud_server {
     bool reaper_stop;
     uc_thread reaper;
 
+    _Atomic int64_t charged; /* bytes that all connections hold, about */
     _Atomic bool draining;
     _Atomic bool accept_failed; /* the loop tries again later */
     _Atomic bool watching;      /* the sweep runs or has been asked for */
