@@ -30,9 +30,9 @@ enum {
       "BYTES", "unread replies at which a connection's requests wait")     \
     X(max_unsent_bytes, "max-unsent-bytes", 67108864, 65536, 4294967296,   \
       "BYTES", "unread replies at which its statements answer UC_BUSY")    \
-    X(max_memory_bytes, "max-memory-bytes", 1073741824, 16777216,              \
-      1099511627776, "BYTES",                                                 \
-      "requests and replies of all clients; beyond it large ones wait")       \
+    X(max_memory_bytes, "max-memory-bytes", 1073741824, 16777216,          \
+      1099511627776, "BYTES",                                              \
+      "requests and replies of all clients; beyond it large ones wait")    \
     X(write_timeout_ms, "write-timeout-ms", 30000, 100, 3600000, "MS",     \
       "a client that reads nothing for so long is closed")                 \
     X(message_timeout_ms, "message-timeout-ms", 30000, 100, 3600000, "MS", \

@@ -56,8 +56,8 @@ struct ud_conn {
     uint32_t standing; /* of them: `watch`, which end with the connection */
     bool reading;      /* rx, or its callback, has the buffer */
     ud_pause pause;
-    bool trimming;     /* and was stopped to make the buffer small again */
-    bool sending;      /* tx is under way and has out */
+    bool trimming; /* and was stopped to make the buffer small again */
+    bool sending;  /* tx is under way and has out */
 
     /* Bytes that came in; rx's while reading, then its callback's. */
     uint8_t *in;

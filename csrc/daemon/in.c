@@ -1,7 +1,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "adapter.h"
 #include "common/clock.h"
 #include "common/mem.h"
 #include "conn.h"

@@ -35,7 +35,7 @@ const layers = [
   { folder: /^csrc\/core\/data\//, may: /^(common|wire|data)\/|^(call|options|session)\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^(common|wire)\/|^data\/[^/]+$|^[^/]+$/ },
   { folder: /^csrc\/addon\//, may: /^uc\.h$/ },
-  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^(uc|op)\.h$|^(adapter|claim|config|conn|dbs|door|ids|log|notify|server|sp|version)\.h$/ }
+  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^(uc|op)\.h$|^(claim|config|conn|dbs|door|ids|log|notify|server|sp|version)\.h$/ }
 ]
 
 // Other people's headers, and the one place that knows each of them.
