@@ -37,8 +37,9 @@ static void batch_release(uc_batch *b, uint32_t n)
     }
 }
 
-/* {"t": timeout ms, "x": transaction, "s": snapshot, "o": once-key}; other
- * keys: ignored, so that a newer client may send more. */
+/* {"t": timeout ms, "x": transaction, "s": snapshot, "o": once-key,
+ * "r": a repetition}; other keys: ignored, so that a newer client may send
+ * more. */
 static bool meta(uc_call *c, uc_reader *r, int64_t t0)
 {
     uc_value v;
@@ -56,6 +57,11 @@ static bool meta(uc_call *c, uc_reader *r, int64_t t0)
             return false;
         if (uc_view_is(key, "o")) {
             if (!uc_read_str(r, &c->once))
+                return false;
+            continue;
+        }
+        if (uc_view_is(key, "r")) {
+            if (!uc_read_bool(r, &c->repeat))
                 return false;
             continue;
         }
@@ -92,6 +98,7 @@ static inline void clear(uc_call *c)
     c->args = (uc_reader){NULL, NULL};
     c->tx = 0;
     c->snap = 0;
+    c->repeat = false;
     c->once = (uc_view){NULL, 0};
     c->deadline = 0;
     atomic_init(&c->state, UC_CALL_QUEUED);

@@ -48,6 +48,7 @@ typedef struct uc_call {
     uc_reader args;   /* at the first argument */
     uint64_t tx;      /* meta x, 0 = none */
     uint64_t snap;    /* meta s, 0 = none */
+    bool repeat;      /* meta r: it may have run before; see sq_may_repeat */
     uc_view once;     /* meta o, p NULL = none */
     int64_t deadline; /* uc_now() terms, 0 = none */
     _Atomic int state;

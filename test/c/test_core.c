@@ -211,8 +211,8 @@ static void bad_frames(const char *path)
     eq_str(ask(c, get, "n"), "error UC_FRAME not-run", "too few arguments");
     eq_str(ask(c, ping, "n i i", 1, 2), "error UC_FRAME not-run",
            "too many arguments");
-    eq_str(ask(c, run, "n s i n", "x", 0), "error UC_FRAME not-run",
-           "a statement that is no number");
+    eq_str(ask(c, run, "n n i n", 0), "error UC_FRAME not-run",
+           "a statement that is neither number nor text");
     eq_str(ask(c, exec, "n i", 5), "error UC_FRAME", "exec of a number");
     eq_str(ask(c, ping, "s", "meta"), "error UC_FRAME not-run",
            "meta that is no map");

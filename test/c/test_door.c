@@ -255,12 +255,136 @@ static void about(void)
     client_close(c);
 }
 
+/* Statements as text: a client need not define any. */
+static void texts(const char *path)
+{
+    static const char add[] = "insert into x (v) values (?)";
+    static const char all[] = "select v from x order by v";
+    client *c = client_open(path, NULL);
+    int64_t x;
+    char *large;
+
+    ask(c, exec, "n s", "drop table if exists x; create table x (v)");
+    eq_str(ask(c, run, "n s i [i]", add, 0, 1), "run 1 1", "run");
+    eq_str(ask(c, all, "n s i n", all, 0), "rows v: 1", "all");
+    eq_str(ask(c, get, "n s i n", all, 0), "rows v: 1", "get");
+    eq_str(ask(c, json, "n s i n", all, 0), "bytes [{\"v\":1}]", "json");
+    eq_str(ask(c, many, "n s n b [[i][i]]", add, 0, 2, 3), "run 2 3", "many");
+    client_define(c, 7, all);
+    eq_str(ask(c, batch, "n [[s [i]] [i n] [s n]]", add, 4, 7, all),
+           "multi (run 1 4) (rows v: 1 | 2 | 3 | 4) (rows v: 1 | 2 | 3 | 4)",
+           "parts of a batch, beside numbers");
+    eq_str(ask(c, batch, "n [[s [i]] [n n]]", add, 5), "error UC_FRAME",
+           "neither number nor text");
+    ask(c, cursor_open, "n s i n i", all, 0, 1);
+    ok(c->cursor != 0, "cursor_open");
+    ask(c, cursor_next, "n i i", (int)c->cursor, 0);
+    eq_int(c->value, 2, "whose text may be gone by now");
+    ask(c, tx_begin, "n");
+    x = c->value;
+    eq_str(ask(c, run, "{s I} s i [i]", "x", x, add, 0, 9), "run 1 5",
+           "in a transaction");
+    ask(c, tx_end, "n I b", x, 0);
+    eq_str(sync(c, run, "n s i [i]", add, 0, 5), "run 1 5", "a sync call");
+    eq_str(sync(c, get, "n s i n", "select count(*) n from x", 0), "rows n: 5",
+           "a sync read");
+    eq_str(ask(c, get, "n s i n", "select nope", 0), "error SQLITE_ERROR",
+           "a text that is wrong");
+    eq_str(ask(c, get, "n s i n", "", 0), "error UC_SQL_EMPTY", "an empty one");
+    /* More than is kept of texts that nobody uses. */
+    large = malloc(1 << 20);
+    for (int i = 0; i < 40; i++) {
+        snprintf(large, 1 << 20, "select %d n --%0*d", i, (1 << 20) - 40, 0);
+        client_put(c, UC_OP_get, "n s i n", large, 0);
+        client_send(c);
+    }
+    free(large);
+    ok(starts(client_wait(c, c->next_id), "rows n: 39"), "many large texts");
+    client_close(c);
+}
+
+/* Meta r: what may have run before. */
+static void repeated(const char *path)
+{
+    client *c = client_open(path, NULL);
+    int64_t x;
+
+    ask(c, exec, "n s", "drop table if exists r; create table r (v)");
+    client_define(c, 1, "insert into r values (1)");
+    client_define(c, 2, "select count(*) n from r");
+    client_define(c, 3, "insert into r values (2)");
+    client_define(c, 4, "select count(*) + 0 n from r");
+    client_define(c, 5, "insert into r values (3) returning v");
+    eq_str(ask(c, get, "{s b} i i n", "r", 1, 2, 0), "rows n: 0",
+           "a new read is run again");
+    eq_str(ask(c, get, "{s b} i i n", "r", 1, 2, 0), "rows n: 0",
+           "and a known one");
+    eq_str(ask(c, run, "{s b} i i n", "r", 1, 1, 0),
+           "error UC_NOT_REPEATED unknown", "a new write is not");
+    eq_str(ask(c, all, "{s b} i i n", "r", 1, 5, 0),
+           "error UC_NOT_REPEATED unknown", "nor one that answers with rows");
+    eq_str(ask(c, run, "n i i n", 3, 0), "run 1 1", "a write");
+    eq_str(ask(c, run, "{s b} i i n", "r", 1, 3, 0),
+           "error UC_NOT_REPEATED unknown", "a known one is not repeated");
+    eq_str(ask(c, run, "{s b} i i n", "r", 0, 3, 0), "run 1 2",
+           "unless it is none");
+    ask(c, tx_begin, "n");
+    x = c->value;
+    /* The writer is taken: what is new is for the writer to look at. */
+    put(c, json, "{s b} i i n", "r", 1, 4, 0);
+    put(c, run, "{s b} s i n", "r", 1, "delete from r", 0);
+    put(c, get, "{s b} s i n", "r", 1, "select * from gone", 0);
+    client_send(c);
+    eq_str(ask(c, get, "{s b s I} i i n", "r", 1, "x", x, 2, 0),
+           "error UC_NOT_REPEATED unknown", "nor what is in a transaction");
+    eq_str(ask(c, tx_end, "{s b} I b", "r", 1, x, 1),
+           "error UC_NOT_REPEATED unknown", "least of all its end");
+    eq_str(ask(c, tx_end, "n I b", x, 1), "value null", "once");
+    eq_str(client_wait(c, c->next_id - 5), "bytes [{\"n\":2}]", "a new read");
+    eq_str(client_wait(c, c->next_id - 4), "error UC_NOT_REPEATED unknown",
+           "a new write");
+    eq_str(client_wait(c, c->next_id - 3), "error UC_NOT_REPEATED unknown",
+           "what cannot be told");
+    eq_str(ask(c, batch, "{s b} [[i n]]", "r", 1, 2),
+           "error UC_NOT_REPEATED unknown", "a batch");
+    eq_str(ask(c, exec, "{s b} s", "r", 1, "select 1"),
+           "error UC_NOT_REPEATED unknown", "a script");
+    eq_str(ask(c, tx_begin, "{s b}", "r", 1), "error UC_NOT_REPEATED unknown",
+           "a transaction");
+    eq_str(ask(c, snap_begin, "{s b}", "r", 1), "error UC_NOT_REPEATED unknown",
+           "a snapshot");
+    eq_str(ask(c, get, "{s b} i i n", "r", 1, 99, 0), "error UC_FRAME unknown",
+           "of what is refused nobody knows whether it ran");
+    ok(starts(ask(c, health, "{s b}", "r", 1), "value {'ok' true"), "health");
+    eq_str(ask(c, ping, "{s b} i", "r", 1, 7), "value 7", "ping");
+    ok(starts(ask(c, stats, "{s b}", "r", 1), "value {"), "stats");
+    ok(starts(ask(c, describe, "{s b}", "r", 1), "value {"), "describe");
+    eq_str(ask(c, get, "{s i} i i n", "r", 1, 2, 0), "error UC_FRAME not-run",
+           "r is true or false");
+    eq_str(sync(c, get, "{s b} i i n", "r", 1, 2, 0), "rows n: 2", "sync read");
+    eq_str(sync(c, run, "{s b} i i n", "r", 1, 3, 0),
+           "error UC_NOT_REPEATED unknown", "sync write");
+    eq_str(ask(c, run, "{s b s s} i i n", "r", 1, "o", "key", 3, 0), "run 1 3",
+           "a write with a key says itself whether it ran");
+    eq_str(ask(c, run, "{s b s s} i i n", "r", 1, "o", "key", 3, 0), "run 1 3",
+           "and does so once");
+    eq_str(ask(c, get, "n i i n", 2, 0), "rows n: 3", "nothing ran twice");
+    client_close(c);
+}
+
 int main(void)
 {
+    static char file[400];
+
+    strcpy(file, scratch_file("text.db"));
     heads();
     unsent();
     assisting();
     guests_of_others();
     about();
+    texts(file);
+    texts(":memory:");
+    repeated(file);
+    repeated(":memory:");
     return tap_end();
 }

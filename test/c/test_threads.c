@@ -165,7 +165,13 @@ static bool step(worker *w, client *c)
     case 5:
         return sync_calls(w, c);
     case 6:
-        count_if(ask(c, batch, "n [[i [s]] [i n]]", 1, "b", 2), 1);
+        /* Numbers are defined while the writer looks one up. */
+        for (int i = 0; i < 4; i++)
+            put(c, batch, "n [[i [s]] [s n]]", 1, "b", "select 1");
+        client_send(c);
+        client_define(c, 100 + dice(w, 4000), "select 2");
+        for (uint32_t i = 4; i > 0; i--)
+            count_if(client_wait(c, c->next_id - i + 1), 1);
         break;
     case 7:
         count_if(ask(c, many, "n i n b [[i][i][i]]", 1, 0, 1, 2, 3), 3);
@@ -174,7 +180,7 @@ static bool step(worker *w, client *c)
         expect(w, ask(c, stats, "n"), "value {");
         break;
     default:
-        ask(c, get, "{s i} i i n", "t", 1, 5, 0); /* may expire */
+        ask(c, get, "{s i s b} i i n", "t", 1, "r", 1, 5, 0); /* may expire */
         break;
     }
     return true;

@@ -119,7 +119,9 @@ static void one(client *c, uint8_t how, const uint8_t *p, size_t n,
     size_t len;
 
     if (!(how & 1) || count > 1 || !may_be_sync((uc_reader){p, p + n})) {
-        uc_submit(c->session, p, n, count, how >> 1 & 3);
+        uc_submit(c->session, p, n, count, how >> 1 & 7);
+        if (how >> 1 & UC_HINT_ASSIST)
+            uc_assist(c->session);
         return;
     }
     len = uc_sync(c->session, p, n, reply, sizeof reply);

@@ -71,6 +71,18 @@ static void requests(uint8_t flags, uint8_t how)
     ADD(how, all, "n i i [n]", 5, 0);
     save_numbered(&input);
     begin(flags);
+    ADD(how, run, "{s b s s} s i [i]", "r", 1, "o", "key",
+        "insert into t (v) values (?)", 0, 1);
+    ADD(how, all, "{s b s i} s i n", "r", 1, "t", 5, "select * from t", 0);
+    ADD(how, run, "{s b} i i [i]", "r", 1, 1, 0, 1);
+    ADD(how, batch, "n [[s [i]] [i n]]", "select ?", 5, 2);
+    ADD(how, many, "{s s} s n b [[i]]", "o", "rows",
+        "insert into t (v) values (?)", 0, 2);
+    ADD(how, cursor_open, "n s i n i", "select * from t", 0, 1);
+    ADD(how, hello, "n {s [i i] s s}", "v", 1, 2, "client", "fuzz");
+    ADD(how, door, "n");
+    save_numbered(&input);
+    begin(flags);
     ADD(how, many, "n i n b [[i][s][n]]", 1, 0, 1, "b");
     ADD(how, many, "n i n b [[i]]", 1, 1, 1);
     ADD(how, many, "n i i b [[i]]", 1, 1, 0, 2);
@@ -181,6 +193,7 @@ int main(int argc, char **argv)
         for (uint8_t flags = 0; flags < 4; flags++) {
             requests(flags, 0);
             requests(flags, 1);
+            requests(flags, UC_HINT_ASSIST << 1);
         }
     } else {
         values();

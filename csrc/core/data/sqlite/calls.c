@@ -71,7 +71,21 @@ void sq_stopped(uc_call *c, const char *outcome, uc_error *e)
         uc_fail(e, UC_ABORTED, "the call was aborted");
     else
         uc_fail(e, UC_TIMEOUT, "the call's deadline passed");
-    e->outcome = outcome != NULL ? outcome : "not-run";
+    e->outcome = c->repeat ? "unknown" : outcome != NULL ? outcome : "not-run";
+}
+
+bool sq_may_repeat(const uc_call *c, sq_class cls, uc_error *e)
+{
+    if (!c->repeat || c->once.p != NULL || c->op->num == UC_OP_health)
+        return true;
+    if (c->op->lane == UC_LANE_STMT && c->tx == 0 && c->snap == 0 &&
+        (cls == SQ_UNKNOWN || cls == SQ_READ || cls == SQ_WRITER_READ))
+        return true;
+    uc_fail(e, UC_NOT_REPEATED,
+            "the connection was lost before the reply came: it may have run, "
+            "and what is no read is not run again");
+    e->outcome = "unknown";
+    return false;
 }
 
 /* Its reply would wait behind too many that nobody reads. What ends something
@@ -97,7 +111,7 @@ bool sq_call_over(uc_call *c, uc_error *e)
         uc_fail(e, UC_BUSY,
                 "%zu bytes of replies wait to be read: read them first",
                 uc_pending(c->session));
-        e->outcome = "not-run";
+        e->outcome = c->repeat ? "unknown" : "not-run";
         return true;
     }
     return false;

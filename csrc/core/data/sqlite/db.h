@@ -331,6 +331,7 @@ struct sq_db {
     uc_mutex sql_mu;
     sq_sql **buckets;
     uint32_t nbuckets, nsql;
+    size_t sql_bytes;
     sq_sql *oldest, *newest;
     _Atomic bool has_temp; /* TEMP objects were made on the writer */
     uint32_t *free_slots;
@@ -355,6 +356,7 @@ struct sq_db {
     int64_t page_size;
     _Atomic int64_t wal_bytes;
     int64_t wal_next; /* checkpoint again at this size; mu */
+    bool wal_stuck;   /* full, and waiting did not help; wconn_mu */
     _Atomic int64_t wal_peak;
     _Atomic uint64_t checkpoints, groups, grouped, replays;
     _Atomic uint64_t big_transactions; /* larger than the WAL cap */
@@ -467,7 +469,13 @@ void sq_call_router(sq_db *db, unsigned hint);
 /* ---- inline.c ---- */
 /* Answers one of the inline ops; out is NULL for those without a reply. */
 void sq_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e);
+/* The statement of a number, not referenced. By who keeps the numbers from
+ * changing: under route_mu or sql_mu, or in a sync call, whose session has
+ * nothing unrouted. */
 sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e);
+/* The statement that the next value of r names, by its number or as text,
+ * referenced. NULL with *e. Any thread. */
+sq_sql *sq_statement(sq_db *db, sq_peer *p, uc_reader *r, uc_error *e);
 
 /* ---- calls.c ---- */
 /* What it has to wait for is done. Under mu. */
@@ -495,6 +503,10 @@ void sq_stop_running(sq_db *db, uc_session *s, uint32_t id, int reason);
 void sq_worker_hold(sq_db *db, sq_worker *w, uc_call **calls, uint32_t n);
 /* True, with *e filled, when a call must not be begun any more. */
 bool sq_call_over(uc_call *c, uc_error *e);
+/* Of a call that may have run before, without a key to tell: only a read is run
+ * again, anything else is refused with *e. cls: SQ_UNKNOWN passes, to be asked
+ * about once it is known. */
+bool sq_may_repeat(const uc_call *c, sq_class cls, uc_error *e);
 /* Hands a read to the readers, or parks it; takes mu. */
 void sq_forward(sq_db *db, uc_call *c);
 /* The op `cancel`. fresh: n queues of calls that are in no queue of the db

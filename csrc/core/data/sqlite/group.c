@@ -125,11 +125,11 @@ static bool many(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     return true;
 }
 
-/* [[sid, params], ...] */
+/* [[statement, params], ...] */
 static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     uc_reader r = call->args;
-    uint32_t n, two, sid;
+    uint32_t n, two;
 
     if (!uc_read_array(&r, &n))
         return uc_fail(e, UC_FRAME, "batch takes an array");
@@ -144,16 +144,14 @@ static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         sq_sql *s = NULL;
         bool ok = false;
 
-        if (uc_read_array(&r, &two) && two == 2 && uc_read_u32(&r, &sid))
-            s = sq_sid(call->session->peer, sid, e);
+        if (uc_read_array(&r, &two) && two == 2)
+            s = sq_statement(c->db, call->session->peer, &r, e);
         else
-            uc_fail(e, UC_FRAME, "batch takes pairs [sid, params]");
+            uc_fail(e, UC_FRAME, "batch takes pairs [statement, params]");
         at = r;
         if (s != NULL && !uc_read_skip(&r)) {
             uc_fail(e, UC_FRAME, "batch: parameters could not be read");
-            s = NULL;
-        }
-        if (s != NULL) {
+        } else if (s != NULL) {
             cls = (sq_class)atomic_load(&s->cls);
             if (cls == SQ_UNKNOWN)
                 ok = sq_classify(c, s, e);
@@ -173,6 +171,7 @@ static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
                             slot->ncols > 0 ? SQ_MODE_ALL : SQ_MODE_RUN, out,
                             &done, e);
         }
+        sq_sql_unref(c->db, s);
         if (!ok) {
             prefix(e, "statement", i);
             return sq_bracket_end(c, false, e);

@@ -19,36 +19,74 @@ sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e)
     return p->sids[sid];
 }
 
+sq_sql *sq_statement(sq_db *db, sq_peer *p, uc_reader *r, uc_error *e)
+{
+    sq_sql *s = NULL;
+    uc_value v;
+
+    if (!uc_read(r, &v) || (v.type != UC_T_STR && v.type != UC_T_INT)) {
+        uc_fail(e, UC_FRAME, "a statement is its number or its text");
+    } else if (v.type == UC_T_STR) {
+        s = sq_sql_get(db, (const char *)v.s.p, v.s.len);
+        if (s == NULL)
+            uc_fail(e, UC_MEMORY, "no memory for a statement");
+    } else {
+        uc_lock(&db->sql_mu);
+        s = sq_sid(
+            p, v.i >= 0 && v.i <= UINT16_MAX ? (uint32_t)v.i : UINT32_MAX, e);
+        if (s != NULL)
+            sq_sql_ref(s);
+        uc_unlock(&db->sql_mu);
+    }
+    return s;
+}
+
+/* Under sql_mu. */
+static bool room_for(sq_peer *p, uint32_t sid)
+{
+    uint32_t n = p->nsids > 0 ? p->nsids : 64;
+    sq_sql **sids;
+
+    if (sid < p->nsids)
+        return true;
+    while (n <= sid)
+        n *= 2;
+    sids = uc_realloc(p->sids, n * sizeof *sids);
+    if (sids == NULL)
+        return false;
+    memset(sids + p->nsids, 0, (n - p->nsids) * sizeof *sids);
+    p->sids = sids;
+    p->nsids = n;
+    return true;
+}
+
 static bool define(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
 {
     uint32_t sid;
     uc_view sql = {0};
     sq_sql *s = NULL;
+    bool ok;
 
     if (!uc_read_u32(&c->args, &sid) || sid > UINT16_MAX ||
         (c->op->num == UC_OP_define && !uc_read_str(&c->args, &sql)))
         return uc_fail(e, UC_FRAME, "define takes a number and a text");
-    if (sid >= p->nsids) {
-        uint32_t n = p->nsids > 0 ? p->nsids : 64;
-        sq_sql **sids;
-
-        while (n <= sid)
-            n *= 2;
-        sids = uc_realloc(p->sids, n * sizeof *sids);
-        if (sids == NULL)
-            return uc_fail(e, UC_MEMORY, "no memory for a statement");
-        memset(sids + p->nsids, 0, (n - p->nsids) * sizeof *sids);
-        p->sids = sids;
-        p->nsids = n;
-    }
     if (c->op->num == UC_OP_define) {
         s = sq_sql_get(db, (const char *)sql.p, sql.len);
         if (s == NULL)
             return uc_fail(e, UC_MEMORY, "no memory for a statement");
     }
-    sq_sql_unref(db, p->sids[sid]);
-    p->sids[sid] = s;
-    return true;
+    /* The writer looks statements of a batch up meanwhile. */
+    uc_lock(&db->sql_mu);
+    ok = room_for(p, sid);
+    if (ok) {
+        sq_sql_unref(db, p->sids[sid]);
+        p->sids[sid] = s;
+    }
+    uc_unlock(&db->sql_mu);
+    if (ok)
+        return true;
+    sq_sql_unref(db, s);
+    return uc_fail(e, UC_MEMORY, "no memory for a statement");
 }
 
 static void describe(uc_buf *out, uint32_t id)

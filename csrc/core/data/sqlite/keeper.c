@@ -174,9 +174,12 @@ bool sq_wal_room(sq_db *db, uc_error *e)
     while (atomic_load(&db->wal_bytes) >= db->opt.wal_cap) {
         int rc;
 
-        /* SQLite says busy at once while another checkpoint runs. */
+        /* SQLite says busy at once while another checkpoint runs. Wait for
+         * readers once; from then on look without waiting, so that what has
+         * queued is not refused one group at a time. */
         uc_lock(&db->checkpoint_mu);
-        db->writer->busy_until = uc_now() + WAL_ROOM_MS * UC_MS;
+        db->writer->busy_until =
+            uc_now() + (db->wal_stuck ? 0 : WAL_ROOM_MS * UC_MS);
         rc = sqlite3_wal_checkpoint_v2(db->writer->h, NULL,
                                        SQLITE_CHECKPOINT_TRUNCATE, &log, &done);
         uc_unlock(&db->checkpoint_mu);
@@ -185,6 +188,7 @@ bool sq_wal_room(sq_db *db, uc_error *e)
             break;
         }
         if (sq_pins_end(db, NULL, false, true, "WAL") == 0) {
+            db->wal_stuck = true;
             uc_lock(&db->mu);
             pin = sq_pins_oldest(db);
             if (pin != NULL)
@@ -198,6 +202,7 @@ bool sq_wal_room(sq_db *db, uc_error *e)
             return false;
         }
     }
+    db->wal_stuck = false;
     return true;
 }
 

@@ -125,26 +125,22 @@ static bool hash_params(sq_once *o, uc_reader *r)
 
 static bool hash_batch(sq_once *o, uc_call *call, uc_reader *r, uc_error *e)
 {
+    sq_db *db = ((sq_peer *)call->session->peer)->db;
     uint32_t n, two;
-    uc_value v;
 
     if (!uc_read_array(r, &n))
         return uc_fail(e, UC_FRAME, "batch takes an array");
     for (uint32_t i = 0; i < n; i++) {
         sq_sql *s;
 
-        if (!uc_read_array(r, &two) || two != 2 || !uc_read(r, &v))
-            return uc_fail(e, UC_FRAME, "batch takes pairs [sid, params]");
-        if (v.type == UC_T_STR) {
-            hash_text(o, v.s.p, v.s.len);
-        } else {
-            s = v.type == UC_T_INT && v.i >= 0 && v.i <= UINT32_MAX
-                    ? sq_sid(call->session->peer, (uint32_t)v.i, e)
-                    : NULL;
-            if (s == NULL)
-                return uc_fail(e, UC_FRAME, "batch: no such statement");
-            hash_text(o, s->text, s->len);
-        }
+        if (!uc_read_array(r, &two) || two != 2)
+            return uc_fail(e, UC_FRAME,
+                           "batch takes pairs [statement, params]");
+        s = sq_statement(db, call->session->peer, r, e);
+        if (s == NULL)
+            return false;
+        hash_text(o, s->text, s->len);
+        sq_sql_unref(db, s);
         if (!hash_params(o, r))
             return uc_fail(e, UC_FRAME, "batch: parameters could not be read");
     }

@@ -108,19 +108,13 @@ static void flush(sq_db *db, routed *r)
     r->deadline = 0;
 }
 
-static bool statement_of(sq_peer *p, uc_call *c, uc_error *e)
+static bool statement_of(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
 {
     uc_reader r = c->args;
-    uint32_t sid;
-    sq_sql *s;
+    sq_sql *s = sq_statement(db, p, &r, e);
 
-    if (!uc_read_u32(&r, &sid))
-        return uc_fail(e, UC_FRAME, "%s: the first argument is a statement",
-                       c->op->name);
-    s = sq_sid(p, sid, e);
     if (s == NULL)
         return false;
-    sq_sql_ref(s);
     c->stmt = s;
     c->args = r;
     return true;
@@ -241,7 +235,12 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
     bool ok;
 
     if (lane == UC_LANE_STMT || c->op->num == UC_OP_many) {
-        if (!statement_of(p, c, e))
+        if (!statement_of(db, p, c, e))
+            return false;
+    }
+    if (c->repeat) {
+        cls = lane == UC_LANE_STMT ? class_now(db, c->stmt) : SQ_UNKNOWN;
+        if (!sq_may_repeat(c, (sq_class)cls, e))
             return false;
     }
     if (!tx_of(db, c, e))
@@ -405,7 +404,6 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         if (r->room-- <= 0 && c->op->lane != UC_LANE_PIN) {
             uc_fail(e, UC_BUSY, "%lld calls are waiting (option maxQueue)",
                     (long long)db->opt.max_queue);
-            e->outcome = "not-run";
         } else if (lane(db, p, c, r, e)) {
             if (deadline != 0 && (r->deadline == 0 || deadline < r->deadline))
                 r->deadline = deadline;
@@ -413,7 +411,7 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         }
     }
     if (e->outcome == NULL)
-        e->outcome = "not-run";
+        e->outcome = c->repeat ? "unknown" : "not-run";
     sq_refuse(db, c, e);
 }
 

@@ -6,7 +6,11 @@
 #include "data/sqlite/db.h"
 #include "wire/writer.h"
 
-enum { FIRST_BUCKETS = 256, MAX_SHAPES = 4096 };
+enum {
+    FIRST_BUCKETS = 256,
+    MAX_SHAPES = 4096,
+    TEXT_BYTES = 16 << 20 /* of texts, beyond which none is kept unused */
+};
 
 /* FNV-1a over eight bytes at a time; texts are trusted, speed counts. */
 uint64_t sq_hash(const void *p, size_t n)
@@ -79,17 +83,19 @@ static void drop(sq_db *db, sq_sql *s)
     *p = s->hnext;
     unlink_age(db, s);
     db->nsql--;
+    db->sql_bytes -= s->len;
     db->free_slots[db->nfree++] = s->slot;
     uc_free(s);
 }
 
 /* Unreferenced texts stay, for their prepared statements and statistics, until
- * there are more than stmt_cache of them. */
+ * there are more than stmt_cache of them, or they are large. */
 static void evict(sq_db *db)
 {
     sq_sql *s = db->oldest;
 
-    while (s != NULL && db->nsql >= db->opt.stmt_cache) {
+    while (s != NULL &&
+           (db->nsql >= db->opt.stmt_cache || db->sql_bytes > TEXT_BYTES)) {
         sq_sql *newer = s->newer;
 
         if (atomic_load(&s->refs) == 0)
@@ -153,6 +159,7 @@ sq_sql *sq_sql_get(sq_db *db, const char *text, size_t len)
         db->buckets[hash & (db->nbuckets - 1)] = s;
         link_age(db, s);
         db->nsql++;
+        db->sql_bytes += len;
     } else {
         unlink_age(db, s);
         link_age(db, s);

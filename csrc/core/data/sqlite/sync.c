@@ -261,14 +261,19 @@ static bool on_pin(sq_db *db, uc_call *c, uc_buf *out, uc_error *e)
     return sq_pin_call(db, pin, c, out, e);
 }
 
-static bool statement(sq_peer *p, uc_call *c, uc_error *e)
+/* *text: the statement was given as such, and is referenced. */
+static bool statement(sq_peer *p, uc_call *c, bool *text, uc_error *e)
 {
+    uc_reader r = c->args;
     uint32_t sid;
 
-    if (!uc_read_u32(&c->args, &sid))
-        return uc_fail(e, UC_FRAME, "%s: the first argument is a statement",
-                       c->op->name);
-    c->stmt = sq_sid(p, sid, e); /* the sid table keeps it meanwhile */
+    if (uc_read_u32(&r, &sid)) {
+        c->args = r;
+        c->stmt = sq_sid(p, sid, e); /* the sid table keeps it meanwhile */
+    } else {
+        c->stmt = sq_statement(p->db, p, &c->args, e);
+        *text = c->stmt != NULL;
+    }
     return c->stmt != NULL;
 }
 
@@ -290,6 +295,13 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
     }
     if (c->once.p != NULL && !sq_once_allowed(c, cls, e))
         return;
+    if (c->repeat) {
+        /* What is new may be a write. */
+        if (c->stmt != NULL)
+            cls = (sq_class)atomic_load(&((sq_sql *)c->stmt)->cls);
+        if (!sq_may_repeat(c, cls == SQ_UNKNOWN ? SQ_WRITE : cls, e))
+            return;
+    }
     if (p->sync_tx != 0 && c->op->num != UC_OP_cursor_next &&
         c->op->num != UC_OP_cursor_close) {
         in_tx(db, p, c, out, e);
@@ -357,7 +369,7 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
     sq_peer *p = arg;
     sq_db *db = p->db;
     uc_error e;
-    bool fast;
+    bool fast, text = false;
 
     uc_error_init(&e);
     if (atomic_load(&p->gone)) {
@@ -384,7 +396,7 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
             (db->opt.timeout_ms > 0 ? db->opt.timeout_ms : INT32_MAX) * UC_MS;
     atomic_store_explicit(&p->thread, uc_thread_self(), memory_order_relaxed);
     if ((c->op->lane == UC_LANE_STMT || c->op->num == UC_OP_many) &&
-        !statement(p, c, &e)) {
+        !statement(p, c, &text, &e)) {
         atomic_store(&p->thread, 0);
         uc_reply_error(out, c->id, &e);
         return;
@@ -400,6 +412,8 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
     else
         general(db, p, c, out, &e);
     atomic_store_explicit(&p->thread, 0, memory_order_relaxed);
+    if (text)
+        sq_sql_unref(db, c->stmt);
     if (e.code != NULL) {
         uc_buf_rewind(out, 0);
         uc_reply_error(out, c->id, &e);

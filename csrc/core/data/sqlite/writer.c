@@ -644,7 +644,8 @@ static bool admit(sq_db *db, uc_call **taken, uint32_t i, bool first,
                 sq_forward(db, call);
                 return false;
             }
-            if (call->once.p == NULL || sq_once_allowed(call, *cls, &e)) {
+            if (sq_may_repeat(call, *cls, &e) &&
+                (call->once.p == NULL || sq_once_allowed(call, *cls, &e))) {
                 if (*cls == SQ_WRITER_READ || call->op->lane != UC_LANE_STMT ||
                     !((sq_peer *)call->session->peer)->readonly)
                     return true;
@@ -654,6 +655,9 @@ static bool admit(sq_db *db, uc_call **taken, uint32_t i, bool first,
         } else if (!first) {
             *wait = true;
             return false;
+        } else {
+            /* Nor can it be told whether it is a read. */
+            sq_may_repeat(call, SQ_WRITE, &e);
         }
     }
     let_go(db, taken, i);
