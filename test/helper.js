@@ -142,6 +142,7 @@ function clock () {
 // it sees nothing of the file it stands in, only what is passed to it and `require`.
 // The child is killed at its deadline; nothing a test starts outlives the test.
 //   options.args        passed as JSON
+//   options.exec        the runtime; default: this one
 //   options.nodeArgs    flags of the runtime
 //   options.deadlineMs  default 30 s
 //   options.onLine      called with each line of stdout as it arrives, and the child process
@@ -160,7 +161,7 @@ function child (t, body, options = {}) {
   ].join('\n')
   const file = tmpfile(t, `child-${++space(t).count}.js`)
   fs.writeFileSync(file, source)
-  const proc = spawn(process.execPath, [...(options.nodeArgs ?? []), file, JSON.stringify(options.args ?? null)], {
+  const proc = spawn(options.exec ?? process.execPath, [...(options.nodeArgs ?? []), file, JSON.stringify(options.args ?? null)], {
     stdio: ['pipe', 'pipe', 'pipe'],
     cwd: options.cwd ?? tmpdir(t),
     env: { ...process.env, NODE_V8_COVERAGE: '', NODE_OPTIONS: '', ...options.env },

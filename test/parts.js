@@ -12,12 +12,14 @@ const root = path.join(__dirname, '..')
 const bin = name => path.join(root, 'node_modules/.bin', name)
 
 // Suites in JavaScript: test/<name>/*.test.js. `alone`: they measure time or
-// kill processes, and would disturb each other.
+// kill processes, and would disturb each other. `mixed`: it starts processes on
+// every runtime by itself.
 const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
   { name: 'contract', about: 'behaviour, through every door' },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
   { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true },
+  { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', alone: true, mixed: true },
   { name: 'life', about: 'closing, exiting, worker threads, collection' },
   { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }
 ]
@@ -28,7 +30,7 @@ function parts () {
     check('format', 'clang-format agrees with the C sources', [process.execPath, '.ci/clang.js'], { if: has('clang-format') }),
     check('types', 'index.d.ts against its tests', [bin('tsd')], { if: exists('test/types') }),
     ...suites.filter(({ name }) => exists(`test/${name}`)).flatMap(suite =>
-      runtimes().map(runtime => javascript(suite, runtime))),
+      (suite.mixed ? runtimes().slice(0, 1) : runtimes()).map(runtime => javascript(suite, runtime))),
     make('c', 'C modules', 'test/c', ['test'], { beside: true }),
     check('tour', 'npm start -- --once', ['npm', 'start', '--silent', '--', '--once'], { if: exists('examples/tour.js') }),
     make('c@asan', 'C modules under ASan and UBSan', 'test/c', ['test', 'SAN=address,undefined'], { full: true }),
