@@ -6,7 +6,7 @@
 //   node .ci/setup.js [--full] [--quiet]
 //
 // --full (or CI=true) adds what only the whole test suite and the benchmarks
-// use: clang with its tools, wrk, the other runtimes, the rival libraries.
+// use: clang with its tools, wrk, redis, the other runtimes, the rival libraries.
 // --quiet says nothing about what is done already.
 
 const fs = require('node:fs')
@@ -36,8 +36,9 @@ const fullNeeds = [
   { package: 'libclang-rt-dev', is: hasFuzzer },
   { package: 'clang-format', is: () => command('clang-format') },
   { package: 'clang-tidy', is: () => command('clang-tidy') },
-  { package: 'wrk', is: () => command('wrk') },
-  { package: 'nng-utils', is: () => command('nngcat') }
+  { package: 'nng-utils', is: () => command('nngcat') },
+  { package: 'redis-server', is: () => command('redis-server') },
+  { package: 'wrk', is: () => command('wrk') }
 ]
 
 function command (name) {

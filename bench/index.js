@@ -4,13 +4,13 @@
 // it measures; `--help` what it takes.
 
 const fs = require('node:fs')
+const os = require('node:os')
 const path = require('node:path')
 const { parse, HELP } = require('./lib/args')
 const { runtimes, thisNode } = require('./lib/runtimes')
 const machine = require('./lib/machine')
 const cases = require('./lib/cases')
-const contestants = require('./contestants')
-const limit = require('./c/build')
+const { doors, doorOf } = require('./lib/doors')
 const { runCase, probe, buildFixture, SETTINGS } = require('./lib/run')
 const { rowsOf } = require('./lib/rows')
 const { caseLines } = require('./lib/console')
@@ -25,29 +25,40 @@ async function main () {
   const args = parse(process.argv.slice(2))
   const say = line => (args.json ? console.error(line) : console.log(line))
   if (args.help) return say(HELP)
-  const chosen = cases.select(args.words)
+  const chosen = (args.door ? [doorOf(args.door)] : doors)
+    .map(door => ({ door, tests: cases.select(door, args.words) }))
+    .filter(({ tests }) => tests.length)
   if (chosen.length === 0) throw new Error(`no case is called like '${args.words.join("', '")}'`)
   if (args.list) return list(chosen, say)
   if (args.setup) return setup(say)
-  if (args.report) return report.rewrite(say)
+  if (args.report) return chosen.forEach(({ door }) => report.rewrite(door, say))
 
   // Beside the sources: a temporary directory is often in memory, where a
   // durable write is none.
   const dir = path.join(process.env.UNDERCROFT_BENCH_DIR || BUILD, `data-${process.pid}`)
   fs.mkdirSync(dir, { recursive: true })
+  // A socket's path has room for 107 bytes only.
+  const sockets = fs.mkdtempSync(path.join(os.tmpdir(), 'undercroft-bench-'))
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
-  process.once('exit', () => fs.rmSync(dir, { recursive: true, force: true }))
-  const run = await measureAll(chosen, args, dir, say)
-  if (args.json) console.log(JSON.stringify(run, null, 1))
-  if (args.write) report.write(run, say)
-  const failed = failures(run)
+  process.once('exit', () => {
+    for (const made of [dir, sockets]) fs.rmSync(made, { recursive: true, force: true })
+  })
+  const runs = []
+  for (const { door, tests } of chosen) {
+    const run = await measureAll(door, tests, args, { dir, sockets }, say)
+    if (args.write) report.write(door, run, say)
+    runs.push(run)
+  }
+  if (args.json) console.log(JSON.stringify(runs.length === 1 ? runs[0] : runs, null, 1))
+  const failed = runs.flatMap(failures)
   for (const line of failed) say(`FAILED ${line}`)
-  const units = run.cases.length + run.runtimes.filter(({ skip }) => !skip).length
+  const units = runs.reduce((sum, run) =>
+    sum + run.cases.length + run.runtimes.filter(({ skip }) => !skip).length, 0)
   say(`${units - failed.length} passed, ${failed.length} failed`)
   if (failed.length) process.exitCode = 1
 }
 
-async function measureAll (chosen, args, dir, say) {
+async function measureAll (door, tests, args, { dir, sockets }, say) {
   const started = Date.now()
   const where = machine.describe(dir)
   say(`${where.cpu}, ${where.cores} cores, ${where.system}; databases on ${where.fileSystem}, ` +
@@ -65,30 +76,30 @@ async function measureAll (chosen, args, dir, say) {
       continue
     }
     const known = {}
-    for (const contestant of contestants) {
-      const it = known[contestant.name] = await probe(contestant, runtime, dir)
+    for (const contestant of door.contestants) {
+      const it = known[contestant.name] = await probe(door, contestant, runtime, dir)
       if (it.error) say(`${runtime.name}: ${contestant.name} failed: ${it.error}`)
       else if (it.skip) say(`${runtime.name}: ${contestant.name} skipped, ${it.skip}`)
-      else say(`${runtime.name}: ${contestant.name} ${it.version}, SQLite ${it.sqlite}`)
+      else say(`${runtime.name}: ${contestant.name} ${it.version}, ${it.about || `SQLite ${it.sqlite}`}`)
     }
     present.push({ runtime, known })
     described.push({ ...runtime, exec: undefined, contestants: known })
   }
 
-  const program = limit.built()
+  const program = door.limit()
   if (!program) say('pure C: skipped, it is not built: npm run bench -- --setup')
   const fixture = await madeFixture(present, dir)
   const prof = args.prof ? path.join(BUILD, 'prof') : null
 
   const done = []
-  for (const test of chosen) {
+  for (const test of tests) {
     say(test.title.replace(/`/g, ''))
     for (const { runtime, known } of present) {
       const missing = new Map(Object.entries(known)
         .filter(([, it]) => it.skip || it.error)
         .map(([name, it]) => [name, it.skip || `failed: ${it.error.split('\n')[0]}`]))
       const results = await runCase(test, runtime, {
-        dir, fixture, timing: args.timing, limit: program, missing, prof
+        door, dir, sockets, fixture, timing: args.timing, limit: program, missing, prof
       })
       const rows = rowsOf(test, results, runtime.kind)
       for (const line of caseLines(rows, runtime)) say(line)
@@ -96,9 +107,10 @@ async function measureAll (chosen, args, dir, say) {
     }
   }
   // Part of the whole only: it is about one decision, not about a rival.
-  const decode = args.words.length === 0 ? measureDecode(args.timing) : undefined
+  const decode = door.name === 'addon' && args.words.length === 0 ? measureDecode(args.timing) : undefined
   if (decode) say(decodeLine(decode))
   return {
+    door: door.name,
     date: new Date(started).toISOString(),
     seconds: Math.round((Date.now() - started) / 1000),
     command: ['npm run bench --', ...process.argv.slice(2)].join(' ').replace(/=[^,\s]*\//g, '='),
@@ -113,16 +125,16 @@ async function measureAll (chosen, args, dir, say) {
   }
 }
 
-/** The database, by whoever can write it; a rival if there is one. */
+/** The database, once, by whoever can write it; a rival if there is one. */
 async function madeFixture (present, dir) {
   const file = path.join(dir, 'fixture.db')
+  if (fs.existsSync(file)) return file
+  const door = doorOf('addon')
   for (const family of ['sync', 'ours']) {
-    for (const { runtime, known } of present) {
-      const builder = contestants.find(({ name, family: its }) => its === family &&
-        !known[name].skip && !known[name].error)
-      if (!builder) continue
-      await buildFixture(builder, runtime, file)
-      return file
+    for (const contestant of door.contestants.filter(it => it.family === family)) {
+      for (const { runtime } of present) {
+        if (await buildFixture(door, contestant, runtime, file)) return file
+      }
     }
   }
   throw new Error('no runtime has a library that could write the database')
@@ -146,8 +158,8 @@ function failures (run) {
 }
 
 function list (chosen, say) {
-  for (const { name, rows } of chosen) {
-    say(name)
+  for (const { name, door, rows } of chosen.flatMap(({ tests }) => tests)) {
+    say(`${name} (${door.name})`)
     for (const row of rows) say(`  ${row.name.padEnd(32)} ${row.title.replace(/`/g, '')}`)
   }
 }

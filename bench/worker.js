@@ -5,13 +5,12 @@
 // each is answered by one line. Started as
 //   <runtime> worker.js '{"contestant": …, "case": …, "program": …, …}'
 
-const path = require('node:path')
 const crypto = require('node:crypto')
-const contestants = require('./contestants')
 const data = require('./lib/data')
+const { doorOf } = require('./lib/doors')
 
 const job = JSON.parse(process.argv[2])
-const contestant = contestants.find(({ name }) => name === job.contestant)
+const contestant = doorOf(job.door).contestants.find(({ name }) => name === job.contestant)
 
 let lib
 let program
@@ -21,6 +20,7 @@ const commands = {
   async probe () {
     const skip = contestant.missing()
     if (skip) return { skip }
+    if (contestant.about) return { version: contestant.version(), about: contestant.about() }
     const db = await contestant.open(job.file, job.settings)
     const all = sql => contestant.family === 'ours'
       ? db.db.all(sql)
@@ -37,11 +37,14 @@ const commands = {
 
   // Writes the database that every case starts from.
   async build () {
+    const skip = contestant.missing()
+    if (skip) return { skip }
     const db = await contestant.open(job.file, job.settings)
     const tables = [
       ['world', data.WORLDS, data.world],
       ['user', data.USERS, data.user],
-      ['traveller', data.TRAVELLERS, data.traveller]
+      ['traveller', data.TRAVELLERS, data.traveller],
+      ['value', 1, data.value]
     ]
     await db.exec(data.SCHEMA)
     for (const [table, count, make] of tables) {
@@ -64,12 +67,12 @@ const commands = {
   async setup () {
     const skip = contestant.missing()
     if (skip) return { skip }
-    const test = require(path.join(__dirname, 'cases', job.case))
+    const test = require(job.case)
     const family = test.programs[contestant.family]
     const make = family[job.program]
     if (!test.opensItself) {
       const more = test.options && test.options[job.program]
-      lib = await contestant.open(job.file, job.settings, more)
+      lib = await contestant.open(job.file, job.settings, more, job.service)
     }
     program = await make({
       lib, contestant, job, scale: n => Math.max(1, Math.round(n * job.scale))

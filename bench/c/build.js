@@ -84,6 +84,16 @@ function buildDecode () {
   return program
 }
 
-module.exports = { build, built, buildDecode, flags: FLAGS }
+/** Builds bench/c/echo.c, likewise; null without a compiler. */
+function buildEcho () {
+  const program = path.join(OUT, 'echo')
+  fs.mkdirSync(OUT, { recursive: true })
+  const { status } = spawnSync(process.env.CC || 'cc', [
+    ...FLAGS, '-Wall', '-Wextra', path.join(__dirname, 'echo.c'), '-o', program
+  ], { stdio: ['ignore', 'ignore', 'inherit'] })
+  return status === 0 ? program : null
+}
+
+module.exports = { build, built, buildDecode, buildEcho, flags: FLAGS }
 
 if (require.main === module) console.log(build(console.log))

@@ -7,11 +7,13 @@ const { parseArgs } = require('node:util')
 const HELP = `npm run bench [-- OPTIONS] [WORD ...]
 
   WORD            only cases whose file or row names contain one of the words
+  --door NAME     only the cases of this door: addon or ipc
   --runtime LIST  only these: node24,node26,bun; NAME=PATH names an executable
   --rounds N      rounds of each contestant
   --ms N          milliseconds a round
-  --write         write RESULTS.md, results.json and results.svg
-  --report        write them again from results.json, without measuring
+  --write         write the results of each door: RESULTS.md with results.json and
+                  results.svg, IPC.md with ipc.json and ipc.svg
+  --report        write them again from the JSON, without measuring
   --json          print the raw results on standard output
   --quick         short rounds, for development
   --smoke         every case for a moment on this Node; fails where one throws
@@ -32,6 +34,7 @@ function parse (argv) {
     args: argv,
     allowPositionals: true,
     options: {
+      door: { type: 'string' },
       runtime: { type: 'string' },
       rounds: { type: 'string' },
       ms: { type: 'string' },

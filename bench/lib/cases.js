@@ -4,31 +4,21 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const contestants = require('../contestants')
 
-const DIR = path.join(__dirname, '../cases')
-
-// The order of the report; a case that is not named here comes last.
-const ORDER = [
-  'point-get', 'point-get-turn', 'all-100', 'async-get', 'json-100', 'durable-insert',
-  'insert-many', 'updates', 'http', 'loop-delay', 'lone-get', 'readers', 'memory-iterate',
-  'memory-get', 'open'
-]
-
-/** Cases whose file or row names contain one of the words; all for no words. */
-function select (words = []) {
-  const place = name => ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length
-  return fs.readdirSync(DIR)
+/**
+ * The cases of a door whose file or row names contain one of the words; all for
+ * no words.
+ */
+function select (door, words = []) {
+  const place = name => door.order.includes(name) ? door.order.indexOf(name) : door.order.length
+  return fs.readdirSync(door.cases)
     .filter(file => file.endsWith('.js'))
-    .map(file => ({ file, name: path.basename(file, '.js'), ...require(path.join(DIR, file)) }))
+    .map(file => ({
+      door, file: path.join(door.cases, file), name: path.basename(file, '.js'), ...require(path.join(door.cases, file))
+    }))
     .filter(({ name, rows }) => words.length === 0 ||
       words.some(word => [name, ...rows.map(row => row.name)].some(it => it.includes(word))))
     .sort((a, b) => place(a.name) - place(b.name))
-}
-
-/** Contestants of a family; 'ours' is the product measured against itself. */
-function family (name) {
-  return contestants.filter(contestant => contestant.family === name)
 }
 
 /** A row with the case's defaults filled in. */
@@ -42,12 +32,12 @@ function fullRow (test, row) {
   }
 }
 
-/** [{ key, contestant, label }] that a row compares ours with. */
-function rivalsOf (row) {
+/** [{ key, contestant }] that a row of a case compares ours with. */
+function rivalsOf (test, row) {
   const out = []
-  for (const [name, program] of Object.entries(row.rivals)) {
-    for (const contestant of family(name)) {
-      out.push({ key: `${contestant.name}/${program}`, contestant: contestant.name })
+  for (const [family, program] of Object.entries(row.rivals)) {
+    for (const { name } of test.door.contestants.filter(it => it.family === family)) {
+      out.push({ key: `${name}/${program}`, contestant: name })
     }
   }
   return out
@@ -61,7 +51,7 @@ function entries (test) {
   const keys = new Set()
   for (const row of test.rows) {
     keys.add(oursOf(row))
-    for (const { key } of rivalsOf(row)) keys.add(key)
+    for (const { key } of rivalsOf(test, row)) keys.add(key)
     if (row.limit) keys.add(limitOf(row))
   }
   for (const key of test.also || []) keys.add(key)

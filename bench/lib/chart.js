@@ -1,16 +1,11 @@
 'use strict'
 
-// results.svg: for each row with a label, one bar a rival, from 1× (as fast) to
+// A chart of the results: for each row with a label, one bar a rival, from 1× (as fast) to
 // the right where Undercroft is faster and to the left where it is slower. The
 // scale is logarithmic: the ratios reach from a half to some hundreds.
 
 const { times } = require('./format')
 
-const SERIES = [
-  { rival: 'better-sqlite3', runtimes: ['node24', 'node26'], kind: 'a' },
-  { rival: 'node:sqlite', runtimes: ['node24', 'node26'], kind: 'b' },
-  { rival: 'bun:sqlite', runtimes: ['bun'], kind: 'c' }
-]
 const TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000]
 
 const WIDTH = 880
@@ -31,7 +26,7 @@ const STYLE = `
     .one { stroke: #59636e; stroke-width: 1.5 }
     .spread { stroke: #1f2328; stroke-opacity: .55; stroke-width: 1 }
     .target { stroke: #1f2328; stroke-width: 2 }
-    .a { fill: #2f81c6 } .b { fill: #e09b26 } .c { fill: #b0609a }
+    .a { fill: #2f81c6 } .b { fill: #e09b26 } .c { fill: #b0609a } .d { fill: #3c9d62 }
     .short { fill-opacity: .55 }
     @media (prefers-color-scheme: dark) {
       text { fill: #e6edf3 }
@@ -42,8 +37,9 @@ const STYLE = `
       .spread, .target { stroke: #e6edf3 }
     }`
 
-function chart (run, table) {
-  const groups = groupsOf(table)
+/** `series`: [{ rival, runtimes, kind }], the bars of each row. */
+function chart (run, table, series) {
+  const groups = groupsOf(table, series)
   const ratios = groups.flatMap(({ bars }) =>
     bars.flatMap(({ ratio, target }) => [ratio.min, ratio.max, target ?? 1]))
   const ticks = ticksFor(ratios)
@@ -65,7 +61,7 @@ function chart (run, table) {
     `  <style>${STYLE}\n  </style>`,
     `  <rect class="card" x=".5" y=".5" width="${WIDTH - 1}" height="${height - 1}" rx="8"/>`,
     '  ' + text(20, 30, 'How many times faster than the rival', 'start', 'title'),
-    ...legend(run).map(indent),
+    ...legend(run, series).map(indent),
     ...grid(ticks, x, bottom).map(indent),
     ...body.map(indent),
     '  ' + text(20, height - 16, caption(run), 'start', 'small'),
@@ -76,12 +72,12 @@ function chart (run, table) {
 
 const indent = line => `  ${line}`
 
-function groupsOf (table) {
+function groupsOf (table, series) {
   return table.flatMap(({ rows }) => rows)
     .filter(({ label, better }) => label && better === 'higher')
     .map(({ label, on }) => ({
       label,
-      bars: SERIES.flatMap(({ rival, runtimes, kind }) => {
+      bars: series.flatMap(({ rival, runtimes, kind }) => {
         const row = runtimes.map(name => on.get(name)).find(Boolean)
         const found = row && row.rivals.find(it => it.name === rival && it.ratio)
         return found ? [{ ...found, kind }] : []
@@ -123,10 +119,10 @@ function barOf ({ ratio, target, verdict, kind }, y, x) {
   return out
 }
 
-function legend (run) {
+function legend (run, series) {
   const out = []
   let left = 20
-  for (const { rival, runtimes, kind } of SERIES) {
+  for (const { rival, runtimes, kind } of series) {
     const runtime = runtimes.map(name => run.runtimes.find(it => it.name === name && !it.skip))
       .find(Boolean)
     if (!runtime) continue

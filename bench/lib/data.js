@@ -8,6 +8,8 @@ const USERS = 100000
 const TRAVELLERS = 10000
 const ID_STEP = 7 // ids of user: 7, 14, … 700000
 
+const VALUE_BYTES = 64 * 1024
+
 const SCHEMA = `
   create table world (
     id integer primary key,
@@ -33,6 +35,10 @@ const SCHEMA = `
     age integer not null,
     city text not null,
     created_at text not null
+  );
+  create table value (
+    id integer primary key,
+    body blob not null
   );
 `
 // Made after the rows, as a bulk load does.
@@ -94,6 +100,13 @@ function randoms (n, min, max) {
   return out
 }
 
+/** A large value: bytes that nothing can make shorter. */
+function value (i) {
+  const body = Buffer.alloc(VALUE_BYTES)
+  for (let at = 0; at < VALUE_BYTES; at += 4) body.writeUInt32LE(mix(i * VALUE_BYTES + at), at)
+  return { id: i, body }
+}
+
 module.exports = {
   WORLDS,
   USERS,
@@ -106,5 +119,6 @@ module.exports = {
   user,
   traveller,
   entry,
+  value,
   randoms
 }

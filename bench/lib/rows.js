@@ -18,7 +18,7 @@ function rowsOf (test, results, kind) {
   return test.rows.map(plain => {
     const row = fullRow(test, plain)
     const ours = values(results[oursOf(row)], row.measure)
-    const limit = limitOf(row) ? values(results[limitOf(row)], 'rate') : null
+    const limit = limitOf(row) ? values(results[limitOf(row)], row.measure) : null
     const bound = row.atMost[kind]
     return {
       name: row.name,
@@ -36,7 +36,7 @@ function rowsOf (test, results, kind) {
       bound: bound === undefined || !ours
         ? null
         : { atMost: bound, reached: summary(ours).median <= bound },
-      rivals: rivalsOf(row).map(({ key, contestant }) =>
+      rivals: rivalsOf(test, row).map(({ key, contestant }) =>
         against(row, ours, results[key], key, contestant)).filter(Boolean)
     }
   })
@@ -65,11 +65,13 @@ function verdict (ratio, target) {
 
 function values (result, measure) {
   if (!result || !result.rounds || result.rounds.length === 0) return null
+  if (result.rounds[0][measure] === undefined) return null
   return result.rounds.map(round => round[measure])
 }
 
 function reasonOf (result) {
   if (!result) return 'not measured'
+  if (result.rounds && result.rounds.length) return 'not told apart: both sides are one process'
   return result.skip || (result.error ? `failed: ${result.error.split('\n')[0]}` : 'not measured')
 }
 

@@ -7,6 +7,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { Peer } = require('./peer')
+const { Service } = require('./service')
 const { entries, rivalsOf, oursOf } = require('./cases')
 
 const WORKER = path.join(__dirname, '../worker.js')
@@ -16,14 +17,15 @@ const WORKER = path.join(__dirname, '../worker.js')
 const SETTINGS = { synchronous: 'full', cacheKiB: 16000 }
 
 /**
- * @param {object} context { dir, fixture, timing, limit (path or null),
- *   missing (Map of contestant -> reason on this runtime), prof, say }
+ * @param {object} context { door, dir, sockets, fixture, timing, limit (path or
+ *   null), missing (Map of contestant -> reason on this runtime), prof }
  * @returns {Promise<object>} by 'contestant/program':
  *   { rounds: [{ rate, … }] } | { skip } | { error }
  */
 async function runCase (test, runtime, context) {
   const results = {}
   const running = []
+  const services = []
   try {
     for (const key of entries(test)) {
       const reason = whyNot(key, context)
@@ -32,7 +34,7 @@ async function runCase (test, runtime, context) {
         continue
       }
       await guarded(results, key, async () => {
-        const peer = start(key, test, runtime, context)
+        const peer = await start(key, test, runtime, context, services)
         running.push({ key, peer })
         const { skip } = await peer.ask('setup')
         results[key] = skip ? { skip } : { rounds: [] }
@@ -44,6 +46,10 @@ async function runCase (test, runtime, context) {
     for (const { key, peer } of running) {
       await guarded(results, key, () => peer.quit())
       peer.kill()
+    }
+    for (const service of services) {
+      await service.stop()
+      fs.rmSync(service.socket, { force: true })
     }
     for (const file of fs.readdirSync(context.dir)) {
       if (file.startsWith('run-')) fs.rmSync(path.join(context.dir, file))
@@ -58,19 +64,36 @@ function whyNot (key, { limit, missing }) {
   return missing.get(contestant) || null
 }
 
-function start (key, test, runtime, { dir, fixture, timing, limit, prof }) {
-  const [contestant, program] = key.split('/')
+/** The process of a contestant, and before it the server that it talks to. */
+async function start (key, test, runtime, context, services) {
+  const { door, dir, sockets, fixture, timing, limit, prof } = context
+  const [name, program] = key.split('/')
   const file = path.join(dir, `run-${key.replace(/\W/g, '-')}.db`)
   fs.copyFileSync(fixture, file)
-  if (contestant === 'c') {
+  if (name === 'c') {
     return new Peer(limit, [
       program, file, SETTINGS.synchronous, String(SETTINGS.cacheKiB), String(timing.scale)
     ])
   }
+  const contestant = door.contestants.find(it => it.name === name)
+  let service = null
+  if (contestant.service) {
+    const socket = path.join(sockets, `${services.length}.sock`)
+    service = new Service(socket, contestant.service({ socket, file, dir: sockets, runtime, settings: SETTINGS }))
+    services.push(service)
+    await service.ready()
+  }
   const flags = [...((test.flags && test.flags[runtime.kind]) || [])]
   if (prof && runtime.kind === 'node') flags.push('--cpu-prof', `--cpu-prof-dir=${prof}`)
   return new Peer(runtime.exec, [...flags, WORKER, JSON.stringify({
-    contestant, program, case: test.file, file, settings: SETTINGS, scale: timing.scale
+    door: door.name,
+    contestant: name,
+    program,
+    case: test.file,
+    file,
+    service: service && { socket: service.socket, pid: service.pid },
+    settings: SETTINGS,
+    scale: timing.scale
   })])
 }
 
@@ -93,7 +116,7 @@ async function check (test, running, results) {
   }
   for (const row of test.rows) {
     const ours = answers.get(oursOf(row))
-    for (const { key } of rivalsOf(row)) {
+    for (const { key } of rivalsOf(test, row)) {
       const theirs = answers.get(key)
       if (ours && theirs && ours.digest !== theirs.digest) {
         results[key] = {
@@ -125,10 +148,10 @@ async function measure (test, running, results, timing) {
 }
 
 /** What a contestant is on a runtime, or why it cannot take part. */
-async function probe (contestant, runtime, dir) {
+async function probe (door, contestant, runtime, dir) {
   const file = path.join(dir, 'probe.db')
   const peer = new Peer(runtime.exec, [WORKER, JSON.stringify({
-    contestant: contestant.name, file, settings: SETTINGS
+    door: door.name, contestant: contestant.name, file, settings: SETTINGS
   })])
   try {
     return await peer.ask('probe')
@@ -141,14 +164,18 @@ async function probe (contestant, runtime, dir) {
   }
 }
 
-/** Writes the database that each contestant gets a copy of. */
-async function buildFixture (contestant, runtime, file) {
+/**
+ * Writes the database that each contestant gets a copy of; false when that
+ * contestant cannot, on this runtime.
+ */
+async function buildFixture (door, contestant, runtime, file) {
   const peer = new Peer(runtime.exec, [WORKER, JSON.stringify({
-    contestant: contestant.name, file, settings: SETTINGS
+    door: door.name, contestant: contestant.name, file, settings: SETTINGS
   })])
   try {
-    await peer.ask('build')
+    const { skip } = await peer.ask('build')
     await peer.quit()
+    return !skip
   } finally {
     peer.kill()
   }

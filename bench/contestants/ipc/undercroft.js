@@ -1,0 +1,56 @@
+'use strict'
+
+// The product through its daemon. The same entry as in the process: only the
+// target differs.
+
+const fs = require('node:fs')
+const path = require('node:path')
+
+const ROOT = path.join(__dirname, '../../..')
+
+function missing () {
+  const binding = require(path.join(ROOT, 'lib/binding'))
+  const daemon = binding.daemonPath()
+  return fs.existsSync(daemon) ? null : `${path.relative(ROOT, daemon)} is not built: npm run setup`
+}
+
+function service ({ socket, file, settings }) {
+  const binding = require(path.join(ROOT, 'lib/binding'))
+  return {
+    command: binding.daemonPath(),
+    args: ['--listen', `ipc://${socket}`, '--db', file, '--set', `synchronous=${settings.synchronous}`]
+  }
+}
+
+async function connect (socket) {
+  const { open } = require(ROOT)
+  const store = open(`ipc://${socket}`)
+  await store.ready
+  return store
+}
+
+async function open (file, settings, more, { socket, pid }) {
+  const { ops } = require(path.join(ROOT, 'lib/ops'))
+  const store = await connect(socket)
+  const { client } = store.db
+  return {
+    store,
+    db: store.db,
+    serverPid: pid,
+    ping: () => client.call(ops.PING, []),
+    connect: () => connect(socket),
+    exec: sql => store.db.exec(sql),
+    close: () => store.close()
+  }
+}
+
+module.exports = {
+  name: 'undercroft',
+  family: 'ours',
+  missing,
+  about: () => 'one daemon',
+  service,
+  open,
+  connect,
+  version: () => require(path.join(ROOT, 'package.json')).version
+}

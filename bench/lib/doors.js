@@ -1,0 +1,43 @@
+'use strict'
+
+// The doors that are measured. Each has its own cases, contestants and results,
+// so that one can be measured again without the other.
+
+const path = require('node:path')
+const build = require('../c/build')
+
+const BENCH = path.join(__dirname, '..')
+
+// `order` is the order of the report; a case that is not named comes last.
+// `limit()` is the path of the C program, or null while it is not built.
+const doors = [
+  {
+    name: 'addon',
+    cases: path.join(BENCH, 'cases'),
+    order: [
+      'point-get', 'point-get-turn', 'all-100', 'async-get', 'json-100', 'durable-insert',
+      'insert-many', 'updates', 'http', 'loop-delay', 'lone-get', 'readers', 'memory-iterate',
+      'memory-get', 'open'
+    ],
+    contestants: require('../contestants'),
+    limit: build.built,
+    files: { json: 'results.json', text: 'RESULTS.md', chart: 'results.svg' }
+  },
+  {
+    name: 'ipc',
+    cases: path.join(BENCH, 'cases/ipc'),
+    order: ['ping', 'get', 'insert-processes', 'all-100', 'value-64k', 'idle'],
+    contestants: require('../contestants/ipc'),
+    limit: build.buildEcho,
+    files: { json: 'ipc.json', text: 'IPC.md', chart: 'ipc.svg' }
+  }
+]
+
+/** The door of that name; throws for a name that is none. */
+function doorOf (name) {
+  const door = doors.find(it => it.name === name)
+  if (!door) throw new Error(`--door takes ${doors.map(it => it.name).join(' or ')}, not '${name}'`)
+  return door
+}
+
+module.exports = { doors, doorOf }
