@@ -27,11 +27,12 @@ async function runCase (test, runtime, context) {
   const running = []
   const services = []
   try {
-    for (const key of entries(test)) {
+    const keys = entries(test)
+    await Promise.all(keys.map(async key => {
       const reason = whyNot(key, context)
       if (reason) {
         results[key] = { skip: reason }
-        continue
+        return
       }
       await guarded(results, key, async () => {
         const peer = await start(key, test, runtime, context, services)
@@ -39,18 +40,19 @@ async function runCase (test, runtime, context) {
         const { skip } = await peer.ask('setup')
         results[key] = skip ? { skip } : { rounds: [] }
       })
-    }
+    }))
+    running.sort((a, b) => keys.indexOf(a.key) - keys.indexOf(b.key))
     await check(test, running, results)
     await measure(test, running, results, context.timing)
   } finally {
-    for (const { key, peer } of running) {
+    await Promise.all(running.map(async ({ key, peer }) => {
       await guarded(results, key, () => peer.quit())
       peer.kill()
-    }
-    for (const service of services) {
+    }))
+    await Promise.all(services.map(async service => {
       await service.stop()
       fs.rmSync(service.socket, { force: true })
-    }
+    }))
     for (const file of fs.readdirSync(context.dir)) {
       if (file.startsWith('run-')) fs.rmSync(path.join(context.dir, file))
     }

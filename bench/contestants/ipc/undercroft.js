@@ -3,21 +3,25 @@
 // The product through its daemon. The same entry as in the process: only the
 // target differs.
 
-const fs = require('node:fs')
 const path = require('node:path')
 
 const ROOT = path.join(__dirname, '../../..')
 
+const binding = () => require(path.join(ROOT, 'lib/binding'))
+
 function missing () {
-  const binding = require(path.join(ROOT, 'lib/binding'))
-  const daemon = binding.daemonPath()
-  return fs.existsSync(daemon) ? null : `${path.relative(ROOT, daemon)} is not built: npm run setup`
+  try {
+    binding().daemonPath()
+    return null
+  } catch (err) {
+    if (err.code === 'UC_NO_DAEMON') return err.message
+    throw err
+  }
 }
 
 function service ({ socket, file, settings }) {
-  const binding = require(path.join(ROOT, 'lib/binding'))
   return {
-    command: binding.daemonPath(),
+    command: binding().daemonPath(),
     args: ['--listen', `ipc://${socket}`, '--db', file, '--set', `synchronous=${settings.synchronous}`]
   }
 }
