@@ -62,6 +62,8 @@ static const option options[] = {
 
 enum { OPTIONS = sizeof options / sizeof *options };
 
+enum { WIDTH = 79, HELP_AT = 32 };
+
 /* Who gave an option: the higher one is right. */
 typedef enum source { NOBODY, FROM_FILE, FROM_ENV, FROM_FLAG } source;
 
@@ -70,6 +72,24 @@ typedef struct reading {
     source by[OPTIONS];
     const char *where; /* for messages: "" or "FILE:LINE: " */
 } reading;
+
+/* Words of text from column `at` on, in lines of WIDTH. */
+static void print_words(const char *text, int at)
+{
+    int column = at;
+
+    while (*text != '\0') {
+        int n = (int)strcspn(text, " ");
+
+        if (column > at && column + 1 + n > WIDTH) {
+            printf("\n%*s", at, "");
+            column = at;
+        }
+        column += printf("%s%.*s", column > at ? " " : "", n, text);
+        text += n + (text[n] == ' ');
+    }
+    printf("\n");
+}
 
 static void help(void)
 {
@@ -80,11 +100,14 @@ static void help(void)
     for (unsigned i = 0; i < OPTIONS; i++) {
         const option *o = &options[i];
         int n = printf("  --%s%s%s", o->name, *o->arg ? " " : "", o->arg);
+        char text[200];
 
-        printf("%*s%s", n < 32 ? 32 - n : 1, "", o->help);
         if (o->kind == NUMBER && o->def >= 0)
-            printf(" (%" PRId64 ")", o->def);
-        printf("\n");
+            snprintf(text, sizeof text, "%s (%" PRId64 ")", o->help, o->def);
+        else
+            snprintf(text, sizeof text, "%s", o->help);
+        printf("%*s", HELP_AT - n, "");
+        print_words(text, HELP_AT);
     }
     printf(
         "\nEach option may be in the environment as well, as UNDERCROFT_ and "

@@ -91,6 +91,7 @@ class Raw {
   #bytes = Buffer.alloc(0)
   #waiting = new Map() // SP id -> resolve
   #next = 1
+  #defined = 0
   greeting = ''
   reason = null // the error with id 0, if one came
   closed
@@ -130,6 +131,17 @@ class Raw {
     return reply
   }
 
+  // A statement of this connection. -> its number
+  define (sql) {
+    this.send(8, [++this.#defined, sql], { id: 0, sp: TOP })
+    return this.#defined
+  }
+
+  // -> the reply of get, all, run or json for a statement given as text
+  sql (op, text, params = null, options) {
+    return this.ask(op, [this.define(text), 0, params], options)
+  }
+
   reply (sp) {
     return new Promise(resolve => this.#waiting.set(sp >>> 0, resolve))
   }
@@ -160,7 +172,10 @@ class Raw {
   #message (sp, body) {
     const reply = { sp, id: body.readUInt32BE(2), kind: KIND[body[6]], body }
     if (body[6] < 2) reply.value = decode(body.subarray(7))
-    if (sp === TOP) this.reason = reply.value
+    if (sp === TOP) {
+      this.reason = reply.value
+      this.#socket.end()
+    }
     const settle = this.#waiting.get(sp)
     this.#waiting.delete(sp)
     settle?.(reply)
