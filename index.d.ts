@@ -14,5 +14,5 @@ export {
 export {
   Backup, BackupOptions, BackupProgress, Migration, MigrateOptions, MigrateProgress, MigrateResult
 } from './lib/types/upkeep'
-export { Health, Stats, StatementStats, WalPin } from './lib/types/stats'
+export { Door, Health, Stats, StatementStats, WalPin } from './lib/types/stats'
 export { Store, open } from './lib/types/store'

@@ -18,6 +18,7 @@ const { listenFrom } = require('./service/server')
 const { bold, count, dim, duration, note, result, size, step, timed, title } = require('./tour/screen')
 const reading = require('./tour/reading')
 const writing = require('./tour/writing')
+const doors = require('./tour/doors')
 
 const isBun = process.versions.bun !== undefined
 
@@ -52,7 +53,7 @@ async function main (args) {
   title('undercroft', `${isBun ? `Bun ${process.versions.bun}` : `Node ${process.versions.node}`}, ` +
     `${os.availableParallelism()} cores; measured now, on this machine, without tuning`)
   const tour = await build(dir)
-  for (const each of [...reading, ...writing]) await each(tour)
+  for (const each of [...reading, ...writing, ...doors]) await each(tour)
 
   step('A service on it', 'examples/service: one handler, node:http or Bun.serve')
   const server = await listenFrom(createHandler(tour.store), Number(process.env.UNDERCROFT_PORT) || 4000)

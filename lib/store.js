@@ -2,6 +2,7 @@
 
 const { Client } = require('./client')
 const { Database } = require('./database')
+const { ops } = require('./ops')
 const { normalise, parseTarget } = require('./options')
 
 /** What `open` returns: the data, and the life of the handle. */
@@ -38,6 +39,11 @@ class Store {
 
   stats (opts) {
     return this.db.stats(opts)
+  }
+
+  /** What serves the handle: { door: 'addon' }, or a daemon with its counters. */
+  door (opts) {
+    return this.#client.call(ops.DOOR, [], opts)
   }
 
   /** Waits for what is in flight, then closes. Idempotent. */

@@ -181,15 +181,15 @@ void ud_door(ud_conn *c, uint32_t sp, const sp_request *q)
     text(b, "door", "ipc");
     number(b, "pid", getpid());
     text(b, "version", uc_version());
-    number(b, "uptime_ms", (uc_now() - sv->started) / UC_MS);
+    number(b, "uptimeMs", (uc_now() - sv->started) / UC_MS);
     number(b, "connections", (int64_t)atomic_load(&sv->open));
     number(b, "accepted", (int64_t)atomic_load(&sv->accepted));
     number(b, "refused", (int64_t)atomic_load(&sv->refused));
     number(b, "faults", (int64_t)atomic_load(&sv->faults));
     number(b, "requests", (int64_t)atomic_load(&sv->requests));
-    number(b, "bytes_in", (int64_t)atomic_load(&sv->bytes_in));
-    number(b, "bytes_out", (int64_t)atomic_load(&sv->bytes_out));
-    number(b, "rss_bytes", resident());
+    number(b, "bytesIn", (int64_t)atomic_load(&sv->bytes_in));
+    number(b, "bytesOut", (int64_t)atomic_load(&sv->bytes_out));
+    number(b, "rssBytes", resident());
     uc_pack_str(b, "dbs");
     uc_pack_array(b, count(sv->dbs));
     for (unsigned i = 0; (db = ud_dbs_at(sv->dbs, i)) != NULL; i++) {

@@ -41,3 +41,20 @@ export interface Health {
   walBytes: number
   [more: string]: unknown
 }
+
+/** What serves a handle; the counters are those of a daemon since it started. */
+export interface Door {
+  door: 'addon' | 'ipc'
+  pid?: number
+  version?: string
+  uptimeMs?: number
+  connections?: number
+  accepted?: number
+  refused?: number
+  faults?: number
+  requests?: number
+  bytesIn?: number
+  bytesOut?: number
+  rssBytes?: number
+  dbs?: Array<{ name: string, path: string }>
+}

@@ -1,6 +1,6 @@
 import { CallOptions, OpenOptions } from './options'
 import { Database } from './database'
-import { Health, Stats } from './stats'
+import { Door, Health, Stats } from './stats'
 
 export class Store {
   private constructor ()
@@ -12,6 +12,8 @@ export class Store {
   readonly closed: boolean
   health (options?: CallOptions): Promise<Health>
   stats (options?: CallOptions): Promise<Stats>
+  /** What serves the handle: this process, or a daemon with its counters. */
+  door (options?: CallOptions): Promise<Door>
   /** Waits for what is in flight. */
   close (): Promise<void>
   /** Does not wait: what is in flight rejects with UC_CLOSED. */

@@ -1,6 +1,6 @@
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import undercroft, {
-  BatchResult, ChangeStream, Database, ErrorCode, Health, Page, Row, RowStream, RunResult, Snapshot, Stats, Store, TableChanges, Transaction,
+  BatchResult, ChangeStream, Database, Door, ErrorCode, Health, Page, Row, RowStream, RunResult, Snapshot, Stats, Store, TableChanges, Transaction,
   UndercroftError, open
 } from '../..'
 
@@ -16,6 +16,7 @@ const store = open('app.db', { synchronous: 'normal', attach: { aux: new URL('fi
 expectType<Store>(store)
 expectType<Store>(undercroft.open(':memory:'))
 expectType<Promise<Store>>(store.ready)
+expectType<Promise<Door>>(store.door())
 expectType<Promise<void>>(store.close())
 expectType<void>(store.destroy(new Error('why')))
 expectError(open())

@@ -10,13 +10,13 @@ the database answers. Fails when it does not.
 
 async function run (ctx) {
   return withTarget(ctx, async (store, opts) => {
-    const door = await store.db.client.call('door', [], opts)
+    const door = await store.door(opts)
     const health = await store.db.health(opts)
     ctx.print({ ...door, health }, pairs([
-      ['daemon', `undercroftd ${door.version}, process ${door.pid}, up for ${duration(door.uptime_ms)}`],
-      ['memory', bytes(door.rss_bytes)],
+      ['daemon', `undercroftd ${door.version}, process ${door.pid}, up for ${duration(door.uptimeMs)}`],
+      ['memory', bytes(door.rssBytes)],
       ['connections', `${door.connections} now, ${door.accepted} in all, ${door.refused} refused`],
-      ['requests', `${door.requests}: ${bytes(door.bytes_in)} in, ${bytes(door.bytes_out)} out`],
+      ['requests', `${door.requests}: ${bytes(door.bytesIn)} in, ${bytes(door.bytesOut)} out`],
       ...door.dbs.map(({ name, path }) => ['database', `${name} in ${path}`]),
       ['health', health.ok ? `ok, SQLite ${health.sqlite}` : 'does not answer']
     ]))

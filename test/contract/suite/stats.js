@@ -63,6 +63,7 @@ module.exports = (t, open) => {
   t.test('health and stats of a database in memory', async (t) => {
     const store = open.at(t, ':memory:')
     exact(t, (await store.health()).ok, true, 'health')
+    t.ok(['addon', 'ipc'].includes((await store.door()).door), 'what serves the handle')
     t.equal(typeof await store.db.stats(), 'object')
   })
 }
