@@ -118,8 +118,12 @@ static void on_accepted(void *arg)
     ud_server *sv = arg;
     int rv = nng_aio_result(sv->accepting);
 
-    if (rv == NNG_ECLOSED || rv == NNG_ECANCELED || atomic_load(&sv->draining))
+    if (rv == NNG_ECLOSED || rv == NNG_ECANCELED ||
+        atomic_load(&sv->draining)) {
+        if (rv == 0) /* who came too late */
+            nng_stream_free(nng_aio_get_output(sv->accepting, 0));
         return;
+    }
     if (rv != 0) {
         /* No descriptors or no memory: others have to go first. */
         ud_log("cannot accept a connection: %s", nng_strerror(rv));
