@@ -112,6 +112,8 @@ class Client {
    */
   constructor (connect, options) {
     this.options = options
+    // The database lives in memory, where one connection serves everything.
+    this.memory = false
     this.#maxQueue = options.maxQueue
     this.#stacks = options.stacks
     this.#integers = INTEGERS.indexOf(options.integers)

@@ -7,11 +7,14 @@ const { ops, names, isRead } = require('./ops')
 const { Scope } = require('./scope')
 const { ReadVerbs, Verbs } = require('./verbs')
 const { readCall } = require('./options')
+const { whenAborted, forget } = require('./abort')
 const { UndercroftError, expected } = require('./errors')
 
 const SAVEPOINT_BEGIN = 0
 const SAVEPOINT_RELEASE = 1
 const SAVEPOINT_ROLLBACK = 2
+
+const NEEDS_CONNECTION = new Set([ops.GET, ops.ALL, ops.JSON, ops.CURSOR_OPEN, ops.SNAP_BEGIN, ops.HEALTH])
 
 // A call of the handle that would wait for the transaction it is made in.
 const WRITES = /^\s*(?:insert|update|delete|replace|create|drop|alter|vacuum|reindex|analyze)\b/i
@@ -54,7 +57,8 @@ function isInside (match) {
 }
 
 // How many transactions a client has open. While it has any, its calls are
-// checked for waiting on their own transaction.
+// checked for waiting on their own transaction. In memory there is one
+// connection: reads wait as well, and a snapshot holds it like a transaction.
 const open = new WeakMap()
 
 function opened (client) {
@@ -62,11 +66,13 @@ function opened (client) {
   open.set(client, count)
   if (count > 1) return
   client.setGuard((op, sql) => {
-    if (isRead[op] && !(typeof sql === 'string' && WRITES.test(sql))) return null
+    const waits = !isRead[op] || (client.memory && NEEDS_CONNECTION.has(op)) ||
+      (typeof sql === 'string' && WRITES.test(sql))
+    if (!waits) return null
     if (!isInside((at) => at.client === client)) return null
     return new UndercroftError('UC_TX_SELF',
-      `${names[op]} was called on the handle inside its own transaction, which it would wait for; ` +
-      'call it on the transaction that the callback was given', { sql, op: names[op], outcome: 'not-sent' })
+      `${names[op]} was called on the handle inside its own ${client.memory ? 'transaction or snapshot' : 'transaction'}, which it would wait for; ` +
+      'call it on the object that the callback was given', { sql, op: names[op], outcome: 'not-sent' })
   })
 }
 
@@ -143,12 +149,14 @@ async function snapshot (client, fn, opts) {
   const limits = read('snapshot', fn, opts)
   const begun = client.call(ops.SNAP_BEGIN, [], opts)
   client.enter()
+  if (client.memory) opened(client)
   try {
     const id = await begun
     const scope = new Scope('s', id, limits, null, client.epoch)
     const end = () => client.call(ops.SNAP_END, [id], undefined, scope)
     return await within(client, scope, fn, new ReadVerbs(client, scope), { commit: end, rollback: end })
   } finally {
+    if (client.memory) ended(client)
     client.leave()
   }
 }
@@ -186,7 +194,7 @@ function stopper (scope) {
   let timer
   if (signal !== null) {
     if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
+    else whenAborted(signal, onAbort)
   }
   if (deadline !== Infinity) {
     timer = setTimeout(() => reject(new UndercroftError('UC_TIMEOUT',
@@ -197,7 +205,7 @@ function stopper (scope) {
     promise,
     clear () {
       clearTimeout(timer)
-      if (signal !== null) signal.removeEventListener('abort', onAbort)
+      if (signal !== null) forget(signal, onAbort)
     }
   }
 }

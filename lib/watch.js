@@ -7,6 +7,7 @@
 
 const { ops } = require('./ops')
 const { want } = require('./call')
+const { whenAborted, forget } = require('./abort')
 const { readCall, isPlain } = require('./options')
 const { UndercroftError, expected, describe } = require('./errors')
 
@@ -40,7 +41,7 @@ class Watch {
       this.#signal = readSignal(opts)
       if (this.#signal !== null) {
         if (this.#signal.aborted) this.#onAbort()
-        this.#signal.addEventListener('abort', this.#onAbort, { once: true })
+        else whenAborted(this.#signal, this.#onAbort)
       }
       this.#ask()
     } catch (err) {
@@ -134,7 +135,7 @@ class Watch {
   #end () {
     if (this.#ended) return
     this.#ended = true
-    if (this.#signal !== null) this.#signal.removeEventListener('abort', this.#onAbort)
+    if (this.#signal !== null) forget(this.#signal, this.#onAbort)
     this.#stop.abort()
   }
 }

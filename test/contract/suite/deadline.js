@@ -123,6 +123,17 @@ module.exports = (t, open) => {
     const done = await Promise.all(calls)
     t.ok(done.every((err) => err === reason))
     t.equal(listeners.size, 0, 'no listener stays')
+    const one = watched()
+    const warnings = []
+    const warned = (warning) => warnings.push(warning.name)
+    process.on('warning', warned)
+    const rows = Promise.all(Array.from({ length: 50 }, (_, i) => db.get('select ? as v', [i], { signal: one.signal })))
+    t.equal(one.listeners.size, 1, 'they share one listener')
+    await rows
+    await delay(5)
+    process.off('warning', warned)
+    exact(t, warnings, [], 'nobody warns of a leak')
+    t.equal(one.listeners.size, 0, 'and it goes with the last of them')
   })
 
   t.test('a queued write that is cancelled never runs', async (t) => {

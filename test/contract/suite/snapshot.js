@@ -143,4 +143,28 @@ module.exports = (t, open) => {
     else exact(t, done, { n: 1 }, 'it works')
     t.equal((await db.run('insert into t values (2)')).changes, 1, 'and blocks nobody afterwards')
   })
+
+  // Only a handle that opened the file itself knows that it is in memory.
+  if (open.door !== 'addon') return
+
+  t.test('in memory: the handle, awaited inside its own snapshot or transaction', async (t) => {
+    const { db } = open.at(t, ':memory:')
+    await db.exec('create table t(a)')
+    const calls = {
+      run: () => db.run('insert into t values (1)'),
+      get: () => db.get('select 1'),
+      all: () => db.all('select 1'),
+      json: () => db.json('select 1'),
+      iterate: () => db.iterate('select 1').next(),
+      snapshot: () => db.snapshot(async () => {}),
+      transaction: () => db.transaction(async () => {})
+    }
+    for (const way of ['snapshot', 'transaction']) {
+      for (const [name, call] of Object.entries(calls)) {
+        const err = await failure(db[way](call))
+        t.equal(err.code, 'UC_TX_SELF', `${name} inside of a ${way}`)
+      }
+    }
+    exact(t, await db.get('select count(*) as n from t'), { n: 0 }, 'afterwards it works')
+  })
 }
