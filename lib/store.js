@@ -74,9 +74,7 @@ function open (target, options) {
   const checked = normalise(options, place.ipc)
   if (!place.ipc) {
     const { connector } = require('./transport/addon')
-    const client = new Client(connector(place.path, checked), checked)
-    client.memory = place.path === ':memory:'
-    return new Store(client, place.path)
+    return new Store(new Client(connector(place.path, checked), checked), place.path)
   }
   const { connector } = require('./transport/ipc')
   const db = checked.db ?? place.db

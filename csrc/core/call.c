@@ -104,6 +104,7 @@ static inline void clear(uc_call *c)
     atomic_init(&c->state, UC_CALL_QUEUED);
     atomic_init(&c->stop, UC_STOP_NONE);
     c->stmt = NULL;
+    c->parts = NULL;
     c->pin = NULL;
     c->wseq = 0;
     c->after = 0;

@@ -55,6 +55,7 @@ typedef struct uc_call {
     _Atomic int stop;
     /* The driver's: */
     void *stmt;        /* interned statement, referenced */
+    void *parts;       /* those of a batch */
     void *pin;         /* connection it must run on */
     uint64_t wseq;     /* place in the order of writes, 0 = not a write */
     uint64_t after;    /* runs when all writes up to here are done */

@@ -20,14 +20,17 @@ const { toWire } = require('../options')
 /**
  * @param {string} file absolute path or ':memory:'
  * @param {object} options normalised
- * @returns {Function} (wake) -> session
+ * @returns {Function} (wake, calls, statements, client) -> session
  */
 function connector (file, options) {
   const addon = load()
   const w = new Writer(1024)
   w.any(toWire(options))
   const bytes = w.buf.subarray(0, w.pos)
-  return (wake) => addon.open(file, bytes, wake)
+  return (wake, calls, statements, client) => {
+    client.memory = file === ':memory:'
+    return addon.open(file, bytes, wake)
+  }
 }
 
 module.exports = { connector }

@@ -78,6 +78,21 @@ module.exports = (t, open) => {
     for (const cursor of cursors) await cursor.return()
   })
 
+  t.test('a batch that waits keeps its statements, whatever else is called meanwhile', async (t) => {
+    const { db } = open(t, { statementCache: 16 })
+    await db.exec('create table t(a)')
+    const hold = db.run(`${slow(600000)} insert into t select max(x) from c`)
+    await db.get('select 1')
+    const batch = db.batch([["insert into t values ('one')"], ["insert into t values ('two')"], ['select count(*) as n from t']])
+    const many = db.many("insert into t values ('many' || ?)", [[1], [2]])
+    const others = await Promise.all(Array.from({ length: 200 }, (_, i) => db.get(`select ${i} as v`)))
+    t.ok(others.every((row, i) => row.v === i), 'the others')
+    await hold
+    exact(t, (await batch)[2], [{ n: 3 }], 'the batch')
+    t.equal((await many).changes, 2, 'many')
+    exact(t, (await db.values('select a from t')).map(([a]) => a), [600000, 'one', 'two', 'many1', 'many2'], 'what it wrote')
+  })
+
   t.test('the default cache, and more texts than fit', async (t) => {
     const { db } = open(t)
     const rows = await Promise.all(Array.from({ length: 2000 }, (_, i) => db.get(`select ${i} as v -- ${'x'.repeat(i % 100)}`)))

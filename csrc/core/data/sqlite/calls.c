@@ -25,6 +25,7 @@ void sq_finish(sq_db *db, uc_call *c)
 
     sq_sql_unref(db, c->stmt);
     c->stmt = NULL;
+    sq_parts_free(db, c);
     if (c->batch == NULL)
         return;                  /* a sync call */
     uc__session_ref(c->session); /* p lives with its session */

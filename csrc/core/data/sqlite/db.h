@@ -476,6 +476,14 @@ sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e);
 /* The statement that the next value of r names, by its number or as text,
  * referenced. NULL with *e. Any thread. */
 sq_sql *sq_statement(sq_db *db, sq_peer *p, uc_reader *r, uc_error *e);
+/* The statements of a batch, looked up when it is routed: until it runs their
+ * numbers may have been given to others. False with *e. */
+typedef struct sq_parts {
+    uint32_t n;
+    sq_sql *sql[]; /* referenced */
+} sq_parts;
+bool sq_parts_of(sq_db *db, sq_peer *p, uc_call *c, uc_error *e);
+void sq_parts_free(sq_db *db, uc_call *c);
 
 /* ---- calls.c ---- */
 /* What it has to wait for is done. Under mu. */

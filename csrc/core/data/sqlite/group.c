@@ -126,53 +126,45 @@ static bool many(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 }
 
 /* [[statement, params], ...] */
+/* One of a batch: what returns columns answers with rows. */
+static bool part(sq_conn *c, sq_sql *s, uc_reader *params, uc_buf *out,
+                 uc_error *e)
+{
+    sq_slot *slot;
+    sq_run done;
+
+    if (atomic_load(&s->cls) == SQ_UNKNOWN && !sq_classify(c, s, e))
+        return false;
+    if (atomic_load(&s->cls) == SQ_ALONE)
+        return uc_fail(e, UC_SQL_TRANSACTION,
+                       "this statement cannot be part of a batch");
+    slot = sq_slot_get(c, s, e);
+    return slot != NULL &&
+           sq_execute(c, s, 0, 0, params,
+                      slot->ncols > 0 ? SQ_MODE_ALL : SQ_MODE_RUN, out, &done,
+                      e);
+}
+
+/* [[statement, params], ...]; the statements have been looked up. */
 static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
+    const sq_parts *parts = call->parts;
     uc_reader r = call->args;
     uint32_t n, two;
 
-    if (!uc_read_array(&r, &n))
-        return uc_fail(e, UC_FRAME, "batch takes an array");
     if (!sq_bracket(c, e))
         return false;
+    uc_read_array(&r, &n);
     uc_reply_begin(out, call->id, UC_REPLY_MULTI, 3);
-    uc_pack_array(out, n);
-    for (uint32_t i = 0; i < n; i++) {
-        sq_class cls = SQ_UNKNOWN;
-        sq_run done;
-        uc_reader at;
-        sq_sql *s = NULL;
-        bool ok = false;
+    uc_pack_array(out, parts->n);
+    for (uint32_t i = 0; i < parts->n; i++) {
+        uc_reader params;
 
-        if (uc_read_array(&r, &two) && two == 2)
-            s = sq_statement(c->db, call->session->peer, &r, e);
-        else
-            uc_fail(e, UC_FRAME, "batch takes pairs [statement, params]");
-        at = r;
-        if (s != NULL && !uc_read_skip(&r)) {
-            uc_fail(e, UC_FRAME, "batch: parameters could not be read");
-        } else if (s != NULL) {
-            cls = (sq_class)atomic_load(&s->cls);
-            if (cls == SQ_UNKNOWN)
-                ok = sq_classify(c, s, e);
-            else
-                ok = true;
-            cls = (sq_class)atomic_load(&s->cls);
-            if (ok && cls == SQ_ALONE)
-                ok = uc_fail(e, UC_SQL_TRANSACTION,
-                             "this statement cannot be part of a batch");
-        }
-        if (ok) {
-            sq_slot *slot = sq_slot_get(c, s, e);
-
-            /* What returns columns answers with rows. */
-            ok = slot != NULL &&
-                 sq_execute(c, s, 0, 0, &at,
-                            slot->ncols > 0 ? SQ_MODE_ALL : SQ_MODE_RUN, out,
-                            &done, e);
-        }
-        sq_sql_unref(c->db, s);
-        if (!ok) {
+        uc_read_array(&r, &two);
+        uc_read_skip(&r);
+        params = r;
+        uc_read_skip(&r);
+        if (!part(c, parts->sql[i], &params, out, e)) {
             prefix(e, "statement", i);
             return sq_bracket_end(c, false, e);
         }

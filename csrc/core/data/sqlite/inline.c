@@ -41,6 +41,49 @@ sq_sql *sq_statement(sq_db *db, sq_peer *p, uc_reader *r, uc_error *e)
     return s;
 }
 
+static bool bad_batch(uc_error *e)
+{
+    return uc_fail(e, UC_FRAME, "batch takes [[statement, params], ...]");
+}
+
+bool sq_parts_of(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
+{
+    uc_reader r = c->args;
+    sq_parts *parts;
+    uint32_t n, two;
+
+    if (!uc_read_array(&r, &n))
+        return bad_batch(e);
+    parts = uc_malloc(sizeof *parts + n * sizeof parts->sql[0]);
+    if (parts == NULL)
+        return uc_fail(e, UC_MEMORY, "no memory for a batch");
+    parts->n = 0;
+    c->parts = parts;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!uc_read_array(&r, &two) || two != 2)
+            return bad_batch(e);
+        parts->sql[i] = sq_statement(db, p, &r, e);
+        if (parts->sql[i] == NULL)
+            return false;
+        parts->n++;
+        if (!uc_read_skip(&r))
+            return bad_batch(e);
+    }
+    return true;
+}
+
+void sq_parts_free(sq_db *db, uc_call *c)
+{
+    sq_parts *parts = c->parts;
+
+    if (parts == NULL)
+        return;
+    for (uint32_t i = 0; i < parts->n; i++)
+        sq_sql_unref(db, parts->sql[i]);
+    uc_free(parts);
+    c->parts = NULL;
+}
+
 /* Under sql_mu. */
 static bool room_for(sq_peer *p, uint32_t sid)
 {

@@ -123,26 +123,16 @@ static bool hash_params(sq_once *o, uc_reader *r)
     return true;
 }
 
-static bool hash_batch(sq_once *o, uc_call *call, uc_reader *r, uc_error *e)
+static bool hash_batch(sq_once *o, const uc_call *call, uc_reader *r)
 {
-    sq_db *db = ((sq_peer *)call->session->peer)->db;
+    const sq_parts *parts = call->parts;
     uint32_t n, two;
 
-    if (!uc_read_array(r, &n))
-        return uc_fail(e, UC_FRAME, "batch takes an array");
-    for (uint32_t i = 0; i < n; i++) {
-        sq_sql *s;
-
-        if (!uc_read_array(r, &two) || two != 2)
-            return uc_fail(e, UC_FRAME,
-                           "batch takes pairs [statement, params]");
-        s = sq_statement(db, call->session->peer, r, e);
-        if (s == NULL)
+    uc_read_array(r, &n);
+    for (uint32_t i = 0; i < parts->n; i++) {
+        hash_text(o, parts->sql[i]->text, parts->sql[i]->len);
+        if (!uc_read_array(r, &two) || !uc_read_skip(r) || !hash_params(o, r))
             return false;
-        hash_text(o, s->text, s->len);
-        sq_sql_unref(db, s);
-        if (!hash_params(o, r))
-            return uc_fail(e, UC_FRAME, "batch: parameters could not be read");
     }
     return true;
 }
@@ -179,7 +169,8 @@ static bool hash_request(sq_once *o, uc_call *call, uc_error *e)
     hash_begin(o, call);
     switch (call->op->num) {
     case UC_OP_batch:
-        return hash_batch(o, call, &r, e);
+        return hash_batch(o, call, &r) ||
+               uc_fail(e, UC_FRAME, "parameters could not be read");
     case UC_OP_many: /* token, more */
         if (uc_read_skip(&r) && uc_read_skip(&r))
             return sq_once_rows(o, r, e);

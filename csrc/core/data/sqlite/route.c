@@ -237,6 +237,8 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
     if (lane == UC_LANE_STMT || c->op->num == UC_OP_many) {
         if (!statement_of(db, p, c, e))
             return false;
+    } else if (c->op->num == UC_OP_batch && !sq_parts_of(db, p, c, e)) {
+        return false;
     }
     if (c->repeat) {
         cls = lane == UC_LANE_STMT ? class_now(db, c->stmt) : SQ_UNKNOWN;

@@ -401,6 +401,12 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
         uc_reply_error(out, c->id, &e);
         return;
     }
+    if (c->op->num == UC_OP_batch && !sq_parts_of(db, p, c, &e)) {
+        atomic_store(&p->thread, 0);
+        sq_parts_free(db, c);
+        uc_reply_error(out, c->id, &e);
+        return;
+    }
     fast = c->op->lane == UC_LANE_STMT && p->sync_tx == 0 && c->tx == 0 &&
            c->snap == 0 && c->once.p == NULL && !db->memory &&
            c->op->num != UC_OP_cursor_open &&
@@ -414,6 +420,7 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
     atomic_store_explicit(&p->thread, 0, memory_order_relaxed);
     if (text)
         sq_sql_unref(db, c->stmt);
+    sq_parts_free(db, c);
     if (e.code != NULL) {
         uc_buf_rewind(out, 0);
         uc_reply_error(out, c->id, &e);
