@@ -24,7 +24,7 @@ const { NO_SHAPE } = require('./codec/shape')
 const { Inbox } = require('./inbox')
 const { Call, want, SLOT_MASK, blame, fail } = require('./call')
 const { Statements } = require('./statements')
-const { readCall } = require('./options')
+const { defaults, readCall } = require('./options')
 const { UndercroftError, expected } = require('./errors')
 const { listen, unlisten } = require('./abort')
 
@@ -68,6 +68,8 @@ class Client {
   #batchReads
   #batchCalls
   #lookMs
+  // What a call without a deadline of its own is given, -1: the core knows.
+  #timeoutMs
   #statements
   #lastSql = NONE
   #lastPrepared = null
@@ -129,6 +131,8 @@ class Client {
     this.#batchCalls = framed ? WHOLE_TURN : BATCH_CALLS
     // Replies of a socket are there when the event loop says so.
     this.#lookMs = framed ? 0 : LOOK_MS
+    // A daemon has a default of its own.
+    this.#timeoutMs = framed && options.timeoutMs !== defaults.timeoutMs ? options.timeoutMs : -1
     this.#inbox = new Inbox(this.#native, this.#calls, {
       settle: (call, value) => this.#settle(call, value),
       fail: (call, make) => this.#fail(call, make),
@@ -186,13 +190,13 @@ class Client {
     let start = w.pos
     try {
       let integers = this.#integers
-      let timeoutMs = -1
+      let timeoutMs = this.#timeoutMs
       let signal = null
       let once = null
       if (opts !== undefined || (scope !== null && scope.limited)) {
         const o = readCall(opts, integers, false, op === ops.RUN)
         integers = o.integers
-        timeoutMs = o.timeoutMs
+        if (o.timeoutMs >= 0) timeoutMs = o.timeoutMs
         signal = o.signal
         once = o.once
         if (once !== null && scope !== null) throw notInScope()
@@ -298,8 +302,9 @@ class Client {
     let call = null
     try {
       const o = readCall(opts, this.#integers, false, op === ops.MANY || op === ops.BATCH)
-      let { timeoutMs, signal } = o
       const { integers, once } = o
+      let { signal } = o
+      let timeoutMs = o.timeoutMs >= 0 ? o.timeoutMs : this.#timeoutMs
       if (once !== null && scope !== null) throw notInScope()
       if (scope !== null && scope.limited && op !== ops.TX_END) {
         timeoutMs = scope.timeLeft(timeoutMs)

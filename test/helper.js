@@ -24,6 +24,12 @@ function slow (steps) {
 
 const spaces = new WeakMap()
 
+// For what a suite cannot see through a door: says so, and returns whether it is to be left out.
+function left (t, out, why) {
+  if (out) t.comment(`left out: ${why}`)
+  return out
+}
+
 // One directory and one list of stores for each test; both end with the test.
 function space (t) {
   let own = spaces.get(t)
@@ -61,6 +67,8 @@ function tmpfile (t, name) {
 // A door is a function open(t, options) -> a store on a fresh file. Its properties:
 //   door         its name
 //   sync         whether db.sync exists behind it
+//   owner        whether the file is opened by the handle itself, and so a file or an option that
+//                is wrong is told by the handle; otherwise it is the daemon that has it open
 //   file(t)      a path that is free
 //   at(t, file, options)   a store on that file; closed with the test
 
@@ -69,6 +77,7 @@ function addonDoor () {
   const open = (t, options) => open.at(t, tmpfile(t), options)
   open.door = 'addon'
   open.sync = true
+  open.owner = true
   open.file = tmpfile
   open.at = (t, file, options) => {
     const store = connect(file, options)
@@ -76,6 +85,110 @@ function addonDoor () {
     return store
   }
   return open
+}
+
+// Through a daemon for each file, started with what of the options concerns the file. It ends with
+// the last store on it, as a core in this process does: what is in the file then is all of it.
+function ipcDoor () {
+  const { open: connect } = require(root)
+  const { table, normalise, parseTarget } = require('../lib/options')
+  const open = (t, options) => open.at(t, tmpfile(t), options)
+  open.door = 'ipc'
+  open.sync = false
+  open.owner = false
+  open.file = tmpfile
+  open.at = (t, target, options) => {
+    const own = space(t)
+    const { path: file, ipc } = parseTarget(target)
+    let url = target
+    let settings = options
+    if (!ipc) {
+      normalise(options)
+      settings = {}
+      const sets = []
+      for (const [name, value] of Object.entries(options ?? {})) {
+        const { where, type } = table[name]
+        if (value === undefined) continue
+        if (where === 'handle') settings[name] = value
+        else if (type === 'pragmas' || type === 'attach') for (const key of Object.keys(value)) sets.push(`${name}.${key}=${value[key]}`)
+        else sets.push(`${name}=${value}`)
+      }
+      const daemon = daemonFor(t, file, sets)
+      url = daemon.url
+      const store = connect(url, settings)
+      own.stores.push(store)
+      daemon.users++
+      const { close } = store
+      let isOver = null
+      store.close = () => {
+        isOver ??= close.call(store).then(() => { if (--daemon.users === 0) return daemon.stop() })
+        return isOver
+      }
+      store[Symbol.asyncDispose] = store.close
+      return store
+    }
+    const store = connect(url, settings)
+    own.stores.push(store)
+    return store
+  }
+  return open
+}
+
+const running = new WeakMap()
+
+function daemonFor (t, file, sets) {
+  if (!running.has(t)) running.set(t, new Map())
+  const daemons = running.get(t)
+  let real = file
+  try {
+    real = fs.realpathSync(file)
+  } catch {
+    // It is not there yet.
+  }
+  const key = file === ':memory:' ? Symbol(file) : [real, ...sets].join('\n')
+  const known = daemons.get(key)
+  if (known !== undefined && !known.over) return known
+  const daemon = startDaemon(t, ['--db', file, ...sets.flatMap((set) => ['--set', set])])
+  daemons.set(key, daemon)
+  daemon.users = 0
+  return daemon
+}
+
+// A daemon of the test on a socket of its own; ends with the test.
+// -> { url, proc, pid, stderr, over, done, stop() }
+function startDaemon (t, args, options = {}) {
+  const { daemonPath } = require('../lib/binding')
+  const dir = tmpdir(t)
+  const socket = options.socket ?? path.join(dir, `${++space(t).count}.sock`)
+  const proc = spawn(daemonPath(), ['--listen', `ipc://${socket}`, '--idle-exit', '60', ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'], cwd: dir
+  })
+  const daemon = { url: `ipc://${socket}`, socket, proc, pid: proc.pid, stderr: '', over: false, code: null, signal: null }
+  proc.stderr.setEncoding('utf8').on('data', (text) => { daemon.stderr += text })
+  daemon.done = new Promise((resolve, reject) => {
+    proc.on('error', reject)
+    proc.on('close', (code, signal) => {
+      Object.assign(daemon, { code, signal, over: true })
+      resolve(daemon)
+    })
+  })
+  daemon.stop = (signal = 'SIGTERM') => {
+    daemon.over = true
+    proc.kill(signal)
+    return daemon.done
+  }
+  t.teardown(async () => {
+    proc.kill('SIGCONT')
+    proc.kill('SIGTERM')
+    const late = setTimeout(() => proc.kill('SIGKILL'), 5000)
+    await daemon.done
+    clearTimeout(late)
+    const wanted = options.codes ?? [0, 5]
+    if (daemon.signal === 'SIGKILL' && options.killed !== true) throw new Error(`undercroftd did not end: ${daemon.stderr}`)
+    if (daemon.signal === null && !wanted.includes(daemon.code)) throw new Error(`undercroftd ended with ${daemon.code}: ${daemon.stderr}`)
+    if (daemon.signal !== null && daemon.signal !== 'SIGKILL' && daemon.signal !== 'SIGTERM') throw new Error(`undercroftd ended with ${daemon.signal}: ${daemon.stderr}`)
+  })
+  return daemon
 }
 
 function suites () {
@@ -215,6 +328,8 @@ async function runs (t, body, options = {}) {
 
 module.exports = {
   addonDoor,
+  ipcDoor,
+  startDaemon,
   child,
   clock,
   delay,
@@ -223,6 +338,7 @@ module.exports = {
   failure,
   isBun,
   isLong,
+  left,
   outcomes,
   root,
   runaway,

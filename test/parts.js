@@ -16,7 +16,7 @@ const bin = name => path.join(root, 'node_modules/.bin', name)
 // every runtime by itself.
 const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
-  { name: 'contract', about: 'behaviour, through every door' },
+  { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000 },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
   { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true },
   { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', alone: true, mixed: true },
@@ -36,6 +36,7 @@ function parts () {
     make('c@asan', 'C modules under ASan and UBSan', 'test/c', ['test', 'SAN=address,undefined'], { full: true }),
     make('c@tsan', 'C modules under TSan', 'test/c', ['test', 'SAN=thread'], { full: true }),
     check('fuzz', 'each fuzzer for a while', ['make', '-s', '-C', 'test/fuzz', 'fuzz', 'SECONDS=20'], { full: true, if: exists('test/fuzz/Makefile') }),
+    check('fuzz-js', 'the decoder of replies in JavaScript, ten million runs', [process.execPath, 'test/fuzz/decode.js', '10000000'], { full: true }),
     check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy'], { full: true }),
     check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, if: exists('bench/index.js') }),
     javascript({ name: 'pack', about: 'the tarball in an empty folder', alone: true, timeoutMs: 1_500_000 }, runtimes()[0], { full: true })

@@ -46,6 +46,7 @@ static const struct {
              {"statementCache", "stmt_cache"},
              {"maxRows", "max_rows"},
              {"maxReplyBytes", "max_bytes"},
+             {"onceTtlMs", "once_ttl_ms"},
              {"walCapBytes", "wal_cap"},
              {"walCheckpointBytes", "wal_checkpoint"},
              {"pageBytes", "page_bytes"},

@@ -44,6 +44,9 @@ const GRACE_MS = 100
 // A read that was under way this often when a connection broke may be the reason.
 const MAX_REPEATS = 3
 
+// Why a call is cancelled, as the daemon is told.
+const TIMED_OUT = 1
+
 // How long a daemon may take to say goodbye, once nothing else is under way.
 const CLOSE_MS = 5000
 
@@ -357,7 +360,7 @@ class IpcSession {
     for (const flight of this.#flights) {
       if (flight.id === 0 || isBehind) continue
       const due = flight === this.#closing && this.#isBusy() ? now + CLOSE_MS : this.#dueOf(flight)
-      if (due <= now) this.#answer(flight, this.#late(flight, now))
+      if (due <= now) this.#giveUp(flight)
       else if (due < next) next = due
     }
     this.#alarmAt = Infinity
@@ -375,7 +378,20 @@ class IpcSession {
     return Math.min(flight.due, flight.since + this.#options.connectTimeoutMs)
   }
 
-  #late (flight, now) {
+  #giveUp (flight) {
+    if (!this.#isWaiting(flight)) {
+      const w = new Writer(64)
+      w.open()
+      w.head(5, ops.CANCEL, 0, -1, null)
+      w.uint(flight.id)
+      w.uint(TIMED_OUT)
+      w.seal(0, 0)
+      this.#urgent.push(w.buf.subarray(0, w.pos))
+    }
+    this.#answer(flight, this.#late(flight))
+  }
+
+  #late (flight) {
     if (!this.#isWaiting(flight)) {
       return { code: 'UC_TIMEOUT', message: 'the daemon did not answer before the deadline', outcome: 'unknown' }
     }
@@ -529,13 +545,12 @@ class IpcSession {
 
   #connect () {
     const { db, path } = this.#target
-    const { readonly, timeoutMs } = this.#options
+    const { readonly } = this.#options
     this.#state = CONNECTING
     this.#farewell = null
     this.#link = new Link(path, {
       ...(db !== null ? { db } : {}),
-      ...(readonly ? { readonly } : {}),
-      timeout_ms: timeoutMs
+      ...(readonly ? { readonly } : {})
     }, this.#owner)
     if (!this.#refed) this.#link.unref()
   }

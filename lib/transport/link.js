@@ -36,7 +36,7 @@ class Link {
 
   /**
    * @param {string} path of the socket
-   * @param {object} wanted what the hello asks for: { db?, readonly?, timeout_ms? }
+   * @param {object} wanted what the hello asks for: { db?, readonly? }
    * @param {object} owner up(info), message(id, from, end): one has come,
    *   replies(): they can be taken, writable(), down(cause)
    */

@@ -33,7 +33,7 @@ t.test('hello, then the calls of a turn in one write', async (t) => {
   t.strictSame(await before, [{ v: 1 }, { changes: 1, lastInsertRowid: 42 }])
   const [connection] = daemon.connections
   t.strictSame([...connection.hello], [0, 0x53, 0x50, 0, 0, 0x30, 0, 0])
-  t.match(connection.asked, { v: [1, 1], client: /^undercroft-js\//, timeout_ms: 30000 })
+  t.match(connection.asked, { v: [1, 1], client: /^undercroft-js\// })
   t.notOk('db' in connection.asked)
   const { writes } = connection
   const got = await Promise.all(Array.from({ length: 200 }, (_, i) => db.get('a', [i])))
@@ -51,7 +51,10 @@ t.test('what the target and the options ask for', async (t) => {
   const store = open(`${daemon.url}?db=other`, { readonly: true, timeoutMs: 500 })
   t.teardown(() => store.destroy())
   await store.ready
-  t.match([...daemon.connections].at(-1).asked, { db: 'other', readonly: true, timeout_ms: 500 })
+  t.match([...daemon.connections].at(-1).asked, { db: 'other', readonly: true })
+  await store.db.run('a')
+  await store.db.run('a', [], { timeoutMs: 20 })
+  t.strictSame(daemon.requests.slice(-2).map(([, , meta]) => meta), [{ t: 500 }, { t: 20 }], 'a default of its own')
   t.equal(store.target, `${daemon.url}?db=other`)
 })
 
@@ -334,6 +337,7 @@ t.test('a deadline against a daemon that has stopped', async (t) => {
   const { waiting, answer } = held()
   const { daemon, db } = await start(t, { [ops.RUN]: answer, [ops.GET]: answer }, { timeoutMs: 60 })
   t.match(await failure(db.run('a')), { code: 'UC_TIMEOUT', outcome: 'unknown' })
+  await until(() => daemon.requests.some(([op, , , id, why]) => op === ops.CANCEL && id === waiting[0].request[1] && why === 1), 'the daemon is told to stop')
   t.match(await failure(db.get('a', [], { timeoutMs: 30 })), { code: 'UC_TIMEOUT' })
   const { request, connection } = waiting[0]
   connection.send(request[1], reply.run(request[1], 1, 1))

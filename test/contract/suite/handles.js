@@ -4,7 +4,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { exact, failure, slow } = require('../../helper')
+const { exact, failure, left, slow } = require('../../helper')
 
 module.exports = (t, open) => {
   t.test('two handles see each other and write without waiting for locks', async (t) => {
@@ -41,6 +41,7 @@ module.exports = (t, open) => {
   })
 
   t.test('options that concern the core must agree', async (t) => {
+    if (left(t, !open.owner, 'they are those of the daemon, which has one set of them')) return
     const file = open.file(t)
     const a = open.at(t, file, { synchronous: 'normal' })
     await a.ready

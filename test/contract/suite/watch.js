@@ -322,7 +322,7 @@ module.exports = (t, open) => {
     t.match((await failure(db.watch('a', { timeoutMs: 5 }).next())).message, /timeoutMs/)
     t.equal((await failure(db.watch('a', { signal: 5 }).next())).code, 'UC_OPTION')
     t.equal((await failure(db.watch(Array(2000).fill('a')).next())).code, 'UC_OPTION', 'too many names')
-    t.match((await failure(open.at(t, '/dev/null/no/such.db').db.watch().next())).code, /^(SQLITE_CANTOPEN|UC_CONNECT)$/, 'a file that cannot be opened')
+    if (open.owner) t.equal((await failure(open.at(t, '/dev/null/no/such.db').db.watch().next())).code, 'SQLITE_CANTOPEN', 'a file that cannot be opened')
   })
 
   t.test('inside a transaction of the handle it is refused', async (t) => {
