@@ -274,7 +274,7 @@ static void texts(const char *path)
     eq_str(ask(c, batch, "n [[s [i]] [i n] [s n]]", add, 4, 7, all),
            "multi (run 1 4) (rows v: 1 | 2 | 3 | 4) (rows v: 1 | 2 | 3 | 4)",
            "parts of a batch, beside numbers");
-    eq_str(ask(c, batch, "n [[s [i]] [n n]]", add, 5), "error UC_FRAME",
+    eq_str(ask(c, batch, "n [[s [i]] [n n]]", add, 5), "error UC_FRAME not-run",
            "neither number nor text");
     ask(c, cursor_open, "n s i n i", all, 0, 1);
     ok(c->cursor != 0, "cursor_open");

@@ -31,6 +31,23 @@ module.exports = (t, open) => {
     t.match(latency, /p99/, 'and the slow end')
   })
 
+  t.test('what only iterate runs is counted when it ends', async (t) => {
+    const { db } = open(t, { pageBytes: 512 })
+    await db.exec('create table t(a)')
+    await db.many('insert into t values (?)', Array.from({ length: 1000 }, (_, i) => [`row ${i}`]))
+    const sql = 'select a from t'
+    let n = 0
+    for (let i = 0; i < 3; i++) for await (const row of db.iterate(sql)) n += row.a.length > 0
+    const seen = await of(db, sql)
+    t.equal(n, 3000)
+    t.equal(seen.count, 3, 'cursors')
+    t.equal(seen.rows, 3000, 'their rows')
+    t.equal(seen.errors, 0)
+    t.ok(seen.totalMs > 0 && seen.p50Us > 0, 'and their time')
+    await db.transaction(async (tx) => { for await (const row of tx.iterate(sql)) n += row.a.length > 0 })
+    t.equal((await of(db, sql)).count, 4, 'in a transaction as well')
+  })
+
   t.test('queues, WAL and who pins it', async (t) => {
     const { db } = open(t)
     await db.exec('create table t(id integer primary key, a)')

@@ -48,6 +48,15 @@ typedef enum sq_class {
     SQ_ALONE        /* between groups: VACUUM, journal pragmas, ... */
 } sq_class;
 
+/* What one connection measured of one statement. Written by the thread that
+ * has the connection, read by `stats`: plain stores of atomics. Histogram:
+ * bucket i counts executions of [2^(i/2), 2^((i+1)/2)) * 256 ns roughly. */
+enum { SQ_BUCKETS = 48 };
+typedef struct sq_stat {
+    _Atomic uint64_t count, errors, rows, ns;
+    _Atomic uint32_t hist[SQ_BUCKETS];
+} sq_stat;
+
 /* An interned SQL text; its slot indexes each connection's prepared
  * statements. Referenced by sessions (sid tables) and by calls. */
 typedef struct sq_sql {
@@ -60,18 +69,10 @@ typedef struct sq_sql {
     _Atomic int cls;         /* sq_class */
     _Atomic bool makes_temp; /* changes the TEMP schema */
     _Atomic uint32_t ns;     /* running mean of one execution, 0 = never ran */
+    sq_stat cursors;         /* of those that have ended, from any thread */
     size_t len;
     char text[];
 } sq_sql;
-
-/* What one connection measured of one statement. Written by the thread that
- * has the connection, read by `stats`: plain stores of atomics. Histogram:
- * bucket i counts executions of [2^(i/2), 2^((i+1)/2)) * 256 ns roughly. */
-enum { SQ_BUCKETS = 48 };
-typedef struct sq_stat {
-    _Atomic uint64_t count, errors, rows, ns;
-    _Atomic uint32_t hist[SQ_BUCKETS];
-} sq_stat;
 
 /* A list of column names; replies carry its id. Referenced by slots. */
 typedef struct sq_shape {
@@ -195,6 +196,9 @@ typedef struct sq_pin {
     uint8_t *params; /* what is bound points here */
     bool row_ready;  /* the statement stands on a row not yet sent */
     uint64_t page_bytes;
+    uint64_t nrows; /* handed out so far */
+    int64_t run_ns; /* that this took */
+    bool failed;
     uc_buf *pages; /* materialised: [u32 LE len][rows reply tail]... */
     size_t pages_off;
     /* backup */
@@ -421,6 +425,8 @@ void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows, bool ok,
                  uint32_t weight);
 /* Counts one that was not timed. */
 void sq_stat_count(sq_slot *slot, uint64_t rows);
+/* A cursor of s has ended; any thread. */
+void sq_stat_cursor(sq_sql *s, int64_t ns, uint64_t rows, bool ok);
 double sq_bucket_ns(unsigned i);
 
 /* ---- exec.c ---- */

@@ -102,6 +102,8 @@ static void pin_free(sq_db *db, sq_pin *p)
     sq_backup_abandon(p);
     sqlite3_finalize(p->stmt);
     uc_free(p->params);
+    if (p->run_ns > 0)
+        sq_stat_cursor(p->sql, p->run_ns, p->nrows, !p->failed);
     sq_sql_unref(db, p->sql);
     sq_shape_unref(p->shape);
     if (p->pages != NULL)
@@ -338,8 +340,8 @@ sq_pin *sq_pins_oldest(sq_db *db)
 /* ---- cursors ---- */
 
 /* Rows from where the statement stands, up to about a page. */
-static bool page(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
-                 uc_buf *out, bool *more, uc_error *e)
+static bool page_of(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
+                    uc_buf *out, bool *more, uc_error *e)
 {
     int ncols, rc = SQLITE_ROW;
     size_t at = out->len, max = out->max;
@@ -365,6 +367,7 @@ static bool page(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
         }
         any = true; /* however small a page may be, it gets on */
         sq_rows_add(&r, p->stmt, ncols, c->utf8);
+        p->nrows++;
         rc = sqlite3_step(p->stmt);
     }
     p->row_ready = *more;
@@ -380,6 +383,17 @@ static bool page(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
     if (!*more && rc != SQLITE_DONE)
         return sq_fail(c, rc, e);
     return true;
+}
+
+static bool page(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
+                 uc_buf *out, bool *more, uc_error *e)
+{
+    int64_t start = uc_now();
+    bool ok = page_of(p, c, id, known, out, more, e);
+
+    p->run_ns += uc_now() - start;
+    p->failed = !ok;
+    return ok;
 }
 
 static bool cursor_start(sq_pin *p, sq_conn *c, uc_reader *args,

@@ -49,6 +49,7 @@ static void statement(sq_db *db, const sq_sql *s, uc_buf *out)
                                           "alone"};
     total t = {0};
 
+    sum(&t, &s->cursors);
     for (sq_conn *c = db->conns; c != NULL; c = c->next) {
         if (s->slot < c->nslots && c->slots[s->slot].gen == s->gen &&
             c->slots[s->slot].stat != NULL)

@@ -140,7 +140,7 @@ sq_sql *sq_sql_get(sq_db *db, const char *text, size_t len)
         evict(db);
         if (db->nsql >= db->nbuckets * 2)
             rehash(db, db->nbuckets * 2);
-        s = uc_malloc(sizeof *s + len + 1);
+        s = uc_calloc(1, sizeof *s + len + 1);
         if (s == NULL || !new_slot(db, &s->slot)) {
             uc_free(s);
             uc_unlock(&db->sql_mu);
@@ -604,6 +604,15 @@ void sq_stat_count(sq_slot *slot, uint64_t rows)
 {
     add(&slot->stat->count, 1);
     add(&slot->stat->rows, rows);
+}
+
+void sq_stat_cursor(sq_sql *s, int64_t ns, uint64_t rows, bool ok)
+{
+    atomic_fetch_add(&s->cursors.count, 1);
+    atomic_fetch_add(&s->cursors.rows, rows);
+    atomic_fetch_add(&s->cursors.ns, (uint64_t)ns);
+    atomic_fetch_add(&s->cursors.errors, !ok);
+    atomic_fetch_add(&s->cursors.hist[bucket(ns)], 1);
 }
 
 void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows, bool ok,
