@@ -16,7 +16,6 @@
 //    an async function that throws, made only then, which is how the stack of
 //    the error names the awaiting caller at no cost to the calls that succeed.
 
-const { availableParallelism } = require('node:os')
 const { ops, names, isRead } = require('./ops')
 const { Writer } = require('./codec/encode')
 const { INTEGERS } = require('./codec/cell')
@@ -27,12 +26,8 @@ const { Statements } = require('./statements')
 const { defaults, readCall } = require('./options')
 const { UndercroftError, expected } = require('./errors')
 const { listen, unlisten } = require('./abort')
+const { Look, isWorthwhile } = require('./look')
 
-// Looking for replies, see #lookSoon: at most this long, and not at all when
-// replies take longer than that on average, of which the latest counts so much.
-const LOOK_MS = availableParallelism() > 1 ? 0.25 : 0
-const LOOK_MARGIN_MS = 0.02
-const LATENCY_WEIGHT = 1 / 8
 // A batch leaves at this many calls or bytes even before the turn ends. Reads
 // leave early, so that the core is at work on them while more are written;
 // writes that leave together share one commit.
@@ -67,7 +62,8 @@ class Client {
   #framed
   #batchReads
   #batchCalls
-  #lookMs
+  // Null where looking for replies does not help.
+  #look
   // What a call without a deadline of its own is given, -1: the core knows.
   #timeoutMs
   #statements
@@ -79,12 +75,6 @@ class Client {
   #count = 0
   #write = false
   #batch = 1
-  #looking = false
-  #lookUntil = 0
-  // When the oldest unanswered batch of reads left (0: there is none), and how
-  // long replies have taken, a moving average.
-  #sentAt = 0
-  #latency = 0
   // A request is being written. What runs then, getters of the parameters, may
   // make calls itself: they wait until it stands in the buffer.
   #writing = false
@@ -130,7 +120,7 @@ class Client {
     this.#batchReads = framed ? WHOLE_TURN : BATCH_READS
     this.#batchCalls = framed ? WHOLE_TURN : BATCH_CALLS
     // Replies of a socket are there when the event loop says so.
-    this.#lookMs = framed ? 0 : LOOK_MS
+    this.#look = framed || !isWorthwhile ? null : new Look(() => this.#lookNow())
     // A daemon has a default of its own.
     this.#timeoutMs = framed && options.timeoutMs !== defaults.timeoutMs ? options.timeoutMs : -1
     this.#inbox = new Inbox(this.#native, this.#calls, {
@@ -138,7 +128,7 @@ class Client {
       fail: (call, make) => this.#fail(call, make),
       abandon: (cursor) => this.post(ops.CURSOR_CLOSE, [cursor]),
       broken: (err) => this.destroy(err),
-      arrived: () => this.#answered(),
+      arrived: () => { if (this.#look !== null) this.#look.answered() },
       drained: () => { if (this.#inFlight === 0 && this.#kept === 0) this.#idle() }
     })
   }
@@ -425,38 +415,16 @@ class Client {
       this.destroy(err)
       return
     }
-    if (!write && this.#lookMs > 0) this.#lookSoon()
+    if (!write && this.#look !== null) this.#look.soon()
     // One huge blob must not stay allocated for ever.
     if (w.cap > 16 * WRITER_BYTES) w.adopt(Buffer.allocUnsafeSlow(WRITER_BYTES))
   }
 
-  // The replies of quick reads are there before the kernel can wake this thread
-  // for them: look for a moment before going to sleep. Each look is a turn of
-  // the event loop, so nothing else waits meanwhile.
-  #lookSoon () {
-    const now = performance.now()
-    if (this.#sentAt === 0) this.#sentAt = now
-    if (this.#latency > LOOK_MS) return
-    this.#lookUntil = now + Math.min(LOOK_MS, 2 * this.#latency + LOOK_MARGIN_MS)
-    if (this.#looking) return
-    this.#looking = true
-    setImmediate(this.#look)
-  }
-
-  #look = () => {
-    this.#looking = false
-    if (this.#state === CLOSED) return
+  // Whether there is more to look for.
+  #lookNow () {
+    if (this.#state === CLOSED) return false
     this.#inbox.wake()
-    if (this.#inFlight === 0 || performance.now() > this.#lookUntil) return
-    this.#looking = true
-    setImmediate(this.#look)
-  }
-
-  // Replies have come: those of the oldest batch that was waited for.
-  #answered () {
-    if (this.#sentAt === 0) return
-    this.#latency += (performance.now() - this.#sentAt - this.#latency) * LATENCY_WEIGHT
-    this.#sentAt = 0
+    return this.#inFlight > 0
   }
 
   /** Called before a blocking read: its snapshot ends with the turn. */

@@ -27,6 +27,8 @@ const { Link, refused } = require('./link')
 const { Outbox } = require('./outbox')
 const { Spawner } = require('./spawn')
 const { lostError, connectError, isFinal } = require('./trouble')
+const { Flights } = require('./flights')
+const { Alarm } = require('./alarm')
 const request = require('./request')
 
 const IDLE = 0
@@ -55,21 +57,6 @@ const WINDOW = 256
 const MAX_WINDOW = 65536
 const MAX_REQUEST = 64 * 1024 * 1024
 
-class Flight {
-  id = 0
-  // Where its request stands: counted over all, and in its chunk.
-  seq = 0
-  at = 0
-  // The chunk that has to keep the request, because it may be repeated.
-  chunk = null
-  // To be repeated on the next connection.
-  again = false
-  tries = 0
-  // When it began to wait for a connection, and when its time is over.
-  since = 0
-  due = 0
-}
-
 // A client that was collected without being closed leaves a session behind.
 const collected = new FinalizationRegistry((session) => session.destroy())
 
@@ -84,14 +71,7 @@ class IpcSession {
   #owner
   #refed = false
   #outbox = new Outbox()
-  #flights = []
-  // Where what is sent ends; requests from here on are waiting.
-  #sentTo = 0
-  // Waiting in the outbox: calls, and messages that must be left out.
-  #waiting = 0
-  #dropped = 0
-  // To be repeated as soon as there is a connection.
-  #again = []
+  #flights = new Flights()
   #closing = null
   // Cancels overtake what waits.
   #urgent = []
@@ -113,9 +93,7 @@ class IpcSession {
   #notBefore = 0
   #trouble = null
   #spawner = null
-  #alarm = null
-  #alarmAt = Infinity
-  #ringing = false
+  #alarm = new Alarm(() => this.#expire())
   #scheduled = false
   #onTurn = () => this.#turn()
 
@@ -160,7 +138,7 @@ class IpcSession {
   submit (buf, length) {
     if (this.#state === CLOSED) return
     const now = performance.now()
-    const isFirst = !this.#isWanted()
+    const isFirst = !this.#flights.areWaiting
     const chunk = this.#outbox.add(buf, 0, length, this.#link === null || this.#link.flushed)
     const { buf: b, view } = chunk
     const end = chunk.pos
@@ -178,7 +156,7 @@ class IpcSession {
       if (this.#state === IDLE) this.#reconnect(now)
       else if (this.#state === BACKOFF && isFirst) this.#hurry(now)
     }
-    if (due < this.#alarmAt) this.#watch(due, now)
+    this.#alarm.set(due, now)
     this.#soon()
   }
 
@@ -228,82 +206,33 @@ class IpcSession {
     if (this.#link !== null) this.#link.destroy()
     this.#link = this.#from = null
     clearTimeout(this.#backoff)
-    clearTimeout(this.#alarm)
+    this.#alarm.clear()
     if (this.#spawner !== null) this.#spawner.end()
-    this.#flights = []
-    this.#again = []
+    this.#flights.clear()
     this.#outbox.clear()
   }
 
   /** Whether the call has never been on the wire. */
   isWaiting (id) {
-    const flight = this.#flights[id & SLOT_MASK]
-    return flight !== undefined && flight.id === id && flight.seq >= this.#sentTo
+    const flight = this.#flights.find(id)
+    return flight !== null && !flight.again && this.#flights.isWaiting(flight)
   }
 
   // ---- flights -----------------------------------------------------------------
 
   // Returns when the time of the call is over.
   #register (chunk, p, id, now) {
-    const slot = id & SLOT_MASK
-    while (this.#flights.length <= slot) this.#flights.push(new Flight())
-    const flight = this.#flights[slot]
-    const { buf: b } = chunk
-    const op = b[p + request.OP]
-    let timeoutMs = this.#options.timeoutMs
-    let alone = true
-    if (b[p + request.META] !== 0xc0) {
-      request.readMeta(b, chunk.view, p + request.META)
-      alone = !request.meta.scoped
-      if (request.meta.timeoutMs >= 0) timeoutMs = request.meta.timeoutMs
-    }
-    flight.id = id
-    flight.seq = chunk.base + p
-    flight.at = p
-    flight.again = false
-    flight.tries = 0
-    flight.since = now
-    flight.due = timeoutMs > 0 ? now + timeoutMs : Infinity
-    if (alone && request.repeats[op] === 1) {
-      flight.chunk = chunk
-      chunk.live++
-    } else {
-      flight.chunk = null
-    }
-    this.#waiting++
-    if (op === ops.CLOSE) this.#goodbye(flight, now)
+    const flight = this.#flights.add(chunk, p, id, now, this.#options.timeoutMs)
+    if (flight.op === ops.CLOSE) this.#goodbye(flight, now)
     return flight.due
   }
 
   #goodbye (flight, now) {
+    const flights = this.#flights
     this.#closing = flight
     flight.due = now + CLOSE_MS
     // There may be nobody to say it to, and nothing to wait for.
-    if (this.#state !== READY && this.#waiting === 1 && this.#again.length === 0) this.#answer(flight, null)
-  }
-
-  #isWaiting (flight) {
-    return flight.again || flight.seq >= this.#sentTo
-  }
-
-  #find (id) {
-    const flight = this.#flights[id & SLOT_MASK]
-    return flight !== undefined && flight.id === id && id !== 0 ? flight : null
-  }
-
-  #release (flight) {
-    if (flight.again) {
-      this.#again = this.#again.filter((other) => other !== flight)
-    } else if (flight.seq >= this.#sentTo) {
-      this.#waiting--
-      this.#dropped++
-    }
-    if (flight.chunk !== null) {
-      flight.chunk.live--
-      flight.chunk = null
-    }
-    flight.again = false
-    flight.id = 0
+    if (this.#state !== READY && flights.waiting === 1 && flights.again.length === 0) this.#answer(flight, null)
   }
 
   /** Ends a flight from this side: with an error, or null as its value. */
@@ -311,7 +240,7 @@ class IpcSession {
     const { id } = flight
     const w = this.#answers
     const start = w.pos
-    this.#release(flight)
+    this.#flights.release(flight)
     w.open()
     w.arrayHeader(3)
     w.uint32(id)
@@ -324,10 +253,10 @@ class IpcSession {
   #cancel (chunk, p) {
     const { buf: b, view } = chunk
     const id = request.uintAt(b, view, p + request.META + 1)
-    this.#dropped++
-    const flight = this.#find(id)
+    this.#flights.dropped++
+    const flight = this.#flights.find(id)
     if (flight === null) return
-    if (this.#isWaiting(flight)) {
+    if (this.#flights.isWaiting(flight)) {
       this.#answer(flight, { code: 'UC_ABORTED', message: 'the call was aborted before it was sent', outcome: 'not-sent' })
     } else {
       this.#urgent.push(Buffer.from(b.subarray(p, p + FRONT + view.getUint32(p + 5))))
@@ -336,50 +265,28 @@ class IpcSession {
 
   // ---- deadlines -----------------------------------------------------------------
 
-  #watch (at, now) {
-    clearTimeout(this.#alarm)
-    this.#alarmAt = at
-    this.#alarm = setTimeout(() => {
-      if (this.#ringing) return
-      // Replies that have come by now count: they are read before this runs.
-      this.#ringing = true
-      setImmediate(() => {
-        this.#ringing = false
-        this.#expire()
-      })
-    }, Math.max(1, Math.min(at - now, 0x7fffffff)))
-    this.#alarm.unref()
-  }
-
   #expire () {
     if (this.#state === CLOSED) return
     const now = performance.now()
     // The client has replies that it has not come to read.
     const isBehind = this.#from !== null && this.#from.lent
     let next = isBehind ? now + GRACE_MS : Infinity
-    for (const flight of this.#flights) {
-      if (flight.id === 0 || isBehind) continue
-      const due = flight === this.#closing && this.#isBusy() ? now + CLOSE_MS : this.#dueOf(flight)
+    for (const flight of isBehind ? [] : this.#flights) {
+      const due = flight === this.#closing && this.#flights.areBusyBut(flight) ? now + CLOSE_MS : this.#dueOf(flight)
       if (due <= now) this.#giveUp(flight)
       else if (due < next) next = due
     }
-    this.#alarmAt = Infinity
-    if (next < Infinity) this.#watch(next, now)
-  }
-
-  // Whether anything but the goodbye is under way.
-  #isBusy () {
-    return this.#flights.some((flight) => flight.id !== 0 && flight !== this.#closing)
+    if (next < Infinity) this.#alarm.set(next, now)
   }
 
   #dueOf (flight) {
-    if (!this.#isWaiting(flight)) return flight.due + GRACE_MS
+    if (!this.#flights.isWaiting(flight)) return flight.due + GRACE_MS
     if (this.#state === READY) return flight.due
     return Math.min(flight.due, flight.since + this.#options.connectTimeoutMs)
   }
 
   #giveUp (flight) {
-    if (!this.#isWaiting(flight)) {
+    if (!this.#flights.isWaiting(flight)) {
       const w = new Writer(64)
       w.open()
       w.head(5, ops.CANCEL, 0, -1, null)
@@ -392,7 +299,7 @@ class IpcSession {
   }
 
   #late (flight) {
-    if (!this.#isWaiting(flight)) {
+    if (!this.#flights.isWaiting(flight)) {
       return { code: 'UC_TIMEOUT', message: 'the daemon did not answer before the deadline', outcome: 'unknown' }
     }
     const outcome = flight.again ? 'unknown' : 'not-sent'
@@ -420,23 +327,23 @@ class IpcSession {
     const link = this.#link
     if (this.#farewell !== null || link.full) return
     const { queue } = this.#outbox
-    if (this.#again.length === 0 && this.#urgent.length === 0 && this.#dropped === 0 &&
-      queue.length === 1 && this.#onWire + this.#waiting <= this.#window) {
+    if (this.#flights.again.length === 0 && this.#urgent.length === 0 && this.#flights.dropped === 0 &&
+      queue.length === 1 && this.#onWire + this.#flights.waiting <= this.#window) {
       // The usual case: all of it.
       const [chunk] = queue
-      this.#onWire += this.#waiting
+      this.#onWire += this.#flights.waiting
       link.write(chunk.buf.subarray(chunk.sent, chunk.pos))
       chunk.sent = chunk.pos
-      this.#waiting = 0
+      this.#flights.waiting = 0
       queue.length = 0
-    } else if (this.#again.length > 0 || this.#urgent.length > 0 || queue.length > 0) {
+    } else if (this.#flights.again.length > 0 || this.#urgent.length > 0 || queue.length > 0) {
       link.cork()
       for (const bytes of this.#urgent.splice(0)) link.write(bytes)
       this.#repeat(link)
       this.#sendSome(link)
       link.uncork()
     }
-    this.#sentTo = this.#outbox.head
+    this.#flights.sentTo = this.#outbox.head
     if (this.#defines.length > 0) this.#define()
   }
 
@@ -452,10 +359,10 @@ class IpcSession {
       while (p < chunk.pos) {
         const id = view.getUint32(p + request.ID)
         const next = p + FRONT + view.getUint32(p + 5)
-        const isOut = id !== 0 ? this.#find(id) === null : b[p + request.OP] === ops.CANCEL
+        const isOut = id !== 0 ? this.#flights.find(id) === null : b[p + request.OP] === ops.CANCEL
         if (isOut) {
           if (from < p) link.write(b.subarray(from, p))
-          this.#dropped--
+          this.#flights.dropped--
           from = next
         } else if (id !== 0) {
           if (this.#onWire >= this.#window) {
@@ -463,7 +370,7 @@ class IpcSession {
             break
           }
           this.#onWire++
-          this.#waiting--
+          this.#flights.waiting--
         }
         p = next
       }
@@ -489,11 +396,11 @@ class IpcSession {
   }
 
   #repeat (link) {
-    if (this.#again.length === 0) return
+    if (this.#flights.again.length === 0) return
     const now = performance.now()
     const w = new Writer(4096)
     const rest = []
-    for (const flight of this.#again) {
+    for (const flight of this.#flights.again) {
       if (this.#onWire >= this.#window) {
         rest.push(flight)
         continue
@@ -504,7 +411,7 @@ class IpcSession {
       flight.again = false
       this.#onWire++
     }
-    this.#again = rest
+    this.#flights.again = rest
     link.write(w.buf.subarray(0, w.pos))
   }
 
@@ -514,7 +421,7 @@ class IpcSession {
       const { view } = chunk
       for (let p = chunk.sent; p < chunk.pos;) {
         const length = view.getUint32(p + 5)
-        const flight = length > this.maxRequest ? this.#find(view.getUint32(p + request.ID)) : null
+        const flight = length > this.maxRequest ? this.#flights.find(view.getUint32(p + request.ID)) : null
         if (flight !== null) {
           this.#answer(flight, {
             code: 'UC_REQUEST_TOO_LARGE',
@@ -536,9 +443,9 @@ class IpcSession {
       return
     }
     this.#onWire--
-    const flight = this.#find(id)
-    if (flight !== null) this.#release(flight)
-    if (this.#waiting > 0 || this.#again.length > 0) this.#soon()
+    const flight = this.#flights.find(id)
+    if (flight !== null) this.#flights.release(flight)
+    if (this.#flights.waiting > 0 || this.#flights.again.length > 0) this.#soon()
   }
 
   // ---- the connection --------------------------------------------------------------
@@ -560,7 +467,7 @@ class IpcSession {
     this.#state = BACKOFF
     this.#backoff = setTimeout(() => {
       this.#backoff = null
-      if (this.#isWanted()) {
+      if (this.#flights.areWaiting) {
         this.#connect()
       } else {
         this.#state = IDLE
@@ -576,10 +483,6 @@ class IpcSession {
     this.#attempt = 0
     this.#notBefore = 0
     this.#reconnect(now)
-  }
-
-  #isWanted () {
-    return this.#waiting > 0 || this.#again.length > 0
   }
 
   #ready (info) {
@@ -617,7 +520,7 @@ class IpcSession {
       this.#state = IDLE
       return
     }
-    if (this.#spawner !== null && (this.#isWanted() || !this.#spawner.hasRun)) this.#spawner.start(cause)
+    if (this.#spawner !== null && (this.#flights.areWaiting || !this.#spawner.hasRun)) this.#spawner.start(cause)
     this.#reconnect(performance.now())
   }
 
@@ -636,7 +539,7 @@ class IpcSession {
   #rejectWaiting (cause) {
     const err = connectError(cause, this.#target, null)
     for (const flight of this.#flights) {
-      if (flight.id === 0 || !this.#isWaiting(flight)) continue
+      if (!this.#flights.isWaiting(flight)) continue
       this.#answer(flight, { ...err, outcome: flight.again ? 'unknown' : 'not-sent' })
     }
   }
@@ -651,21 +554,18 @@ class IpcSession {
     this.#state = IDLE
     this.#epochEnds()
     for (const flight of this.#flights) {
-      if (flight.id === 0 || this.#isWaiting(flight)) continue
+      if (this.#flights.isWaiting(flight)) continue
       if (flight.chunk === null || flight.tries >= MAX_REPEATS) {
         this.#answer(flight, { ...err, outcome: 'unknown' })
       } else {
-        flight.tries++
-        flight.again = true
-        flight.since = now
-        this.#again.push(flight)
+        this.#flights.repeat(flight, now)
       }
     }
     this.#requeue(err, now)
     this.#notBefore = now + this.#delay()
-    if (!this.#isWanted()) return
+    if (!this.#flights.areWaiting) return
     this.#reconnect(now)
-    this.#watch(now, now)
+    this.#alarm.set(now, now)
   }
 
   #epochEnds () {
@@ -680,10 +580,8 @@ class IpcSession {
   // ends, the other requests lose what they know of it.
   #requeue (err, now) {
     const chunks = this.#outbox.clear()
-    this.#sentTo = this.#outbox.tail
+    this.#flights.restart(this.#outbox.tail)
     this.#defines = []
-    this.#waiting = 0
-    this.#dropped = 0
     for (const { buf, view, sent, pos } of chunks) {
       for (let p = sent; p < pos;) {
         const id = view.getUint32(p + request.ID)
@@ -695,7 +593,7 @@ class IpcSession {
             this.#defines.push({ chunk, at: chunk.pos - length })
           }
         } else {
-          const flight = this.#find(id)
+          const flight = this.#flights.find(id)
           if (flight !== null && !flight.again) this.#moveOn(flight, isBound ? err : null, { buf, view, p, length, now })
         }
         p += length
@@ -705,22 +603,13 @@ class IpcSession {
 
   #moveOn (flight, err, { buf, view, p, length, now }) {
     if (err !== null) {
-      // Neither waiting nor sent: its request is in no chunk any more.
-      flight.seq = -1
+      this.#flights.detach(flight)
       this.#answer(flight, { ...err, outcome: 'not-sent' })
       return
     }
     request.forgetShape(buf, view, p)
     const chunk = this.#outbox.add(buf, p, length, true)
-    if (flight.chunk !== null) {
-      flight.chunk.live--
-      flight.chunk = chunk
-      chunk.live++
-    }
-    flight.at = chunk.pos - length
-    flight.seq = chunk.base + flight.at
-    flight.since = now
-    this.#waiting++
+    this.#flights.move(flight, chunk, chunk.pos - length, now)
   }
 }
 
