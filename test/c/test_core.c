@@ -131,6 +131,45 @@ static void transactions(const char *path)
     client_close(c);
 }
 
+/* A read whose statement is new, while the writer is at a statement of
+ * somebody's transaction: it does not wait for the transaction's end. */
+static void reads_beside(const char *path)
+{
+    client *c = client_open(path, "s i", "tx_ms", 5000);
+    client *d = client_open(path, "s i", "tx_ms", 5000);
+    uint32_t slow, one, two, write;
+    int64_t x;
+
+    ask(c, exec, "n s", "create table y (v)");
+    client_define(c, 1, "insert into y values (?)");
+    client_define(c, 2,
+                  "with recursive g(i) as (select 1 union all select "
+                  "i + 1 from g where i < 3000000) select count(*) n "
+                  "from g");
+    client_define(d, 1, "select count(*) n from y");
+    client_define(d, 2, "select count(*) + 1 n from y");
+    client_define(d, 3, "insert into y values (7)");
+    ask(c, tx_begin, "n");
+    x = c->value;
+    ask(c, run, "{s I} i i [i]", "x", x, 1, 0, 1);
+    slow = put(c, get, "{s I} i i n", "x", x, 2, 0);
+    client_send(c);
+    usleep(50000);
+    one = put(d, get, "n i i n", 1, 0);
+    two = put(d, get, "n i i n", 2, 0);
+    write = put(d, run, "n i i n", 3, 0);
+    client_send(d);
+    eq_str(client_wait(d, one), "rows n: 0", "a new read is answered");
+    eq_str(client_wait(d, two), "rows n: 1", "and the next");
+    eq_str(client_wait(c, slow), "rows n: 3000000", "the slow statement");
+    eq_str(ask(c, tx_end, "n I b", x, 1), "value null",
+           "before the transaction has ended");
+    eq_str(client_wait(d, write), "run 1 2", "for which a write does wait");
+    eq_str(ask(d, get, "n i i n", 1, 0), "rows n: 2", "both are there");
+    client_close(d);
+    client_close(c);
+}
+
 static void cursors(const char *path)
 {
     client *c = client_open(path, "s i s i", "cursors", 2, "tx_ms", 400);
@@ -397,6 +436,7 @@ int main(void)
         bad_frames(path);
     }
     transactions(scratch_file("tx.db"));
+    reads_beside(scratch_file("beside.db"));
     cursors(scratch_file("cursor.db"));
     stopping(scratch_file("stop.db"));
     syncing(scratch_file("sync.db"));

@@ -219,7 +219,6 @@ void sq_settle(sq_db *db)
 
 void sq_forward(sq_db *db, uc_call *c)
 {
-    uc_lock(&db->mu);
     if (sq_may_run(db, c)) {
         ready(db, c);
         if (db->idle_readers > 0)
@@ -227,7 +226,6 @@ void sq_forward(sq_db *db, uc_call *c)
     } else {
         uc_calls_push(&db->parked, c);
     }
-    uc_unlock(&db->mu);
 }
 
 void sq_cancel(sq_db *db, uc_call *c, uc_calls *const *fresh, uint32_t n)

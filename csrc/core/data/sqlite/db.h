@@ -521,7 +521,7 @@ bool sq_call_over(uc_call *c, uc_error *e);
  * again, anything else is refused with *e. cls: SQ_UNKNOWN passes, to be asked
  * about once it is known. */
 bool sq_may_repeat(const uc_call *c, sq_class cls, uc_error *e);
-/* Hands a read to the readers, or parks it; takes mu. */
+/* Hands a read to the readers, or parks it; under mu. */
 void sq_forward(sq_db *db, uc_call *c);
 /* The op `cancel`. fresh: n queues of calls that are in no queue of the db
  * yet, where it may be as well. Takes mu. */

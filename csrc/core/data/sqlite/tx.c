@@ -224,12 +224,72 @@ static void reply_tx(uc_call *call, uint64_t id, uc_buf *out)
 /* What stopped waiting for the next call of a transaction. */
 typedef enum tx_end { TX_GOING, TX_ENDED, TX_EXPIRED, TX_DROPPED } tx_end;
 
-static uc_call *next_tx_call(sq_db *db, tx_end *end)
+/* A statement that the writer is to look at, in the queue behind the
+ * transaction, from the write after *seen on; referenced. */
+static sq_sql *next_new(sq_db *db, uint64_t *seen)
+{
+    sq_sql *s = NULL;
+
+    uc_lock(&db->mu);
+    if (db->writes.tail != NULL && db->writes.tail->wseq > *seen) {
+        for (uc_call *c = db->writes.head; c != NULL && s == NULL;
+             c = c->next) {
+            if (c->wseq <= *seen)
+                continue;
+            *seen = c->wseq;
+            s = c->stmt;
+            if (s != NULL && atomic_load(&s->cls) == SQ_UNKNOWN)
+                sq_sql_ref(s);
+            else
+                s = NULL;
+        }
+    }
+    uc_unlock(&db->mu);
+    return s;
+}
+
+/* What came while the writer was at a statement of the transaction could not be
+ * looked at. If it reads it need not wait for the end. */
+static void let_reads_go(sq_db *db, uint64_t *seen)
+{
+    uc_calls keep = {0}, reads = {0};
+    bool any = false;
+    uc_call *c;
+    sq_sql *s;
+
+    while ((s = next_new(db, seen)) != NULL) {
+        uc_error ignored = {0};
+
+        uc_lock(&db->wconn_mu);
+        any = sq_classify(db->writer, s, &ignored) || any;
+        uc_unlock(&db->wconn_mu);
+        sq_sql_unref(db, s);
+    }
+    if (!any)
+        return;
+    uc_lock(&db->mu);
+    while ((c = uc_calls_pop(&db->writes)) != NULL) {
+        s = c->stmt;
+        uc_calls_push(s != NULL && atomic_load(&s->cls) == SQ_READ &&
+                              c->op->lane == UC_LANE_STMT && c->once.p == NULL
+                          ? &reads
+                          : &keep,
+                      c);
+    }
+    db->writes = keep;
+    sq_settle(db);
+    while ((c = uc_calls_pop(&reads)) != NULL)
+        sq_forward(db, c);
+    uc_unlock(&db->mu);
+}
+
+static uc_call *next_tx_call(sq_db *db, uint64_t *seen, tx_end *end)
 {
     uc_call *call;
 
     for (;;) {
         sq_route(db, false);
+        let_reads_go(db, seen);
         uc_lock(&db->mu);
         call = uc_calls_pop(&db->tx_calls);
         if (call == NULL && db->tx_session == NULL)
@@ -253,6 +313,7 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
 {
     tx_end end = TX_GOING;
     bool stream = db->tx_stream;
+    uint64_t seen = 0;
     uc_calls left;
     uc_error e = {0};
     uc_call *call;
@@ -264,7 +325,7 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
         uint64_t x;
 
         uc_unlock(&db->wconn_mu);
-        call = next_tx_call(db, &end);
+        call = next_tx_call(db, &seen, &end);
         uc_lock(&db->wconn_mu);
         if (call == NULL)
             break;

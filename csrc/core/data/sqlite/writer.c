@@ -269,8 +269,10 @@ static bool admit(sq_db *db, uc_call **taken, uint32_t i, bool first,
         if (sq_call_class(db, call, cls, &e)) {
             if (*cls == SQ_READ && call->op->lane == UC_LANE_STMT &&
                 call->once.p == NULL) {
-                let_go(db, taken, i);
+                uc_lock(&db->mu);
+                taken[i] = NULL;
                 sq_forward(db, call);
+                uc_unlock(&db->mu);
                 return false;
             }
             if (sq_may_repeat(call, *cls, &e) &&
