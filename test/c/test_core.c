@@ -135,8 +135,8 @@ static void transactions(const char *path)
  * somebody's transaction: it does not wait for the transaction's end. */
 static void reads_beside(const char *path)
 {
-    client *c = client_open(path, "s i", "tx_ms", 5000);
-    client *d = client_open(path, "s i", "tx_ms", 5000);
+    client *c = client_open(path, "s i", "tx_ms", 20000);
+    client *d = client_open(path, "s i", "tx_ms", 20000);
     uint32_t slow, one, two, write;
     int64_t x;
 
@@ -144,7 +144,7 @@ static void reads_beside(const char *path)
     client_define(c, 1, "insert into y values (?)");
     client_define(c, 2,
                   "with recursive g(i) as (select 1 union all select "
-                  "i + 1 from g where i < 3000000) select count(*) n "
+                  "i + 1 from g where i < 1000000) select count(*) n "
                   "from g");
     client_define(d, 1, "select count(*) n from y");
     client_define(d, 2, "select count(*) + 1 n from y");
@@ -161,7 +161,7 @@ static void reads_beside(const char *path)
     client_send(d);
     eq_str(client_wait(d, one), "rows n: 0", "a new read is answered");
     eq_str(client_wait(d, two), "rows n: 1", "and the next");
-    eq_str(client_wait(c, slow), "rows n: 3000000", "the slow statement");
+    eq_str(client_wait(c, slow), "rows n: 1000000", "the slow statement");
     eq_str(ask(c, tx_end, "n I b", x, 1), "value null",
            "before the transaction has ended");
     eq_str(client_wait(d, write), "run 1 2", "for which a write does wait");

@@ -165,14 +165,17 @@ static void hash_begin(sq_once *o, const uc_call *call)
 static bool hash_request(sq_once *o, uc_call *call, uc_error *e)
 {
     uc_reader r = call->args;
+    bool ok;
 
     hash_begin(o, call);
     switch (call->op->num) {
     case UC_OP_batch:
         return hash_batch(o, call, &r) ||
                uc_fail(e, UC_FRAME, "parameters could not be read");
-    case UC_OP_many: /* token, more */
-        if (uc_read_skip(&r) && uc_read_skip(&r))
+    case UC_OP_many:
+        ok = uc_read_skip(&r);       /* token */
+        ok = ok && uc_read_skip(&r); /* more */
+        if (ok)
             return sq_once_rows(o, r, e);
         return uc_fail(e, UC_FRAME, "many takes [sid, token, more, rows]");
     default: /* shape */

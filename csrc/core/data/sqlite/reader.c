@@ -238,7 +238,7 @@ void *sq_reader_main(void *arg)
     if (db->opt.spin_us >= 0)
         spins.limit = db->opt.spin_us * 1000;
     else if (uc_cpus() > 1)
-        spins.limit = SPIN_US * 1000;
+        spins.limit = (int64_t)SPIN_US * 1000;
     uc_buf_init(&out, SIZE_MAX);
     uc_lock(&db->mu);
     self.next = db->workers;
