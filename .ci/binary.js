@@ -1,5 +1,5 @@
 'use strict'
-// What a compiled addon asks of the machine it is loaded on.
+// What a compiled addon, and the daemon, ask of the machine they run on.
 
 const { execFileSync } = require('node:child_process')
 
@@ -30,9 +30,18 @@ function faults ({ needs, glibc, symbols }, limits) {
   return list
 }
 
+// The daemon asks for nothing: no libraries, and no loader that could bring any.
+function daemonFaults (file) {
+  const segments = execFileSync('readelf', ['--program-headers', '--wide', file], { encoding: 'utf8' })
+  const list = []
+  if (/^\s*INTERP\b/m.test(segments)) list.push(`${file} needs a dynamic loader`)
+  for (const name of inspect(file).needs) list.push(`${file} needs ${name} at run time`)
+  return list
+}
+
 function compare (a, b) {
   const [x, y] = [a, b].map(version => version.split('.').map(Number))
   return x[0] - y[0] || x[1] - y[1]
 }
 
-module.exports = { compare, faults, inspect }
+module.exports = { compare, daemonFaults, faults, inspect }

@@ -1,6 +1,6 @@
 'use strict'
-// What the tarball holds beyond the repository: the compiled addon for this
-// platform, and the sources that `npx undercroft build` needs elsewhere. None of
+// What the tarball holds beyond the repository: the compiled addon and daemon for
+// this platform, and the sources that `npx undercroft build` needs elsewhere. None of
 // it is ever committed; `--clean` (postpack) removes it again.
 
 const crypto = require('node:crypto')
@@ -9,6 +9,7 @@ const path = require('node:path')
 const { execFileSync } = require('node:child_process')
 const binary = require('./binary')
 const native = require('../lib/cli/native')
+const { checkDaemon } = require('../csrc/find-lib')
 
 const root = path.join(__dirname, '..')
 const vendor = path.join(root, 'csrc/vendor')
@@ -56,31 +57,43 @@ async function compile (defines) {
     const { code, text } = await native.run(command, { quiet: true, cwd: workshop })
     if (code !== 0) throw new Error(`compiling the binary failed:\n${text.split('\n').slice(-40).join('\n')}`)
   }
-  return path.join(workshop, path.relative(root, native.output))
+  return name => path.join(workshop, path.relative(root, name))
 }
 
 async function packBinary () {
+  const lacking = checkDaemon()
+  if (lacking.length) throw new Error(`the daemon cannot be packed:\n  ${lacking.join('\n  ')}`)
   const built = await compile({ lto: 1, oldglibc: 1 })
   const dir = path.join(prebuilds, `${process.platform}-${process.arch}`)
   const file = path.join(dir, 'undercroft.node')
   fs.mkdirSync(dir, { recursive: true })
-  execFileSync('strip', ['--strip-unneeded', '-o', file, built])
+  execFileSync('strip', ['--strip-unneeded', '-o', file, built(native.output)])
+  const daemon = path.join(dir, 'undercroftd')
+  execFileSync('strip', ['--strip-all', '-o', daemon, built(native.daemon)])
 
   const { glibc } = require('../package.json').undercroft
   const facts = binary.inspect(file)
-  const faults = binary.faults(facts, { glibc })
+  const faults = [...binary.faults(facts, { glibc }), ...binary.daemonFaults(daemon)]
   if (faults.length) throw new Error(`the binary cannot be published:\n  ${faults.join('\n  ')}`)
 
   fs.writeFileSync(path.join(dir, 'build.json'), JSON.stringify({
     sqlite: commandLine(process.execPath, 'csrc/find-lib.js', 'sqlite', '--version'),
     msgpack: commandLine(process.execPath, 'csrc/find-lib.js', 'msgpack', '--version'),
     'node-addon-api': versionOf('node-addon-api'),
+    nng: commandLine(process.execPath, 'csrc/find-lib.js', 'nng', '--version'),
+    libuv: commandLine(process.execPath, 'csrc/find-lib.js', 'uv', '--version'),
     compiler: commandLine(process.env.CXX || 'c++', '--version').split('\n')[0],
     glibc: facts.glibc,
     needs: facts.needs,
-    sha256: crypto.createHash('sha256').update(fs.readFileSync(file)).digest('hex')
+    sha256: sha256(file),
+    daemon: { sha256: sha256(daemon) }
   }, null, 2) + '\n')
   console.error(`  packed ${path.relative(root, file)}: ${fs.statSync(file).size} bytes, glibc ${facts.glibc}`)
+  console.error(`  packed ${path.relative(root, daemon)}: ${fs.statSync(daemon).size} bytes, static`)
+}
+
+function sha256 (file) {
+  return crypto.createHash('sha256').update(fs.readFileSync(file)).digest('hex')
 }
 
 async function main (args) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "daemon/sp.h"
 
 static const char *fuzzer, *folder;
 static int made;
@@ -149,6 +150,40 @@ static void values(void)
     free(b.p);
 }
 
+/* ---- a stream of messages ---- */
+
+static void message(uint32_t id, const uc_buf *frame)
+{
+    uint8_t head[SP_HEAD];
+
+    sp_head(head, frame->len, SP_NO_REQUEST | id);
+    uc_buf_put(&input, head, sizeof head);
+    uc_buf_put(&input, frame->p, frame->len);
+}
+
+static void messages(void)
+{
+    uc_buf b;
+
+    uc_buf_init(&b, SIZE_MAX);
+    for (uint8_t step = 0; step < 3; step++) {
+        begin((uint8_t)(step * 20));
+        pack(&b, "[i i n]", UC_OP_ping, 1);
+        message(1, &b);
+        uc_buf_rewind(&b, 0);
+        pack(&b, "[i i {s i} i i [s d b n]]", UC_OP_get, 70000, "t", 300, 1, 0,
+             "text", 1.5, 1);
+        message(70000, &b);
+        uc_buf_rewind(&b, 0);
+        pack(&b, "[i i {}]", UC_OP_hello, 3);
+        message(3, &b);
+        uc_buf_rewind(&b, 0);
+        message(4, &b);
+        save_numbered(&input);
+    }
+    uc_buf_fini(&b);
+}
+
 /* ---- what once failed ---- */
 
 static void convert(const char *path)
@@ -195,6 +230,8 @@ int main(int argc, char **argv)
             requests(flags, 1);
             requests(flags, UC_HINT_ASSIST << 1);
         }
+    } else if (strcmp(fuzzer, "fuzz_sp") == 0) {
+        messages();
     } else {
         values();
     }
