@@ -50,8 +50,7 @@ static const struct {
              {"walCapBytes", "wal_cap"},
              {"walCheckpointBytes", "wal_checkpoint"},
              {"pageBytes", "page_bytes"},
-             {"timeoutMs", "timeout_ms"},
-             {"onceTtlMs", "once_ttl_ms"}};
+             {"timeoutMs", "timeout_ms"}};
 
 enum { NAMES = sizeof names / sizeof *names };
 

@@ -101,7 +101,8 @@ t.test('the tarball', async t => {
   t.test('holds what it needs and nothing else', async t => {
     for (const name of ['index.js', 'index.mjs', 'index.d.ts', 'lib/cli/main.js', 'LICENSE', 'README.md',
       'THIRD-PARTY.md', 'CHANGELOG.md', 'binding.gyp', 'csrc/vendor/sqlite3/sqlite3.c', 'csrc/vendor/node-addon-api/napi.h',
-      'csrc/vendor/node-addon-api/LICENSE.md', 'prebuilds/linux-x64/undercroft.node', 'prebuilds/linux-x64/build.json']) {
+      'csrc/vendor/node-addon-api/LICENSE.md', 'prebuilds/linux-x64/undercroft.node', 'prebuilds/linux-x64/undercroftd', 'prebuilds/linux-x64/build.json',
+      'csrc/daemon/undercroft.service', 'csrc/WIRE.md']) {
       t.ok(names.includes(name), name)
     }
     t.same(names.filter(name => /^(test|bench|examples|\.|build|node_modules)/.test(name)), [], 'nothing of the workshop')
@@ -127,6 +128,19 @@ t.test('the tarball', async t => {
     t.match(fs.readFileSync(path.join(module, 'README.md'), 'utf8'), `glibc ${pkg.undercroft.glibc}`, 'the README names it')
     const build = JSON.parse(fs.readFileSync(path.join(path.dirname(file), 'build.json')))
     t.match(fs.readFileSync(path.join(module, 'THIRD-PARTY.md'), 'utf8'), `SQLite | ${build.sqlite}`, 'the notices name its SQLite')
+  })
+
+  t.test('its daemon asks for nothing, not even libc', async t => {
+    const file = path.join(module, 'prebuilds/linux-x64/undercroftd')
+    t.same(binary.daemonFaults(file), [])
+    t.ok(fs.statSync(file).mode & 0o100, 'it can be executed')
+    const { code, out } = await run(file, ['--version'], { env: bareEnv() })
+    t.equal(code, 0)
+    t.match(out, `undercroftd/${pkg.version}`)
+    const notices = fs.readFileSync(path.join(module, 'THIRD-PARTY.md'), 'utf8')
+    const build = JSON.parse(fs.readFileSync(path.join(path.dirname(file), 'build.json')))
+    t.match(notices, `nng | ${build.nng}`, 'the notices name its nng')
+    t.match(notices, `libuv | ${build.libuv}`, 'and its libuv')
   })
 
   for (const runtime of runtimes()) {
