@@ -88,6 +88,7 @@ void ud_shut_unlock(ud_conn *c)
     uc_lock(&c->sv->queue_mu);
     c->dead = true;
     uc_unlock(&c->sv->queue_mu);
+    atomic_store(&c->closing, true);
     nng_stream_close(c->stream);
     ud_conn_unref(c); /* the server's */
 }
@@ -117,6 +118,7 @@ bool ud_conn_open(ud_server *sv, nng_stream *stream, const uc_error *refusal)
     nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_PID, &c->pid);
     atomic_init(&c->refs, 2); /* the server's, and ours for a moment */
     atomic_init(&c->looking, 0);
+    atomic_init(&c->closing, false);
     uc_mutex_init(&c->mu);
     uc_buf_init(&c->own, SIZE_MAX);
     c->active = uc_now_coarse();
@@ -135,9 +137,26 @@ bool ud_conn_open(ud_server *sv, nng_stream *stream, const uc_error *refusal)
     }
     ud_flush(c);
     ud_receive(c);
-    uc_unlock(&c->mu);
+    ud_unlock(c);
     ud_conn_unref(c);
     return true;
+}
+
+void ud_unlock(ud_conn *c)
+{
+    bool sends = c->send_due, receives = c->recv_due;
+
+    c->send_due = c->recv_due = false;
+    uc_unlock(&c->mu);
+    if (sends)
+        nng_stream_send(c->stream, c->tx);
+    if (receives)
+        nng_stream_recv(c->stream, c->rx);
+    /* What begins on a closed stream of nng would never end. */
+    if ((sends || receives) && atomic_load(&c->closing)) {
+        nng_aio_cancel(c->tx);
+        nng_aio_cancel(c->rx);
+    }
 }
 
 void ud_conn_shut(ud_conn *c)
@@ -256,7 +275,7 @@ bool ud_conn_sweep(ud_conn *c, int64_t now, bool tight)
     again = c->sending || c->out_cap > 0 || c->in_cap > UD_IN_FIRST ||
             c->greet_since != 0 || c->message_since != 0 ||
             c->pause != UD_READS || c->state == UD_LINGERING;
-    uc_unlock(&c->mu);
+    ud_unlock(c);
     return again;
 }
 
@@ -269,5 +288,5 @@ void ud_conn_drain(ud_conn *c)
             nng_aio_cancel(c->rx);
         ud_flush(c);
     }
-    uc_unlock(&c->mu);
+    ud_unlock(c);
 }

@@ -43,6 +43,7 @@ struct ud_conn {
     _Atomic uint32_t refs;
     /* Replies will be looked for without a wake-up: reasons, as bits. */
     _Atomic uint32_t looking;
+    _Atomic bool closing; /* the stream is being closed, or is */
 
     nng_stream *stream;
     nng_aio *rx, *tx;
@@ -58,6 +59,7 @@ struct ud_conn {
     ud_pause pause;
     bool trimming; /* and was stopped to make the buffer small again */
     bool sending;  /* tx is under way and has out */
+    bool send_due, recv_due; /* what ud_unlock begins */
 
     /* Bytes that came in; rx's while reading, then its callback's. */
     uint8_t *in;
@@ -112,6 +114,10 @@ enum { UD_IN_FIRST = 16 << 10 };
 enum { UD_FAIR = 1 << 20 };
 
 void ud_conn_ref(ud_conn *c);
+/* Lets c->mu go, then begins what was prepared under it: the callback may run
+ * on another thread at once, and would only wait for the mutex. The caller has
+ * a reference, or server->mu. */
+void ud_unlock(ud_conn *c);
 /* Brings its part of the server's account up to date. */
 void ud_conn_charge(ud_conn *c);
 /* Ends the connection; c->mu is free afterwards. */

@@ -63,7 +63,7 @@ void ud_receive(ud_conn *c)
     iov = (nng_iov){c->in + c->in_len, c->in_cap - c->in_len};
     ud_conn_ref(c);
     nng_aio_set_iov(c->rx, 1, &iov);
-    nng_stream_recv(c->stream, c->rx);
+    c->recv_due = true;
 }
 
 bool ud_conn_bind(ud_conn *c, const ud_db *db, bool readonly, uc_error *e)
@@ -324,7 +324,7 @@ void ud_on_received(void *arg)
         c->reading = false;
         ud_flush(c);
         ud_receive(c);
-        uc_unlock(&c->mu);
+        ud_unlock(c);
         ud_conn_unref(c);
         return;
     }
@@ -333,6 +333,7 @@ void ud_on_received(void *arg)
         ud_conn_unref(c);
         return;
     }
+    c->trimming = false; /* this came first, or the cancel came too early */
     atomic_fetch_add_explicit(&c->sv->bytes_in, n, memory_order_relaxed);
     c->active = uc_now_coarse();
     if (c->state != UD_LINGERING) {
@@ -344,6 +345,6 @@ void ud_on_received(void *arg)
     c->reading = false;
     ud_flush(c);
     ud_receive(c);
-    uc_unlock(&c->mu);
+    ud_unlock(c);
     ud_conn_unref(c);
 }

@@ -57,7 +57,7 @@ static void send_more(ud_conn *c)
     atomic_fetch_or(&c->looking, UD_LOOKING_SEND);
     ud_conn_ref(c);
     nng_aio_set_iov(c->tx, 1, &iov);
-    nng_stream_send(c->stream, c->tx);
+    c->send_due = true;
 }
 
 static bool out_room(ud_conn *c, size_t cap)
@@ -189,7 +189,7 @@ void ud_conn_flush(ud_conn *c)
 {
     uc_lock(&c->mu);
     ud_flush(c);
-    uc_unlock(&c->mu);
+    ud_unlock(c);
 }
 
 void ud_on_sent(void *arg)
@@ -215,6 +215,6 @@ void ud_on_sent(void *arg)
         ud_flush(c);
     }
     ud_receive(c);
-    uc_unlock(&c->mu);
+    ud_unlock(c);
     ud_conn_unref(c);
 }
