@@ -14,8 +14,10 @@ class Flight {
   // Where its request stands: counted over all, and in its chunk.
   seq = 0
   at = 0
-  // The chunk that has to keep the request, because it may be repeated.
+  // The chunk that keeps the request, which may have to be sent again.
   chunk = null
+  // It may even if it has run.
+  isRead = false
   // To be repeated on the next connection.
   again = false
   tries = 0
@@ -61,11 +63,9 @@ class Flights {
     flight.tries = 0
     flight.since = now
     flight.due = timeoutMs > 0 ? now + timeoutMs : Infinity
-    flight.chunk = null
-    if (alone && request.repeats[op] === 1) {
-      flight.chunk = chunk
-      chunk.live++
-    }
+    flight.isRead = alone && request.repeats[op] === 1
+    flight.chunk = chunk
+    chunk.live++
     this.waiting++
     return flight
   }
@@ -103,10 +103,8 @@ class Flights {
       this.waiting--
       this.dropped++
     }
-    if (flight.chunk !== null) {
-      flight.chunk.live--
-      flight.chunk = null
-    }
+    flight.chunk.live--
+    flight.chunk = null
     flight.again = false
     flight.id = 0
   }
@@ -128,11 +126,9 @@ class Flights {
 
   /** Its message has moved to `at` in `chunk`. */
   move (flight, chunk, at, now) {
-    if (flight.chunk !== null) {
-      flight.chunk.live--
-      flight.chunk = chunk
-      chunk.live++
-    }
+    flight.chunk.live--
+    flight.chunk = chunk
+    chunk.live++
     flight.at = at
     flight.seq = chunk.base + at
     flight.since = now

@@ -41,8 +41,9 @@ const CLOSED = 4
 const BACKOFF_MS = 10
 const BACKOFF_MAX_MS = 1000
 
-// The daemon watches deadlines too and knows more: it may answer first.
-const GRACE_MS = 100
+// The daemon watches deadlines too and knows what has become of the call: it may
+// answer first, also when the machine is busy.
+const GRACE_MS = 500
 // A read that was under way this often when a connection broke may be the reason.
 const MAX_REPEATS = 3
 
@@ -81,6 +82,9 @@ class IpcSession {
   // The statements that this connection knows: number -> message. Those of
   // requests that wait are added when they are sent.
   #defined = new Map()
+  // Where a number was last given to another text: requests before that may mean
+  // the earlier one.
+  #redefined = 0
   #defines = []
   #answers = new Writer(4096)
   #spare = new Writer(4096)
@@ -389,7 +393,9 @@ class IpcSession {
     for (const { chunk, at } of this.#defines) {
       if (chunks.has(chunk) && at >= chunk.sent) break
       const message = Buffer.from(chunk.buf.subarray(at, at + FRONT + chunk.view.getUint32(at + 5)))
-      this.#defined.set(request.uintAt(chunk.buf, chunk.view, at + request.META + 1), message)
+      const number = request.uintAt(chunk.buf, chunk.view, at + request.META + 1)
+      if (this.#defined.has(number)) this.#redefined = chunk.base + at
+      this.#defined.set(number, message)
       n++
     }
     this.#defines.splice(0, n)
@@ -549,19 +555,23 @@ class IpcSession {
     if (!this.#lossPending || this.#state === CLOSED) return
     const err = lostError(this.#farewell ?? this.#lossCause)
     const now = performance.now()
+    // The last word of a daemon that ends in order: what it has taken it has
+    // answered, and the rest was never run.
+    const isClean = this.#farewell !== null && this.#farewell.code === 'UC_CLOSED'
+    const unread = []
     this.#lossPending = false
     this.#link = this.#from = null
     this.#state = IDLE
     this.#epochEnds()
     for (const flight of this.#flights) {
       if (this.#flights.isWaiting(flight)) continue
-      if (flight.chunk === null || flight.tries >= MAX_REPEATS) {
-        this.#answer(flight, { ...err, outcome: 'unknown' })
-      } else {
-        this.#flights.repeat(flight, now)
-      }
+      if (flight.op === ops.CLOSE) this.#answer(flight, null)
+      else if (isClean && this.#mayMove(flight)) unread.push(flight)
+      else if (flight.isRead && flight.tries < MAX_REPEATS) this.#flights.repeat(flight, now)
+      else this.#answer(flight, { ...err, outcome: isClean ? 'not-run' : 'unknown' })
     }
-    this.#requeue(err, now)
+    unread.sort((a, b) => a.seq - b.seq)
+    this.#requeue(unread, err, now)
     this.#notBefore = now + this.#delay()
     if (!this.#flights.areWaiting) return
     this.#reconnect(now)
@@ -576,12 +586,23 @@ class IpcSession {
     for (const call of this.#calls) call.shape = NO_SHAPE
   }
 
+  // Whether a request means the same on the next connection, where statements
+  // have the numbers that they had last.
+  #mayMove ({ chunk, at, seq }) {
+    return seq >= this.#redefined && !request.isBound(chunk.buf, chunk.view, at)
+  }
+
   // What waits is written for a connection that is no more: what is bound to it
-  // ends, the other requests lose what they know of it.
-  #requeue (err, now) {
+  // ends, the other requests lose what they know of it. In front of them comes
+  // what was sent and not read.
+  #requeue (unread, err, now) {
     const chunks = this.#outbox.clear()
     this.#flights.restart(this.#outbox.tail)
     this.#defines = []
+    for (const flight of unread) {
+      const { chunk: { buf, view }, at: p } = flight
+      this.#moveOn(flight, null, { buf, view, p, length: FRONT + view.getUint32(p + 5), now })
+    }
     for (const { buf, view, sent, pos } of chunks) {
       for (let p = sent; p < pos;) {
         const id = view.getUint32(p + request.ID)

@@ -209,6 +209,34 @@ t.test('SIGTERM: what is in flight is finished, then the next daemon is found', 
   t.equal((await db.run('insert into t values (1000)')).changes, 1)
 })
 
+t.test('a daemon is replaced under load, and no call fails', async (t) => {
+  const { file, daemon, db } = start(t, { connectTimeoutMs: 20000 })
+  await db.exec('create table t(n integer primary key)')
+  let n = 0
+  let going = true
+  const work = Promise.all(Array.from({ length: 24 }, async (_, i) => {
+    while (going) {
+      if (i % 3 === 0) await db.get('select count(*) as n from t')
+      else if (i % 3 === 1) await db.batch([['insert into t values (?)', [n++]]])
+      else await db.run('insert into t values (?)', [n++])
+    }
+  }))
+  work.catch(() => { going = false })
+  let last = daemon
+  for (let i = 0; i < 3 && going; i++) {
+    const before = n
+    await until(() => n > before + 100 || !going, 'work is being done', 20000)
+    const next = again(t, last, file, ['--replace'])
+    exact(t, (await last.done).code, 0, 'the old one ends in order')
+    last = next
+  }
+  const before = n
+  await until(() => n > before + 100 || !going, 'it goes on', 20000)
+  going = false
+  await work
+  exact(t, await db.get('select count(*) as n from t'), { n }, 'every write was applied once')
+})
+
 t.test('the file cannot be opened', async (t) => {
   const file = tmpfile(t)
   fs.writeFileSync(file, 'this is no database, only a long text '.repeat(100))

@@ -489,6 +489,37 @@ t.test('transactions, snapshots, cursors and streams end with their connection',
   t.strictSame(await db.run('a'), { changes: 1, lastInsertRowid: 42 })
 })
 
+t.test('a daemon that ends in order has not run what it did not answer', async (t) => {
+  const { waiting, answer } = held()
+  const { daemon, db } = await start(t, { [ops.RUN]: answer, [ops.GET]: answer, [ops.TX_BEGIN]: ([, id]) => reply.value(id, 5), [ops.TX_END]: ([, id]) => reply.value(id, null) })
+  let inside
+  const tx = failure(db.transaction(async (tx) => {
+    inside = failure(tx.run('in it'))
+    await inside
+    throw new Error('over')
+  }))
+  await until(() => waiting.length === 1, 'the transaction is under way')
+  const order = []
+  const all = [db.run('write', [1]).then(() => order.push('write')), db.get('read', [2]).then(() => order.push('read')), db.run('write', [3]).then(() => order.push('last'))]
+  await until(() => waiting.length === 4, 'all are on the wire')
+  daemon.requests.length = 0
+  daemon.answers[ops.RUN] = ([, id]) => reply.run(id, 1, 1)
+  daemon.answers[ops.GET] = ([, id]) => reply.rows(id, { shape: 1, columns: ['v'], pages: [[[1]]] })
+  const { connection } = waiting[0]
+  connection.send(0, frame(0, { code: 'UC_CLOSED', kind: 'closed', message: 'the daemon is shutting down', retryable: true }))
+  await delay(20)
+  const later = db.run('write', [4]).then(() => order.push('later'))
+  await delay(20)
+  t.strictSame(daemon.requests, [], 'nothing more is sent to one that ends')
+  connection.socket.end()
+  await Promise.all([...all, later])
+  t.strictSame(order, ['write', 'read', 'last', 'later'])
+  t.match(await inside, { code: 'UC_CONNECTION_LOST', outcome: 'not-run' }, 'but a transaction ends with its daemon')
+  t.equal((await tx).message, 'over')
+  t.strictSame(calls(daemon).map(([op, , meta, , , params]) => [op, meta, params[0]]), [[ops.RUN, null, 1], [ops.GET, null, 2], [ops.RUN, null, 3], [ops.RUN, null, 4]], 'in their order, without a mark')
+  t.equal(daemon.accepted, 2)
+})
+
 t.test('a daemon that comes back later: attempts are spaced, and it is found', async (t) => {
   const { daemon, db } = await start(t, {}, { connectTimeoutMs: 10000 })
   await db.get('a')
