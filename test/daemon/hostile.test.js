@@ -10,7 +10,7 @@ const { HELLO, Raw, TOP, connect, frame, message, resident, start } = require('.
 const helper = require('../helper')
 
 const MiB = 1 << 20
-const sanitized = /sanitize|asan|tsan/.test(process.env.UNDERCROFT_DAEMON || '')
+const sanitized = /sanitize|address|thread|asan|tsan/.test(process.env.UNDERCROFT_DAEMON || '')
 const big = "select printf('%0*d', 1000000, 1) v"
 
 // The daemon still answers somebody else.
