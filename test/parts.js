@@ -35,6 +35,8 @@ function parts () {
     check('tour', 'npm start -- --once', ['npm', 'start', '--silent', '--', '--once'], { if: exists('examples/tour.js') }),
     make('c@asan', 'C modules under ASan and UBSan', 'test/c', ['test', 'SAN=address,undefined'], { full: true }),
     make('c@tsan', 'C modules under TSan', 'test/c', ['test', 'SAN=thread'], { full: true }),
+    sanitized('daemon@asan', 'address,undefined', /./),
+    sanitized('daemon@tsan', 'thread', /^(contract|ipc)/),
     check('fuzz', 'each fuzzer for a while', ['make', '-s', '-C', 'test/fuzz', 'fuzz', 'SECONDS=20'], { full: true, if: exists('test/fuzz/Makefile') }),
     check('fuzz-js', 'the decoder of replies in JavaScript, ten million runs', [process.execPath, 'test/fuzz/decode.js', '10000000'], { full: true }),
     check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy'], { full: true }),
@@ -94,6 +96,43 @@ function javascript (suite, runtime, options = {}) {
   }
 }
 
+// The suites behind the socket against a daemon that was built for a sanitizer;
+// whatever it has to report fails the part.
+function sanitized (name, kinds, chosen) {
+  const variant = kinds.replace(',', '-')
+  if (!exists('test/c/Makefile')) return null
+  return {
+    name,
+    about: `undercroftd under ${kinds} sanitizers, at the suites behind the socket`,
+    full: true,
+    async run () {
+      const { code, output } = await execute('make', ['-s', '-C', 'test/c', 'daemon', `SAN=${kinds}`], { timeoutMs: 600_000 })
+      if (code !== 0) return { passed: 0, failed: 1, report: tail(output) }
+      const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'undercroft-reports-'))
+      const to = `log_path=${reports}/report`
+      const env = {
+        ...process.env,
+        CI: '',
+        UNDERCROFT_DAEMON: path.join(root, 'test/c/build', variant, 'undercroftd'),
+        // A small quarantine: the tests look at the memory that is used.
+        ASAN_OPTIONS: `${to}:detect_leaks=1:quarantine_size_mb=32`,
+        UBSAN_OPTIONS: `${to}:print_stacktrace=1`,
+        TSAN_OPTIONS: `${to}:second_deadlock_stack=1:suppressions=${root}/test/c/tsan.supp`
+      }
+      const files = ['contract', 'daemon', 'ipc'].filter(suite => exists(`test/${suite}`)).flatMap(testFiles)
+        .filter(file => !file.startsWith('test/contract/') || file.endsWith('/ipc.test.js'))
+        .filter(file => chosen.test(file.slice('test/'.length)))
+      const result = sum(await pool(1, files, file => tapOf(file, runtimes()[0].exec, [file], { timeoutMs: 600_000, env })))
+      for (const report of fs.readdirSync(reports)) {
+        result.failed++
+        result.report += `${fs.readFileSync(path.join(reports, report), 'utf8').split('\n').slice(0, 40).join('\n')}\n`
+      }
+      fs.rmSync(reports, { recursive: true })
+      return result
+    }
+  }
+}
+
 function testFiles (name) {
   return fs.readdirSync(path.join(root, 'test', name))
     .filter(file => file.endsWith('.test.js')).sort().map(file => `test/${name}/${file}`)
@@ -125,9 +164,9 @@ function stray (output) {
 
 // -> { code, signal, late, output: { out, err } }. The whole process group is
 // killed at the end of its time: nothing outlives a test run.
-function execute (file, args, { timeoutMs, onOut } = {}) {
+function execute (file, args, { timeoutMs, onOut, env } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(file, args, { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     const output = { out: '', err: '' }
     let late = false
     const timer = setTimeout(() => {

@@ -29,6 +29,8 @@ async function told (t, daemon, bytes, options) {
   return client.reason
 }
 
+t.setTimeout(240_000)
+
 t.test('bytes that are no messages', async t => {
   const daemon = await start(t)
   const cases = {

@@ -26,6 +26,8 @@ const fails = async (t, code, pattern, args, options) => {
   t.match(result.stderr, /^undercroftd: [^\n]+\n$/, 'in one line')
 }
 
+t.setTimeout(240_000)
+
 t.test('options', async t => {
   const dir = helper.tmpdir(t)
   const listen = `ipc://${dir}/s`
@@ -291,7 +293,7 @@ t.test('nothing ticks while nobody asks for anything', async t => {
 
 t.test('a client without SP is not waited for at the end', async t => {
   const daemon = await start(t)
-  const socket = net.connect(daemon.socket)
+  const socket = net.connect(daemon.socket).on('error', () => {})
   await new Promise(resolve => socket.once('connect', resolve))
   t.equal((await daemon.stop()).code, 0)
   socket.destroy()
