@@ -135,7 +135,7 @@ class Link {
     if (info === null || typeof info !== 'object' || !(info.v >= LOWEST && info.v <= HIGHEST)) {
       this.fail(new UndercroftError('UC_VERSION',
         `the daemon ${info?.server ?? ''} answers in version ${info?.v} of the protocol, of which this client ` +
-        `knows ${LOWEST} to ${HIGHEST}; use versions of undercroft that belong together`))
+        `knows ${LOWEST} to ${HIGHEST}: update ${info?.v > HIGHEST ? 'undercroft in this process' : 'the daemon'}`))
       return
     }
     this.#up = true

@@ -151,8 +151,9 @@ t.test('a malformed frame in a sound message fails its call alone', async (t) =>
 t.test('versions that do not fit', async (t) => {
   const answers = {
     'told by the daemon': [{ code: 'UC_VERSION', kind: 'usage', message: 'update the client', retryable: false }, /update the client/],
-    'seen by the client': [{ v: 7, server: 'undercroftd/9.0.0' }, /undercroftd\/9\.0\.0.*version 7/],
-    'no version at all': [{}, /version undefined/]
+    'a newer daemon': [{ v: 7, server: 'undercroftd/9.0.0' }, /undercroftd\/9\.0\.0.*version 7.*knows 1 to 1: update undercroft in this process/],
+    'an older daemon': [{ v: 0, server: 'undercroftd/0.0.1' }, /version 0.*update the daemon/],
+    'no version at all': [{}, /version undefined.*update the daemon/]
   }
   for (const [name, [hello, said]] of Object.entries(answers)) {
     const daemon = new FakeDaemon()
