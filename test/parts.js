@@ -12,13 +12,14 @@ const root = path.join(__dirname, '..')
 const bin = name => path.join(root, 'node_modules/.bin', name)
 
 // Suites in JavaScript: test/<name>/*.test.js. `alone`: they measure time or
-// kill processes, and would disturb each other. `mixed`: it starts processes on
-// every runtime by itself.
+// kill processes, and would disturb each other. `waits`: mostly for others, so
+// that more of its files may run at once. `mixed`: one runtime drives it, as
+// it is about the daemon, or starts processes on every runtime by itself.
 const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
   { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000 },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
-  { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true },
+  { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true, mixed: true },
   { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', alone: true, mixed: true },
   { name: 'life', about: 'closing, exiting, worker threads, collection' },
   { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }
@@ -90,7 +91,8 @@ function javascript (suite, runtime, options = {}) {
       if (runtime.skip) return { passed: 0, failed: 1, report: `${runtime.name}: ${runtime.skip}` }
       const files = testFiles(suite.name)
       const before = runtime.kind === 'bun' ? ['--preload', path.join(root, 'test/lite-bun.js')] : []
-      return sum(await pool(suite.alone ? 1 : os.availableParallelism(), files, file =>
+      const jobs = suite.alone ? 1 : os.availableParallelism() + (suite.waits ? 2 : 0)
+      return sum(await pool(jobs, files, file =>
         tapOf(file, runtime.exec, [...before, path.join(root, file)], { timeoutMs: suite.timeoutMs || 300_000 })))
     }
   }
@@ -123,10 +125,15 @@ function sanitized (name, kinds, chosen) {
         UBSAN_OPTIONS: `${to}:print_stacktrace=1`,
         TSAN_OPTIONS: `${to}:second_deadlock_stack=1:suppressions=${root}/test/c/tsan.supp`
       }
-      const files = ['contract', 'daemon', 'ipc'].filter(suite => exists(`test/${suite}`)).flatMap(testFiles)
-        .filter(file => !file.startsWith('test/contract/') || file.endsWith('/ipc.test.js'))
+      const files = ['contract', 'daemon', 'ipc'].flatMap(testFiles)
+        .filter(file => !file.startsWith('test/contract/') || file.includes('/ipc-'))
         .filter(file => chosen.test(file.slice('test/'.length)))
-      const result = sum(await pool(1, files, file => tapOf(file, runtimes()[0].exec, [file], { timeoutMs: 600_000, env })))
+      const isContract = file => file.startsWith('test/contract/')
+      const one = file => tapOf(file, runtimes()[0].exec, [file], { timeoutMs: 600_000, env })
+      const result = sum([
+        ...await pool(os.availableParallelism() + 1, files.filter(isContract), one),
+        ...await pool(1, files.filter(file => !isContract(file)), one)
+      ])
       const found = fs.readdirSync(reports).flatMap(file => fs.readFileSync(path.join(reports, file), 'utf8').split(/^={18,}$/m))
         .filter(report => report.trim() && !notOurs.test(report))
       fs.rmSync(reports, { recursive: true })

@@ -1,0 +1,3 @@
+'use strict'
+
+require('./ipc')(0, 3)
