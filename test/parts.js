@@ -17,7 +17,7 @@ const bin = name => path.join(root, 'node_modules/.bin', name)
 // it is about the daemon, or starts processes on every runtime by itself.
 const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
-  { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000 },
+  { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, waits: true },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
   { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true, mixed: true },
   { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', alone: true, mixed: true },
