@@ -226,13 +226,18 @@ t.test('users', { skip: !isRoot && 'needs root, to become somebody else' }, asyn
   fs.chmodSync(dir, 0o755)
   const script = `
     const { Raw } = require(${JSON.stringify(require.resolve('./raw'))})
-    const client = new Raw(process.argv[1])
+    const [socket, uid] = process.argv.slice(1)
+    process.setgroups([])
+    process.setgid(Number(uid))
+    process.setuid(Number(uid))
+    const client = new Raw(socket)
     client.connected.then(() => client.ask(1, ['x'])).then(reply => {
       console.log(JSON.stringify(reply === null ? client.reason : reply.value))
       client.destroy()
     }, err => console.log(JSON.stringify(err.code)))`
-  // What a process of that user gets.
-  const as = uid => JSON.parse(processes.execFileSync(process.execPath, ['-e', script, path.join(dir, 'd.sock')], { uid, gid: uid, cwd: '/', encoding: 'utf8' }))
+  // What a process gets that has become that user; it starts as root, because
+  // the folder of the sources may be closed to others.
+  const as = uid => JSON.parse(processes.execFileSync(process.execPath, ['-e', script, path.join(dir, 'd.sock'), String(uid)], { encoding: 'utf8' }))
   const only = await start(t, { dir })
   t.equal(as(0), 'x')
   t.equal(as(1234), 'EACCES', 'the mode of the socket keeps others out')

@@ -467,10 +467,23 @@ void sq_peer_settle(sq_db *db, sq_peer *p)
     abort(); /* not even a thread's stack is left: nothing can be closed */
 }
 
+/* The writer rolls the session's transaction back. Asked again whenever a call
+ * may have ended: one that was under way may have been its begin. */
+static void drop_tx(sq_db *db, sq_peer *p)
+{
+    uc_lock(&db->mu);
+    if (db->tx_session == p->session && db->owner == SQ_BY_THREAD) {
+        db->tx_session = NULL;
+        uc_cond_broadcast(&db->writer_cond);
+    }
+    uc_unlock(&db->mu);
+}
+
 /* Drops what is queued of a session and stops what runs of it, until no more
  * than `rest` calls are left or the time is up. */
 static bool drain(sq_db *db, sq_peer *p, uint32_t rest, int64_t until)
 {
+    drop_tx(db, p);
     while (atomic_load(&p->live) > rest) {
         uc_calls out;
         uc_call *c;
@@ -485,7 +498,9 @@ static bool drain(sq_db *db, sq_peer *p, uint32_t rest, int64_t until)
             return false;
         if (atomic_load(&p->live) > rest)
             usleep(100);
+        drop_tx(db, p);
     }
+    drop_tx(db, p);
     return true;
 }
 
@@ -559,10 +574,6 @@ void sq_abandon(void *arg)
     uc_lock(&db->mu);
     in_order = p->close_call != NULL; /* it goes on when the others are over */
     p->closing = true;
-    if (db->tx_session == p->session && db->owner == SQ_BY_THREAD) {
-        db->tx_session = NULL;
-        uc_cond_broadcast(&db->writer_cond);
-    }
     uc_unlock(&db->mu);
     if (in_order) {
         drain(db, p, 1, until);
