@@ -21,7 +21,7 @@ const suites = [
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
   { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true, mixed: true },
   { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', alone: true, mixed: true },
-  { name: 'life', about: 'closing, exiting, worker threads, collection' },
+  { name: 'life', about: 'closing, exiting, worker threads, collection', waits: true },
   { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }
 ]
 
