@@ -11,14 +11,18 @@ const exported = new Set(['napi_register_module_v1', 'node_api_module_get_api_ve
 
 // -> { needs: [library], glibc: 'newest version asked for', symbols: [exported] }
 function inspect (file) {
-  const dynamic = execFileSync('readelf', ['--dynamic', '--wide', file], { encoding: 'utf8' })
-  const needs = [...dynamic.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(match => match[1])
+  const needs = librariesOf(file)
   const table = execFileSync('objdump', ['--dynamic-syms', file], { encoding: 'utf8' })
   const versions = [...table.matchAll(/GLIBC_([\d.]+)/g)].map(match => match[1])
   const symbols = table.split('\n')
     .filter(line => /^[0-9a-f]+ .*\.(text|data|rodata|bss)/.test(line))
     .map(line => line.split(/\s+/).at(-1))
   return { needs, glibc: versions.sort(compare).at(-1), symbols }
+}
+
+function librariesOf (file) {
+  const dynamic = execFileSync('readelf', ['--dynamic', '--wide', file], { encoding: 'utf8' })
+  return [...dynamic.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(match => match[1])
 }
 
 // -> sentences; none when it may be published
@@ -35,7 +39,7 @@ function daemonFaults (file) {
   const segments = execFileSync('readelf', ['--program-headers', '--wide', file], { encoding: 'utf8' })
   const list = []
   if (/^\s*INTERP\b/m.test(segments)) list.push(`${file} needs a dynamic loader`)
-  for (const name of inspect(file).needs) list.push(`${file} needs ${name} at run time`)
+  for (const name of librariesOf(file)) list.push(`${file} needs ${name} at run time`)
   return list
 }
 
