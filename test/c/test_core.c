@@ -217,7 +217,26 @@ static void cursors(const char *path)
     ok(starts(ask(c, run, "{s I} i i [i s]", "s", s, 2, 0, 3, "no"),
               "error UC_SQL_READONLY"),
        "a snapshot does not write");
+    ok(starts(ask(c, cursor_next, "n I i", s, 0), "error UC_FRAME"),
+       "a snapshot has no pages");
+    ok(starts(ask(c, backup_step, "n I i", s, 1), "error UC_FRAME"),
+       "and is no backup");
+    ok(starts(ask(c, cursor_close, "n I", s), "error UC_FRAME"),
+       "nor closed like a cursor");
+    eq_str(ask(c, get, "{s I} i i n", "s", s, 3, 0), "rows c: 1000",
+           "it outlives being mistaken");
     eq_str(ask(c, snap_end, "n I", s), "value null", "it ends");
+    ask(c, exec, "n s", "insert into n select -i, s from n");
+    ask(c, cursor_open, "n i i n i", 1, 0, 256);
+    cur = c->cursor;
+    ok(starts(ask(c, get, "{s i} i i n", "s", (int)cur, 3, 0),
+              "error UC_FRAME"),
+       "a cursor is no snapshot to read in");
+    ok(starts(ask(c, snap_end, "n i", (int)cur), "error UC_FRAME"),
+       "nor ended like one");
+    eq_str(ask(c, cursor_close, "n i", (int)cur), "value null",
+           "it outlives that");
+    ask(c, exec, "n s", "delete from n where i < 0");
     strcpy(to, scratch_file("copy.db"));
     ok(starts(ask(c, backup_begin, "n s", to), "value "), "a backup begins");
     b = c->value;

@@ -591,6 +591,31 @@ static sq_pin *named(sq_db *db, sq_pin *pin, uc_call *call, uc_error *e)
     return p;
 }
 
+/* Whether the operation is one for what the number names: a cursor's are not
+ * for a snapshot, and the other way round. It stays as it is. */
+static bool fits(const sq_pin *p, const uc_call *call, uc_error *e)
+{
+    static const char *const names[] = {"cursor", "snapshot", "backup"};
+    sq_pin_kind wanted;
+
+    switch (call->op->num) {
+    case UC_OP_cursor_next:
+    case UC_OP_cursor_close:
+        wanted = SQ_PIN_CURSOR;
+        break;
+    case UC_OP_backup_step:
+    case UC_OP_backup_end:
+        wanted = SQ_PIN_BACKUP;
+        break;
+    default: /* snap_end, and the reads that name one in meta s */
+        wanted = SQ_PIN_SNAPSHOT;
+    }
+    return p->kind == wanted ||
+           uc_fail(e, UC_FRAME, "%s: number %llu is a %s, not a %s",
+                   call->op->name, (unsigned long long)p->id, names[p->kind],
+                   names[wanted]);
+}
+
 static bool on_pin(sq_db *db, sq_pin *pin, uc_call *call, uc_buf *out,
                    uc_error *e)
 {
@@ -602,6 +627,8 @@ static bool on_pin(sq_db *db, sq_pin *pin, uc_call *call, uc_buf *out,
         return gone(db, pin->id, e);
     if (sq_call_over(call, e))
         return false;
+    if (call->op->lane != UC_LANE_PIN && !fits(pin, call, e))
+        return false;
     switch (call->op->num) {
     case UC_OP_cursor_open: /* in a snapshot */
     case UC_OP_get:
@@ -610,20 +637,23 @@ static bool on_pin(sq_db *db, sq_pin *pin, uc_call *call, uc_buf *out,
     case UC_OP_run:
         return sq_read_call(pin->conn, call, out, e);
     case UC_OP_backup_step:
-        return sq_backup_step(pin, call, out, e);
+        return fits(pin, call, e) && sq_backup_step(pin, call, out, e);
     case UC_OP_cursor_next:
     case UC_OP_cursor_close:
         p = named(db, pin, call, e);
-        if (p == NULL)
-            return call->op->num == UC_OP_cursor_close;
-        ok = true;
+        if (p != NULL && !fits(p, call, e))
+            return false;
         if (call->op->num == UC_OP_cursor_next) {
-            ok = next_page(db, p, call, out, e);
+            ok = p != NULL && next_page(db, p, call, out, e);
         } else {
-            p->dead = true;
+            ok = true; /* one that has ended is closed */
             uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
             uc_pack_nil(out);
         }
+        if (p == NULL)
+            return ok;
+        if (call->op->num == UC_OP_cursor_close)
+            p->dead = true;
         if (p->dead && p != pin) {
             uc_lock(&db->mu);
             if (!unlink_pin(db, p))
@@ -637,6 +667,8 @@ static bool on_pin(sq_db *db, sq_pin *pin, uc_call *call, uc_buf *out,
     case UC_OP_backup_end: {
         sq_pin *rest = NULL;
 
+        if (!fits(pin, call, e))
+            return false;
         pin->dead = true;
         uc_lock(&db->mu);
         end_guests(db, pin, &rest);
