@@ -409,8 +409,13 @@ static void answer_close(uc_call *c)
  * short, and what they run can be stopped. */
 static void shut(sq_peer *p)
 {
+    unsigned long self = uc_thread_self(), in;
+
     atomic_store(&p->leaving, true);
     while (atomic_load(&p->visitors) > 0)
+        usleep(100);
+    /* A user function may end its own session: it waits for nobody. */
+    while ((in = atomic_load(&p->thread)) != 0 && in != self)
         usleep(100);
 }
 

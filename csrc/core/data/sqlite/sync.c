@@ -48,8 +48,11 @@ void sq_turn_end(void *arg)
 {
     sq_peer *p = arg;
 
-    if (!atomic_load(&p->gone) && p->turn_open)
+    if (!sq_visit(p))
+        return; /* what is left of the turn ends with the file */
+    if (p->turn_open)
         turn_close(p);
+    sq_visit_end(p);
 }
 
 /* ---- borrowing the writer ---- */
@@ -364,29 +367,14 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
     give_up(db);
 }
 
-void sq_sync(void *arg, uc_call *c, uc_buf *out)
+/* The call, with *e filled where it fails. */
+static void run_here(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
+                     uc_error *e)
 {
-    sq_peer *p = arg;
-    sq_db *db = p->db;
-    uc_error e;
     bool fast, text = false;
 
-    uc_error_init(&e);
-    if (atomic_load(&p->gone)) {
-        uc_fail(&e, UC_CLOSED, "the store is closed");
-        uc_reply_error(out, c->id, &e);
+    if (!p->sync_ready && failed(p, e))
         return;
-    }
-    if (atomic_load_explicit(&p->thread, memory_order_relaxed) != 0) {
-        uc_fail(&e, UC_BUSY,
-                "a sync call inside a user function is not possible");
-        uc_reply_error(out, c->id, &e);
-        return;
-    }
-    if (!p->sync_ready && failed(p, &e)) {
-        uc_reply_error(out, c->id, &e);
-        return;
-    }
     if (atomic_load(&p->unrouted) > 0)
         sq_route(db, true);
     p->sync_now = uc_now_coarse();
@@ -394,17 +382,11 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
         c->deadline =
             p->sync_now +
             (db->opt.timeout_ms > 0 ? db->opt.timeout_ms : INT32_MAX) * UC_MS;
-    atomic_store_explicit(&p->thread, uc_thread_self(), memory_order_relaxed);
     if ((c->op->lane == UC_LANE_STMT || c->op->num == UC_OP_many) &&
-        !statement(p, c, &text, &e)) {
-        atomic_store(&p->thread, 0);
-        uc_reply_error(out, c->id, &e);
+        !statement(p, c, &text, e))
         return;
-    }
-    if (c->op->num == UC_OP_batch && !sq_parts_of(db, p, c, &e)) {
-        atomic_store(&p->thread, 0);
+    if (c->op->num == UC_OP_batch && !sq_parts_of(db, p, c, e)) {
         sq_parts_free(db, c);
-        uc_reply_error(out, c->id, &e);
         return;
     }
     fast = c->op->lane == UC_LANE_STMT && p->sync_tx == 0 && c->tx == 0 &&
@@ -414,13 +396,34 @@ void sq_sync(void *arg, uc_call *c, uc_buf *out)
                                 memory_order_relaxed) == SQ_READ &&
            !writes_pending(db, p);
     if (fast)
-        read_now(db, p, c, out, &e);
+        read_now(db, p, c, out, e);
     else
-        general(db, p, c, out, &e);
-    atomic_store_explicit(&p->thread, 0, memory_order_relaxed);
+        general(db, p, c, out, e);
     if (text)
         sq_sql_unref(db, c->stmt);
     sq_parts_free(db, c);
+}
+
+/* The thread that is in here is named by p->thread, which a file that closes
+ * waits for like for `visitors`; the name is there before `leaving` is read. */
+void sq_sync(void *arg, uc_call *c, uc_buf *out)
+{
+    sq_peer *p = arg;
+    uc_error e;
+
+    uc_error_init(&e);
+    if (atomic_load_explicit(&p->thread, memory_order_relaxed) != 0) {
+        uc_fail(&e, UC_BUSY,
+                "a sync call inside a user function is not possible");
+        uc_reply_error(out, c->id, &e);
+        return;
+    }
+    atomic_store(&p->thread, uc_thread_self());
+    if (atomic_load(&p->leaving))
+        uc_fail(&e, UC_CLOSED, "the store is closed");
+    else
+        run_here(p->db, p, c, out, &e);
+    atomic_store_explicit(&p->thread, 0, memory_order_release);
     if (e.code != NULL) {
         uc_buf_rewind(out, 0);
         uc_reply_error(out, c->id, &e);
