@@ -9,18 +9,16 @@
 /* A batch for a session whose file is closed. */
 static void batch_closed(uc_batch *b)
 {
-    uint32_t n = b->count;
+    uc_error e;
+    uc_call *c;
 
-    for (uint32_t i = 0; i < n; i++) {
-        uc_error e;
-        uc_call *c = uc__batch_next(b, &e);
-
-        if (c == NULL)
-            break;
+    atomic_fetch_add(&b->left, 1); /* it stays while it is read */
+    while ((c = uc__batch_next(b, &e)) != NULL) {
         uc_fail(&e, UC_CLOSED, "the store is closed");
         e.outcome = "not-run";
         uc__call_fail(c, &e);
     }
+    uc__batch_finish(b, 1);
 }
 
 /* What the wait of a closing peer is for: see sq_peer. */
@@ -79,6 +77,8 @@ typedef struct routed {
     int64_t deadline; /* the earliest, 0 none */
     int64_t room;     /* calls that the queues still take */
     bool quiet;       /* wake no reader */
+    uc_session *session;
+    uc_buf replies; /* of what was answered on the way, published together */
 } routed;
 
 static void flush(sq_db *db, routed *r)
@@ -86,6 +86,7 @@ static void flush(sq_db *db, routed *r)
     uint32_t reads = r->reads.n;
     bool writer = r->writes.n > 0 || r->tx.n > 0;
 
+    uc__session_publish(r->session, &r->replies);
     if (reads == 0 && !writer && r->parked.n == 0)
         return;
     uc_lock(&db->mu);
@@ -185,24 +186,20 @@ static bool tx_is_open(sq_db *db, const uc_call *c, uc_error *e)
     return uc_fail(e, UC_TX_CLOSED, "the transaction has ended");
 }
 
-static void answer_inline(sq_db *db, sq_peer *p, uc_call *c)
+static void answer_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *b)
 {
     uc_error e = {0};
-    uc_buf b;
-    size_t at;
+    size_t at = uc__reply_open(b);
 
-    uc_buf_init(&b, SIZE_MAX);
-    at = uc__reply_open(&b);
-    sq_inline(db, p, c, &b, &e);
+    sq_inline(db, p, c, b, &e);
     if (e.code != NULL) {
-        uc__reply_again(&b, at);
-        uc_reply_error(&b, c->id, &e);
+        uc__reply_again(b, at);
+        uc_reply_error(b, c->id, &e);
     }
-    if (c->id != 0) {
-        uc__reply_close(&b, at, c->id);
-        uc__session_publish(c->session, &b);
-    }
-    uc_buf_fini(&b);
+    if (c->id != 0)
+        uc__reply_close(b, at, c->id);
+    else
+        uc_buf_rewind(b, at);
     sq_finish(db, c);
 }
 
@@ -347,12 +344,12 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
 }
 
 /* `close`: answered when nothing else of the session is left. */
-static void close_peer(sq_db *db, sq_peer *p, uc_call *c)
+static void close_peer(sq_db *db, sq_peer *p, uc_call *c, routed *r)
 {
     uc_lock(&db->mu);
     if (p->close_call != NULL) {
         uc_unlock(&db->mu);
-        answer_inline(db, p, c);
+        answer_inline(db, p, c, &r->replies);
         return;
     }
     p->closing = true;
@@ -386,14 +383,14 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
             sq_finish(db, c);
         } else if (c->op->num == UC_OP_close) {
             flush(db, r);
-            close_peer(db, p, c);
+            close_peer(db, p, c, r);
         } else if (c->op->num == UC_OP_watch) {
             sq_watch(db, p, c);
         } else if (c->op->num == UC_OP_define || c->op->num == UC_OP_undefine) {
             sq_inline(db, p, c, NULL, e);
             sq_finish(db, c);
         } else {
-            answer_inline(db, p, c);
+            answer_inline(db, p, c, &r->replies);
         }
         return;
     }
@@ -419,14 +416,15 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
 
 static void route_batch(sq_db *db, uc_batch *b, bool quiet)
 {
-    routed r = {.quiet = quiet};
-    uc_error e = {0};
-    sq_peer *p = b->session->peer;
-    uint32_t promised = b->count;
     uc_session *s = uc__session_ref(b->session);
+    routed r = {.quiet = quiet, .session = s};
+    uc_error e = {0};
+    sq_peer *p = s->peer;
+    uint32_t promised = b->count;
     uint32_t last;
     uc_call *c;
 
+    uc_buf_init(&r.replies, SIZE_MAX);
     uc_lock(&db->mu);
     r.room = db->opt.max_queue - (int64_t)db->reads.n - db->writes.n -
              db->parked.n - db->tx_calls.n;
@@ -448,6 +446,7 @@ static void route_batch(sq_db *db, uc_batch *b, bool quiet)
         route_one(db, c, &e, &r);
     }
     flush(db, &r);
+    uc_buf_fini(&r.replies);
     atomic_fetch_sub(&p->unrouted, 1);
     uc__session_unref(s);
 }
