@@ -35,6 +35,10 @@ int main(int argc, char **argv)
     /* A thread takes memory from few pools: with one for each of its threads
      * an idle daemon would keep several times what it needs. */
     mallopt(M_ARENA_MAX, 4);
+    /* Buffers of a few hundred KB come and go with every large reply: as
+     * mappings of their own each would begin as pages that fault. */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
     if (ud_config_read(&config, argc, argv, &code))
         code = run(&config);
     ud_config_free(&config);
