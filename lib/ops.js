@@ -35,7 +35,23 @@ const ops = Object.freeze({
   MIGRATE_APPLY: 44,
   CHECKPOINT: 45,
   WATCH: 50,
-  DOOR: 52
+  DOOR: 52,
+  CACHE_GET: 60,
+  CACHE_READ: 61,
+  CACHE_SET: 62,
+  CACHE_DELETE: 63,
+  CACHE_GET_MANY: 64,
+  CACHE_SET_MANY: 65,
+  CACHE_TOUCH: 66,
+  CACHE_TTL: 67,
+  CACHE_INCR: 68,
+  CACHE_LOAD: 69,
+  CACHE_LOADED: 70,
+  CACHE_DROP: 71,
+  CACHE_CLEAR: 72,
+  CACHE_STATS: 73,
+  CACHE_HOLD: 74,
+  CACHE_CAS: 75
 })
 
 // Number -> the name the core uses (lower case).
@@ -48,6 +64,9 @@ const reads = new Set([ops.PING, ops.DESCRIBE, ops.STATS, ops.HEALTH,
   ops.CANCEL, ops.DEFINE, ops.UNDEFINE, ops.GET, ops.ALL, ops.JSON,
   ops.CURSOR_OPEN, ops.CURSOR_NEXT, ops.CURSOR_CLOSE, ops.SNAP_BEGIN,
   ops.SNAP_END, ops.HELLO, ops.DOOR])
+for (const [name, number] of Object.entries(ops)) {
+  if (name.startsWith('CACHE_')) reads.add(number)
+}
 
 // isRead[op], an array because the hot path asks it for each call.
 const isRead = names.map((name, op) => reads.has(op))

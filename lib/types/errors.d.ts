@@ -4,6 +4,10 @@ export type OwnCode =
   | 'UC_ACCESS'
   | 'UC_BACKUP'
   | 'UC_BUSY'
+  | 'UC_CACHE_KEY'
+  | 'UC_CACHE_LOAD'
+  | 'UC_CACHE_TYPE'
+  | 'UC_CACHE_VALUE'
   | 'UC_CLOSED'
   | 'UC_COLUMN'
   | 'UC_CONNECT'
@@ -19,6 +23,7 @@ export type OwnCode =
   | 'UC_MIGRATION_ORDER'
   | 'UC_NOT_REPEATED'
   | 'UC_NO_ADDON'
+  | 'UC_NO_CACHE'
   | 'UC_NO_DB'
   | 'UC_NO_DAEMON'
   | 'UC_ONCE_CONFLICT'
@@ -56,7 +61,7 @@ export type ErrorCode = OwnCode | `SQLITE_${string}`
 export type ErrorKind =
   | 'abort' | 'busy' | 'cant-open' | 'check' | 'closed' | 'connection' | 'constraint' | 'corrupt'
   | 'foreign-key'
-  | 'full' | 'internal' | 'io' | 'memory' | 'not-found' | 'not-null' | 'permission' | 'readonly'
+  | 'full' | 'internal' | 'io' | 'load' | 'memory' | 'not-found' | 'not-null' | 'permission' | 'readonly'
   | 'schema' | 'syntax' | 'timeout' | 'too-big' | 'unique' | 'usage'
 
 export interface ErrorInfo {

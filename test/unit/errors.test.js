@@ -30,7 +30,7 @@ t.test('two copies of the package agree', (t) => {
 })
 
 t.test('the table of codes', (t) => {
-  const kinds = new Set(['unique', 'foreign-key', 'check', 'not-null', 'constraint', 'busy', 'timeout', 'abort', 'readonly', 'corrupt', 'full', 'io', 'permission', 'cant-open', 'syntax', 'schema', 'too-big', 'memory', 'closed', 'connection', 'usage', 'not-found', 'internal'])
+  const kinds = new Set(['unique', 'foreign-key', 'check', 'not-null', 'constraint', 'busy', 'timeout', 'abort', 'readonly', 'corrupt', 'full', 'io', 'permission', 'cant-open', 'syntax', 'schema', 'too-big', 'memory', 'load', 'closed', 'connection', 'usage', 'not-found', 'internal'])
   for (const [code, row] of Object.entries(codes)) {
     t.match(code, /^UC_[A-Z_]+$/)
     t.ok(kinds.has(row.kind), `${code}: ${row.kind}`)

@@ -46,6 +46,11 @@
     X(UC_ACCESS, "permission", false)          \
     X(UC_CONNECT, "connection", true)          \
     X(UC_CONNECTION_LOST, "connection", false) \
+    X(UC_NO_CACHE, "usage", false)             \
+    X(UC_CACHE_KEY, "usage", false)            \
+    X(UC_CACHE_VALUE, "too-big", false)        \
+    X(UC_CACHE_TYPE, "usage", false)           \
+    X(UC_CACHE_LOAD, "load", false)            \
     X(UC_MEMORY, "memory", true)               \
     X(UC_INTERNAL, "internal", false)
 

@@ -134,8 +134,8 @@ static bool define(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
 
 static void describe(uc_buf *out, uint32_t id)
 {
-    static const char *const lanes[] = {"inline", "statement", "read", "write",
-                                        "pin"};
+    static const char *const lanes[] = {"inline", "cache", "statement",
+                                        "read",   "write", "pin"};
     uint32_t n = 0;
 
     while (uc_op_at(n) != NULL)

@@ -374,6 +374,8 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         *e = p->failed;
     if (e->code == NULL && p->closing)
         uc_fail(e, UC_CLOSED, "the store is closed");
+    if (e->code == NULL && c->op->lane == UC_LANE_CACHE)
+        uc_fail(e, UC_NO_CACHE, "this store was opened with cache: false");
     if (e->code == NULL && c->op->lane == UC_LANE_INLINE) {
         if (c->op->num == UC_OP_cancel) {
             uc_calls *const fresh[] = {&r->reads, &r->parked, &r->writes,

@@ -296,6 +296,10 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
         uc_unlock(&db->route_mu);
         return;
     }
+    if (c->op->lane == UC_LANE_CACHE) {
+        uc_fail(e, UC_NO_CACHE, "this store was opened with cache: false");
+        return;
+    }
     if (c->once.p != NULL && !sq_once_allowed(c, cls, e))
         return;
     if (c->repeat) {
