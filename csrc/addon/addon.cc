@@ -263,6 +263,60 @@ napi_value SyncTake(napi_env env, napi_callback_info info)
     return Number(env, int64_t(uc_sync_take(h->session, p, len)));
 }
 
+// cacheSync(length) -> n, 0: submit it; for large replies as sync().
+napi_value CacheSync(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1, n;
+    napi_value argv[1];
+    Handle *h;
+    uint32_t len;
+
+    if (!Enter(env, info, &argc, argv, &h))
+        return Number(env, 0);
+    if (argc < 1 || napi_get_value_uint32(env, argv[0], &len) != napi_ok ||
+        len > h->in.len)
+        return TypeError(env, "cacheSync(length)");
+    n = uc_cache_sync(h->session, h->in.p, len, h->out.p, h->out.len);
+    return Number(env, n > h->out.len ? -int64_t(n) : int64_t(n));
+}
+
+// cacheSyncTake(bytes) -> n
+napi_value CacheSyncTake(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1, len;
+    napi_value argv[1];
+    Handle *h;
+    uint8_t *p;
+
+    if (!Enter(env, info, &argc, argv, &h))
+        return Number(env, 0);
+    if (argc < 1 || !View(env, argv[0], &p, &len))
+        return TypeError(env, "cacheSyncTake(bytes)");
+    return Number(env, int64_t(uc_cache_sync_take(h->session, p, len)));
+}
+
+// cacheGet(length of the key in `in`) -> length of the value in `out`, -1:
+// absent, less: so many bytes, negated, are needed.
+napi_value CacheGet(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1;
+    napi_value argv[1], v;
+    Handle *h;
+    uint32_t len;
+    int64_t n;
+
+    if (!Enter(env, info, &argc, argv, &h))
+        return Number(env, -1);
+    if (argc < 1 || napi_get_value_uint32(env, argv[0], &len) != napi_ok ||
+        len > h->in.len)
+        return TypeError(env, "cacheGet(length)");
+    n = uc_cache_peek(h->session, h->in.p, len, h->out.p, h->out.len);
+    if (n > INT32_MAX || n < INT32_MIN)
+        return Number(env, n);
+    napi_create_int32(env, int32_t(n), &v);
+    return v;
+}
+
 napi_value EndTurn(napi_env env, napi_callback_info info)
 {
     size_t argc = 0;
@@ -426,7 +480,8 @@ napi_value Open(napi_env env, napi_callback_info info)
         {"submit", Submit}, {"take", Take},         {"attach", Attach},
         {"sync", Sync},     {"syncTake", SyncTake}, {"endTurn", EndTurn},
         {"ref", Ref},       {"unref", Unref},       {"destroy", Destroy},
-        {"func", Func},
+        {"func", Func},     {"cacheGet", CacheGet}, {"cacheSync", CacheSync},
+        {"cacheSyncTake", CacheSyncTake},
     };
     size_t argc = 3, len;
     napi_value argv[3], self, name;

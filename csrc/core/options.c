@@ -19,7 +19,7 @@ static const struct {
 #undef X
 };
 
-enum { ENTRIES = sizeof table / sizeof *table };
+enum { ENTRIES = sizeof table / sizeof *table, LEAST_CACHE = 1 << 20 };
 
 static int64_t *field(uc_options *o, unsigned i)
 {
@@ -142,6 +142,10 @@ bool uc_options_read(uc_options *o, uc_view map, uc_error *e)
                            (int)(key.len < 64 ? key.len : 64), key.p);
         }
     }
+    if (o->cache_bytes != 0 && o->cache_bytes < LEAST_CACHE)
+        return uc_fail(e, UC_OPTION,
+                       "option cache_bytes: expected 0 or at least %d",
+                       LEAST_CACHE);
     return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cache/cache.h"
 #include "common/clock.h"
 #include "common/mem.h"
 #include "wire/writer.h"
@@ -34,6 +35,8 @@ void uc__session_unref(uc_session *s)
         s->driver->release(s->peer);
     drop_chunks(s);
     uc_buf_fini(&s->sync_left);
+    uc_buf_fini(&s->cache_left);
+    uc_cache_unref(s->cache);
     uc_mutex_fini(&s->mu);
     uc_free(s);
 }
@@ -55,6 +58,7 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
     s->wake_arg = wake_arg;
     s->driver = &uc_driver_sqlite;
     uc_buf_init(&s->sync_left, SIZE_MAX);
+    uc_buf_init(&s->cache_left, SIZE_MAX);
     ok = uc_options_read(&o, (uc_view){options, options_len}, &e);
     s->max_unsent = (size_t)o.max_unsent;
     /* A bad option is an answer to every call, like a bad file. */
@@ -64,6 +68,13 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
         return NULL;
     }
     return s;
+}
+
+static bool is_cache(uint8_t num)
+{
+    const uc_op *op = uc_op_find(num);
+
+    return op != NULL && op->lane == UC_LANE_CACHE;
 }
 
 bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
@@ -76,6 +87,9 @@ bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
     b = uc__batch_new(s, frames, len, count);
     if (b == NULL)
         return false;
+    /* What the cache answers needs no other thread. */
+    if (len > 1 && is_cache(frames[1]))
+        hint |= UC_HINT_URGENT;
     s->driver->submit(s->peer, b, hint);
     return true;
 }

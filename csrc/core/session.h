@@ -11,6 +11,9 @@
  * taken. Replies gather in chunks (a sequence of [u32 LE length][frame]) and
  * the door is woken once for all of them.
  */
+typedef struct uc_cache uc_cache;
+typedef struct uc_holder uc_holder;
+
 typedef struct uc_chunk {
     struct uc_chunk *next;
     size_t off; /* taken so far */
@@ -32,6 +35,11 @@ struct uc_session {
     const uc_driver *driver;
     void *peer;       /* the driver's side of this session */
     uc_buf sync_left; /* a sync reply that did not fit */
+
+    uc_cache *cache;   /* referenced; NULL: none, or not for this session */
+    uc_holder *holder; /* the cache's: its first level, or NULL */
+    bool cache_over;   /* the cache's: it is not to be answered any more */
+    uc_buf cache_left; /* see uc_cache_sync */
 };
 
 uc_session *uc__session_ref(uc_session *s);

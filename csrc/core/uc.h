@@ -43,7 +43,7 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
  */
 enum {
     UC_HINT_WRITE = 1,  /* there is a write among the frames */
-    UC_HINT_URGENT = 2, /* route now on this thread (cancel) */
+    UC_HINT_URGENT = 2, /* route now on this thread (cancel, the cache) */
     UC_HINT_ASSIST = 4  /* wake nobody: uc_assist follows at once */
 };
 
@@ -96,6 +96,26 @@ size_t uc_sync_take(uc_session *s, uint8_t *dst, size_t cap);
 
 /* Ends the snapshot that sync reads of one turn share. Cheap without one. */
 void uc_turn_end(uc_session *s);
+
+/*
+ * Runs one request frame of the cache on the calling thread, also before the
+ * file is open. Returns the length of the reply frame, which goes to dst if it
+ * fits and is kept for uc_cache_sync_take otherwise; 0: it would have to wait
+ * for somebody else, or there is no cache: submit it. A change waits up to 100
+ * ms until the first levels of other sessions have forgotten what it changed;
+ * this session's is told by cache_hold, which answers at once here.
+ */
+size_t uc_cache_sync(uc_session *s, const uint8_t *frame, size_t len,
+                     uint8_t *dst, size_t cap);
+size_t uc_cache_sync_take(uc_session *s, uint8_t *dst, size_t cap);
+
+/*
+ * Copies the value under a key to dst, which has room for a byte at least.
+ * Returns its length; -1: absent; less: so many bytes, negated, are needed.
+ * Any thread, without a frame on the way.
+ */
+int64_t uc_cache_peek(uc_session *s, const uint8_t *key, size_t klen,
+                      uint8_t *dst, size_t cap);
 
 /*
  * A function callable from SQL of sync calls. `call` runs on the thread that

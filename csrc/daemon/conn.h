@@ -4,6 +4,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "ids.h"
+#include "op.h"
 #include "server.h"
 #include "sp.h"
 #include "uc.h"
@@ -54,7 +55,7 @@ struct ud_conn {
     const ud_db *db;
     uc_session *session; /* opened by the first request */
     ud_ids ids;
-    uint32_t standing; /* of them: `watch`, which end with the connection */
+    uint32_t standing; /* of them: those that end with the connection */
     bool reading;      /* rx, or its callback, has the buffer */
     ud_pause pause;
     bool trimming; /* and was stopped to make the buffer small again */
@@ -128,6 +129,13 @@ void ud_linger(ud_conn *c, int64_t ms);
 /* in.c. Reads on, unless that is under way or too much waits to be sent. */
 void ud_receive(ud_conn *c);
 void ud_on_received(void *arg);
+
+/* The op may stand for long, waiting for somebody else: a daemon that ends does
+ * not wait for it. */
+static inline bool ud_stands(uint32_t op)
+{
+    return op == UC_OP_watch || op == UC_OP_cache_hold || op == UC_OP_cache_load;
+}
 
 /* out.c. ud_conn_flush with the lock held. */
 void ud_flush(ud_conn *c);

@@ -50,7 +50,9 @@ static const struct {
              {"walCapBytes", "wal_cap"},
              {"walCheckpointBytes", "wal_checkpoint"},
              {"pageBytes", "page_bytes"},
-             {"timeoutMs", "timeout_ms"}};
+             {"timeoutMs", "timeout_ms"},
+             {"cacheBytes", "cache_bytes"},
+             {"cacheValueBytes", "cache_value_bytes"}};
 
 enum { NAMES = sizeof names / sizeof *names };
 

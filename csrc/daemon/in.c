@@ -82,6 +82,7 @@ typedef struct burst {
     uint32_t count;
     unsigned hint;
     bool reads; /* nothing but */
+    bool cache; /* the cache's are among them */
 } burst;
 
 static bool is_read(uint32_t op)
@@ -148,14 +149,17 @@ static void request(ud_conn *c, const sp_message *m, burst *b)
             ud_answer_error(c, m->id, q.id, &e);
             return;
         }
-        c->standing += q.op == UC_OP_watch;
+        c->standing += ud_stands(q.op);
     }
     op = uc_op_find(q.op);
     if (q.op == UC_OP_cancel)
         b->hint |= UC_HINT_URGENT;
     else if (q.op == UC_OP_run || (op != NULL && op->lane == UC_LANE_WRITE))
         b->hint |= UC_HINT_WRITE;
-    b->reads = b->reads && is_read(q.op);
+    if (op != NULL && op->lane == UC_LANE_CACHE)
+        b->cache = true;
+    else
+        b->reads = b->reads && is_read(q.op);
     if (b->count == 0)
         b->p = c->in + (m->frame.p - c->in);
     else
@@ -182,7 +186,7 @@ static void burst_failed(ud_conn *c, const burst *b)
         n = (size_t)(r.p - rest.p);
         if (sp_request_read((uc_view){rest.p, n}, &q) &&
             ud_ids_take(&c->ids, q.id, &asked)) {
-            c->standing -= asked.op == UC_OP_watch;
+            c->standing -= ud_stands(asked.op);
             ud_answer_error(c, asked.sp, asked.id, &e);
         }
         rest.p += n;
@@ -191,17 +195,22 @@ static void burst_failed(ud_conn *c, const burst *b)
 }
 
 /* Hands the burst to the core. Under c->mu, which it lets go in between: the
- * core may serve reads on this very thread, and a send must not wait. */
+ * core may serve reads on this very thread, and a send must not wait. What the
+ * cache answers is answered here, whoever else is busy: a writer may be waiting
+ * for just that. */
 static void hand_over(ud_conn *c, const burst *b)
 {
     bool assist = b->reads && b->hint == 0, ok;
+    unsigned hint = assist ? UC_HINT_ASSIST : b->hint;
+
+    if (b->cache)
+        hint |= UC_HINT_URGENT;
 
     atomic_fetch_add_explicit(&c->sv->requests, b->count, memory_order_relaxed);
     if (assist)
         atomic_fetch_or(&c->looking, UD_LOOKING_READ);
     uc_unlock(&c->mu);
-    ok = uc_submit(c->session, b->p, b->len, b->count,
-                   assist ? UC_HINT_ASSIST : b->hint);
+    ok = uc_submit(c->session, b->p, b->len, b->count, hint);
     if (ok && assist)
         uc_assist(c->session);
     uc_lock(&c->mu);

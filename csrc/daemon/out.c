@@ -6,7 +6,6 @@
 #include "common/mem.h"
 #include "conn.h"
 #include "log.h"
-#include "op.h"
 #include "wire/writer.h"
 
 enum {
@@ -87,7 +86,7 @@ static void dress(ud_conn *c, size_t at)
         memcpy(&id, p + SP_HEAD + 2, 4); /* [9x, ce, id, ...] */
         id = __builtin_bswap32(id);
         if (ud_ids_take(&c->ids, id, &asked)) {
-            c->standing -= asked.op == UC_OP_watch;
+            c->standing -= ud_stands(asked.op);
             sp_head(p, n, asked.sp);
         } else {
             sp_head(p, n, SP_NO_REQUEST | id);

@@ -27,6 +27,8 @@ typedef struct uc_driver {
     /* Runs c on this thread and appends its reply frame to out. */
     void (*sync)(void *peer, uc_call *c, uc_buf *out);
     void (*turn_end)(void *peer);
+    /* The session's cache is impatient; see uc_cache_due. */
+    void (*hurry)(void *peer);
     bool (*function)(void *peer, const struct uc_fn_spec *spec,
                      const char **error);
     /* Drops what is queued, interrupts what runs and waits for it, but not for

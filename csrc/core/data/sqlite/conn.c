@@ -392,6 +392,28 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
     return c;
 }
 
+bool sq_others_wrote(sq_db *db)
+{
+    sq_conn *c = db->writer;
+    int64_t version;
+    bool changed;
+
+    if (c == NULL || sqlite3_get_autocommit(c->h) == 0)
+        return false;
+    if (c->version == NULL && control(c, &c->version, "pragma data_version") !=
+                                  SQLITE_OK)
+        return false;
+    c->busy_until = 0;
+    if (sqlite3_step(c->version) == SQLITE_ROW)
+        version = sqlite3_column_int64(c->version, 0);
+    else
+        version = c->seen; /* locked just now */
+    sqlite3_reset(c->version);
+    changed = version != c->seen;
+    c->seen = version;
+    return changed;
+}
+
 void sq_conn_close(sq_conn *c)
 {
     if (c == NULL)
@@ -414,6 +436,7 @@ void sq_conn_close(sq_conn *c)
     sqlite3_finalize(c->rollback_to);
     for (unsigned i = 0; i < SQ_ONCE_STMTS; i++)
         sqlite3_finalize(c->once[i]);
+    sqlite3_finalize(c->version);
     sqlite3_close_v2(c->h);
     uc_buf_fini(&c->text);
     uc_free(c);

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include "cache/cache.h"
 #include "call.h"
 #include "common/buf.h"
 #include "common/clock.h"
@@ -27,7 +28,8 @@
  *  1. sq_db.mu guards all queues, pins, the transaction's state and ownership
  *     of the writer. It is never held while SQL runs.
  *  2. route_mu serialises routing, hence the order of arrival. Order of locks:
- *     guest.mu (only ever tried), route_mu, wconn_mu, mu, session.mu.
+ *     guest.mu (only ever tried), route_mu, wconn_mu, mu, board.mu, the
+ *     cache's, session.mu.
  *  3. Only the owner of the writer (sq_db.owner) writes; only who holds
  *     wconn_mu touches the writer's connection.
  *  4. A reader or pinned connection belongs to one thread at a time.
@@ -157,6 +159,8 @@ struct sq_conn {
     sq_notes *notes;    /* set while what it prepares is noted */
     sq_auth *auth;      /* set while a statement is classified */
     sqlite3_stmt *once[SQ_ONCE_STMTS]; /* once.c; the writer's alone */
+    sqlite3_stmt *version; /* pragma data_version; the writer's alone */
+    int64_t seen;          /* what that said last */
     uint32_t once_kept;  /* keys stored; each so many sweep old ones */
     uc_buf text;         /* scratch of the row encoder */
     int64_t lent_until;  /* on a thread that is wanted back then, 0 not */
@@ -318,6 +322,7 @@ struct sq_db {
     sq_run tx_many; /* sums of the `many` under way in it; wconn_mu */
     bool tx_many_open;
     sq_board board;  /* what has changed, for who watches */
+    uc_cache *cache; /* NULL: none */
     sq_once tx_once; /* the key of the stream of rows; wconn_mu */
     int64_t tx_until;
     _Atomic uint64_t ended_tx;
@@ -585,9 +590,9 @@ bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
 /* What runs between groups: VACUUM, pragmas, restore, migrations. */
 bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
 sq_mode sq_mode_of(const uc_call *call);
-/* Starts, ends a transaction of `call` there; used by both sides. */
+/* Starts, ends a transaction there; used by both sides. by: whose it is. */
 bool sq_tx_start(sq_db *db, uc_error *e);
-bool sq_tx_finish(sq_db *db, bool commit, uc_error *e);
+bool sq_tx_finish(sq_db *db, const uc_session *by, bool commit, uc_error *e);
 /* One call inside the open transaction. */
 bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e);
 bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
@@ -619,6 +624,18 @@ int sq_wal_hook(void *db, sqlite3 *h, const char *name, int pages);
 /* True when a write may start; otherwise *e is UC_WAL_FULL. */
 bool sq_wal_room(sq_db *db, uc_error *e);
 bool sq_checkpoint(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+
+/* Wakes the keeper if the cache is impatient; not under mu. */
+static inline void sq_hurry(sq_db *db)
+{
+    if (db->cache != NULL && uc_cache_is_impatient(db->cache)) {
+        uc_lock(&db->mu);
+        uc_cond_signal(&db->keeper_cond);
+        uc_unlock(&db->mu);
+    }
+}
+/* Has another process written to the file since the last time? wconn_mu. */
+bool sq_others_wrote(sq_db *db);
 
 /* ---- sync.c ---- */
 void sq_sync(void *peer, uc_call *c, uc_buf *out);

@@ -426,6 +426,18 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
     return any;
 }
 
+/* The session whose group it is, NULL: it is several sessions'. */
+static const uc_session *writer_of(const sq_group *g)
+{
+    const uc_session *s = g->items[0].call->session;
+
+    for (uint32_t i = 1; i < g->cut; i++) {
+        if (g->items[i].call->session != s)
+            return NULL;
+    }
+    return s;
+}
+
 static void commit(sq_db *db, sq_group *g)
 {
     sq_conn *c = db->writer;
@@ -435,7 +447,7 @@ static void commit(sq_db *db, sq_group *g)
     c->busy_until = 0;
     rc = sq_step_once(c->commit);
     if (rc == SQLITE_OK) {
-        sq_board_commit(db);
+        sq_board_commit(db, writer_of(g));
         return;
     }
     sq_fail(c, rc, &e);

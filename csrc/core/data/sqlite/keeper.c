@@ -10,7 +10,7 @@
  * known moment, for ever when nothing is under way.
  */
 
-enum { WAL_RESTART_MS = 100, WAL_ROOM_MS = 200, LATE_MS = 5 };
+enum { WAL_RESTART_MS = 100, WAL_ROOM_MS = 200, LATE_MS = 5, LOOK_MS = 50 };
 
 void sq_deadline(sq_db *db, int64_t at)
 {
@@ -243,11 +243,72 @@ bool sq_checkpoint(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
                    "checkpoint: expected passive, restart or truncate");
 }
 
+/* ---- the cache ---- */
+
+/*
+ * What another process commits is not on the board: it is seen here, soon
+ * afterwards, and drops everything that belongs to a table. While the writer is
+ * at work nobody looks; other processes have to wait for it as well.
+ */
+static void look_for_others(sq_db *db)
+{
+    bool wrote;
+
+    if (!uc_trylock(&db->wconn_mu))
+        return;
+    wrote = sq_others_wrote(db);
+    uc_unlock(&db->wconn_mu);
+    if (wrote)
+        uc_cache_tables_changed(db->cache, NULL, NULL, 0, true);
+}
+
+/* Under mu. When the cache wants to be looked at, with the promise that this
+ * thread is there then; 0: not so far. */
+static int64_t cache_at(sq_db *db, int64_t look_at)
+{
+    int64_t at;
+
+    if (db->cache == NULL)
+        return 0;
+    at = uc_cache_due(db->cache);
+    if (!db->memory && uc_cache_is_tied(db->cache) &&
+        (at == 0 || look_at < at))
+        at = look_at;
+    uc_cache_promise(db->cache, at);
+    /* What came in between has seen no promise, or this one. */
+    return uc_cache_is_impatient(db->cache) ? uc_cache_due(db->cache) : at;
+}
+
+static void cache_turn(sq_db *db, int64_t *look_at)
+{
+    int64_t now = uc_now(), due;
+
+    if (db->cache == NULL)
+        return;
+    uc_cache_promise(db->cache, 0);
+    due = uc_cache_due(db->cache);
+    if (due != 0 && due <= now)
+        uc_cache_tick(db->cache, now);
+    if (!db->memory && now >= *look_at && uc_cache_is_tied(db->cache)) {
+        look_for_others(db);
+        *look_at = now + LOOK_MS * UC_MS;
+    }
+}
+
 /* ---- the thread ---- */
+
+static void wait_until(sq_db *db, int64_t at)
+{
+    if (at == 0)
+        uc_cond_wait(&db->keeper_cond, &db->mu);
+    else
+        uc_cond_wait_until(&db->keeper_cond, &db->mu, at);
+}
 
 void *sq_keeper_main(void *arg)
 {
     sq_db *db = arg;
+    int64_t look_at = 1; /* long ago */
 
     uc_lock(&db->mu);
     while (!db->stop) {
@@ -256,11 +317,11 @@ void *sq_keeper_main(void *arg)
         uc_call *c;
 
         if (!db->checkpoint_wanted) {
-            if (db->next_deadline == 0)
-                uc_cond_wait(&db->keeper_cond, &db->mu);
-            else
-                uc_cond_wait_until(&db->keeper_cond, &db->mu,
-                                   db->next_deadline);
+            int64_t at = cache_at(db, look_at);
+
+            if (at == 0 || (db->next_deadline != 0 && db->next_deadline < at))
+                at = db->next_deadline;
+            wait_until(db, at);
         }
         if (db->stop)
             break;
@@ -276,6 +337,7 @@ void *sq_keeper_main(void *arg)
             c->pin = NULL;
             sq_refuse(db, c, &e);
         }
+        cache_turn(db, &look_at);
         sq_pins_end(db, NULL, false, false, "idle");
         sq_route(db, false); /* everybody else may be busy */
         if (wal)

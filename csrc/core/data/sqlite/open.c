@@ -71,6 +71,10 @@ static sq_db *db_new(const char *path, uc_options *o)
     uc_mutex_init(&db->guest.mu);
     uc_buf_init(&db->guest.out, SIZE_MAX);
     sq_board_init(&db->board);
+    if (o->cache_bytes > 0)
+        db->cache = uc_cache_new((uint64_t)o->cache_bytes,
+                                 (uint64_t)o->cache_value_bytes,
+                                 (uint64_t)o->max_bytes);
     uc_cond_init(&db->readers_cond);
     uc_cond_init(&db->writer_cond);
     uc_cond_init(&db->keeper_cond);
@@ -89,7 +93,8 @@ static sq_db *db_new(const char *path, uc_options *o)
         db->nreaders = 0;
     db->reader_threads =
         uc_calloc(db->nreaders + 1, sizeof *db->reader_threads);
-    if (db->path == NULL || db->reader_threads == NULL) {
+    if (db->path == NULL || db->reader_threads == NULL ||
+        (db->opt.cache_bytes > 0 && db->cache == NULL)) {
         sq_db_free(db);
         return NULL;
     }
@@ -102,6 +107,7 @@ void sq_db_free(sq_db *db)
     sq_functions_drop(db, NULL);
     sq_once_fini(&db->tx_once);
     sq_board_fini(&db->board);
+    uc_cache_unref(db->cache);
     uc_options_fini(&db->opt);
     uc_mutex_fini(&db->route_mu);
     uc_mutex_fini(&db->wconn_mu);
@@ -166,6 +172,7 @@ static bool open_file(sq_db *db, uc_error *e)
     if (db->writer == NULL)
         return false;
     read_page_size(db);
+    sq_others_wrote(db); /* from here on */
     return true;
 }
 
@@ -290,6 +297,8 @@ void *sq_open(uc_session *s, const char *path, uc_options *o,
     }
     db->npeers++;
     p->db = db;
+    if (db->cache != NULL && failed == NULL && p->failed.code == NULL)
+        s->cache = uc_cache_ref(db->cache);
     uc_unlock(&registry_mu);
     uc_lock(&db->mu);
     p->next = db->peers;
@@ -377,6 +386,9 @@ void sq_db_stop(sq_db *db)
 static void peer_fini(sq_db *db, sq_peer *p)
 {
     sq_watch_end(db, p->session, false);
+    if (db->cache != NULL)
+        uc_cache_session_end(db->cache, p->session, false);
+    sq_hurry(db);
     sq_pins_end(db, p->session, false, false, NULL);
     sq_sync_release(p);
     uc_lock(&db->route_mu);
@@ -597,6 +609,17 @@ void sq_abandon(void *arg)
     end_abandoned(db, p);
 }
 
+/* The door's thread, which has called the cache itself. */
+static void hurry(void *arg)
+{
+    sq_peer *p = arg;
+
+    if (!sq_visit(p))
+        return;
+    sq_hurry(p->db);
+    sq_visit_end(p);
+}
+
 void sq_release(void *arg)
 {
     uc_free(arg);
@@ -614,6 +637,7 @@ const uc_driver uc_driver_sqlite = {
     .assist = sq_assist,
     .sync = sq_sync,
     .turn_end = sq_turn_end,
+    .hurry = hurry,
     .function = sq_function_add,
     .abandon = sq_abandon,
     .release = sq_release,

@@ -63,7 +63,7 @@ void sq_submit(void *arg, uc_batch *b, unsigned hint)
         db->inbox_head = b;
     db->inbox_tail = b;
     atomic_fetch_add(&db->inbox_n, 1);
-    if (!(hint & UC_HINT_ASSIST))
+    if (!(hint & (UC_HINT_ASSIST | UC_HINT_URGENT)))
         sq_call_router(db, hint);
     uc_unlock(&db->mu);
     if (hint & UC_HINT_URGENT)
@@ -87,6 +87,7 @@ static void flush(sq_db *db, routed *r)
     bool writer = r->writes.n > 0 || r->tx.n > 0;
 
     uc__session_publish(r->session, &r->replies);
+    sq_hurry(db);
     if (reads == 0 && !writer && r->parked.n == 0)
         return;
     uc_lock(&db->mu);
@@ -197,6 +198,30 @@ static void answer_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *b)
         uc_reply_error(b, c->id, &e);
     }
     if (c->id != 0)
+        uc__reply_close(b, at, c->id);
+    else
+        uc_buf_rewind(b, at);
+    sq_finish(db, c);
+}
+
+static bool cache_may(const sq_db *db, const uc_call *c, uc_error *e)
+{
+    if (db->cache == NULL)
+        return uc_fail(e, UC_NO_CACHE, "there is no cache here (cache: false)");
+    if (uc__session_full(c->session) && uc_cache_may_repeat(c->op) &&
+        c->op->num != UC_OP_cache_hold)
+        return uc_fail(e, UC_BUSY,
+                       "%zu bytes of replies wait to be read: read them first",
+                       uc_pending(c->session));
+    return sq_may_repeat(c, SQ_WRITE, e);
+}
+
+/* A call that stands is over as well: the cache keeps what it needs of it. */
+static void answer_cached(sq_db *db, uc_call *c, uc_buf *b)
+{
+    size_t at = uc__reply_open(b);
+
+    if (uc_cache_call(db->cache, c, UC_CACHE_STAND, b) && c->id != 0)
         uc__reply_close(b, at, c->id);
     else
         uc_buf_rewind(b, at);
@@ -355,6 +380,8 @@ static void close_peer(sq_db *db, sq_peer *p, uc_call *c, routed *r)
     p->closing = true;
     p->close_call = c;
     sq_watch_end(db, c->session, true);
+    if (db->cache != NULL)
+        uc_cache_session_end(db->cache, c->session, true);
     if (atomic_load(&p->live) == 1)
         sq_peer_settle(db, p);
     else
@@ -374,8 +401,6 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         *e = p->failed;
     if (e->code == NULL && p->closing)
         uc_fail(e, UC_CLOSED, "the store is closed");
-    if (e->code == NULL && c->op->lane == UC_LANE_CACHE)
-        uc_fail(e, UC_NO_CACHE, "this store was opened with cache: false");
     if (e->code == NULL && c->op->lane == UC_LANE_INLINE) {
         if (c->op->num == UC_OP_cancel) {
             uc_calls *const fresh[] = {&r->reads, &r->parked, &r->writes,
@@ -396,9 +421,14 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         }
         return;
     }
+    if (e->code == NULL && c->deadline == 0 && db->opt.timeout_ms > 0)
+        c->deadline = c->batch->t0 + db->opt.timeout_ms * UC_MS;
+    if (e->code == NULL && c->op->lane == UC_LANE_CACHE &&
+        cache_may(db, c, e)) {
+        answer_cached(db, c, &r->replies);
+        return;
+    }
     if (e->code == NULL) {
-        if (c->deadline == 0 && db->opt.timeout_ms > 0)
-            c->deadline = c->batch->t0 + db->opt.timeout_ms * UC_MS;
         if (c->op->num == UC_OP_health)
             c->deadline = 0;
         deadline = c->deadline;

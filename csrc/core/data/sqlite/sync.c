@@ -186,7 +186,7 @@ static void in_tx(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
              (uc_read_u64(&r, &x) && uc_read_bool(&r, &want));
         if (!ok)
             uc_fail(e, UC_FRAME, "tx_end takes [x, commit]");
-        ok = sq_tx_finish(db, ok && want, e) && ok;
+        ok = sq_tx_finish(db, p->session, ok && want, e) && ok;
         db->writer->sync = false;
         uc_unlock(&db->wconn_mu);
         tx_forget(db, p);
@@ -280,6 +280,17 @@ static bool statement(sq_peer *p, uc_call *c, bool *text, uc_error *e)
     return c->stmt != NULL;
 }
 
+static void cached(sq_db *db, uc_call *c, uc_buf *out, uc_error *e)
+{
+    if (db->cache == NULL)
+        uc_fail(e, UC_NO_CACHE, "there is no cache here (cache: false)");
+    else if (!sq_may_repeat(c, SQ_WRITE, e))
+        return;
+    else if (!uc_cache_call(db->cache, c, UC_CACHE_BLOCK, out))
+        uc_fail(e, UC_BUSY, "somebody else is loading this");
+    sq_hurry(db);
+}
+
 /* Anything but a plain read. */
 static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
 {
@@ -297,7 +308,7 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
         return;
     }
     if (c->op->lane == UC_LANE_CACHE) {
-        uc_fail(e, UC_NO_CACHE, "this store was opened with cache: false");
+        cached(db, c, out, e);
         return;
     }
     if (c->once.p != NULL && !sq_once_allowed(c, cls, e))
@@ -442,7 +453,7 @@ void sq_sync_release(sq_peer *p)
         uc_error e = {0};
 
         uc_lock(&db->wconn_mu);
-        sq_tx_finish(db, false, &e);
+        sq_tx_finish(db, p->session, false, &e);
         uc_unlock(&db->wconn_mu);
         tx_forget(db, p);
     }

@@ -46,7 +46,7 @@ bool sq_tx_start(sq_db *db, uc_error *e)
     return true;
 }
 
-bool sq_tx_finish(sq_db *db, bool want, uc_error *e)
+bool sq_tx_finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
 {
     sq_conn *c = db->writer;
     int rc;
@@ -70,7 +70,7 @@ bool sq_tx_finish(sq_db *db, bool want, uc_error *e)
     c->busy_until = 0;
     rc = sq_step_once(c->commit);
     if (rc == SQLITE_OK) {
-        sq_board_commit(db);
+        sq_board_commit(db, by);
         return true;
     }
     sq_fail(c, rc, e);
@@ -338,7 +338,7 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
             if (call->op->num == UC_OP_tx_end &&
                 (!uc_read_u64(&r, &x) || !uc_read_bool(&r, &want)))
                 ok = uc_fail(&e, UC_FRAME, "tx_end takes [x, commit]");
-            if (ok && !sq_tx_finish(db, want, &e))
+            if (ok && !sq_tx_finish(db, call->session, want, &e))
                 ok = false;
             ends = true;
             if (ok)
@@ -347,7 +347,7 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
             ok = sq_tx_call(db, call, out, &e);
             if (stream && (!ok || !db->tx_many_open)) {
                 ends = true;
-                if (!sq_tx_finish(db, ok, &e))
+                if (!sq_tx_finish(db, call->session, ok, &e))
                     ok = false;
             }
         }
@@ -362,7 +362,7 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
         sq_publish_one(db, call, out, at, ok, &e);
     }
     if (end != TX_ENDED)
-        sq_tx_finish(db, false, &e);
+        sq_tx_finish(db, NULL, false, &e);
     uc_lock(&db->mu);
     if (end != TX_ENDED) {
         db->ended_tx = db->tx_id;
@@ -419,7 +419,7 @@ void sq_run_tx(sq_db *db, sq_worker *self, uc_call *call, uc_buf *out)
     if (ok && stream) {
         ok = sq_tx_call(db, call, out, &e);
         if (!ok || !db->tx_many_open) {
-            if (!sq_tx_finish(db, ok, &e))
+            if (!sq_tx_finish(db, call->session, ok, &e))
                 ok = false;
             going = false;
         }

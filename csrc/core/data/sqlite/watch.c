@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache/store.h"
 #include "common/mem.h"
 #include "data/sqlite/db.h"
 #include "wire/writer.h"
@@ -102,7 +103,11 @@ static bool add_table(sq_board *b, char *full, uint64_t hash)
     if (touched == NULL)
         return false;
     b->touched = touched;
-    tables[b->ntables++] = (sq_table){.name = full, .hash = hash};
+    tables[b->ntables++] = (sq_table){
+        .name = full,
+        .hash = hash,
+        .domain = uc_domain(
+            't', (uc_view){(const uint8_t *)full, strlen(full)})};
     return true;
 }
 
@@ -337,12 +342,33 @@ static void answer_touched(sq_board *b)
     }
 }
 
-void sq_board_commit(sq_db *db)
+/* Before anybody can be told of the commit. */
+static void drop_cached(sq_db *db, const uc_session *by)
+{
+    enum { AT_ONCE = 64 };
+    const sq_board *b = &db->board;
+    uint64_t domains[AT_ONCE], ticket, last = 0;
+    uint32_t i = 0, n;
+
+    do {
+        for (n = 0; !b->touched_all && n < AT_ONCE && i < b->ntouched; i++)
+            domains[n++] = b->tables[b->touched[i]].domain;
+        ticket = uc_cache_tables_changed(db->cache, by, domains, n,
+                                         b->touched_all);
+        last = ticket != 0 ? ticket : last;
+    } while (!b->touched_all && i < b->ntouched);
+    uc_cache_wait(db->cache, last, by, db->writer->sync);
+    sq_hurry(db);
+}
+
+void sq_board_commit(sq_db *db, const uc_session *by)
 {
     sq_board *b = &db->board;
 
     if (b->ntouched == 0 && !b->touched_all)
         return;
+    if (db->cache != NULL)
+        drop_cached(db, by);
     uc_lock(&b->mu);
     b->gen++;
     if (b->touched_all)

@@ -82,7 +82,7 @@ bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     if (call->op->num != UC_OP_checkpoint &&
         call->op->num != UC_OP_backup_begin)
         sq_touch_all(c->db);
-    sq_board_commit(c->db);
+    sq_board_commit(c->db, call->session);
     return ok;
 }
 

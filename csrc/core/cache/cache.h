@@ -1,0 +1,87 @@
+#ifndef UC_CORE_CACHE_CACHE_H
+#define UC_CORE_CACHE_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "call.h"
+#include "common/buf.h"
+#include "common/thread.h"
+#include "session.h"
+
+/*
+ * The cache of one database: entries (store.h), who is to load what is absent
+ * (fill.c), and what clients keep in memory of their own (holder.c). It knows
+ * no SQL: a driver tells it which tables a commit has changed.
+ *
+ * One mutex guards all of it, inside the driver's and outside of session.mu.
+ * It is never held for longer than memory is copied. Calls that cannot be
+ * answered yet are over all the same, so that neither their batch nor a closing
+ * session waits for them: only their id and their session stay, which
+ * uc_cache_session_end forgets.
+ */
+
+/* max_value: bytes, 0: a quarter of bytes; max_reply: of one reply. NULL when
+ * memory ran out; else a reference of the caller's. */
+uc_cache *uc_cache_new(uint64_t bytes, uint64_t max_value, uint64_t max_reply);
+uc_cache *uc_cache_ref(uc_cache *c);
+/* c may be NULL. */
+void uc_cache_unref(uc_cache *c);
+
+/* How an op is called. BLOCK: from a thread that may sleep, but not for
+ * somebody else's load. */
+typedef enum uc_cache_mode { UC_CACHE_STAND, UC_CACHE_BLOCK } uc_cache_mode;
+
+/*
+ * Runs one op of the lane CACHE and appends its reply frame, which may be an
+ * error's; the call is not finished. Any thread. False: nothing was appended.
+ * With STAND the reply will be published to the session; with BLOCK the op
+ * would have to wait for a load, and nothing has happened.
+ */
+bool uc_cache_call(uc_cache *c, uc_call *call, uc_cache_mode mode, uc_buf *out);
+
+/* Answered anew when it is asked again, after a lost connection. */
+bool uc_cache_may_repeat(const uc_op *op);
+
+/*
+ * After a COMMIT and before anybody is told of it: these tables (their domains)
+ * have changed, or with all any may have. own: the session that wrote, when it
+ * was one alone; compared, never followed. Returns a ticket for uc_cache_wait,
+ * 0 when there is nobody to wait for. Without a lock while nothing depends on
+ * tables.
+ */
+uint64_t uc_cache_tables_changed(uc_cache *c, const uc_session *own,
+                                 const uint64_t *domains, uint32_t n, bool all);
+
+/*
+ * Sleeps until everybody who keeps what changed up to the ticket has confirmed
+ * that it is forgotten, or may not be trusting it any more: 100 ms at most
+ * after the change. The own session is a special case, because it gets the news
+ * before its reply: for a session whose thread is blocked nothing is to be
+ * waited for, for another one that the news are on their way.
+ */
+void uc_cache_wait(uc_cache *c, uint64_t ticket, const uc_session *own,
+                   bool blocked);
+
+/* Something that a table's change drops may be there. Any thread, no lock. */
+bool uc_cache_is_tied(const uc_cache *c);
+
+/* Ends a standing call of the session with UC_ABORTED, or UC_TIMEOUT. */
+void uc_cache_cancel(uc_cache *c, uc_session *s, uint32_t id, bool timed_out);
+/* The session is not to be answered any more; with say its standing calls end
+ * with UC_CLOSED. What it was to load is another's. May be repeated. */
+void uc_cache_session_end(uc_cache *c, uc_session *s, bool say);
+
+/*
+ * Time. Some thread calls uc_cache_tick when uc_cache_due says so (uc_now()'s
+ * terms, 0: not so far) and promises that before it goes to sleep; 0: awake.
+ * Calls on the cache may make it due earlier: whoever has made one looks whether
+ * it is impatient, and wakes that thread then. Any thread, no lock.
+ */
+int64_t uc_cache_due(const uc_cache *c);
+void uc_cache_promise(uc_cache *c, int64_t at);
+bool uc_cache_is_impatient(const uc_cache *c);
+/* What is due: deadlines, leases, expired entries. One thread at a time. */
+void uc_cache_tick(uc_cache *c, int64_t now);
+
+#endif
