@@ -477,10 +477,18 @@ struct Method {
 napi_value Open(napi_env env, napi_callback_info info)
 {
     static const Method methods[] = {
-        {"submit", Submit}, {"take", Take},         {"attach", Attach},
-        {"sync", Sync},     {"syncTake", SyncTake}, {"endTurn", EndTurn},
-        {"ref", Ref},       {"unref", Unref},       {"destroy", Destroy},
-        {"func", Func},     {"cacheGet", CacheGet}, {"cacheSync", CacheSync},
+        {"submit", Submit},
+        {"take", Take},
+        {"attach", Attach},
+        {"sync", Sync},
+        {"syncTake", SyncTake},
+        {"endTurn", EndTurn},
+        {"ref", Ref},
+        {"unref", Unref},
+        {"destroy", Destroy},
+        {"func", Func},
+        {"cacheGet", CacheGet},
+        {"cacheSync", CacheSync},
         {"cacheSyncTake", CacheSyncTake},
     };
     size_t argc = 3, len;

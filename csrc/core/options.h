@@ -34,11 +34,11 @@
     X(spin_us, -1, -1, 1000) /* longest spin of a reader, -1: it chooses */   \
     X(timeout_ms, 30000, 0, 2147483647) /* of a call that names none, 0 none  \
                                          */                                   \
-    X(cache_bytes, 67108864, 0, 137438953472) /* 0: no cache */               \
+    X(cache_bytes, 67108864, 0, 137438953472)    /* 0: no cache */            \
     X(cache_value_bytes, 8388608, 1, 2147483647) /* and no more than a        \
                                                     quarter of it */          \
-    X(max_unsent, 0, 0, 1099511627776)  /* see uc_pending; the door's, 0 none \
-                                         */
+    X(max_unsent, 0, 0, 1099511627776) /* see uc_pending; the door's, 0 none  \
+                                        */
 
 typedef enum uc_sync_level {
     UC_SYNC_OFF,

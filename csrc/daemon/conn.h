@@ -134,7 +134,8 @@ void ud_on_received(void *arg);
  * not wait for it. */
 static inline bool ud_stands(uint32_t op)
 {
-    return op == UC_OP_watch || op == UC_OP_cache_hold || op == UC_OP_cache_load;
+    return op == UC_OP_watch || op == UC_OP_cache_hold ||
+           op == UC_OP_cache_load;
 }
 
 /* out.c. ud_conn_flush with the lock held. */

@@ -75,8 +75,8 @@ void uc_cache_session_end(uc_cache *c, uc_session *s, bool say);
 /*
  * Time. Some thread calls uc_cache_tick when uc_cache_due says so (uc_now()'s
  * terms, 0: not so far) and promises that before it goes to sleep; 0: awake.
- * Calls on the cache may make it due earlier: whoever has made one looks whether
- * it is impatient, and wakes that thread then. Any thread, no lock.
+ * Calls on the cache may make it due earlier: whoever has made one looks
+ * whether it is impatient, and wakes that thread then. Any thread, no lock.
  */
 int64_t uc_cache_due(const uc_cache *c);
 void uc_cache_promise(uc_cache *c, int64_t at);

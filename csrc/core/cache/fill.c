@@ -18,7 +18,7 @@
 enum {
     FILLS = 16384,    /* loads under way */
     WAITERS = 131072, /* who waits for them */
-    MESSAGE = 400 /* bytes of an error's text that are passed on */
+    MESSAGE = 400     /* bytes of an error's text that are passed on */
 };
 
 static uc_view key_of(const uc_fill *f)
@@ -128,8 +128,8 @@ static void pack_begin(uc_cache *c, const uc_fill *f, uint32_t id, int64_t now,
         uc_pack_nil(out);
     else
         uc__pack_value(c, &hit, out);
-    uc_pack_bool(out, old == UC_FRESH ||
-                          (old == UC_STALE && hit.stale_until > now));
+    uc_pack_bool(out,
+                 old == UC_FRESH || (old == UC_STALE && hit.stale_until > now));
 }
 
 /* [0, bin, ms, hash, domains, seq] */
@@ -283,9 +283,8 @@ static bool wait_for(uc_cache *c, uc_fill *f, const uc_call *call,
     return true;
 }
 
-bool uc__load(uc_cache *c, uc_call *call, uc_view key,
-              const uc_load_options *o, bool stand, int64_t now, uc_buf *out,
-              uc_error *e)
+bool uc__load(uc_cache *c, uc_call *call, uc_view key, const uc_load_options *o,
+              bool stand, int64_t now, uc_buf *out, uc_error *e)
 {
     uint64_t hash = uc__key_hash(key);
     uc_fill *f = *find(c, hash, key);

@@ -13,11 +13,11 @@
  * longer than it may trust its copies.
  *
  * A session asks (cache_hold), is answered when there is news or the time is
- * up, and confirms by asking again. Its lease counts here from when the question
- * came and there from when it was sent, so it ends there first.
+ * up, and confirms by asking again. Its lease counts here from when the
+ * question came and there from when it was sent, so it ends there first.
  *
- * A change looks at each holder: there are as many as processes, and few of them
- * have anything to do with it.
+ * A change looks at each holder: there are as many as processes, and few of
+ * them have anything to do with it.
  */
 enum {
     GIVEN = 32768,     /* hashes remembered of one session */
@@ -433,8 +433,7 @@ void uc__holders_tick(uc_cache *c, int64_t now)
             note_all(h);
             noted(h, h->last);
         } else {
-            uc__want(c, (h->trust > now ? h->trust : now) +
-                            DORMANT_MS * UC_MS);
+            uc__want(c, (h->trust > now ? h->trust : now) + DORMANT_MS * UC_MS);
         }
     }
     if (c->acks != NULL)

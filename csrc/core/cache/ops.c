@@ -197,8 +197,7 @@ void uc__pack_kept(uc_cache *c, const uc_session *s, uc_view key,
     else if (hit->expires == 0)
         uc_pack_nil(out);
     else
-        uc_pack_int(out,
-                    hit->expires > now ? (hit->expires - now) / UC_MS : 0);
+        uc_pack_int(out, hit->expires > now ? (hit->expires - now) / UC_MS : 0);
     uc_pack_uint(out, hash);
     uc_pack_array(out, n);
     for (uint32_t i = 0; i < n; i++)
@@ -263,8 +262,8 @@ static void key_changed(work *w, uc_view key, bool there)
 
     w->c->clock++;
     uc__fill_overtaken(w->c, key, there, w->now);
-    w->ticket = uc__holders_tell(w->c, &hash, 1, false, w->call->session,
-                                 w->now);
+    w->ticket =
+        uc__holders_tell(w->c, &hash, 1, false, w->call->session, w->now);
     uc__store_changed(w->c, w->now);
 }
 
@@ -416,7 +415,7 @@ static bool set_many(work *w)
     return true;
 }
 
-static bool delete(work *w)
+static bool delete (work *w)
 {
     uc_view key;
     bool was;
@@ -434,7 +433,7 @@ static bool delete(work *w)
 
 static bool touch(work *w)
 {
-    int64_t ttl;
+    int64_t ttl = 0;
     uc_view key;
     bool was;
 
@@ -444,8 +443,8 @@ static bool touch(work *w)
     if (was) {
         uint64_t hash = uc__key_hash(key);
 
-        w->ticket = uc__holders_tell(w->c, &hash, 1, false, w->call->session,
-                                     w->now);
+        w->ticket =
+            uc__holders_tell(w->c, &hash, 1, false, w->call->session, w->now);
         uc__store_changed(w->c, w->now);
     }
     reply_bool(w, was);
@@ -547,8 +546,7 @@ static bool cas(work *w)
                ? found != UC_FRESH
                : found == UC_FRESH &&
                      uc_store_value_is(w->c->store, &hit, expected);
-    reply_bool(w, same &&
-                      put(w, key, value, &o.put, NULL) == UC_STORED);
+    reply_bool(w, same && put(w, key, value, &o.put, NULL) == UC_STORED);
     hold_back(w);
     return true;
 }
@@ -570,7 +568,8 @@ static bool load(work *w)
         if (uc_view_is(name, "lease"))
             ok = read_ms(w, "leaseMs", &w->r, &o.lease);
         else if (uc_view_is(name, "stale"))
-            ok = uc_read_bool(&w->r, &o.stale) || frame_error(w, "a flag stale");
+            ok =
+                uc_read_bool(&w->r, &o.stale) || frame_error(w, "a flag stale");
         else if (uc_view_is(name, "l1"))
             ok = uc_read_bool(&w->r, &o.l1) || frame_error(w, "a flag l1");
         else
@@ -613,8 +612,8 @@ static bool drop(work *w)
     if (!uc_read_array(&w->r, &n))
         return frame_error(w, "an array of domains");
     if (n > DROPS)
-        return uc_fail(w->e, UC_OPTION, "at most %d domains are dropped at once",
-                       DROPS);
+        return uc_fail(w->e, UC_OPTION,
+                       "at most %d domains are dropped at once", DROPS);
     for (uint32_t i = 0; i < n; i++) {
         if (!read_domain(w, &w->r, &domains[i], &table))
             return false;
@@ -624,8 +623,8 @@ static bool drop(work *w)
         uc_store_drop(w->c->store, domains[i]);
         domains[i] |= UC_DOMAIN_BIT;
     }
-    w->ticket = uc__holders_tell(w->c, domains, n, false, w->call->session,
-                                 w->now);
+    w->ticket =
+        uc__holders_tell(w->c, domains, n, false, w->call->session, w->now);
     uc__store_changed(w->c, w->now);
     reply_nil(w);
     hold_back(w);
@@ -639,8 +638,7 @@ static bool clear(work *w)
     w->c->has_tied = false;
     uc__update_busy(w->c);
     uc__fills_overtaken(w->c);
-    w->ticket =
-        uc__holders_tell(w->c, NULL, 0, true, w->call->session, w->now);
+    w->ticket = uc__holders_tell(w->c, NULL, 0, true, w->call->session, w->now);
     uc__store_changed(w->c, w->now);
     reply_nil(w);
     hold_back(w);
@@ -722,7 +720,7 @@ static bool run(work *w)
     case UC_OP_cache_set:
         return set(w);
     case UC_OP_cache_delete:
-        return delete(w);
+        return delete (w);
     case UC_OP_cache_get_many:
         return get_many(w);
     case UC_OP_cache_set_many:

@@ -99,7 +99,8 @@ struct uc_cache {
     _Atomic int64_t due, promised;
 
     uc_mutex mu;
-    uc_cond confirmed; /* a change may have been, by the last one it waits for */
+    uc_cond
+        confirmed; /* a change may have been, by the last one it waits for */
     uc_store *store;
     uint64_t max_value, max_reply;
     uint64_t clock; /* counts changes of all kinds */
@@ -182,9 +183,8 @@ typedef struct uc_load_options {
 
 /* The op cache_load, after its arguments have been read. False: it stands, or
  * with !stand it would have to. */
-bool uc__load(uc_cache *c, uc_call *call, uc_view key,
-              const uc_load_options *o, bool stand, int64_t now, uc_buf *out,
-              uc_error *e);
+bool uc__load(uc_cache *c, uc_call *call, uc_view key, const uc_load_options *o,
+              bool stand, int64_t now, uc_buf *out, uc_error *e);
 /* Its end. value.p NULL: there is none; message.p NULL: nor an error. *stored
  * and *version are for the reply. */
 void uc__loaded(uc_cache *c, const uc_session *s, uint64_t token, uc_view value,
@@ -195,7 +195,8 @@ void uc__loaded(uc_cache *c, const uc_session *s, uint64_t token, uc_view value,
 void uc__fill_overtaken(uc_cache *c, uc_view key, bool now_there, int64_t now);
 void uc__fills_overtaken(uc_cache *c);
 void uc__fills_end(uc_cache *c, uc_session *s, const uc_error *e);
-bool uc__fill_cancel(uc_cache *c, uc_session *s, uint32_t id, const uc_error *e);
+bool uc__fill_cancel(uc_cache *c, uc_session *s, uint32_t id,
+                     const uc_error *e);
 void uc__fills_tick(uc_cache *c, int64_t now);
 void uc__fills_free(uc_cache *c);
 

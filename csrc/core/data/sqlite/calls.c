@@ -254,6 +254,5 @@ void sq_cancel(sq_db *db, uc_call *c, uc_calls *const *fresh, uint32_t n)
     }
     sq_watch_cancel(db, c->session, id);
     if (db->cache != NULL)
-        uc_cache_cancel(db->cache, c->session, id,
-                        reason == UC_STOP_TIMEOUT);
+        uc_cache_cancel(db->cache, c->session, id, reason == UC_STOP_TIMEOUT);
 }

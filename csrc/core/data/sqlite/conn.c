@@ -400,8 +400,8 @@ bool sq_others_wrote(sq_db *db)
 
     if (c == NULL || sqlite3_get_autocommit(c->h) == 0)
         return false;
-    if (c->version == NULL && control(c, &c->version, "pragma data_version") !=
-                                  SQLITE_OK)
+    if (c->version == NULL &&
+        control(c, &c->version, "pragma data_version") != SQLITE_OK)
         return false;
     c->busy_until = 0;
     if (sqlite3_step(c->version) == SQLITE_ROW)

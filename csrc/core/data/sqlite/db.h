@@ -161,11 +161,11 @@ struct sq_conn {
     sqlite3_stmt *once[SQ_ONCE_STMTS]; /* once.c; the writer's alone */
     sqlite3_stmt *version; /* pragma data_version; the writer's alone */
     int64_t seen;          /* what that said last */
-    uint32_t once_kept;  /* keys stored; each so many sweep old ones */
-    uc_buf text;         /* scratch of the row encoder */
-    int64_t lent_until;  /* on a thread that is wanted back then, 0 not */
-    bool overdue;        /* and was wanted back: what ran was given up */
-    sq_conn *spare_next; /* db->spare, under mu */
+    uint32_t once_kept;    /* keys stored; each so many sweep old ones */
+    uc_buf text;           /* scratch of the row encoder */
+    int64_t lent_until;    /* on a thread that is wanted back then, 0 not */
+    bool overdue;          /* and was wanted back: what ran was given up */
+    sq_conn *spare_next;   /* db->spare, under mu */
 };
 
 /* ---- pins (pin.c) ---- */

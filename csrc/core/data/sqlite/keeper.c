@@ -271,8 +271,7 @@ static int64_t cache_at(sq_db *db, int64_t look_at)
     if (db->cache == NULL)
         return 0;
     at = uc_cache_due(db->cache);
-    if (!db->memory && uc_cache_is_tied(db->cache) &&
-        (at == 0 || look_at < at))
+    if (!db->memory && uc_cache_is_tied(db->cache) && (at == 0 || look_at < at))
         at = look_at;
     uc_cache_promise(db->cache, at);
     /* What came in between has seen no promise, or this one. */

@@ -103,11 +103,11 @@ static bool add_table(sq_board *b, char *full, uint64_t hash)
     if (touched == NULL)
         return false;
     b->touched = touched;
-    tables[b->ntables++] = (sq_table){
-        .name = full,
-        .hash = hash,
-        .domain = uc_domain(
-            't', (uc_view){(const uint8_t *)full, strlen(full)})};
+    tables[b->ntables++] =
+        (sq_table){.name = full,
+                   .hash = hash,
+                   .domain = uc_domain(
+                       't', (uc_view){(const uint8_t *)full, strlen(full)})};
     return true;
 }
 
@@ -353,8 +353,8 @@ static void drop_cached(sq_db *db, const uc_session *by)
     do {
         for (n = 0; !b->touched_all && n < AT_ONCE && i < b->ntouched; i++)
             domains[n++] = b->tables[b->touched[i]].domain;
-        ticket = uc_cache_tables_changed(db->cache, by, domains, n,
-                                         b->touched_all);
+        ticket =
+            uc_cache_tables_changed(db->cache, by, domains, n, b->touched_all);
         last = ticket != 0 ? ticket : last;
     } while (!b->touched_all && i < b->ntouched);
     uc_cache_wait(db->cache, last, by, db->writer->sync);

@@ -31,8 +31,8 @@ typedef struct sq_table {
     char *name; /* as in the schema; "schema.name" outside of main */
     uint64_t hash;
     uint64_t domain; /* its name for the cache */
-    uint64_t gen;  /* of its last change, 0: not seen yet */
-    uint32_t mark; /* round in which it was touched */
+    uint64_t gen;    /* of its last change, 0: not seen yet */
+    uint32_t mark;   /* round in which it was touched */
 } sq_table;
 
 typedef struct sq_watcher sq_watcher;
@@ -84,9 +84,9 @@ void sq_board_undo(struct sq_db *db, sq_board_mark at);
 /* A transaction begins: forgets what one that was rolled back has touched. */
 void sq_board_clear(struct sq_db *db);
 /* It was committed, by one session or (NULL) for several: what the cache has of
- * it goes, also where it is kept by clients, for which this waits 100 ms at most;
- * then a generation is made of it and who watches is answered. Takes board.mu,
- * the cache's and session.mu. */
+ * it goes, also where it is kept by clients, for which this waits 100 ms at
+ * most; then a generation is made of it and who watches is answered. Takes
+ * board.mu, the cache's and session.mu. */
 void sq_board_commit(struct sq_db *db, const struct uc_session *by);
 
 /* The op `watch`: answers the call or keeps what it asks, and finishes it. */
