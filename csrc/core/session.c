@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "cache/cache.h"
 #include "common/clock.h"
 #include "common/mem.h"
 #include "wire/writer.h"
@@ -36,7 +35,6 @@ void uc__session_unref(uc_session *s)
     drop_chunks(s);
     uc_buf_fini(&s->sync_left);
     uc_buf_fini(&s->cache_left);
-    uc_cache_unref(s->cache);
     uc_mutex_fini(&s->mu);
     uc_free(s);
 }

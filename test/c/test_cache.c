@@ -2,6 +2,7 @@
  * The cache's operations through sessions of one core: what is kept, who loads,
  * what a commit drops, and who is waited for.
  */
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -304,6 +305,31 @@ static void drops(const char *path)
     client_send(c);
     client_wait(c, id);
     eq_str(get(c, "table"), "value null", "acknowledged is dropped");
+    client_destroy(c);
+}
+
+/* Another connection on the file stands for another process. */
+static void others(const char *path)
+{
+    client *c = client_open(path, NULL);
+    sqlite3 *h = NULL;
+    int64_t until = uc_now() + 20000 * UC_MS;
+    int rc;
+
+    ask(c, exec, "n s", "create table user (x)");
+    set_in(c, "k", "t:user");
+    set_in(c, "tag", "#a");
+    rc = sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE, NULL);
+    eq_int(rc, SQLITE_OK, "another process opens the file");
+    while (rc == SQLITE_OK && strcmp(get(c, "k"), "bytes in") == 0 &&
+           uc_now() < until) {
+        rc = sqlite3_exec(h, "insert into user values (1)", NULL, NULL, NULL);
+        usleep(1000);
+    }
+    eq_int(rc, SQLITE_OK, "and writes");
+    eq_str(get(c, "k"), "value null", "which drops what has a table");
+    eq_str(get(c, "tag"), "bytes in", "and nothing else");
+    sqlite3_close(h);
     client_destroy(c);
 }
 
@@ -808,6 +834,7 @@ int main(void)
     inside();
     drops(file);
     drops(":memory:");
+    others(scratch_file("others.db"));
     outdated();
     loads(scratch_file("l.db"));
     loads(":memory:");

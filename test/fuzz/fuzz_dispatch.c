@@ -1,8 +1,9 @@
 /*
  * Bytes as requests to a session. An input is a byte of flags (bit 0: a file
  * instead of memory; bit 1: destroy at once at the end) and then records of a
- * byte that says how (bit 0: as a sync call) and one msgpack value, the frame.
- * What cannot be cut into values any more is submitted as it is.
+ * byte that says how (bit 0: as a sync call, bit 6: as one of the cache) and
+ * one msgpack value, the frame. What cannot be cut into values any more is
+ * submitted as it is.
  *
  * SQL can write files (VACUUM INTO, backup): the VFS lets it touch only those
  * of the fuzzer's own folder.
@@ -118,6 +119,13 @@ static void one(client *c, uint8_t how, const uint8_t *p, size_t n,
     uint8_t *big;
     size_t len;
 
+    if (how & 64 && count == 1) {
+        len = uc_cache_sync(c->session, p, n, reply, sizeof reply);
+        if (len > 0 && len <= sizeof reply)
+            client_text(c, reply, len);
+        uc_cache_peek(c->session, p, n < 8 ? n : 8, reply, sizeof reply);
+        return;
+    }
     if (!(how & 1) || count > 1 || !may_be_sync((uc_reader){p, p + n})) {
         uc_submit(c->session, p, n, count, how >> 1 & 7);
         if (how >> 1 & UC_HINT_ASSIST)

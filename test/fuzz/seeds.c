@@ -126,6 +126,36 @@ static void requests(uint8_t flags, uint8_t how)
     ADD(how, restore, "n s", "nowhere.db");
     save_numbered(&input);
     begin(flags);
+    ADD(how, cache_hold, "n i", 0);
+    ADD(how, cache_set, "n s x {s i s i s i s i s [s s s]}", "k", "\1",
+        (size_t)1, "t", 1000, "i", 5, "s", 1, "e", 1, "d", "#a", "n:b", "t:t");
+    ADD(how, cache_read, "n s", "k");
+    ADD(how, cache_incr, "n s i n", "k", 1);
+    ADD(how, cache_cas, "n s n x n", "c", "\1", (size_t)1);
+    ADD(how, cache_get_many, "n [s s]", "k", "c");
+    ADD(how, cache_set_many, "n [[s x] [s x]] {s i}", "k", "\1", (size_t)1, "l",
+        "", (size_t)0, "t", 1);
+    ADD(how, cache_ttl, "n s", "k");
+    ADD(how, cache_touch, "n s i", "k", 0);
+    ADD(how, run, "n i i [i]", 1, 0, 1);
+    ADD(how, cache_get, "n s", "k");
+    ADD(how, cache_delete, "n s", "c");
+    ADD(how, cache_hold, "n i", 3);
+    save_numbered(&input);
+    begin(flags);
+    ADD(how, cache_load, "n s {s i s b s b}", "m", "lease", 5, "stale", 1, "l1",
+        1);
+    ADD(how, cache_load, "{s i} s n", "t", 3, "m");
+    ADD(how, cache_loaded, "n i x {s i s [s]} n", 1249, "\1", (size_t)1, "t", 1,
+        "d", "#a");
+    ADD(how, cache_load, "n s n", "m");
+    ADD(how, cache_loaded, "n i n n s", 2273, "failed");
+    ADD(how, cache_drop, "n [s s]", "#a", "t:t");
+    ADD(how, cache_clear, "n");
+    ADD(how, cache_stats, "n");
+    ADD(how, cancel, "n i i", 1, 0);
+    save_numbered(&input);
+    begin(flags);
     ADD(how, migrate_apply, "n i s s s b", 1, "one", "sum",
         "alter table t add column w", 0);
     ADD(how, checkpoint, "n s", "truncate");
@@ -229,6 +259,7 @@ int main(int argc, char **argv)
             requests(flags, 0);
             requests(flags, 1);
             requests(flags, UC_HINT_ASSIST << 1);
+            requests(flags, 64);
         }
     } else if (strcmp(fuzzer, "fuzz_sp") == 0) {
         messages();

@@ -32,7 +32,8 @@ const isText = name => !/\.(png|ico|gz|db|bin)$/.test(name)
 const layers = [
   { folder: /^csrc\/core\/common\//, may: /^common\// },
   { folder: /^csrc\/core\/wire\//, may: /^(common|wire)\// },
-  { folder: /^csrc\/core\/data\//, may: /^(common|wire|data)\/|^(call|options|session)\.h$/ },
+  { folder: /^csrc\/core\/cache\//, may: /^(common|wire|cache)\/|^(call|session)\.h$/ },
+  { folder: /^csrc\/core\/data\//, may: /^(common|wire|data)\/|^cache\/cache\.h$|^(call|options|session)\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^(common|wire)\/|^data\/[^/]+$|^[^/]+$/ },
   { folder: /^csrc\/addon\//, may: /^uc\.h$/ },
   { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^(uc|op)\.h$|^(claim|config|conn|dbs|door|ids|log|notify|server|sp|version)\.h$/ }

@@ -74,6 +74,11 @@ void uc__store_changed(uc_cache *c, int64_t now)
 
 /* ---- commits ---- */
 
+uint64_t uc_cache_table(const char *name)
+{
+    return uc_domain('t', (uc_view){(const uint8_t *)name, strlen(name)});
+}
+
 /*
  * Whoever sets `busy` does so before he reads the database, and the commit is
  * before this looks at it: where it is not set yet, what is read is newer.

@@ -180,6 +180,7 @@ static uc_found judge(uc_store *s, uint32_t block, int64_t now, uc_hit *hit)
         uint32_t at = uc__at_idle(e->flags);
         int64_t idle = uc__entry_get(&s->blocks, block, at);
 
+        hit->idle_ns = idle;
         if (now >= uc__later(uc__entry_get(&s->blocks, block, at + 8), idle)) {
             uc__store_lose(s, block, UC_GONE_IDLE);
             return UC_ABSENT;

@@ -61,6 +61,7 @@ typedef struct uc_hit {
     int64_t expires;     /* 0: never */
     int64_t stale_until; /* 0: has no such time */
     int64_t error_until; /* 0: has no such time */
+    int64_t idle_ns;     /* 0: may be idle for ever */
     uint32_t ref;        /* the store's own */
 } uc_hit;
 

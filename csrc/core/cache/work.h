@@ -200,7 +200,7 @@ bool uc__fill_cancel(uc_cache *c, uc_session *s, uint32_t id,
 void uc__fills_tick(uc_cache *c, int64_t now);
 void uc__fills_free(uc_cache *c);
 
-/* ---- ops.c ---- */
+/* ---- frame.c ---- */
 
 /* A value of the store, as a bin. */
 void uc__pack_value(uc_cache *c, const uc_hit *hit, uc_buf *out);

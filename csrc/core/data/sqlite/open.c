@@ -622,7 +622,10 @@ static void hurry(void *arg)
 
 void sq_release(void *arg)
 {
-    uc_free(arg);
+    sq_peer *p = arg;
+
+    uc_cache_unref(p->session->cache);
+    uc_free(p);
 }
 
 const char *uc_sqlite_version(void)

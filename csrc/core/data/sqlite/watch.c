@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cache/store.h"
 #include "common/mem.h"
 #include "data/sqlite/db.h"
 #include "wire/writer.h"
@@ -104,10 +103,7 @@ static bool add_table(sq_board *b, char *full, uint64_t hash)
         return false;
     b->touched = touched;
     tables[b->ntables++] =
-        (sq_table){.name = full,
-                   .hash = hash,
-                   .domain = uc_domain(
-                       't', (uc_view){(const uint8_t *)full, strlen(full)})};
+        (sq_table){.name = full, .hash = hash, .domain = uc_cache_table(full)};
     return true;
 }
 
