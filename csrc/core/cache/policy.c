@@ -189,16 +189,15 @@ void uc__policy_asked(uc_store *s, uint32_t hash)
 
 /* --- who goes ------------------------------------------------------------- */
 
-/* Whether the candidate was asked for more often than all those together that
- * would have to go for it, the last ones of the probation queue. */
+/* Whether the candidate was asked for more often than any of those that would
+ * have to go for it, the last ones of the probation queue. */
 static bool admit(const uc_store *s, uint32_t candidate, uint32_t victim)
 {
     uint32_t weight = uc__policy_weight(s, candidate), freed = 0;
-    unsigned count = count_of(s, candidate), against = 0;
+    unsigned count = count_of(s, candidate);
 
     for (int i = 0; i < CHALLENGED && victim != 0 && freed < weight; i++) {
-        against += count_of(s, victim);
-        if (!uc__sketch_beats(count, against))
+        if (!uc__sketch_beats(count, count_of(s, victim)))
             return false;
         freed += uc__policy_weight(s, victim);
         victim = head(s, victim)->prev;

@@ -17,9 +17,10 @@
  * search (Einziger et al., Middleware 2018) is too slow for short lives.
  *
  * Entries weigh their blocks, or 1 where the number of entries is limited. An
- * entry of many blocks has to have been seen more often than all those together
- * that would make room for it (Einziger, Eytan, Friedman, Manes, "Lightweight
- * Robust Size Aware Cache Management", ACM ToS 2022).
+ * entry of many blocks has to have been seen more often than each of those that
+ * would make room for it. Not more often than all of them together, as would
+ * be best for the ratio of hits: the counts end at 15, and a large value that
+ * everybody asks for would never come in.
  */
 typedef struct uc_store uc_store;
 
