@@ -105,20 +105,7 @@ static void last_to_probation(uc_store *s, unsigned queue)
     push(s, block, UC_PROBATION);
 }
 
-void uc__policy_enter(uc_store *s, uint32_t block)
-{
-    uc_policy *p = &s->policy;
-
-    push(s, block, UC_WINDOW);
-    /* Step by step: when the share has become smaller the window may be far
-     * too large. */
-    for (int i = 0; i < CHALLENGED && p->queue[UC_WINDOW].weight > p->window &&
-                    p->queue[UC_WINDOW].last != block;
-         i++)
-        last_to_probation(s, UC_WINDOW);
-}
-
-void uc__policy_used(uc_store *s, uint32_t block)
+static void promote(uc_store *s, uint32_t block)
 {
     uc_policy *p = &s->policy;
     unsigned queue = head(s, block)->queue;
@@ -136,15 +123,54 @@ void uc__policy_used(uc_store *s, uint32_t block)
         last_to_probation(s, UC_PROTECTED);
 }
 
+/* Before anything else is done to the queues. */
+static void catch_up(uc_store *s)
+{
+    uint32_t n = s->policy.nlate;
+
+    s->policy.nlate = 0;
+    for (uint32_t i = 0; i < n; i++)
+        promote(s, s->policy.late[i]);
+}
+
+void uc__policy_used(uc_store *s, uint32_t block)
+{
+    uc_policy *p = &s->policy;
+    const uc_head *e = head(s, block);
+
+    __builtin_prefetch(head(s, e->prev), 1);
+    __builtin_prefetch(head(s, e->next), 1);
+    p->late[p->nlate++] = block;
+    if (p->nlate == UC_POLICY_LATE)
+        catch_up(s);
+}
+
+void uc__policy_enter(uc_store *s, uint32_t block)
+{
+    uc_policy *p = &s->policy;
+
+    catch_up(s);
+    push(s, block, UC_WINDOW);
+    /* Step by step: when the share has become smaller the window may be far
+     * too large. */
+    for (int i = 0; i < CHALLENGED && p->queue[UC_WINDOW].weight > p->window &&
+                    p->queue[UC_WINDOW].last != block;
+         i++)
+        last_to_probation(s, UC_WINDOW);
+}
+
 void uc__policy_leave(uc_store *s, uint32_t block)
 {
+    catch_up(s);
     pull(s, block);
 }
 
 void uc__policy_replace(uc_store *s, uint32_t from, uint32_t to)
 {
-    unsigned queue = head(s, from)->queue;
+    unsigned queue;
 
+    catch_up(s);
+    queue = head(s, from)->queue;
     pull(s, from);
     push(s, to, queue);
 }
@@ -208,9 +234,11 @@ static bool admit(const uc_store *s, uint32_t candidate, uint32_t victim)
 uint32_t uc__policy_victim(uc_store *s, uint32_t weight, bool by_bytes)
 {
     uc_policy *p = &s->policy;
-    uint32_t candidate = p->queue[UC_WINDOW].last;
-    uint32_t victim = p->queue[UC_PROBATION].last;
+    uint32_t candidate, victim;
 
+    catch_up(s);
+    candidate = p->queue[UC_WINDOW].last;
+    victim = p->queue[UC_PROBATION].last;
     p->full = true;
     if (s->max_entries == 0)
         set_room(s, uc__blocks_room(&s->blocks));

@@ -29,6 +29,8 @@ typedef struct uc_list {
     uint64_t weight;
 } uc_list;
 
+enum { UC_POLICY_LATE = 16 };
+
 typedef struct uc_policy {
     uc_list queue[3]; /* by uc_queue */
     uint64_t room;    /* weight of all that fits, as last seen */
@@ -37,6 +39,10 @@ typedef struct uc_policy {
     uint64_t counted; /* by the sketch, with what the halvings have left */
     uint32_t halving; /* lines that are still to be halved */
     bool full;        /* something has had to go for want of room */
+    /* Hits that the queues have not seen yet. Moving an entry touches three
+     * others; by the time it is moved they have come out of memory. */
+    uint32_t late[UC_POLICY_LATE];
+    uint32_t nlate;
     uc_shadow shadow;
 } uc_policy;
 
