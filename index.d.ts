@@ -1,12 +1,16 @@
 // The types of undercroft; one file for each concept in lib/types.
 
 export { DatabaseError, ErrorCode, ErrorInfo, ErrorKind, OwnCode, UndercroftError } from './lib/types/errors'
-export { CallOptions, Integers, OpenOptions, SpawnOptions, WriteOptions } from './lib/types/options'
+export { CacheOptions, CallOptions, Integers, OpenOptions, SpawnOptions, WriteOptions } from './lib/types/options'
 export { Params, Row, RunResult, SqlInput, SqlValue, Values } from './lib/types/values'
 export {
   BatchItem, BatchResult, ChangeStream, Database, ReadVerbs, RowStream, Snapshot, Statement, TableChanges, Transaction,
   TransactionOptions, Verbs
 } from './lib/types/database'
+export {
+  Cache, CacheBytes, CacheCallOptions, CacheEntryOptions, CacheReadOptions, CacheStats, CacheSync, CacheWriteOptions, FirstLevelStats,
+  LoadContext, WrapOptions
+} from './lib/types/cache'
 export { AggregateOptions, FunctionOptions, Sync, SyncStatement } from './lib/types/sync'
 export {
   Changes, Direction, Id, NewRow, Operators, Order, Page, Query, Table, TableOptions, Where

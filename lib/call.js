@@ -12,7 +12,19 @@ const MAX_GENERATION = 0x7ff
 
 // What a call wants of its reply.
 const want = Object.freeze({
-  ROW: 0, OBJECTS: 1, ARRAYS: 2, RUN: 3, BYTES: 4, MULTI: 5, VALUE: 6, PAGE: 7
+  ROW: 0,
+  OBJECTS: 1,
+  ARRAYS: 2,
+  RUN: 3,
+  BYTES: 4,
+  MULTI: 5,
+  VALUE: 6,
+  PAGE: 7,
+  // Bytes of the cache, as the value that they stand for.
+  CACHED: 8,
+  // Whatever it is: given to arrived(reply) of what stands for the statement,
+  // before any later reply is given to anybody; the promise brings what that returns.
+  TAKEN: 9
 })
 
 // One call in flight. Records are used again, so that a call costs no object.

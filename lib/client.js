@@ -27,6 +27,7 @@ const { defaults, readCall } = require('./options')
 const { UndercroftError, expected } = require('./errors')
 const { listen, unlisten } = require('./abort')
 const { Look, isWorthwhile } = require('./look')
+const { Desk } = require('./desk')
 
 // A batch leaves at this many calls or bytes even before the turn ends. Reads
 // leave early, so that the core is at work on them while more are written;
@@ -55,9 +56,12 @@ const done = Promise.resolve()
 
 // Equal to no SQL that a caller may pass, wrong as it may be.
 const NONE = Object.freeze({})
+// In the place of a statement, for calls that have none.
+const NO_STATEMENT = Object.freeze({ sql: undefined, shape: NO_SHAPE })
 
 class Client {
   #native
+  #desk = null
   // The writer puts a message's header in front of each request.
   #framed
   #batchReads
@@ -106,6 +110,8 @@ class Client {
     this.options = options
     // The database lives in memory, where one connection serves everything.
     this.memory = false
+    // Called before a blocking call that may change something, for the cache.
+    this.wrote = null
     this.#maxQueue = options.maxQueue
     this.#stacks = options.stacks
     this.#integers = INTEGERS.indexOf(options.integers)
@@ -145,6 +151,12 @@ class Client {
   }
 
   get native () { return this.#native }
+  /** Where blocking calls are written; only where the session has them. */
+  get desk () {
+    if (this.#desk === null) this.#desk = new Desk(this.#native)
+    return this.#desk
+  }
+
   get integers () { return this.#integers }
   get inFlight () { return this.#inFlight }
   get writing () { return this.#writing }
@@ -324,6 +336,32 @@ class Client {
       return Promise.reject(blame(err, sql, op))
     }
     return this.#enqueue(call, quiet)
+  }
+
+  /**
+   * The cached value of a key, or undefined: the hot path of the cache.
+   *
+   * @param {string} key checked by the caller
+   */
+  cached (key) {
+    if (this.#writing) return done.then(() => this.cached(key))
+    if (this.#gate || this.#inFlight >= this.#maxQueue) {
+      const err = this.refusal(ops.CACHE_GET, undefined, null)
+      if (err !== null) return Promise.reject(err)
+    }
+    const w = this.#writer
+    if (w.pos > BATCH_BYTES) this.flush()
+    const call = this.#take()
+    const start = w.pos
+    if (this.#framed) w.open()
+    w.head(4, ops.CACHE_GET, call.id, this.#timeoutMs, null)
+    w.text(key, 0)
+    if (this.#framed) w.seal(start, call.id)
+    call.op = ops.CACHE_GET
+    call.want = want.CACHED
+    call.prepared = NO_STATEMENT
+    call.shape = NO_SHAPE
+    return this.#enqueue(call)
   }
 
   /** Sends a request that wants no reply. Ignored once the client is closed. */
@@ -589,8 +627,17 @@ class Client {
   }
 
   #settle (call, value) {
-    const { resolve } = call
+    const { resolve, prepared } = call
+    const isTaken = call.want === want.TAKEN
     this.#release(call)
+    if (isTaken) {
+      try {
+        value = prepared.arrived(value)
+      } catch (err) {
+        resolve(fail(() => err, null))
+        return
+      }
+    }
     resolve(value)
   }
 

@@ -8,6 +8,7 @@ const { kinds } = require('./ops')
 const { want, SLOT_MASK, wireError, blame } = require('./call')
 const { OBJECTS, ARRAYS } = require('./codec/shape')
 const decode = require('./codec/decode')
+const { cachedAt } = require('./cache/value')
 const { HEAD, FRONT } = require('./transport/sp')
 
 const BYTES = 256 * 1024
@@ -162,6 +163,8 @@ class Inbox {
       } else if (kind === kinds.ERROR) {
         this.#owner.fail(call, wireError(call, decode.valueAt(b, dv, from + decode.BODY, end)))
         return
+      } else if (call.want === want.CACHED) {
+        value = kind === kinds.BYTES ? cachedAt(b, dv, from + decode.BODY, end) : undefined
       } else {
         value = decode.simple(b, dv, from, end, kind, call.integers)
       }

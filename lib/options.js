@@ -19,6 +19,9 @@ const FILE = 'file'
 const HANDLE = 'handle'
 const IPC = 'ipc'
 
+// The first level of the cache that a handle has unless it says otherwise.
+const FIRST_LEVEL = Object.freeze({ bytes: 8 * MiB, entries: 10000 })
+
 // name -> type, default, bounds, and the core's name for it (`wire`).
 // Times are milliseconds and end in Ms, sizes are bytes and end in Bytes.
 const table = Object.freeze({
@@ -38,12 +41,15 @@ const table = Object.freeze({
   walCapBytes: { type: 'integer', value: 1024 * MiB, min: MiB, max: Number.MAX_SAFE_INTEGER, wire: 'wal_cap' },
   walCheckpointBytes: { type: 'integer', value: 4 * MiB, min: 4096, max: Number.MAX_SAFE_INTEGER, wire: 'wal_checkpoint' },
   pageBytes: { type: 'integer', value: 32768, min: 512, max: 16 * MiB, wire: 'page_bytes' },
+  cacheBytes: { type: 'integer', value: 64 * MiB, min: 0, max: 128 * 1024 * MiB, wire: 'cache_bytes' },
+  cacheValueBytes: { type: 'integer', value: 8 * MiB, min: 1024, max: 1024 * MiB, wire: 'cache_value_bytes' },
   onceTtlMs: { type: 'integer', value: DAY, min: 1, max: 365 * DAY, wire: 'once_ttl_ms' },
   timeoutMs: { type: 'integer', value: 30000, min: 0, max: DAY, wire: 'timeout_ms', where: HANDLE },
   pragmas: { type: 'pragmas', value: null, wire: 'pragmas' },
   attach: { type: 'attach', value: null, wire: 'attach' },
   integers: { type: 'choice', value: 'number', of: INTEGERS, wire: null, where: HANDLE },
   stacks: { type: 'boolean', value: false, wire: null, where: HANDLE },
+  cache: { type: 'cache', value: Object.freeze({ firstLevel: FIRST_LEVEL }), wire: null, where: HANDLE },
   db: { type: 'name', value: null, wire: null, where: IPC },
   connectTimeoutMs: { type: 'integer', value: 5000, min: 1, max: DAY, wire: null, where: IPC },
   spawn: { type: 'spawn', value: null, wire: null, where: IPC }
@@ -67,7 +73,7 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
  */
 function normalise (options, ipc = false) {
   const out = { ...defaults }
-  if (options === undefined) return out
+  if (options === undefined) return Object.assign(out, readCache(undefined))
   if (!isPlain(options)) throw expected('UC_OPTION', 'options', 'an object', options)
   for (const name of Object.keys(options)) {
     const row = table[name]
@@ -82,7 +88,61 @@ function normalise (options, ipc = false) {
     throw new UndercroftError('UC_OPTIONS_CONFLICT', 'options readonly and create exclude each other')
   }
   if (out.readonly) out.create = false
+  Object.assign(out, readCache(options.cache, options, ipc))
   return out
+}
+
+const CACHE_OPTIONS = ['bytes', 'maxValueBytes', 'firstLevel']
+// The core's own least, below which nothing fits.
+const LEAST_CACHE = MiB
+
+/**
+ * The option cache: false, or { bytes, maxValueBytes, firstLevel }.
+ *
+ * @returns {object} cache: { firstLevel: { bytes, entries } or null }, or null
+ *   where it is switched off; cacheBytes and cacheValueBytes for the core
+ */
+function readCache (value, { cacheBytes, cacheValueBytes } = {}, ipc = false) {
+  if (value === false) return { cache: null, cacheBytes: 0, cacheValueBytes: defaults.cacheValueBytes }
+  if (value !== undefined && value !== true && !isPlain(value)) {
+    throw expected('UC_OPTION', 'option cache', 'an object such as { bytes: 67108864 }, or false', value)
+  }
+  const given = isPlain(value) ? value : {}
+  for (const name of Object.keys(given)) {
+    if (!CACHE_OPTIONS.includes(name)) {
+      throw new UndercroftError('UC_OPTION', `unknown option ${describe(`cache.${name}`)}; known are ${CACHE_OPTIONS.join(', ')}`)
+    }
+    if (ipc && name !== 'firstLevel' && given[name] !== undefined) {
+      const own = name === 'bytes' ? 'cacheBytes' : 'cacheValueBytes'
+      throw new UndercroftError('UC_OPTION', `option cache.${name} belongs to the daemon: start it with --set ${own}=VALUE`)
+    }
+  }
+  const bytes = given.bytes === undefined
+    ? cacheBytes ?? defaults.cacheBytes
+    : check('cache.bytes', { ...table.cacheBytes, min: LEAST_CACHE }, given.bytes)
+  const quarter = Math.floor(bytes / 4)
+  let most = given.maxValueBytes ?? cacheValueBytes
+  if (most === undefined) {
+    most = Math.max(table.cacheValueBytes.min, Math.min(defaults.cacheValueBytes, quarter))
+  } else if (bytes > 0 && check('cache.maxValueBytes', table.cacheValueBytes, most) > quarter) {
+    throw expected('UC_OPTION', 'option cache.maxValueBytes', `at most a quarter of cache.bytes, ${quarter}`, most)
+  }
+  return { cache: { firstLevel: readFirstLevel(given.firstLevel) }, cacheBytes: bytes, cacheValueBytes: most }
+}
+
+function readFirstLevel (value) {
+  if (value === false) return null
+  if (value === undefined || value === true) return FIRST_LEVEL
+  if (!isPlain(value)) throw expected('UC_OPTION', 'option cache.firstLevel', 'an object such as { bytes: 8388608, entries: 10000 }, or false', value)
+  const { bytes = FIRST_LEVEL.bytes, entries = FIRST_LEVEL.entries, ...others } = value
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) {
+    throw new UndercroftError('UC_OPTION', `unknown option ${describe(`cache.firstLevel.${unknown}`)}; known are bytes, entries`)
+  }
+  return {
+    bytes: check('cache.firstLevel.bytes', { type: 'integer', min: 65536, max: 4096 * MiB }, bytes),
+    entries: check('cache.firstLevel.entries', { type: 'integer', min: 1, max: 10000000 }, entries)
+  }
 }
 
 function checkPlace (name, row, ipc) {
@@ -104,6 +164,8 @@ function check (name, row, value) {
       if (typeof value === 'string' && value !== '' && value.length <= 100) return value
       throw expected('UC_OPTION', `option ${name}`, 'the name of one of its databases', value)
     case 'spawn': return readSpawn(value)
+    // Together with the rest, below.
+    case 'cache': return value
     case 'boolean':
       if (typeof value === 'boolean') return value
       throw expected('UC_OPTION', `option ${name}`, 'true or false', value)

@@ -4,6 +4,7 @@ const { UndercroftError, expected } = require('./errors')
 const { NO_SHAPE } = require('./codec/shape')
 
 const MAX_SID = 65535
+const SELECTS = /^\s*select\b/i
 
 // One SQL text as this session knows it.
 class Prepared {
@@ -14,6 +15,8 @@ class Prepared {
     // the columns out.
     this.shape = NO_SHAPE
     this.used = true
+    // It certainly changes nothing.
+    this.selects = SELECTS.test(sql)
     // While above zero a multi-part call names the sid: it must stay.
     this.pins = 0
   }

@@ -3,17 +3,42 @@
 const { Client } = require('./client')
 const { Database } = require('./database')
 const { ops } = require('./ops')
-const { normalise, parseTarget } = require('./options')
+const { normalise, parseTarget, isPlain } = require('./options')
+const { Cache, noCache } = require('./cache')
+const { Link } = require('./cache/link')
+const { UndercroftError } = require('./errors')
 
-/** What `open` returns: the data, and the life of the handle. */
+/** What `open` returns: the data, the cache, and the life of the handle. */
 class Store {
   #client
   #ready = null
+  #link = null
+  #cache = null
 
+  /**
+   * @param {Client} client
+   * @param {string|null} target null: a cache without a database
+   */
   constructor (client, target) {
     this.#client = client
     this.target = target
-    this.db = new Database(client)
+    if (target !== null) this.db = new Database(client)
+    else Object.defineProperty(this, 'db', { get: refuseDb })
+  }
+
+  /** Values under keys, shared by all who use the database. */
+  get cache () {
+    if (this.#cache === null) {
+      const { cache, cacheValueBytes } = this.#client.options
+      if (cache === null) {
+        this.#cache = noCache
+      } else {
+        const isHere = typeof this.#client.native.cacheGet === 'function'
+        this.#link = new Link(this.#client, { firstLevel: cache.firstLevel, maxBytes: isHere ? cacheValueBytes : null })
+        this.#cache = new Cache(this.#link)
+      }
+    }
+    return this.#cache
   }
 
   /**
@@ -22,7 +47,7 @@ class Store {
    */
   get ready () {
     if (this.#ready === null) {
-      this.#ready = this.db.health().then(() => this)
+      this.#ready = this.health().then(() => this)
       this.#ready.catch(ignore)
     }
     return this.#ready
@@ -34,11 +59,11 @@ class Store {
 
   /** { ok, ... } once the core answers; rejects when it does not. */
   health (opts) {
-    return this.db.health(opts)
+    return this.#client.call(ops.HEALTH, [], opts)
   }
 
   stats (opts) {
-    return this.db.stats(opts)
+    return this.#client.call(ops.STATS, [], opts)
   }
 
   /** What serves the handle: { door: 'addon' }, or a daemon with its counters. */
@@ -48,11 +73,13 @@ class Store {
 
   /** Waits for what is in flight, then closes. Idempotent. */
   close () {
+    this.#link?.end(false)
     return this.#client.close()
   }
 
   /** Closes at once: what is in flight rejects with UC_CLOSED. */
   destroy (cause) {
+    this.#link?.end(true)
     this.#client.destroy(cause)
   }
 
@@ -61,15 +88,21 @@ class Store {
   }
 }
 
+function refuseDb () {
+  throw new UndercroftError('UC_NO_DB', 'this handle is a cache without a database: open(file) has both')
+}
+
 /**
  * Opens a database, or connects to a daemon that has. Returns at once; calls
- * made before it is open wait.
+ * made before it is open wait. open({ cache: { … } }), without a target, is a
+ * cache in this process alone.
  *
  * @param {string|URL} target a path, ':memory:', a file URL or an ipc:// URL
  * @param {object} [options] see lib/options.js
  * @throws {UndercroftError} for wrong arguments; for a file, without a compiled addon
  */
 function open (target, options) {
+  if (options === undefined && isPlain(target) && target.cache !== undefined && target.cache !== false) return openCache(target)
   const place = parseTarget(target)
   const checked = normalise(options, place.ipc)
   if (!place.ipc) {
@@ -80,6 +113,13 @@ function open (target, options) {
   const db = checked.db ?? place.db
   const url = db === null ? place.url : `${place.url}?db=${encodeURIComponent(db)}`
   return new Store(new Client(connector({ path: place.path, url: place.url, db }, checked), checked), url)
+}
+
+// The core of a database in memory that nobody sees.
+function openCache (options) {
+  const checked = normalise({ readers: 1, cursors: 1, ...options })
+  const { connector } = require('./transport/addon')
+  return new Store(new Client(connector(':memory:', checked), checked), null)
 }
 
 function ignore () {}

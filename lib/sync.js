@@ -4,7 +4,6 @@
 // stands still. Reads of one turn of the event loop share a snapshot.
 
 const { ops, names, isRead, kinds } = require('./ops')
-const { Writer } = require('./codec/encode')
 const { OBJECTS, ARRAYS } = require('./codec/shape')
 const decode = require('./codec/decode')
 const { Scope } = require('./scope')
@@ -14,11 +13,6 @@ const batches = require('./batch')
 const { addFunction, addAggregate } = require('./functions')
 const { readCall } = require('./options')
 const { UndercroftError, expected, fromWire } = require('./errors')
-
-const REQUEST_BYTES = 64 * 1024
-const REPLY_BYTES = 256 * 1024
-// A reply buffer grown beyond this is given back.
-const KEEP_BYTES = 4 * 1024 * 1024
 
 // Blocking requests are answered one at a time, so they share an id; those of
 // the client are never this small.
@@ -34,15 +28,10 @@ class Sync {
   #client
   #native
   #integers
-  #writer
-  #request
-  #reply
-  #view
+  #desk
   #scope = null
   // Functions of the user were registered: they could call back into here.
   #functions = false
-  // A request is being written or run: the buffers are in use.
-  #running = false
 
   constructor (client) {
     if (typeof client.native.sync !== 'function') {
@@ -52,15 +41,12 @@ class Sync {
     this.#client = client
     this.#native = client.native
     this.#integers = client.integers
-    this.#writer = new Writer(REQUEST_BYTES)
-    this.#request = this.#writer.buf
-    this.#attach(Buffer.allocUnsafeSlow(REPLY_BYTES))
+    this.#desk = client.desk
   }
 
   get (sql, params, opts) {
     const { integers, prepared, shape, end } = this.#query(ops.GET, sql, params, opts)
-    const b = this.#reply
-    const dv = this.#view
+    const { reply: b, view: dv } = this.#desk
     if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, ops.GET)
     try {
       const row = decode.row(b, dv, 0, end, end, shape, integers)
@@ -205,16 +191,10 @@ class Sync {
     return this
   }
 
-  #attach (reply) {
-    this.#reply = reply
-    this.#view = new DataView(reply.buffer, reply.byteOffset, reply.length)
-    this.#native.attach(this.#request, reply)
-  }
-
   // The client, with everything sent that was called before.
   #begin () {
     const client = this.#client
-    if (client.closed || this.#running || client.writing) this.#refuse()
+    if (client.closed || this.#desk.busy || client.writing) this.#refuse()
     client.flush()
     return client
   }
@@ -230,15 +210,15 @@ class Sync {
   // Runs one statement; its reply stands at the front of #reply.
   #query (op, sql, params, opts) {
     const client = this.#client
-    if (client.closed || this.#running || client.writing) this.#refuse()
+    if (client.closed || this.#desk.busy || client.writing) this.#refuse()
     const prepared = client.prepared(sql)
     client.flush()
-    const w = this.#writer
+    const w = this.#desk.writer
     const found = result
     found.prepared = prepared
     found.shape = prepared.shape
     found.integers = this.#integers
-    this.#running = true
+    this.#desk.busy = true
     w.pos = 0
     try {
       let timeoutMs = -1
@@ -255,10 +235,11 @@ class Sync {
         w.params(params)
       }
     } catch (err) {
-      this.#running = false
+      this.#desk.busy = false
       throw this.#blame(err, sql, op)
     }
-    this.#running = false
+    this.#desk.busy = false
+    if (client.wrote !== null && !(isRead[op] && prepared.selects)) client.wrote()
     if (this.#scope === null && isRead[op]) client.openTurn()
     found.end = this.#run()
     return found
@@ -266,61 +247,50 @@ class Sync {
 
   // Hands the request over; returns the length of the reply.
   #run () {
-    const w = this.#writer
-    if (w.buf !== this.#request) {
-      // A large request made the writer take another buffer.
-      this.#request = w.buf
-      this.#native.attach(w.buf, this.#reply)
-    }
+    const desk = this.#desk
+    const { pos } = desk.writer
+    desk.ready()
     decode.forgetText()
-    const n = this.#functions ? this.#runGuarded(w.pos) : this.#native.sync(w.pos)
+    const n = this.#functions ? this.#runGuarded(pos) : this.#native.sync(pos)
     if (n > 0) return n
     if (n === 0) this.#refuse()
-    const larger = Buffer.allocUnsafeSlow(-n)
-    const length = this.#native.syncTake(larger)
-    this.#attach(larger)
-    return length
+    return desk.takeLarge(-n)
   }
 
   // What a function throws comes out of native.sync as it is.
   #runGuarded (length) {
-    this.#running = true
+    this.#desk.busy = true
     try {
       return this.#native.sync(length)
     } finally {
-      this.#running = false
+      this.#desk.busy = false
     }
-  }
-
-  // Lets go of a buffer that one huge reply needed.
-  #shrink () {
-    if (this.#reply.length > KEEP_BYTES) this.#attach(Buffer.allocUnsafeSlow(REPLY_BYTES))
   }
 
   #rows (sql, params, opts, form) {
     const { integers, prepared, shape, end } = this.#query(ops.ALL, sql, params, opts)
-    const b = this.#reply
+    const { reply: b, view } = this.#desk
     if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, ops.ALL)
     try {
-      decode.rowsHeader(b, this.#view, 0, end, shape)
+      decode.rowsHeader(b, view, 0, end, shape)
       if (decode.head.shape !== shape) prepared.shape = decode.head.shape
-      return decode.allRows(b, this.#view, end, form, integers)
+      return decode.allRows(b, view, end, form, integers)
     } catch (err) {
       throw this.#blame(err, sql, ops.ALL)
     } finally {
-      this.#shrink()
+      this.#desk.shrink()
     }
   }
 
   #simple (op, sql, { end, integers }, parts = undefined) {
-    const kind = this.#reply[decode.KIND]
+    const kind = this.#desk.reply[decode.KIND]
     if (kind === kinds.ERROR) throw this.#error(end, sql, op, parts)
     try {
-      return decode.simple(this.#reply, this.#view, 0, end, kind, integers)
+      return decode.simple(this.#desk.reply, this.#desk.view, 0, end, kind, integers)
     } catch (err) {
       throw this.#blame(err, sql, op)
     } finally {
-      this.#shrink()
+      this.#desk.shrink()
     }
   }
 
@@ -333,9 +303,10 @@ class Sync {
   }
 
   #send (op, opts, sql, fields, write) {
-    this.#begin()
-    const w = this.#writer
-    this.#running = true
+    const client = this.#begin()
+    if (client.wrote !== null && !isRead[op]) client.wrote()
+    const w = this.#desk.writer
+    this.#desk.busy = true
     w.pos = 0
     try {
       const { timeoutMs, integers } = readCall(opts, this.#integers, true)
@@ -345,7 +316,7 @@ class Sync {
     } catch (err) {
       throw this.#blame(err, sql, op)
     } finally {
-      this.#running = false
+      this.#desk.busy = false
     }
     result.end = this.#run()
   }
@@ -354,12 +325,12 @@ class Sync {
     const { sql } = subject
     this.#send(op, opts, sql, fields, write)
     const { end, integers } = result
-    const b = this.#reply
+    const { reply: b, view } = this.#desk
     if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, op)
     try {
-      decode.rowsHeader(b, this.#view, 0, end, subject.shape)
+      decode.rowsHeader(b, view, 0, end, subject.shape)
       const { shape, cursor } = decode.head
-      return { shape, cursor, rows: decode.allRows(b, this.#view, end, OBJECTS, integers) }
+      return { shape, cursor, rows: decode.allRows(b, view, end, OBJECTS, integers) }
     } catch (err) {
       throw this.#blame(err, sql, op)
     }
@@ -369,10 +340,11 @@ class Sync {
   // rows do not fit into one: nothing has been sent then.
   #chunk (sql, source, opts, whole) {
     const client = this.#begin()
+    if (client.wrote !== null) client.wrote()
     const prepared = client.prepared(sql)
     client.flush()
-    const w = this.#writer
-    this.#running = true
+    const w = this.#desk.writer
+    this.#desk.busy = true
     w.pos = 0
     try {
       const { timeoutMs, integers } = readCall(opts, this.#integers, true)
@@ -392,7 +364,7 @@ class Sync {
     } catch (err) {
       throw this.#blame(err, sql, ops.MANY)
     } finally {
-      this.#running = false
+      this.#desk.busy = false
     }
     result.end = this.#run()
     return this.#simple(ops.MANY, sql, result)
@@ -400,8 +372,8 @@ class Sync {
 
   #error (end, sql, op, parts) {
     try {
-      if (this.#reply[decode.KIND] !== kinds.ERROR) throw decode.badFrame('unexpected kind of reply')
-      const map = decode.valueAt(this.#reply, this.#view, decode.BODY, end)
+      if (this.#desk.reply[decode.KIND] !== kinds.ERROR) throw decode.badFrame('unexpected kind of reply')
+      const map = decode.valueAt(this.#desk.reply, this.#desk.view, decode.BODY, end)
       return fromWire(map, parts?.[map?.index] ?? sql, names[op])
     } catch (err) {
       return this.#blame(err, sql, op)

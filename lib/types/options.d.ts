@@ -40,6 +40,12 @@ export interface OpenOptions {
   pragmas?: Record<string, string | number | boolean>
   /** Schema name to path. */
   attach?: Record<string, string | URL>
+  /** What the cache may take of memory, of the database that a daemon serves or of this process. Default 64 MiB. */
+  cacheBytes?: number
+  /** The largest value that it takes. Default 8 MiB. */
+  cacheValueBytes?: number
+  /** The cache of this handle; false: none. */
+  cache?: CacheOptions | boolean
   integers?: Integers
   /** Errors name the caller's line even where the runtime has no async stack traces. Costs time. */
   stacks?: boolean
@@ -59,6 +65,15 @@ export interface CallOptions {
   integers?: Integers
 }
 
+export interface CacheOptions {
+  /** What it may take of memory in all. Not with an ipc:// target: there it is the daemon's. Default 64 MiB. */
+  bytes?: number
+  /** The largest value, at most a quarter of bytes. Default 8 MiB. */
+  maxValueBytes?: number
+  /** Values kept in this process's heap, under a lease; false: none. Default 8 MiB, 10000 entries. */
+  firstLevel?: { bytes?: number, entries?: number } | boolean
+}
+
 /** Options of a call that writes. */
 export interface WriteOptions extends CallOptions {
   /**
@@ -74,5 +89,5 @@ export interface SpawnOptions {
   /** The daemon ends when it has been without a connection for so long. Default 60000. */
   idleExitMs?: number
   /** Of the file, as for open(file, options). */
-  options?: Omit<OpenOptions, 'pragmas' | 'attach' | 'integers' | 'stacks' | 'db' | 'connectTimeoutMs' | 'spawn'>
+  options?: Omit<OpenOptions, 'pragmas' | 'attach' | 'integers' | 'stacks' | 'cache' | 'db' | 'connectTimeoutMs' | 'spawn'>
 }

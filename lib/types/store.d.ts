@@ -1,12 +1,16 @@
-import { CallOptions, OpenOptions } from './options'
+import { Cache } from './cache'
+import { CacheOptions, CallOptions, OpenOptions } from './options'
 import { Database } from './database'
 import { Door, Health, Stats } from './stats'
 
 export class Store {
   private constructor ()
+  /** Throws UC_NO_DB on a handle that is a cache alone. */
   readonly db: Database
-  /** The file as an absolute path, ':memory:', or the ipc:// URL. */
-  readonly target: string
+  /** Values under keys, shared by all who use the database. */
+  readonly cache: Cache
+  /** The file as an absolute path, ':memory:', or the ipc:// URL; null of a cache alone. */
+  readonly target: string | null
   /** Resolves when the database is open; rejects with the reason when it cannot be. */
   readonly ready: Promise<this>
   readonly closed: boolean
@@ -28,3 +32,5 @@ export class Store {
  * @param target a path, ':memory:', a file URL, or the ipc:// URL of a daemon's socket
  */
 export function open (target: string | URL, options?: OpenOptions): Store
+/** A cache in this process alone, without a database. */
+export function open (options: { cache: CacheOptions | true, maxQueue?: number, timeoutMs?: number, stacks?: boolean }): Store

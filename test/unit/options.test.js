@@ -16,9 +16,28 @@ t.test('defaults', (t) => {
   t.end()
 })
 
+t.test('the option cache', (t) => {
+  const read = (cache, ipc) => normalise({ cache }, ipc)
+  const MiB = 1024 * 1024
+  t.strictSame(read(true), defaults)
+  t.strictSame(read({}), defaults)
+  const off = read(false)
+  t.same([off.cache, off.cacheBytes, toWire(off).cache_bytes], [null, 0, 0])
+  const small = read({ bytes: MiB })
+  t.same([small.cacheBytes, small.cacheValueBytes], [MiB, MiB / 4], 'a value takes a quarter at most')
+  t.strictSame(read({ bytes: 100 * MiB, maxValueBytes: 5000, firstLevel: false }).cache, { firstLevel: null })
+  t.strictSame(read({ firstLevel: { entries: 5 } }, true).cache, { firstLevel: { bytes: 8 * MiB, entries: 5 } })
+  t.equal(normalise({ cacheBytes: 2 * MiB }).cacheValueBytes, MiB / 2)
+  const bad = [{ byte: 5 }, { bytes: 5 }, { bytes: 1.5 }, { bytes: 4 * MiB, maxValueBytes: MiB + 1 }, { maxValueBytes: 0 }, { firstLevel: 5 },
+    { firstLevel: { size: 5 } }, { firstLevel: { bytes: 5 } }, { firstLevel: { entries: 0 } }]
+  for (const value of bad) t.throws(() => read(value), { code: 'UC_OPTION', message: /option "?cache\./ }, JSON.stringify(value))
+  for (const value of [{ bytes: MiB }, { maxValueBytes: MiB }]) t.throws(() => read(value, true), { code: 'UC_OPTION', message: /belongs to the daemon.*--set cache/ })
+  t.end()
+})
+
 t.test('each option names itself when it is wrong', (t) => {
   for (const [name, row] of Object.entries(table)) {
-    const bad = { boolean: [1, 'yes', null], integer: ['x', 1.5, row.min - 1, row.max + 1, NaN, 5n, null], choice: ['?', 5, null], pragmas: [5, { a: {} }, { 'a;b': 1 }, []], attach: ['x', { a: 5 }, { 'a b': 'x' }], name: ['', 5, null], spawn: [5, {}, { db: 5 }, { db: '' }, { db: {} }, { db: 'x', foo: 1 }, { db: 'x', idleExitMs: 5 }, { db: { 'a b': 'x' } }] }[row.type]
+    const bad = { boolean: [1, 'yes', null], integer: ['x', 1.5, row.min - 1, row.max + 1, NaN, 5n, null], choice: ['?', 5, null], pragmas: [5, { a: {} }, { 'a;b': 1 }, []], attach: ['x', { a: 5 }, { 'a b': 'x' }], name: ['', 5, null], spawn: [5, {}, { db: 5 }, { db: '' }, { db: {} }, { db: 'x', foo: 1 }, { db: 'x', idleExitMs: 5 }, { db: { 'a b': 'x' } }], cache: [5, null, 'x', []] }[row.type]
     for (const value of bad) {
       t.throws(() => normalise({ [name]: value }, row.where === 'ipc'), { code: 'UC_OPTION', message: new RegExp(`option "?(?:${name}\\b.*expected|${name}\\.foo)`) })
     }

@@ -55,6 +55,8 @@ t.test('every method is described, and every description has its method', async 
   compare(db.prepare('select 1'), 'database.d.ts', 'Statement', ['sql'])
   compare(db.table('x'), 'table.d.ts', 'Table')
   compare(db.sync, 'sync.d.ts', 'Sync')
+  compare(store.cache, 'cache.d.ts', 'Cache')
+  compare(store.cache.sync, 'cache.d.ts', 'CacheSync')
   compare(store, 'store.d.ts', 'Store', ['db', 'target'])
   await db.transaction(async (tx) => compare(tx, 'database.d.ts', 'Transaction'))
   await db.snapshot(async (s) => compare(s, 'database.d.ts', 'ReadVerbs'))

@@ -1,0 +1,118 @@
+'use strict'
+
+// The cache of a core in this process, asked on this thread: no other has to be
+// woken for what takes less time than waking it.
+
+const { names, kinds } = require('../ops')
+const decode = require('../codec/decode')
+const { fromWire, UndercroftError } = require('../errors')
+const values = require('./value')
+
+// What the core answers is read at once, so all requests share an id.
+const ID = 1
+const SHORT = 40
+
+/** It cannot be answered now: it is to be sent as a call. */
+const STANDS = Symbol('stands')
+
+class Direct {
+  #client
+  #native
+  #desk
+
+  constructor (client) {
+    this.#client = client
+    this.#native = client.native
+    this.#desk = client.desk
+  }
+
+  /** The value of a key, a fresh one; undefined: it is not there. Or STANDS. */
+  get (key) {
+    const desk = this.#desk
+    if (desk.busy) return STANDS
+    const w = desk.writer
+    const n = key.length
+    if (w.cap < 3 * n) w.reserve(3 * n)
+    const b = w.buf
+    let all = 0
+    let length = n
+    if (n <= SHORT) {
+      for (let i = 0; i < n; i++) {
+        const c = key.charCodeAt(i)
+        all |= c
+        b[i] = c
+      }
+    }
+    if (n > SHORT || all >= 0x80) length = b.write(key, 0)
+    desk.ready()
+    const size = this.#native.cacheGet(length)
+    if (size >= 0) return values.decode(desk.reply, desk.view, 0, size, false)
+    if (size === -1) return this.#client.closed ? STANDS : undefined
+    return this.#large(length, -size)
+  }
+
+  // A value that may change its size between two looks at it.
+  #large (length, size) {
+    const desk = this.#desk
+    try {
+      while (size > 0) {
+        desk.grow(size)
+        const found = this.#native.cacheGet(length)
+        if (found >= 0) return values.decode(desk.reply, desk.view, 0, found, false)
+        size = found === -1 ? 0 : -found
+      }
+      return undefined
+    } finally {
+      desk.shrink()
+    }
+  }
+
+  /**
+   * Runs one op: its value, or STANDS.
+   *
+   * @param {number} op
+   * @param {number} fields how many arguments write(w) writes
+   * @throws {UndercroftError}
+   */
+  run (op, fields, write) {
+    const desk = this.#desk
+    if (desk.busy || this.#client.closed) return STANDS
+    const w = desk.writer
+    w.pos = 0
+    desk.busy = true
+    try {
+      w.head(3 + fields, op, ID, -1, null)
+      write(w)
+    } finally {
+      desk.busy = false
+    }
+    desk.ready()
+    const n = this.#native.cacheSync(w.pos)
+    if (n === 0) return STANDS
+    const end = n > 0 ? n : desk.takeLarge(-n, 'cacheSyncTake')
+    const b = desk.reply
+    const kind = b[decode.KIND]
+    try {
+      if (kind === kinds.ERROR) throw fromWire(decode.valueAt(b, desk.view, decode.BODY, end), undefined, names[op])
+      return decode.simple(b, desk.view, 0, end, kind, 0)
+    } catch (err) {
+      throw decode.frameError(err)
+    } finally {
+      desk.shrink()
+    }
+  }
+
+  /** The same for who can only be answered now. */
+  block (op, fields, write) {
+    const made = this.run(op, fields, write)
+    if (made !== STANDS) return made
+    if (!this.#client.closed && !this.#desk.busy) throw new UndercroftError('UC_NO_CACHE', 'the database was opened without a cache', { op: names[op] })
+    throw this.#client.closed
+      ? new UndercroftError('UC_CLOSED', 'the handle is closed', { op: names[op], outcome: 'not-sent' })
+      : new UndercroftError('UC_SYNC_UNAVAILABLE',
+        'a function of the user, or a getter of the value, cannot block on the handle that calls it',
+        { op: names[op], outcome: 'not-sent' })
+  }
+}
+
+module.exports = { Direct, STANDS }

@@ -1,0 +1,164 @@
+'use strict'
+
+// The lease that the first level lives under (Gray and Cheriton, "Leases", SOSP
+// '89). One question stands with the core; its answer says what has changed of
+// what we keep, and that we may trust the rest for so long after the question
+// was sent. The next question, sent when all of that has been applied, confirms
+// it: only then does whoever made the change go on. While nobody uses the first
+// level nothing is asked, and it is not trusted either.
+//
+//   join() ──> question ──core: at once with news, else after 30 ms──> answer
+//                 ^                                                      │
+//                 └──────────── applied, and used within a second ───────┘
+
+const { ops } = require('../ops')
+const { want } = require('../call')
+const { NO_SHAPE } = require('../codec/shape')
+const { now, span } = require('./clock')
+const { badFrame } = require('../codec/cell')
+
+// Unused for so long it is let go.
+const IDLE = span(1000)
+// No answer may claim more.
+const MAX_LEASE_MS = 100
+
+class Hold {
+  #client
+  #first
+  // A question stands, or its answer is being applied.
+  #running = false
+  #epoch
+  // The last news that were applied.
+  #applied = 0
+  #sentAt = 0n
+  #usedAt = 0n
+  // Counts what makes an answer to an earlier question worthless.
+  #doubts = 0
+  #doubtsWhenSent = 0
+  #ended = false
+
+  constructor (client, first) {
+    this.#client = client
+    this.#first = first
+  }
+
+  /** Called before something is read for the first level: sees that the lease is asked for. */
+  join () {
+    if (this.#running && this.#epoch === this.#client.epoch) return
+    this.#first.used = true
+    this.#usedAt = now()
+    if (this.#epoch !== this.#client.epoch) this.#forget()
+    this.#ask()
+  }
+
+  /**
+   * Whether what the core gave on the connection `epoch`, when its last news
+   * were `seq`, may be kept: no news that we have applied came after it.
+   */
+  admits (epoch, seq) {
+    return this.#running && epoch === this.#epoch && epoch === this.#client.epoch && seq >= this.#applied
+  }
+
+  /** The connection for which something is about to be read. */
+  get epoch () {
+    return this.#client.epoch
+  }
+
+  /**
+   * Something was changed from here without waiting for the news of it, as
+   * blocking calls do: nothing is trusted until a question asked from now on is
+   * answered.
+   */
+  doubt () {
+    this.#doubts++
+    this.#first.trust = 0n
+  }
+
+  /** Asks at once, where that is possible: ask(seq) returns the core's answer, or undefined. */
+  renew (ask) {
+    if (this.#ended) return
+    const askedAt = now()
+    const doubts = this.#doubts
+    const answer = ask(this.#applied)
+    if (answer !== undefined) this.#apply(answer, askedAt, doubts)
+  }
+
+  /** The handle is closed. */
+  end () {
+    this.#ended = true
+    this.#forget()
+  }
+
+  #forget () {
+    this.#first.trust = 0n
+    this.#first.clear()
+    this.#applied = 0
+    this.#running = false
+  }
+
+  #ask () {
+    if (this.#ended) return
+    const client = this.#client
+    const seq = this.#applied
+    this.#running = true
+    this.#epoch = client.epoch
+    this.#sentAt = now()
+    this.#doubtsWhenSent = this.#doubts
+    const question = {
+      sql: undefined,
+      shape: NO_SHAPE,
+      arrived: (answer) => this.#arrived(answer)
+    }
+    client.send({
+      op: ops.CACHE_HOLD,
+      want: want.TAKEN,
+      scope: null,
+      quiet: true,
+      fields: 1,
+      write: (w) => w.number(seq),
+      subject: () => question
+    }).catch(() => this.#forget())
+  }
+
+  // Runs before any reply that came later is given to anybody.
+  #arrived (answer) {
+    if (this.#ended) return
+    const hadNews = this.#apply(answer, this.#sentAt, this.#doubtsWhenSent)
+    const first = this.#first
+    const time = now()
+    if (first.used) {
+      first.used = false
+      this.#usedAt = time
+    } else if (time - this.#usedAt > IDLE) {
+      this.#running = false
+      first.trust = 0n
+      return
+    }
+    this.#ask()
+    // Somebody waits for it.
+    if (hadNews) this.#client.flush()
+  }
+
+  #apply (answer, askedAt, doubts) {
+    const first = this.#first
+    const [seq, all, hashes, domains, leaseMs] = check(answer)
+    if (all) {
+      first.clear()
+    } else {
+      for (const hash of hashes) first.deleteHash(hash)
+      for (const domain of domains) first.deleteDomain(domain)
+    }
+    if (seq > this.#applied) this.#applied = seq
+    const until = askedAt + span(Math.min(leaseMs, MAX_LEASE_MS))
+    if (doubts === this.#doubts && until > first.trust) first.trust = until
+    return all || hashes.length > 0 || domains.length > 0
+  }
+}
+
+function check (answer) {
+  if (Array.isArray(answer) && answer.length >= 5 && Number.isSafeInteger(answer[0]) &&
+    Array.isArray(answer[2]) && Array.isArray(answer[3]) && answer[4] >= 0) return answer
+  throw badFrame('cache_hold')
+}
+
+module.exports = { Hold }
