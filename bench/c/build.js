@@ -94,6 +94,20 @@ function buildEcho () {
   return status === 0 ? program : null
 }
 
-module.exports = { build, built, buildDecode, buildEcho, flags: FLAGS }
+/** Builds bench/c/hits.c with the store of the cache; null without a compiler. */
+function buildHits () {
+  const program = path.join(OUT, 'hits')
+  const core = path.join(ROOT, 'csrc/core')
+  const store = ['blocks', 'domain', 'entry', 'index', 'policy', 'shadow', 'store', 'sweep', 'wheel']
+  fs.mkdirSync(OUT, { recursive: true })
+  const { status } = spawnSync(process.env.CC || 'cc', [
+    ...FLAGS, '-Wall', '-Wextra', '-I', core, path.join(__dirname, 'hits.c'),
+    ...store.map(name => path.join(core, 'cache', `${name}.c`)),
+    ...['mem', 'buf'].map(name => path.join(core, 'common', `${name}.c`)), '-o', program
+  ], { stdio: ['ignore', 'ignore', 'inherit'] })
+  return status === 0 ? program : null
+}
+
+module.exports = { build, built, buildDecode, buildEcho, buildHits, flags: FLAGS }
 
 if (require.main === module) console.log(build(console.log))
