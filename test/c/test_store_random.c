@@ -4,6 +4,8 @@
  * where there is not, an entry may be absent, but never wrong. Now and then all
  * that the store links and counts is walked and counted anew.
  */
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sound.h"
@@ -269,6 +271,11 @@ static void memory(void)
 {
     tap_skip("resident memory", "a sanitizer has memory of its own");
 }
+
+static void no_more(void)
+{
+    tap_skip("no more memory", "a sanitizer has memory of its own");
+}
 #else
 static uint64_t resident(void)
 {
@@ -310,6 +317,47 @@ static void memory(void)
     ok(most > 8 * MIB && most <= 16 * MIB, "nor resident");
     uc_store_free(s);
 }
+
+/* In a process of its own, which may have 4 MiB more of memory than it has. */
+static int starved(void)
+{
+    uint64_t had = 0;
+    unsigned long long pages = 0;
+    uc_store *s = uc_store_new(&(uc_store_options){.bytes = 64 * MIB});
+    FILE *f = fopen("/proc/self/statm", "r");
+    bool good = s != NULL;
+
+    if (f == NULL || fscanf(f, "%*u %*u %*u %*u %*u %llu", &pages) != 1)
+        return 1;
+    fclose(f);
+    had = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    setrlimit(RLIMIT_DATA, &(struct rlimit){.rlim_cur = had + 4 * MIB,
+                                            .rlim_max = RLIM_INFINITY});
+    for (uint32_t i = 0; i < 20000 && good; i++) {
+        uint32_t len = below(4000);
+        uc_hit hit;
+
+        good = uc_store_put(s, key_of(i % 65536), value_of(i, len),
+                            &(uc_put){0}, 1, NULL) == UC_STORED &&
+               uc_store_find(s, key_of(i % 65536), 1, true, &hit) == UC_FRESH &&
+               uc_store_value_is(s, &hit, value_of(i, len));
+    }
+    good &=
+        sound(s) && stats(s).evicted.size > 1000 && stats(s).bytes < 8 * MIB;
+    uc_store_free(s);
+    return good ? 0 : 1;
+}
+
+static void no_more(void)
+{
+    pid_t child = fork();
+    int status = -1;
+
+    if (child == 0)
+        _exit(starved());
+    ok(child > 0 && waitpid(child, &status, 0) == child && status == 0,
+       "where the system gives no more it makes do with what it has");
+}
 #endif
 
 int main(void)
@@ -319,5 +367,6 @@ int main(void)
     against_model(MIB, 0, false, "in a megabyte");
     against_model(64 * MIB, 100, false, "a hundred entries");
     memory();
+    no_more();
     return tap_end();
 }

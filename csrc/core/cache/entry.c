@@ -6,7 +6,7 @@ static void cross(uc_cursor *c)
     const uc_rest *r = uc__block(c->b, c->more);
 
     c->p = (uint8_t *)uc__block(c->b, c->more) + sizeof *r;
-    c->left = (uint32_t)(r->run * UC_BLOCK - sizeof *r);
+    c->left = uc__run_bytes(r->run) - (uint32_t)sizeof *r;
     c->more = r->more;
 }
 
@@ -15,7 +15,7 @@ uc_cursor uc__cursor(const uc_blocks *b, uint32_t block, uint32_t at)
     const uc_head *e = uc__head(b, block);
     uc_cursor c = {.b = b,
                    .p = uc__block(b, block),
-                   .left = (uint32_t)e->run * UC_BLOCK,
+                   .left = uc__run_bytes(e->run),
                    .more = e->more};
 
     while (at > c.left || (at == c.left && c.more != 0)) {

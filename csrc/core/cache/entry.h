@@ -69,6 +69,11 @@ static inline uc_head *uc__head(const uc_blocks *b, uint32_t block)
     return uc__block(b, block);
 }
 
+static inline uint32_t uc__run_bytes(uint16_t run)
+{
+    return (uint32_t)run * (uint32_t)UC_BLOCK;
+}
+
 /* Of an entry with UC_ENTRY_TIMED. */
 static inline uc_times *uc__times(uc_head *e)
 {
@@ -132,7 +137,7 @@ static inline bool uc__key_is(const uc_blocks *b, uint32_t block, uc_view key)
 
     if (e->klen != key.len)
         return false;
-    if (at + key.len <= (uint32_t)e->run * UC_BLOCK)
+    if (at + key.len <= uc__run_bytes(e->run))
         return memcmp((const uint8_t *)e + at, key.p, key.len) == 0;
     c = uc__cursor(b, block, at);
     return uc__cursor_is(&c, key.p, key.len);

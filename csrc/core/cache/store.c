@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "cache/inner.h"
+#include "common/clock.h"
 #include "common/mem.h"
 
 enum {
@@ -12,13 +13,13 @@ enum {
     SHADOW_PART = 64,    /* of the bytes, for the shadows */
 };
 
-static uint64_t random_seed(void)
+static uint64_t random_seed(const uc_store *s)
 {
-    uint64_t seed = 0;
+    uint64_t seed;
 
-    /* At worst the address of something: it still differs. */
+    /* At worst a time and an address: they still differ. */
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
-        seed = (uintptr_t)&seed;
+        seed = (uint64_t)uc_now() ^ (uint64_t)(uintptr_t)s;
     return seed;
 }
 
@@ -34,7 +35,7 @@ uc_store *uc_store_new(const uc_store_options *o)
 
     if (s == NULL)
         return NULL;
-    s->seed = o->seed != 0 ? o->seed : random_seed();
+    s->seed = o->seed != 0 ? o->seed : random_seed(s);
     s->max_value = clamp(o->max_value, 0, bytes / 4);
     if (s->max_value == 0)
         s->max_value = bytes / 4;
