@@ -47,9 +47,7 @@ class First {
   #hand = null
 
   /** Nothing is given out from this time on. */
-  trust = 0n
-  /** Somebody has asked since this was last set to false. */
-  used = false
+  trust = 0
   hits = 0
   misses = 0
   evicted = 0
@@ -65,7 +63,6 @@ class First {
    * clock is read each time: a process that was stopped has no other way to know.
    */
   find (key) {
-    this.used = true
     const entry = this.#map.get(key)
     if (entry !== undefined) {
       const time = now()
@@ -87,7 +84,7 @@ class First {
    * @param {*} value shared by all who ask, so it must not be changeable
    * @param {Buffer|null} raw given in place of a value that is
    * @param {number} size bytes of its encoded form
-   * @param {bigint} expires a time of the clock
+   * @param {number} expires a time of the clock
    * @param {number} hash of the key, as the core tells it
    * @param {number[]} domains hashes of what the entry belongs to
    */
@@ -139,6 +136,11 @@ class First {
     this.#domains.clear()
     this.#bytes = 0
     this.#oldest = this.#newest = this.#hand = null
+  }
+
+  /** How often somebody has asked. */
+  get uses () {
+    return this.hits + this.misses
   }
 
   get stats () {

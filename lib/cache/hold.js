@@ -30,8 +30,9 @@ class Hold {
   #epoch
   // The last news that were applied.
   #applied = 0
-  #sentAt = 0n
-  #usedAt = 0n
+  #sentAt = 0
+  #usedAt = 0
+  #uses = 0
   // Counts what makes an answer to an earlier question worthless.
   #doubts = 0
   #doubtsWhenSent = 0
@@ -45,7 +46,6 @@ class Hold {
   /** Called before something is read for the first level: sees that the lease is asked for. */
   join () {
     if (this.#running && this.#epoch === this.#client.epoch) return
-    this.#first.used = true
     this.#usedAt = now()
     if (this.#epoch !== this.#client.epoch) this.#forget()
     this.#ask()
@@ -71,7 +71,7 @@ class Hold {
    */
   doubt () {
     this.#doubts++
-    this.#first.trust = 0n
+    this.#first.trust = 0
   }
 
   /** Asks at once, where that is possible: ask(seq) returns the core's answer, or undefined. */
@@ -90,7 +90,7 @@ class Hold {
   }
 
   #forget () {
-    this.#first.trust = 0n
+    this.#first.trust = 0
     this.#first.clear()
     this.#applied = 0
     this.#running = false
@@ -126,12 +126,12 @@ class Hold {
     const hadNews = this.#apply(answer, this.#sentAt, this.#doubtsWhenSent)
     const first = this.#first
     const time = now()
-    if (first.used) {
-      first.used = false
+    if (first.uses !== this.#uses) {
+      this.#uses = first.uses
       this.#usedAt = time
     } else if (time - this.#usedAt > IDLE) {
       this.#running = false
-      first.trust = 0n
+      first.trust = 0
       return
     }
     this.#ask()

@@ -30,11 +30,11 @@ t.test('what is found, and what is not', async (t) => {
   put(first, 'a', { value: 2 })
   t.equal(first.find('a').value, 2, 'the later one')
   t.equal(first.stats.entries, 2)
-  first.trust = now() - 1n
+  first.trust = now() - 1
   t.equal(first.find('a'), null, 'nothing without trust')
   first.trust = FOREVER
   t.equal(first.find('a').value, 2, 'it is still there')
-  put(first, 'b', { expires: now() - 1n })
+  put(first, 'b', { expires: now() - 1 })
   t.equal(first.find('b'), null, 'its time is over')
   t.equal(first.stats.entries, 2, 'and it is gone')
   first.deleteHash(hashOf('a'))
