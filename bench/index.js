@@ -16,6 +16,7 @@ const { rowsOf } = require('./lib/rows')
 const { caseLines } = require('./lib/console')
 const { setup } = require('./lib/setup')
 const { measureDecode, decodeLine } = require('./lib/decode')
+const { measureHits, hitLines } = require('./lib/hits')
 const report = require('./lib/report')
 
 const BUILD = path.join(__dirname, 'build')
@@ -86,8 +87,8 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
     described.push({ ...runtime, exec: undefined, contestants: known })
   }
 
-  const program = door.limit()
-  if (!program) say('pure C: skipped, it is not built: npm run bench -- --setup')
+  const program = door.limit ? door.limit() : null
+  if (door.limit && !program) say('pure C: skipped, it is not built: npm run bench -- --setup')
   const fixture = await madeFixture(present, dir)
   const prof = args.prof ? path.join(BUILD, 'prof') : null
 
@@ -106,9 +107,12 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
       done.push({ name: test.name, runtime: runtime.name, kind: runtime.kind, results })
     }
   }
-  // Part of the whole only: it is about one decision, not about a rival.
-  const decode = door.name === 'addon' && args.words.length === 0 ? measureDecode(args.timing) : undefined
+  // Part of the whole only: they are no cases with rounds.
+  const whole = args.words.length === 0
+  const decode = door.name === 'addon' && whole ? measureDecode(args.timing) : undefined
   if (decode) say(decodeLine(decode))
+  const hits = door.name === 'cache' && whole ? measureHits() : undefined
+  if (hits) hitLines(hits).forEach(line => say(line))
   return {
     door: door.name,
     date: new Date(started).toISOString(),
@@ -121,7 +125,8 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
     settings: SETTINGS,
     runtimes: described,
     cases: done,
-    decode
+    decode,
+    hits
   }
 }
 

@@ -25,4 +25,6 @@ const ipc = {
   'value-64k-both-ways': 'the same, and the value is bound, copied by SQLite and sent back'
 }
 
-module.exports = { addon, ipc }
+const cache = {}
+
+module.exports = { addon, ipc, cache }

@@ -9,7 +9,8 @@ const build = require('../c/build')
 const BENCH = path.join(__dirname, '..')
 
 // `order` is the order of the report; a case that is not named comes last.
-// `limit()` is the path of the C program, or null while it is not built.
+// `limit()` is the path of the C program, or null while it is not built; a door
+// without one is not compared with C.
 const doors = [
   {
     name: 'addon',
@@ -30,6 +31,13 @@ const doors = [
     contestants: require('../contestants/ipc'),
     limit: build.buildEcho,
     files: { json: 'ipc.json', text: 'IPC.md', chart: 'ipc.svg' }
+  },
+  {
+    name: 'cache',
+    cases: path.join(BENCH, 'cases/cache'),
+    order: ['get', 'get-ipc', 'memory', 'once', 'stale'],
+    contestants: require('../contestants/cache'),
+    files: { json: 'cache.json', text: 'CACHE.md', chart: 'cache.svg' }
   }
 ]
 

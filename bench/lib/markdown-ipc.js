@@ -92,4 +92,4 @@ function rivalText ({ name, value, ratio, target, verdict, reason }, { unit, bet
   return `${text}: **${times(ratio.median)}**${aim}${mark} (${times(ratio.min)} to ${times(ratio.max)})`
 }
 
-module.exports = { markdown, series }
+module.exports = { markdown, series, tableOf }

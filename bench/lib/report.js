@@ -9,10 +9,11 @@ const { rowsOf } = require('./rows')
 const { chart } = require('./chart')
 const addon = require('./markdown')
 const ipc = require('./markdown-ipc')
+const cache = require('./markdown-cache')
 
 const BENCH = path.join(__dirname, '..')
 
-const pages = { addon, ipc }
+const pages = { addon, ipc, cache }
 
 function write (door, run, say) {
   fs.writeFileSync(path.join(BENCH, door.files.json), `${JSON.stringify(run)}\n`)
