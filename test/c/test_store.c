@@ -239,14 +239,20 @@ static void collecting(void)
     uint64_t n = domain("nusers"), before;
     uc_put of_n = {.domains = &n, .ndomains = 1};
     int64_t now = SEC;
+    uint32_t most = 0;
     int ticks = 0;
     char key[32];
 
     for (int i = 0; i < 40000; i++) {
+        uint32_t lines = s->index.lines;
+
         snprintf(key, sizeof key, "key-%d", i);
         put(s, key, "value", i % 2 ? of_n : (uc_put){0}, now);
+        if (s->index.lines - lines > most)
+            most = s->index.lines - lines;
     }
     eq_int(stats(s).entries, 40000, "all fit");
+    ok(s->index.lines >= 10000 && most <= 2, "the index grows line by line");
     uc_store_drop(s, n);
     eq_int(stats(s).entries, 40000, "a drop touches none of them");
     for (int64_t next = now; next != 0 && ticks < 10000; ticks++) {

@@ -181,6 +181,7 @@ static bool touch(uc_store *s, uint32_t i, int64_t now, bool roomy)
     if (!want || uc_store_find(s, key_of(i), now, false, &hit) != UC_FRESH)
         return false;
     k->expires = ttl > 0 ? now + ttl : 0;
+    k->used = now;
     k->version = hit.version;
     return true;
 }

@@ -493,6 +493,8 @@ bool uc_store_touch(uc_store *s, uc_view key, int64_t ttl_ns, int64_t now)
         return ttl_ns == 0 || touch_anew(s, key, &hit, ttl_ns, now);
     uc__wheel_drop(&s->wheel, &s->blocks, hit.ref);
     uc__times(e)->expires = ttl_ns > 0 ? uc__later(now, ttl_ns) : 0;
+    if (e->flags & UC_ENTRY_IDLE)
+        uc__entry_set(&s->blocks, hit.ref, uc__at_idle(e->flags) + 8, now);
     uc__wheel_add(&s->wheel, &s->blocks, hit.ref,
                   uc__entry_due(&s->blocks, hit.ref), now);
     return true;

@@ -107,8 +107,9 @@ uc_stored uc_store_put(uc_store *s, uc_view key, uc_view value, const uc_put *p,
                        int64_t now, uint64_t *version);
 /* Whether it was there, fresh or stale. */
 bool uc_store_remove(uc_store *s, uc_view key, int64_t now);
-/* A new TTL from now on, 0 for none; stale windows keep their length. False
- * when it is not there fresh. */
+/* A new TTL from now on, 0 for none; stale windows keep their length, an idle
+ * time starts anew. False when it is not there fresh. The version may become
+ * another one, though the value is the same. */
 bool uc_store_touch(uc_store *s, uc_view key, int64_t ttl_ns, int64_t now);
 
 /* --- domains -------------------------------------------------------------- */
