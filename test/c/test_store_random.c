@@ -221,6 +221,37 @@ static bool one(uc_store *s, int64_t now, bool roomy)
     return true;
 }
 
+static uint64_t alive(int64_t now)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < KEYS; i++)
+        n += expect(&known[i], now) != UC_ABSENT;
+    return n;
+}
+
+/* Nobody asks any more: what is over goes by itself, soon and not too soon. */
+static void left_alone(uc_store *s, int64_t now)
+{
+    const int64_t after[] = {20 * SEC, 50 * SEC, 100 * SEC, 400 * SEC};
+    bool soon = true, too_soon = false;
+
+    for (int i = 0; i < 4; i++) {
+        int64_t then = now + after[i], next = now;
+
+        for (int n = 0; next != 0 && next <= then && n < 100000; n++) {
+            int64_t at = next;
+
+            next = uc_store_tick(s, at);
+        }
+        uc_store_tick(s, then);
+        soon &= stats(s).entries <= alive(then - SEC / 2);
+        too_soon |= stats(s).entries < alive(then);
+    }
+    ok(soon && !too_soon, "left alone, what is over is collected in time");
+    ok(sound(s), "and all counts are right");
+}
+
 static void against_model(uint64_t room, uint32_t max_entries, bool roomy,
                           const char *name)
 {
@@ -254,6 +285,8 @@ static void against_model(uint64_t room, uint32_t max_entries, bool roomy,
     ok(good && sound(s), "all counts are right, all the time");
     ok(roomy ? st.evicted.size == 0 : st.evicted.size > 1000,
        roomy ? "nothing had to go for room" : "much had to go for room");
+    if (roomy)
+        left_alone(s, now);
     uc_store_free(s);
 }
 
