@@ -26,16 +26,46 @@ static const char *step(client *c, const char *text)
     return text;
 }
 
-static void scenario(const char *path)
+static client *opened(const char *path)
 {
     client *c = client_open(path, "s i s {s i} s i", "tx_ms", 5000, "pragmas",
                             "cache_size", -500, "readers", 1);
+
+    if (c == NULL && first[0] == '\0')
+        strcpy(first, "UC_MEMORY");
+    return c;
+}
+
+/* A session of its own, so that nobody has to wait for its first level. The
+ * first question is answered at once, the second when something changes. */
+static void cached(const char *path)
+{
+    client *c = opened(path);
+    int64_t token = 1024 + 225; /* of the first load, of the key m */
+
+    if (c == NULL)
+        return;
+    ask(c, cache_hold, "n i", 0);
+    client_put(c, UC_OP_cache_hold, "n i", 1000);
+    ask(c, cache_set, "n s x {s [s s]}", "k", "v", (size_t)1, "d", "t:t", "#a");
+    ask(c, cache_read, "n s", "k");
+    ask(c, cache_get_many, "n [s s]", "k", "l");
+    ask(c, cache_incr, "n s i n", "n", 1);
+    ask(c, cache_load, "n s n", "m");
+    client_put(c, UC_OP_cache_load, "n s n", "m");
+    ask(c, cache_loaded, "n I x n n", token, "v", (size_t)1);
+    ask(c, run, "n s i [s]", "insert into t (v) values (?)", 0, "a commit");
+    ask(c, cache_stats, "n");
+    client_destroy(c);
+}
+
+static void scenario(const char *path)
+{
+    client *c = opened(path);
     int64_t x;
 
-    if (c == NULL) {
-        strcpy(first, "UC_MEMORY");
+    if (c == NULL)
         return;
-    }
     client_define(c, 1, "insert into t (v) values (?)");
     client_define(c, 2, "select i, v from t order by i");
     client_define(c, 300, "select count(*) n from t where v = :v");
@@ -96,6 +126,7 @@ static void scenario(const char *path)
     ask(c, migrate_apply, "n i s s s b", 1, "one", "sum",
         "create table if not exists m (a)", 0);
     ask(c, checkpoint, "n s", "truncate");
+    cached(path);
     client_ask(c, UC_OP_close, "n");
     client_destroy(c);
 }

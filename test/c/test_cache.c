@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cache/cache.h"
 #include "client.h"
 #include "common/clock.h"
 #include "tap.h"
@@ -677,6 +678,40 @@ static void first_levels(void)
     client_destroy(c);
 }
 
+/* Time that nobody waits for. */
+static void later(void)
+{
+    client *c = client_open(":memory:", NULL);
+    uc_cache *cache = c->session->cache;
+    int64_t seq = hold(c, 0), token, next;
+    uint32_t id;
+
+    set(c, "k", "v");
+    ask(c, cache_read, "n s", "k");
+    id = put(c, cache_hold, "n I", seq);
+    client_send(c);
+    uc_cache_tick(cache, uc_now() + 31 * UC_MS);
+    ok(answered(c, id), "a question is answered after 30 ms");
+    seq = hold(c, seq_of(client_wait(c, id)));
+    uc_cache_tick(cache, uc_now() + 9000 * UC_MS);
+    seq = hold(c, seq);
+    ok(strstr(ask(c, cache_hold, "n I", seq), " false [] [] ") != NULL,
+       "who comes back soon keeps what it has");
+    uc_cache_tick(cache, uc_now() + 11000 * UC_MS);
+    ok(strstr(ask(c, cache_hold, "n I", seq), " true [] [] ") != NULL,
+       "who does not forgets everything");
+    token = begin(c, "l");
+    id = put(c, cache_load, "{s i} s n", "t", 60000, "l");
+    client_send(c);
+    uc_cache_tick(cache, uc_now() + 29000 * UC_MS);
+    ok(!answered(c, id), "a lease of 30 s");
+    uc_cache_tick(cache, uc_now() + 31000 * UC_MS);
+    next = token_of(client_wait(c, id));
+    ok(next > token, "goes to the next in line");
+    eq_str(loaded(c, token, "x"), "value [false 0]", "not to come back");
+    client_destroy(c);
+}
+
 /* More than is remembered of a session. */
 static void overflow(void)
 {
@@ -841,6 +876,7 @@ int main(void)
     old_ones();
     ends();
     first_levels();
+    later();
     overflow();
     threads();
     return tap_end();
