@@ -12,7 +12,7 @@ const { UndercroftError, expected } = require('./errors')
 const { READ, WRITE, CALL, EMPTY, SEPARATOR, checkKey, checkName, namesOf, namespacesOf, readOptions, whole, domainsOf, writeEntry, MAX_MS } = require('./cache/options')
 const { CacheSync } = require('./cache/sync')
 const { writePairs, writeKeys, checkPairs, checkBytes, bytesOf, checkBy, count } = require('./cache/verbs')
-const values = require('./cache/value')
+const { writeBin } = require('./cache/encode')
 
 class Cache {
   #link
@@ -77,7 +77,7 @@ class Cache {
   set (key, value, opts) {
     return this.#change(key, opts, WRITE, ops.CACHE_SET, 3, (w, name, o, domains) => {
       w.text(name, 0)
-      values.writeBin(w, value, this.#link.maxBytes)
+      writeBin(w, value, this.#link.maxBytes)
       writeEntry(w, o, domains)
     }, isStored)
   }
@@ -143,8 +143,8 @@ class Cache {
     return this.#change(key, opts, WRITE, ops.CACHE_CAS, 4, (w, name, o, domains) => {
       w.text(name, 0)
       if (expected === undefined) w.nil()
-      else values.writeBin(w, expected, this.#link.maxBytes)
-      values.writeBin(w, value, this.#link.maxBytes)
+      else writeBin(w, expected, this.#link.maxBytes)
+      writeBin(w, value, this.#link.maxBytes)
       writeEntry(w, o, domains)
     }, same)
   }

@@ -8,7 +8,7 @@ const { kinds } = require('./ops')
 const { want, SLOT_MASK, wireError, blame } = require('./call')
 const { OBJECTS, ARRAYS } = require('./codec/shape')
 const decode = require('./codec/decode')
-const { cachedAt } = require('./cache/value')
+const { cachedAt } = require('./cache/decode')
 const { HEAD, FRONT } = require('./transport/sp')
 
 const BYTES = 256 * 1024

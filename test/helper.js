@@ -109,7 +109,12 @@ function ipcDoor () {
       for (const [name, value] of Object.entries(options ?? {})) {
         const { where, type } = table[name]
         if (value === undefined) continue
-        if (where === 'handle') settings[name] = value
+        if (name === 'cache' && typeof value === 'object') {
+          const { bytes, maxValueBytes, ...rest } = value
+          if (bytes !== undefined) sets.push(`cacheBytes=${bytes}`)
+          if (maxValueBytes !== undefined) sets.push(`cacheValueBytes=${maxValueBytes}`)
+          settings.cache = rest
+        } else if (where === 'handle') settings[name] = value
         else if (type === 'pragmas' || type === 'attach') for (const key of Object.keys(value)) sets.push(`${name}.${key}=${value[key]}`)
         else sets.push(`${name}=${value}`)
       }

@@ -6,7 +6,7 @@
 const { names, kinds } = require('../ops')
 const decode = require('../codec/decode')
 const { fromWire, UndercroftError } = require('../errors')
-const values = require('./value')
+const { decode: decodeValue } = require('./decode')
 
 // What the core answers is read at once, so all requests share an id.
 const ID = 1
@@ -46,7 +46,7 @@ class Direct {
     if (n > SHORT || all >= 0x80) length = b.write(key, 0)
     desk.ready()
     const size = this.#native.cacheGet(length)
-    if (size >= 0) return values.decode(desk.reply, desk.view, 0, size, false)
+    if (size >= 0) return decodeValue(desk.reply, desk.view, 0, size, false)
     if (size === -1) return this.#client.closed ? STANDS : undefined
     return this.#large(length, -size)
   }
@@ -58,7 +58,7 @@ class Direct {
       while (size > 0) {
         desk.grow(size)
         const found = this.#native.cacheGet(length)
-        if (found >= 0) return values.decode(desk.reply, desk.view, 0, found, false)
+        if (found >= 0) return decodeValue(desk.reply, desk.view, 0, found, false)
         size = found === -1 ? 0 : -found
       }
       return undefined
@@ -72,9 +72,11 @@ class Direct {
    *
    * @param {number} op
    * @param {number} fields how many arguments write(w) writes
+   * @param {boolean} [inOrder] after everything that the session was sent, which
+   *   may wait for the file to be open
    * @throws {UndercroftError}
    */
-  run (op, fields, write) {
+  run (op, fields, write, inOrder = false) {
     const desk = this.#desk
     if (desk.busy || this.#client.closed) return STANDS
     const w = desk.writer
@@ -87,9 +89,9 @@ class Direct {
       desk.busy = false
     }
     desk.ready()
-    const n = this.#native.cacheSync(w.pos)
+    const n = inOrder ? this.#native.sync(w.pos) : this.#native.cacheSync(w.pos)
     if (n === 0) return STANDS
-    const end = n > 0 ? n : desk.takeLarge(-n, 'cacheSyncTake')
+    const end = n > 0 ? n : desk.takeLarge(-n, inOrder ? 'syncTake' : 'cacheSyncTake')
     const b = desk.reply
     const kind = b[decode.KIND]
     try {
@@ -103,10 +105,11 @@ class Direct {
   }
 
   /** The same for who can only be answered now. */
-  block (op, fields, write) {
-    const made = this.run(op, fields, write)
+  block (op, fields, write, inOrder) {
+    let made = this.run(op, fields, write, inOrder)
+    // Where there is no cache, that says so.
+    if (made === STANDS && !inOrder) made = this.run(op, fields, write, true)
     if (made !== STANDS) return made
-    if (!this.#client.closed && !this.#desk.busy) throw new UndercroftError('UC_NO_CACHE', 'the database was opened without a cache', { op: names[op] })
     throw this.#client.closed
       ? new UndercroftError('UC_CLOSED', 'the handle is closed', { op: names[op], outcome: 'not-sent' })
       : new UndercroftError('UC_SYNC_UNAVAILABLE',

@@ -76,11 +76,15 @@ class Hold {
 
   /** Asks at once, where that is possible: ask(seq) returns the core's answer, or undefined. */
   renew (ask) {
-    if (this.#ended) return
-    const askedAt = now()
-    const doubts = this.#doubts
-    const answer = ask(this.#applied)
-    if (answer !== undefined) this.#apply(answer, askedAt, doubts)
+    // The first time may overtake an answer that is on its way, and is told to
+    // forget everything then, without a lease.
+    for (let tries = 0; tries < 2 && !this.#ended && this.#first.trust <= now(); tries++) {
+      const askedAt = now()
+      const doubts = this.#doubts
+      const answer = ask(this.#applied)
+      if (answer === undefined) return
+      this.#apply(answer, askedAt, doubts)
+    }
   }
 
   /** The handle is closed. */

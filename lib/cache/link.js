@@ -14,7 +14,8 @@ const { Direct, STANDS } = require('./direct')
 const { Wraps } = require('./wrap')
 const { EMPTY } = require('./options')
 const { now, span, FOREVER } = require('./clock')
-const values = require('./value')
+const { decode, shareable } = require('./decode')
+const { Failure } = require('./kinds')
 
 // Of a value, where only the daemon knows how much it takes.
 const MAX_BYTES = 60 * 1024 * 1024
@@ -96,13 +97,18 @@ class Link {
     const direct = this.#direct
     if (this.first === null) {
       const value = direct.get(key)
-      return value instanceof values.Failure ? undefined : value
+      return value instanceof Failure ? undefined : value
     }
     this.#hold.join()
     const { epoch } = this.client
     const at = now()
     const found = direct.run(ops.CACHE_READ, 1, (w) => w.text(key, 0))
     return found === STANDS ? STANDS : this.#taken(key, found, epoch, at, copy)
+  }
+
+  /** Changes have been called that may not have been made yet: who blocks has to come after them. */
+  get isChanging () {
+    return this.#changes > 0
   }
 
   /** Like find, where a lease that has run out can be had again at once. */
@@ -145,12 +151,12 @@ class Link {
   /** The value of bytes; undefined for a loader's error. */
   valueOf (bytes, copy) {
     const value = this.decode(bytes, copy)
-    return value instanceof values.Failure ? undefined : value
+    return value instanceof Failure ? undefined : value
   }
 
   decode (bytes, copy) {
     if (!Buffer.isBuffer(bytes)) throw badFrame('bytes expected')
-    return values.decode(bytes, viewOf(bytes), 0, bytes.length, this.first !== null && !copy)
+    return decode(bytes, viewOf(bytes), 0, bytes.length, this.first !== null && !copy)
   }
 
   // The fields begin at found[i]. -> what is kept, or undefined
@@ -162,8 +168,8 @@ class Link {
     if (first === null || ms === 0 || this.#changing.has(key) || !this.#hold.admits(epoch, found[i + 4])) return undefined
     const bytes = found[i]
     const value = this.decode(bytes, false)
-    if (value instanceof values.Failure) return undefined
-    const raw = values.shareable() ? null : bytes
+    if (value instanceof Failure) return undefined
+    const raw = shareable() ? null : bytes
     first.put(key, raw === null ? value : undefined, raw, bytes.length, ms === null ? FOREVER : at + span(ms), hash, domains)
     return { value, raw }
   }
@@ -253,7 +259,7 @@ class Link {
   changeNow (op, keys, fields, write) {
     if (this.#hold !== null) this.#hold.doubt()
     if (this.first !== null && keys !== null) for (const key of keys) this.first.delete(key)
-    return this.#direct.block(op, fields, write)
+    return this.#direct.block(op, fields, write, this.isChanging)
   }
 
   /** The handle is closed, or is to be. */

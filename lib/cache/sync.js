@@ -8,7 +8,7 @@ const { UndercroftError } = require('../errors')
 const { READ, WRITE, EMPTY, SEPARATOR, checkKey, namesOf, readOptions, whole, domainsOf, writeEntry, MAX_MS } = require('./options')
 const { writePairs, writeKeys, checkPairs, checkBytes, bytesOf, checkBy } = require('./verbs')
 const { STANDS } = require('./direct')
-const values = require('./value')
+const { writeBin } = require('./encode')
 
 const COPY = READ.filter((name) => name === 'copy')
 const STORE = WRITE.filter((name) => name !== 'timeoutMs' && name !== 'signal')
@@ -32,8 +32,10 @@ class CacheSync {
     if (entry !== null) return entry.raw === null && !copy ? entry.value : link.give(entry, copy)
     checkKey(name)
     link.client.flush()
-    const value = link.getNow(name, copy)
-    return value === STANDS ? this.#direct.block(ops.CACHE_GET, 1, (w) => w.text(name, 0)) : value
+    const value = link.isChanging ? STANDS : link.getNow(name, copy)
+    if (value !== STANDS) return value
+    const bytes = this.#direct.block(ops.CACHE_GET, 1, (w) => w.text(name, 0), link.isChanging)
+    return bytes === null ? undefined : link.valueOf(bytes, copy)
   }
 
   getMany (keys, opts) {
@@ -47,7 +49,7 @@ class CacheSync {
   set (key, value, opts) {
     return this.#change(key, opts, ops.CACHE_SET, 3, (w, name, o, domains) => {
       w.text(name, 0)
-      values.writeBin(w, value, this.#link.maxBytes)
+      writeBin(w, value, this.#link.maxBytes)
       writeEntry(w, o, domains)
     })[0] === true
   }
@@ -96,8 +98,8 @@ class CacheSync {
     return this.#change(key, opts, ops.CACHE_CAS, 4, (w, name, o, domains) => {
       w.text(name, 0)
       if (expected === undefined) w.nil()
-      else values.writeBin(w, expected, this.#link.maxBytes)
-      values.writeBin(w, value, this.#link.maxBytes)
+      else writeBin(w, expected, this.#link.maxBytes)
+      writeBin(w, value, this.#link.maxBytes)
       writeEntry(w, o, domains)
     })
   }
@@ -139,7 +141,7 @@ class CacheSync {
   // What was called before goes first.
   #ask (op, fields, write) {
     this.#link.client.flush()
-    return this.#direct.block(op, fields, write)
+    return this.#direct.block(op, fields, write, this.#link.isChanging)
   }
 
   #block (op, names, fields, write) {

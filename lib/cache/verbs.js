@@ -4,7 +4,7 @@
 
 const { UndercroftError, expected } = require('../errors')
 const { types } = require('node:util')
-const values = require('./value')
+const { writeBin } = require('./encode')
 
 /** Pairs of key and value as an array. Throws UC_OPTION. */
 function checkPairs (entries) {
@@ -23,7 +23,7 @@ function writePairs (w, pairs, maxBytes) {
   for (const [key, value] of pairs) {
     w.arrayHeader(2)
     w.text(key, 0)
-    values.writeBin(w, value, maxBytes)
+    writeBin(w, value, maxBytes)
   }
 }
 

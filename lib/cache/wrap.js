@@ -18,7 +18,9 @@ const { ops } = require('../ops')
 const { UndercroftError } = require('../errors')
 const { whenAborted, forget } = require('../abort')
 const { LOAD, readOptions, whole, domainsOf, writeEntry, MAX_MS } = require('./options')
-const values = require('./value')
+const { encode, encodeFailure } = require('./encode')
+const { shareable } = require('./decode')
+const { Failure } = require('./kinds')
 
 // How long a loader may take.
 const LOAD_MS = 30000
@@ -47,7 +49,7 @@ class Loaded {
 function passing (value, maxBytes) {
   let bytes = null
   try {
-    bytes = values.encode(value, maxBytes)
+    bytes = encode(value, maxBytes)
   } catch {
     // Then the next of them loads.
   }
@@ -250,7 +252,10 @@ class Flight {
       [isStored] = await this.#link.loaded(token, epoch, loaded.bytes, null, (w) => writeEntry(w, entry, domains, loaded.skipped))
     } catch (err) {
       // The value is as good as without a cache; only what is wrong with it matters.
-      if (err?.kind !== 'connection') throw err
+      if (err?.kind !== 'connection') {
+        await this.#tellFailure(token, epoch, err)
+        throw err
+      }
     }
     this.#giveAll(loaded, isStored || loaded.skipped)
   }
@@ -280,7 +285,7 @@ class Flight {
     try {
       if (this.#callers.size === 0 && this.#old === null) throw new Stopped(undefined)
       const value = await Promise.race([work(), stopped])
-      return skipped ? passing(value, link.maxBytes) : new Loaded(values.encode(value, link.maxBytes), false)
+      return skipped ? passing(value, link.maxBytes) : new Loaded(encode(value, link.maxBytes), false)
     } finally {
       clearTimeout(timer)
       control.signal.removeEventListener('abort', onAbort)
@@ -294,7 +299,7 @@ class Flight {
     const message = err instanceof Stopped ? null : messageOf(err)
     try {
       if (message !== null && o.errorTtlMs > 0) {
-        await this.#link.loaded(token, epoch, values.encodeFailure(message), null,
+        await this.#link.loaded(token, epoch, encodeFailure(message), null,
           (w) => writeEntry(w, { ttlMs: o.errorTtlMs }, domains))
       } else {
         await this.#link.loaded(token, epoch, null, message, (w) => w.nil())
@@ -313,7 +318,10 @@ class Flight {
     caller.onAbort = () => {
       this.#drop(caller)
       caller.reject(signal.reason)
-      if (this.#callers.size === 0 && this.#old === null && this.#control !== null) this.#control.abort(signal.reason)
+      if (this.#callers.size > 0 || this.#old !== null) return
+      // Nobody wants it: who comes now begins anew.
+      this.#wraps.closeTo(this)
+      if (this.#control !== null) this.#control.abort(signal.reason)
     }
     whenAborted(signal, caller.onAbort)
   }
@@ -340,8 +348,8 @@ class Flight {
     if (loaded.isShared && !copy) return loaded.shared
     const link = this.#link
     const value = link.decode(loaded.bytes, copy)
-    if (value instanceof values.Failure) throw new UndercroftError('UC_CACHE_LOAD', value.message)
-    if (!copy && link.first !== null && values.shareable()) {
+    if (value instanceof Failure) throw new UndercroftError('UC_CACHE_LOAD', value.message)
+    if (!copy && link.first !== null && shareable()) {
       loaded.shared = value
       loaded.isShared = true
     }

@@ -6,7 +6,9 @@
 const t = require('tap')
 const vm = require('node:vm')
 const { exact, failure } = require('../helper')
-const { encode, encodeFailure, decode, shareable, writeBin, Failure } = require('../../lib/cache/value')
+const { encode, encodeFailure, writeBin } = require('../../lib/cache/encode')
+const { decode, shareable } = require('../../lib/cache/decode')
+const { Failure } = require('../../lib/cache/kinds')
 const { Writer } = require('../../lib/codec/encode')
 
 const MAX = 1024 * 1024

@@ -165,9 +165,10 @@ void uc__pack_kept(uc_cache *c, const uc_session *s, uc_view key,
     bool kept = h != NULL && uc__holder_give(c, h, hash, domains, n);
     int64_t until = hit->expires;
 
-    /* Nobody sees it being read in a first level. */
-    if (hit->idle_ns != 0 && (until == 0 || now + hit->idle_ns < until))
-        until = now + hit->idle_ns;
+    /* Nobody sees it being read in a first level: it is asked for here often
+     * enough for its idle time to start anew. */
+    if (hit->idle_ns != 0 && (until == 0 || now + hit->idle_ns / 4 < until))
+        until = now + hit->idle_ns / 4;
     uc__pack_value(c, hit, out);
     if (!kept)
         uc_pack_uint(out, 0);

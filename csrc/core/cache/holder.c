@@ -183,7 +183,7 @@ static void answer(uc_holder *h, uint32_t id, uc_buf *out)
     uc_pack_bool(out, h->all);
     hashes(h, false, out);
     hashes(h, true, out);
-    uc_pack_uint(out, UC_LEASE_MS);
+    uc_pack_uint(out, h->asked != 0 ? UC_LEASE_MS : 0);
     if (h->sent_first == 0)
         h->sent_first = h->note_first;
     h->note_first = 0;
