@@ -78,9 +78,10 @@ static bool read_pair(uc_op_call *w, uc_reader *r, uc_view *key, uc_view *value)
 {
     uint32_t two;
 
-    if (!uc_read_array(r, &two) || two != 2)
-        return uc__arg_error(w, "an array of [key, bin]");
-    return uc__arg_key(w, r, key) && uc__arg_bin(w, r, false, value);
+    if (uc_read_array(r, &two) && two == 2)
+        return uc__arg_key(w, r, key) && uc__arg_bin(w, r, false, value);
+    uc__arg_error(w, "an array of [key, bin]");
+    return false;
 }
 
 /* All are looked at before the first is stored. */
@@ -100,10 +101,8 @@ bool uc__op_set_many(uc_op_call *w)
     }
     if (!uc__arg_options(w, &w->r, &o))
         return false;
-    for (uint32_t i = 0; i < n; i++) {
-        read_pair(w, &pairs, &key, &value);
+    for (uint32_t i = 0; i < n && read_pair(w, &pairs, &key, &value); i++)
         stored += put(w, key, value, &o.put, NULL) == UC_STORED;
-    }
     uc__answer_int(w, stored);
     hold_back(w);
     return true;
@@ -237,7 +236,7 @@ bool uc__op_drop(uc_op_call *w)
 {
     uint64_t domains[DROPS];
     uint32_t n;
-    bool table;
+    bool table = false;
 
     if (!uc_read_array(&w->r, &n))
         return uc__arg_error(w, "an array of domains");

@@ -233,7 +233,7 @@ static void tell(uc_cache *c, uc_fill *f, const outcome *o, int64_t now)
             link = &w->next;
             continue;
         }
-        if (s != w->session && s != NULL)
+        if (s != NULL && s != w->session)
             uc__session_publish(s, &out);
         s = w->session;
         tell_one(c, f, w, o, now, &out);

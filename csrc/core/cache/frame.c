@@ -90,7 +90,7 @@ bool uc__arg_domain(uc_op_call *w, uc_reader *r, uint64_t *hash, bool *table)
 static bool read_domains(uc_op_call *w, uc_reader *r, uc_op_options *o)
 {
     uint32_t n;
-    bool table;
+    bool table = false;
 
     if (!uc_read_array(r, &n))
         return uc__arg_error(w, "domains as an array");
