@@ -535,10 +535,12 @@ static const char *news(const char *text)
 {
     static char out[300];
     const char *p = strchr(text + strlen("value ["), ' ');
+    char *lease;
 
     snprintf(out, sizeof out, "%s", p != NULL ? p + 1 : text);
-    if (strlen(out) > 5)
-        out[strlen(out) - 5] = '\0'; /* " 100]" */
+    lease = strrchr(out, ' ');
+    if (lease != NULL)
+        *lease = '\0';
     return out;
 }
 
