@@ -19,6 +19,7 @@ const { bold, count, dim, duration, note, result, size, step, timed, title } = r
 const reading = require('./tour/reading')
 const writing = require('./tour/writing')
 const doors = require('./tour/doors')
+const cache = require('./tour/cache')
 
 const isBun = process.versions.bun !== undefined
 
@@ -53,7 +54,7 @@ async function main (args) {
   title('undercroft', `${isBun ? `Bun ${process.versions.bun}` : `Node ${process.versions.node}`}, ` +
     `${os.availableParallelism()} cores; measured now, on this machine, without tuning`)
   const tour = await build(dir)
-  for (const each of [...reading, ...writing, ...doors]) await each(tour)
+  for (const each of [...reading, ...writing, ...doors, ...cache]) await each(tour)
 
   step('A service on it', 'examples/service: one handler, node:http or Bun.serve')
   const server = await listenFrom(createHandler(tour.store), Number(process.env.UNDERCROFT_PORT) || 4000)

@@ -619,7 +619,8 @@ static void first_levels(void)
     seq = seq_of(text);
     /* Who asks again without having applied it. */
     snprintf(text, sizeof text, "%s", ask(c, cache_hold, "n I", seq - 1));
-    eq_str(news(text), "true [] []", "who did not listen forgets everything");
+    ok(strstr(text, " true [] [] 0]") != NULL,
+       "who did not listen forgets everything, and has no lease");
     seq = seq_of(text);
     seq = hold(c, seq);
     /* Its own change needs no confirmation. */
