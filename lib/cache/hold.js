@@ -25,6 +25,8 @@ const MAX_LEASE_MS = 100
 class Hold {
   #client
   #first
+  // Where the core is in this process: (seq) -> its answer at once, or undefined.
+  #askNow
   // A question stands, or its answer is being applied.
   #running = false
   #epoch
@@ -38,9 +40,10 @@ class Hold {
   #doubtsWhenSent = 0
   #ended = false
 
-  constructor (client, first) {
+  constructor (client, first, askNow = null) {
     this.#client = client
     this.#first = first
+    this.#askNow = askNow
   }
 
   /** Called before something is read for the first level: sees that the lease is asked for. */
@@ -48,6 +51,7 @@ class Hold {
     if (this.#running && this.#epoch === this.#client.epoch) return
     this.#usedAt = now()
     if (this.#epoch !== this.#client.epoch) this.#forget()
+    if (this.#askNow !== null) this.renew()
     this.#ask()
   }
 
@@ -57,11 +61,6 @@ class Hold {
    */
   admits (epoch, seq) {
     return this.#running && epoch === this.#epoch && epoch === this.#client.epoch && seq >= this.#applied
-  }
-
-  /** The connection for which something is about to be read. */
-  get epoch () {
-    return this.#client.epoch
   }
 
   /**
@@ -74,14 +73,14 @@ class Hold {
     this.#first.trust = 0
   }
 
-  /** Asks at once, where that is possible: ask(seq) returns the core's answer, or undefined. */
-  renew (ask) {
+  /** Has the lease again at once, where the core is in this process. */
+  renew () {
     // The first time may overtake an answer that is on its way, and is told to
     // forget everything then, without a lease.
     for (let tries = 0; tries < 2 && !this.#ended && this.#first.trust <= now(); tries++) {
       const askedAt = now()
       const doubts = this.#doubts
-      const answer = ask(this.#applied)
+      const answer = this.#askNow(this.#applied)
       if (answer === undefined) return
       this.#apply(answer, askedAt, doubts)
     }
