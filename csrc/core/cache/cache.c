@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "cache/work.h"
@@ -9,7 +10,8 @@
 
 enum {
     STORE_MS = 20, /* how long a put or a drop may wait for the store's tick */
-    STORE_PAUSE_MS = 1
+    STORE_PAUSE_MS = 1,
+    ROWS_MS = 60000 /* so long after a row was named changes of rows matter */
 };
 
 /* ---- life ---- */
@@ -61,6 +63,7 @@ void uc__update_busy(uc_cache *c)
     bool tied = c->has_tied || c->nfills > 0;
 
     atomic_store(&c->tied, tied);
+    atomic_store(&c->rows, c->has_rows || c->nfills > 0);
     atomic_store(&c->busy, tied || c->holders != NULL);
 }
 
@@ -97,7 +100,7 @@ uint64_t uc_cache_tables_changed(uc_cache *c, const uc_session *own,
     c->clock++;
     if (all) {
         uc_store_drop_tied(c->store);
-        c->has_tied = false;
+        c->has_tied = c->has_rows = false;
         uc__update_busy(c);
         ticket = uc__holders_tell(c, NULL, 0, true, own, now);
     }
@@ -129,6 +132,44 @@ void uc_cache_wait(uc_cache *c, uint64_t ticket, const uc_session *own,
 bool uc_cache_is_tied(const uc_cache *c)
 {
     return atomic_load_explicit(&c->tied, memory_order_relaxed);
+}
+
+/* ---- rows ---- */
+
+uint64_t uc_cache_row(const char *table, int64_t rowid)
+{
+    char name[UC_KEY_MAX + 24];
+    int n = snprintf(name, sizeof name, "%s:%lld", table, (long long)rowid);
+
+    if (n < 0 || (size_t)n >= sizeof name)
+        return 0;
+    return uc_domain('r', (uc_view){(const uint8_t *)name, (size_t)n});
+}
+
+uint64_t uc_cache_rows(const char *table)
+{
+    return uc_domain('R', (uc_view){(const uint8_t *)table, strlen(table)});
+}
+
+void uc__rows_used(uc_cache *c, int64_t now)
+{
+    atomic_store_explicit(&c->rows_at, now, memory_order_relaxed);
+    if (!c->has_rows) {
+        c->has_rows = true;
+        uc__update_busy(c);
+    }
+}
+
+bool uc_cache_wants_rows(const uc_cache *c)
+{
+    int64_t at = atomic_load_explicit(&c->rows_at, memory_order_relaxed);
+
+    return at != 0 && uc_now_coarse() - at < ROWS_MS * UC_MS;
+}
+
+bool uc_cache_has_rows(const uc_cache *c)
+{
+    return atomic_load(&c->rows);
 }
 
 /* ---- ends ---- */

@@ -67,6 +67,20 @@ uint64_t uc_cache_tables_changed(uc_cache *c, const uc_session *own,
 void uc_cache_wait(uc_cache *c, uint64_t ticket, const uc_session *own,
                    bool blocked);
 
+/*
+ * Rows, for entries that belong to a few of a table. A commit names the rows
+ * that it has changed, or else the table's rows, of which each may have. Any
+ * thread, no lock.
+ */
+/* A row in a list of changes, and the rows of a table. 0: no entry belongs to
+ * it, because the name is too long. */
+uint64_t uc_cache_row(const char *table, int64_t rowid);
+uint64_t uc_cache_rows(const char *table);
+/* Rows were named lately: it is worth while to look which ones change. */
+bool uc_cache_wants_rows(const uc_cache *c);
+/* Something that a row's change drops may be there. */
+bool uc_cache_has_rows(const uc_cache *c);
+
 /* Something that a table's change drops may be there. Any thread, no lock. */
 bool uc_cache_is_tied(const uc_cache *c);
 

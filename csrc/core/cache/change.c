@@ -234,9 +234,9 @@ bool uc__op_cas(uc_op_call *w)
 
 bool uc__op_drop(uc_op_call *w)
 {
-    uint64_t domains[DROPS];
-    uint32_t n;
-    bool table = false;
+    uint64_t domains[2 * DROPS];
+    uint32_t n, all = 0;
+    uc_arg_domain d = {0};
 
     if (!uc_read_array(&w->r, &n))
         return uc__arg_error(w, "an array of domains");
@@ -244,16 +244,19 @@ bool uc__op_drop(uc_op_call *w)
         return uc_fail(w->e, UC_OPTION,
                        "at most %d domains are dropped at once", DROPS);
     for (uint32_t i = 0; i < n; i++) {
-        if (!uc__arg_domain(w, &w->r, &domains[i], &table))
+        if (!uc__arg_domain(w, &w->r, &d))
             return false;
+        domains[all++] = d.hash;
+        if (d.tied && !d.row)
+            domains[all++] = d.rows;
     }
     w->c->clock++;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < all; i++) {
         uc_store_drop(w->c->store, domains[i]);
         domains[i] |= UC_DOMAIN_BIT;
     }
     w->ticket =
-        uc__holders_tell(w->c, domains, n, false, w->call->session, w->now);
+        uc__holders_tell(w->c, domains, all, false, w->call->session, w->now);
     uc__store_changed(w->c, w->now);
     uc__answer_nil(w);
     hold_back(w);
@@ -264,7 +267,7 @@ bool uc__op_clear(uc_op_call *w)
 {
     w->c->clock++;
     uc_store_clear(w->c->store);
-    w->c->has_tied = false;
+    w->c->has_tied = w->c->has_rows = false;
     uc__update_busy(w->c);
     uc__fills_overtaken(w->c);
     w->ticket = uc__holders_tell(w->c, NULL, 0, true, w->call->session, w->now);

@@ -12,11 +12,12 @@ _Static_assert(offsetof(uc_domain_node, hnext) == offsetof(uc_head, hnext) &&
 uint64_t uc_domain(char kind, uc_view name)
 {
     uint64_t h = (0xcbf29ce484222325u ^ (uint8_t)kind) * 0x100000001b3u;
+    bool folds = kind == 't' || kind == 'r' || kind == 'R';
 
     for (size_t i = 0; i < name.len; i++) {
         uint8_t c = name.p[i];
 
-        if (kind == 't' && c >= 'A' && c <= 'Z')
+        if (folds && c >= 'A' && c <= 'Z')
             c |= 0x20;
         h = (h ^ c) * 0x100000001b3u;
     }

@@ -1,5 +1,7 @@
 #include "cache/frame.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -59,10 +61,28 @@ bool uc__arg_ms(uc_op_call *w, const char *what, uc_reader *r, int64_t *ns)
     return true;
 }
 
-/* "#tag", "n:namespace", "t:table". */
-bool uc__arg_domain(uc_op_call *w, uc_reader *r, uint64_t *hash, bool *table)
+/* Takes the rowid off the end of "table:rowid": a 64-bit integer, written in
+ * the one way that there is. */
+static bool split_row(uc_view *name)
 {
-    uc_view s, name;
+    char text[24], again[24];
+    size_t n = 0;
+    char *end;
+
+    while (n < name->len && name->p[name->len - 1 - n] != ':')
+        n++;
+    if (n == 0 || n >= sizeof text || n + 2 > name->len)
+        return false;
+    memcpy(text, name->p + name->len - n, n);
+    text[n] = '\0';
+    snprintf(again, sizeof again, "%lld", strtoll(text, &end, 10));
+    name->len -= n + 1;
+    return end == text + n && strcmp(text, again) == 0;
+}
+
+bool uc__arg_domain(uc_op_call *w, uc_reader *r, uc_arg_domain *d)
+{
+    uc_view s, name, table;
     char kind = 0;
 
     if (!uc_read_str(r, &s))
@@ -70,42 +90,67 @@ bool uc__arg_domain(uc_op_call *w, uc_reader *r, uint64_t *hash, bool *table)
     if (s.len > 1 && s.p[0] == '#') {
         kind = '#';
         name = (uc_view){s.p + 1, s.len - 1};
-    } else if (s.len > 2 && s.p[1] == ':' && (s.p[0] == 'n' || s.p[0] == 't')) {
+    } else if (s.len > 2 && s.p[1] == ':' &&
+               (s.p[0] == 'n' || s.p[0] == 't' || s.p[0] == 'r')) {
         kind = (char)s.p[0];
         name = (uc_view){s.p + 2, s.len - 2};
     }
     if (kind == 0 || name.len > UC_KEY_MAX)
         return uc_fail(w->e, UC_OPTION,
-                       "a domain is #tag, n:namespace or t:table, with a name "
-                       "of 1 to %d bytes",
+                       "a domain is #tag, n:namespace, t:table or "
+                       "r:table:rowid, with a name of 1 to %d bytes",
                        UC_KEY_MAX);
-    if (kind == 't' && name.len > 5 &&
+    d->row = kind == 'r';
+    d->tied = d->row || kind == 't';
+    d->rows = 0;
+    if (d->tied && name.len > 5 &&
         strncasecmp((const char *)name.p, "main.", 5) == 0)
         name = (uc_view){name.p + 5, name.len - 5};
-    *table = kind == 't';
-    *hash = uc_domain(kind, name);
+    d->hash = uc_domain(kind, name);
+    table = name;
+    if (d->row && !split_row(&table))
+        return uc_fail(w->e, UC_OPTION,
+                       "r:%.*s: expected a table, a colon and a rowid, a "
+                       "64-bit integer",
+                       (int)name.len, (const char *)name.p);
+    if (d->tied)
+        d->rows = uc_domain('R', table);
+    return true;
+}
+
+/* One of those that an entry belongs to. */
+static bool belongs(uc_op_call *w, uc_op_options *o, uint64_t hash)
+{
+    for (uint32_t i = 0; i < o->put.ndomains; i++) {
+        if (o->domains[i] == hash)
+            return true;
+    }
+    if (o->put.ndomains == UC_DOMAINS_MAX)
+        return uc_fail(w->e, UC_OPTION,
+                       "an entry belongs to %d tags, tables, rows and "
+                       "namespaces at most",
+                       UC_DOMAINS_MAX);
+    o->domains[o->put.ndomains++] = hash;
     return true;
 }
 
 static bool read_domains(uc_op_call *w, uc_reader *r, uc_op_options *o)
 {
     uint32_t n;
-    bool table = false;
+    uc_arg_domain d = {0};
 
     if (!uc_read_array(r, &n))
         return uc__arg_error(w, "domains as an array");
-    if (n > UC_DOMAINS_MAX)
-        return uc_fail(w->e, UC_OPTION,
-                       "an entry belongs to %d tags, tables and namespaces at "
-                       "most",
-                       UC_DOMAINS_MAX);
-    for (uint32_t i = 0; i < n; i++) {
-        if (!uc__arg_domain(w, r, &o->domains[i], &table))
-            return false;
-        o->put.tied = o->put.tied || table;
-    }
     o->put.domains = o->domains;
-    o->put.ndomains = n;
+    o->put.ndomains = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!uc__arg_domain(w, r, &d) || !belongs(w, o, d.hash) ||
+            (d.row && !belongs(w, o, d.rows)))
+            return false;
+        o->put.tied = o->put.tied || d.tied;
+        if (d.row)
+            uc__rows_used(w->c, w->now);
+    }
     return true;
 }
 

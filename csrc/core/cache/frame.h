@@ -31,8 +31,16 @@ bool uc__arg_key(uc_op_call *w, uc_reader *r, uc_view *key);
 bool uc__arg_bin(uc_op_call *w, uc_reader *r, bool or_nil, uc_view *bin);
 /* Milliseconds, as nanoseconds. what: the option that is wrong. */
 bool uc__arg_ms(uc_op_call *w, const char *what, uc_reader *r, int64_t *ns);
-/* "#tag", "n:namespace", "t:table". */
-bool uc__arg_domain(uc_op_call *w, uc_reader *r, uint64_t *hash, bool *table);
+
+/* A domain as it was named. */
+typedef struct uc_arg_domain {
+    uint64_t hash;
+    uint64_t rows; /* of a row or a table: what its rows, unnamed, are; or 0 */
+    bool row, tied;
+} uc_arg_domain;
+
+/* "#tag", "n:namespace", "t:table", "r:table:rowid". */
+bool uc__arg_domain(uc_op_call *w, uc_reader *r, uc_arg_domain *d);
 bool uc__arg_options(uc_op_call *w, uc_reader *r, uc_op_options *o);
 
 /* [id, 0, ...: the caller appends the value. */

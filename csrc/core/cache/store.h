@@ -114,8 +114,9 @@ bool uc_store_touch(uc_store *s, uc_view key, int64_t ttl_ns, int64_t now);
 
 /* --- domains -------------------------------------------------------------- */
 
-/* 52 bits, never 0. kind: 'n' a namespace, '#' a tag, 't' a table, whose ASCII
- * letters count as lower case. The same in every process and for ever. */
+/* 52 bits, never 0. kind: 'n' a namespace, '#' a tag, 't' a table, 'r' a row
+ * ("table:rowid"), 'R' a table's rows; ASCII letters of tables count as lower
+ * case. The same in every process and for ever. */
 uint64_t uc_domain(char kind, uc_view name);
 
 /* The present generation, never 0. */

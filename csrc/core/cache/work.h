@@ -95,7 +95,9 @@ struct uc_cache {
     /* Somebody may have to hear of a change of a table: there are loads, first
      * levels, or entries with a table. Written under mu. */
     _Atomic bool busy;
-    _Atomic bool tied; /* entries with a table, or loads */
+    _Atomic bool tied;       /* entries with a table or a row, or loads */
+    _Atomic bool rows;       /* entries with a row, or loads */
+    _Atomic int64_t rows_at; /* when a row was named last, 0: never */
     _Atomic int64_t due, promised;
 
     uc_mutex mu;
@@ -115,6 +117,7 @@ struct uc_cache {
     uint64_t next_token;
     int64_t fills_at; /* not later than the first end of a lease or deadline */
     bool has_tied;    /* entries that belong to a table were stored */
+    bool has_rows;    /* or to a row */
     struct {
         uint64_t begun, shared, passed, failed, outdated;
     } loads;
@@ -131,8 +134,10 @@ static inline void uc__want(uc_cache *c, int64_t at)
 
 /* After a put or a drop: the store has work for its tick. */
 void uc__store_changed(uc_cache *c, int64_t now);
-/* After anything that `busy` and `tied` tell of. */
+/* After anything that `busy`, `tied` and `rows` tell of. */
 void uc__update_busy(uc_cache *c);
+/* An op names a row that an entry belongs to. */
+void uc__rows_used(uc_cache *c, int64_t now);
 
 static inline uint64_t uc__key_hash(uc_view key)
 {
