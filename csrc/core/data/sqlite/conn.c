@@ -107,6 +107,11 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
     return SQLITE_OK;
 }
 
+void sq_conn_authorize(sq_conn *c)
+{
+    sqlite3_set_authorizer(c->h, on_auth, c);
+}
+
 bool sq_fail(sq_conn *c, int rc, uc_error *e)
 {
     uc_call *call = atomic_load(&c->cur);
@@ -362,7 +367,7 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
     }
     sqlite3_busy_handler(c->h, on_busy, c);
     sqlite3_progress_handler(c->h, PROGRESS_STEPS, on_progress, c);
-    sqlite3_set_authorizer(c->h, on_auth, c);
+    sq_conn_authorize(c);
     /* Without it a bound LIMIT is prepared anew at each execution. */
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);

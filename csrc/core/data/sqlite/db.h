@@ -156,6 +156,7 @@ struct sq_conn {
     int64_t busy_until; /* busy handler: gives up then */
     bool whole;         /* the transaction is one unit, its own savepoint */
     bool contended;     /* the busy handler has waited since last asked */
+    bool logs_rows;     /* the writer's: rowlog.c looks at each change */
     sq_notes *notes;    /* set while what it prepares is noted */
     sq_auth *auth;      /* set while a statement is classified */
     sqlite3_stmt *once[SQ_ONCE_STMTS]; /* once.c; the writer's alone */
@@ -390,6 +391,8 @@ void sq_conn_close(sq_conn *c);
 int sq_step_once(sqlite3_stmt *stmt);
 /* Runs SQL text that returns nothing. */
 int sq_exec_text(sq_conn *c, const char *sql);
+/* Sets the authorizer; all statements are prepared anew at their next step. */
+void sq_conn_authorize(sq_conn *c);
 /* Fills *e from the connection's last error. Returns false. */
 bool sq_fail(sq_conn *c, int rc, uc_error *e);
 /* What runs on a connection from here on: cancel, deadlines and errors. */

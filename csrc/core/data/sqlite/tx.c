@@ -33,6 +33,7 @@ bool sq_tx_start(sq_db *db, uc_error *e)
 
     if (!sq_wal_room(db, e))
         return false;
+    sq_board_clear(db);
     c->busy_until = uc_now() + db->opt.busy_ms * UC_MS;
     rc = sq_step_once(c->begin_now);
     if (rc != SQLITE_OK) {
@@ -42,7 +43,6 @@ bool sq_tx_start(sq_db *db, uc_error *e)
     }
     db->tx_dead = false;
     db->tx_many_open = false;
-    sq_board_clear(db);
     return true;
 }
 

@@ -58,6 +58,7 @@ void sq_board_fini(sq_board *b)
         uc_free(b->tables[i].name);
     uc_free(b->tables);
     uc_free(b->touched);
+    uc_free(b->rows);
     while (b->watchers != NULL) {
         sq_watcher *w = b->watchers;
 
@@ -107,25 +108,49 @@ static bool add_table(sq_board *b, char *full, uint64_t hash)
     return true;
 }
 
+static bool is_other(const char *schema)
+{
+    return schema != NULL && sqlite3_stricmp(schema, "main") != 0;
+}
+
+static uint64_t hash_table(const char *schema, const char *name)
+{
+    uint64_t h = HASH_START;
+
+    if (is_other(schema)) {
+        h = hash_name(h, schema, strlen(schema));
+        h = hash_name(h, ".", 1);
+    }
+    return hash_name(h, name, strlen(name));
+}
+
+static int64_t find(const sq_board *b, uint64_t hash)
+{
+    for (uint32_t i = 0; i < b->ntables; i++) {
+        if (b->tables[i].hash == hash)
+            return i;
+    }
+    return -1;
+}
+
+int64_t sq_table_noted(const sq_board *b, const char *schema, const char *name)
+{
+    return find(b, hash_table(schema, name));
+}
+
 /* The number of a table, given when it is first seen; -1 when there is no room
  * for it. */
 static int64_t table_of(sq_board *b, const char *schema, const char *name)
 {
-    uint64_t h = HASH_START;
-    bool other = schema != NULL && sqlite3_stricmp(schema, "main") != 0;
+    uint64_t h = hash_table(schema, name);
+    int64_t id = find(b, h);
+    bool other = is_other(schema);
     size_t n = strlen(name), k = other ? strlen(schema) + 1 : 0;
     char *full;
     bool ok;
 
-    if (other) {
-        h = hash_name(h, schema, k - 1);
-        h = hash_name(h, ".", 1);
-    }
-    h = hash_name(h, name, n);
-    for (uint32_t i = 0; i < b->ntables; i++) {
-        if (b->tables[i].hash == h)
-            return i;
-    }
+    if (id >= 0)
+        return id;
     if (b->ntables == TABLES)
         return -1;
     full = uc_malloc(k + n + 1);
@@ -170,6 +195,9 @@ void sq_note(sq_conn *c, int action, const char *table, const char *arg,
         if (sqlite3_stricmp(table, hidden) == 0)
             return;
         id = table_of(&c->db->board, schema, table);
+        /* It may be another table than the one of that name before. */
+        if (id >= 0)
+            c->db->board.tables[id].kind = SQ_TABLE_ASK;
         for (uint32_t i = 0; i < n->n; i++) {
             if (n->ids[i] == id)
                 return;
@@ -232,6 +260,7 @@ void sq_board_undo(sq_db *db, sq_board_mark at)
 void sq_board_clear(sq_db *db)
 {
     sq_board_undo(db, (sq_board_mark){0, false});
+    sq_rowlog_begin(db);
 }
 
 /* ---- watching ---- */
@@ -338,22 +367,53 @@ static void answer_touched(sq_board *b)
     }
 }
 
+/* What the cache is told of a commit, so many domains at once. */
+typedef struct dropped {
+    sq_db *db;
+    const uc_session *by;
+    uint64_t domains[64];
+    uint32_t n;
+    uint64_t ticket;
+} dropped;
+
+static void drop_now(dropped *d, bool all)
+{
+    uint64_t ticket =
+        uc_cache_tables_changed(d->db->cache, d->by, d->domains, d->n, all);
+
+    if (ticket != 0)
+        d->ticket = ticket;
+    d->n = 0;
+}
+
+static void drop(dropped *d, uint64_t domain)
+{
+    if (domain == 0)
+        return;
+    if (d->n == sizeof d->domains / sizeof *d->domains)
+        drop_now(d, false);
+    d->domains[d->n++] = domain;
+}
+
 /* Before anybody can be told of the commit. */
 static void drop_cached(sq_db *db, const uc_session *by)
 {
-    enum { AT_ONCE = 64 };
     const sq_board *b = &db->board;
-    uint64_t domains[AT_ONCE], ticket, last = 0;
-    uint32_t i = 0, n;
+    dropped d = {.db = db, .by = by};
+    bool rows = !b->touched_all && uc_cache_has_rows(db->cache);
 
-    do {
-        for (n = 0; !b->touched_all && n < AT_ONCE && i < b->ntouched; i++)
-            domains[n++] = b->tables[b->touched[i]].domain;
-        ticket =
-            uc_cache_tables_changed(db->cache, by, domains, n, b->touched_all);
-        last = ticket != 0 ? ticket : last;
-    } while (!b->touched_all && i < b->ntouched);
-    uc_cache_wait(db->cache, last, by, db->writer->sync);
+    for (uint32_t i = 0; !b->touched_all && i < b->ntouched; i++) {
+        const sq_table *t = &b->tables[b->touched[i]];
+
+        drop(&d, t->domain);
+        if (rows && !sq_rowlog_whole(db, b->touched[i]))
+            drop(&d, uc_cache_rows(t->name));
+    }
+    for (uint32_t i = 0; rows && i < b->nrows; i++)
+        drop(&d,
+             uc_cache_row(b->tables[b->rows[i].table].name, b->rows[i].rowid));
+    drop_now(&d, b->touched_all);
+    uc_cache_wait(db->cache, d.ticket, by, db->writer->sync);
     sq_hurry(db);
 }
 

@@ -33,7 +33,16 @@ typedef struct sq_table {
     uint64_t domain; /* its name for the cache */
     uint64_t gen;    /* of its last change, 0: not seen yet */
     uint32_t mark;   /* round in which it was touched */
+    /* wconn_mu; see rowlog.c */
+    enum { SQ_TABLE_ASK, SQ_TABLE_PLAIN, SQ_TABLE_VIRTUAL } kind;
+    bool vague; /* not all of its rows that have changed are known */
 } sq_table;
+
+/* A row that the transaction under way has changed. */
+typedef struct sq_row {
+    uint32_t table;
+    int64_t rowid;
+} sq_row;
 
 typedef struct sq_watcher sq_watcher;
 
@@ -58,6 +67,9 @@ typedef struct sq_board {
     uint32_t ntouched;
     uint32_t round;
     bool touched_all;
+    sq_row *rows; /* NULL until rows matter */
+    uint32_t nrows;
+    uint32_t nvague; /* tables that are */
 } sq_board;
 
 struct sq_db;
@@ -81,13 +93,23 @@ void sq_touch(struct sq_db *db, const sq_notes *n);
 void sq_touch_all(struct sq_db *db);
 sq_board_mark sq_board_at(const struct sq_db *db);
 void sq_board_undo(struct sq_db *db, sq_board_mark at);
-/* A transaction begins: forgets what one that was rolled back has touched. */
+/* A transaction is about to begin: forgets what one that was rolled back has
+ * touched. */
 void sq_board_clear(struct sq_db *db);
 /* It was committed, by one session or (NULL) for several: what the cache has of
  * it goes, also where it is kept by clients, for which this waits 100 ms at
  * most; then a generation is made of it and who watches is answered. Takes
  * board.mu, the cache's and session.mu. */
 void sq_board_commit(struct sq_db *db, const struct uc_session *by);
+
+/* rowlog.c. Before a transaction: forgets the rows of the one before, and looks
+ * whether those of this one are to be written down. */
+void sq_rowlog_begin(struct sq_db *db);
+/* Whether the rows written down are all that changed in a touched table. After
+ * the commit, and false only after a transaction whose rows may matter. */
+bool sq_rowlog_whole(struct sq_db *db, uint32_t table);
+/* The number of a table that was noted, -1 if it was not. */
+int64_t sq_table_noted(const sq_board *b, const char *schema, const char *name);
 
 /* The op `watch`: answers the call or keeps what it asks, and finishes it. */
 void sq_watch(struct sq_db *db, struct sq_peer *p, struct uc_call *call);
