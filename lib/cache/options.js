@@ -58,6 +58,7 @@ const readers = {
   loadTimeoutMs: (v) => whole('timeoutMs', v, 1, MAX_LOAD_MS),
   tags: (v) => namesOf('tags', v),
   tables: (v) => namesOf('tables', v),
+  rows: rowsOf,
   copy: (v) => {
     if (typeof v === 'boolean') return v
     throw expected('UC_OPTION', 'option copy', 'true or false', v)
@@ -70,8 +71,8 @@ const readers = {
 }
 
 const READ = ['copy', 'timeoutMs', 'signal']
-const WRITE = ['ttlMs', 'idleMs', 'staleMs', 'staleIfErrorMs', 'tags', 'tables', 'timeoutMs', 'signal']
-const LOAD = ['ttlMs', 'idleMs', 'staleMs', 'staleIfErrorMs', 'errorTtlMs', 'tags', 'tables', 'timeoutMs', 'signal', 'copy']
+const WRITE = ['ttlMs', 'idleMs', 'staleMs', 'staleIfErrorMs', 'tags', 'tables', 'rows', 'timeoutMs', 'signal']
+const LOAD = ['ttlMs', 'idleMs', 'staleMs', 'staleIfErrorMs', 'errorTtlMs', 'tags', 'tables', 'rows', 'timeoutMs', 'signal', 'copy']
 const CALL = ['timeoutMs', 'signal']
 
 const EMPTY = Object.freeze({ __proto__: null })
@@ -114,27 +115,60 @@ function namesOf (what, v) {
   return list
 }
 
+const MIN_ROWID = -(2n ** 63n)
+const MAX_ROWID = 2n ** 63n - 1n
+
+/** { table: rowid or array of them }, as pairs of a table and an array. */
+function rowsOf (v) {
+  if (!isPlain(v)) throw expected('UC_OPTION', 'rows', 'an object from tables to rowids', v)
+  return Object.entries(v).map(([table, ids]) => {
+    const what = `rows.${checkName('rows', table)}`
+    const list = Array.isArray(ids) ? ids : [ids]
+    if (list.length > DOMAINS) throw expected('UC_OPTION', what, `a rowid, or an array of at most ${DOMAINS}`, ids)
+    return [table, list.map((id) => checkRowid(what, id))]
+  })
+}
+
+function checkRowid (what, id) {
+  if (Number.isSafeInteger(id)) return id
+  if (typeof id === 'bigint' && id >= MIN_ROWID && id <= MAX_ROWID) return id
+  throw expected('UC_OPTION', what, 'a rowid, which is a safe integer or a bigint of 64 bits', id)
+}
+
 function checkName (what, name) {
   if (typeof name === 'string' && name !== '' && name.isWellFormed() && Buffer.byteLength(name) <= NAME_BYTES) return name
   throw expected('UC_OPTION', what, `a name of 1 to ${NAME_BYTES} bytes`, name)
 }
 
-/** What an entry belongs to, as the wire names it: #tag, t:table, n:namespace. */
-function domainsOf (key, { tags = NONE, tables = NONE }) {
+/** What an entry belongs to, as the wire names it: #tag, t:table, r:table:rowid, n:namespace. */
+function domainsOf (key, { tags = NONE, tables = NONE, rows = NONE }) {
   const spaces = namespacesOf(key)
-  if (tags.length === 0 && tables.length === 0) return spaces
+  if (tags.length === 0 && tables.length === 0 && rows.length === 0) return spaces
   const out = new Set(spaces)
   for (const tag of tags) out.add(`#${tag}`)
-  for (const table of tables) out.add(tableDomain(table))
-  if (out.size > DOMAINS) {
-    throw new UndercroftError('UC_OPTION', `an entry may belong to ${DOMAINS} tags, tables and namespaces, not to ${out.size}`)
+  for (const table of tables) out.add(`t:${folded(table)}`)
+  // A table whose rows are named counts as well.
+  const size = addRows(out, rows) + out.size
+  if (size > DOMAINS) {
+    throw new UndercroftError('UC_OPTION', `an entry may belong to ${DOMAINS} tags, tables, rows and namespaces, not to ${size}`)
   }
   return [...out]
 }
 
 // SQLite takes the ASCII letters of names for the same in either case, and only those.
-function tableDomain (name) {
-  return `t:${name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())}`
+function folded (name) {
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}
+
+/** Returns how many tables these are. */
+function addRows (out, rows) {
+  const tables = new Set()
+  for (const [table, ids] of rows) {
+    const name = folded(table)
+    if (ids.length > 0) tables.add(name)
+    for (const id of ids) out.add(`r:${name}:${id}`)
+  }
+  return tables.size
 }
 
 /**

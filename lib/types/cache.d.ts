@@ -25,6 +25,8 @@ export interface CacheEntryOptions {
   tags?: string | readonly string[]
   /** A commit that changes one of these tables drops it. */
   tables?: string | readonly string[]
+  /** A commit that inserts, changes or deletes one of these rows drops it: table -> rowid. */
+  rows?: Readonly<Record<string, number | bigint | ReadonlyArray<number | bigint>>>
 }
 
 export interface CacheWriteOptions extends CacheEntryOptions, CacheCallOptions {}
