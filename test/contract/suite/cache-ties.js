@@ -3,7 +3,7 @@
 // What commits do to the cache: entries tied to tables, first levels of several
 // handles, and reads after acknowledged writes.
 
-const { exact, delay, until } = require('../../helper')
+const { exact, delay, runs, until } = require('../../helper')
 
 module.exports = (t, open) => {
   const ready = async (t, options) => {
@@ -150,5 +150,20 @@ module.exports = (t, open) => {
       one.db.sync.get('select * from a')
       t.equal(one.cache.sync.get('k'), name, 'a read drops nothing')
     }
+  })
+
+  t.test('what another process writes to the file is noticed soon', async (t) => {
+    const file = open.file(t)
+    const { db, cache } = open.at(t, file)
+    await db.exec('create table a(id integer primary key, v)')
+    await cache.set('tied', 1, { tables: ['a'] })
+    await cache.set('free', 2)
+    await runs(t, async ({ undercroft, args }) => {
+      const store = undercroft.open(args)
+      await store.db.run('insert into a(v) values (1)')
+      await store.close()
+    }, { args: file })
+    await until(async () => await cache.get('tied') === undefined, 'it is dropped')
+    t.equal(await cache.get('free'), 2, 'what is tied to no table stays')
   })
 }
