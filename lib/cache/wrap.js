@@ -38,6 +38,8 @@ class Loaded {
   constructor (bytes, skipped) {
     this.bytes = bytes
     this.skipped = skipped
+    // The first level has it.
+    this.isKept = false
     // What all may share, once it is made.
     this.shared = undefined
     this.isShared = false
@@ -187,8 +189,10 @@ class Flight {
     if (answer[0] !== LOAD_IT) {
       this.#wraps.closeTo(this)
       const found = this.#found(answer)
-      // Under a lease that still holds, nobody has been told of a later change.
-      this.#giveAll(found, answer[0] !== HIT || this.#link.isTrusted())
+      // What the first level took under a lease that still holds is older than no
+      // change that anybody has been told of; news of one, of our own writes too,
+      // would have come before, and it would not have taken it.
+      this.#giveAll(found, answer[0] !== HIT || (found.isKept && this.#link.isTrusted()))
       return
     }
     const [, token, , bin, mayServe] = answer
@@ -216,6 +220,7 @@ class Flight {
     if (answer[0] === HIT) {
       const kept = this.#link.keep(this.key, answer)
       if (kept !== undefined) {
+        found.isKept = true
         found.shared = kept.value
         found.isShared = kept.raw === null
       }
