@@ -60,7 +60,11 @@ module.exports = {
       async daemon ({ lib, scale }) {
         const store = await lib.there({ firstLevel: false })
         return {
-          ...measured(scale, keys => store.cache.setMany(keys.map(key => [key, VALUE])), () => residentOf(lib.serverPid)),
+          ...measured(scale, keys => store.cache.setMany(keys.map(key => [key, VALUE])), async () => {
+            const { evicted } = await store.cache.stats()
+            if (evicted.size > 0) throw new Error('the cache is too small for the entries')
+            return residentOf(lib.serverPid)
+          }),
           close: () => store.close()
         }
       }

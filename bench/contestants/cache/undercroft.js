@@ -9,6 +9,12 @@ const ROOT = path.join(__dirname, '../../..')
 const MB = 1024 * 1024
 const BYTES = 512 * MB
 
+/** The daemon with as much room as the cache in the process. */
+function service (context) {
+  const { command, args } = ipc.service(context)
+  return { command, args: [...args, '--set', `cacheBytes=${BYTES}`] }
+}
+
 async function open (file, settings, more, { socket, pid }) {
   const { open } = require(ROOT)
   return {
@@ -27,4 +33,4 @@ async function open (file, settings, more, { socket, pid }) {
   }
 }
 
-module.exports = { ...ipc, about: () => 'in the process, and in one daemon', open }
+module.exports = { ...ipc, about: () => 'in the process, and in one daemon', service, open }
