@@ -8,6 +8,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { spawnSync } = require('node:child_process')
 const limit = require('../c/build')
+const { headers } = require('../../lib/cli/native')
 
 const BENCH = path.join(__dirname, '..')
 const ROOT = path.join(BENCH, '..')
@@ -25,8 +26,9 @@ function setup (say) {
   } else {
     // Its install script would first try to fetch a binary from elsewhere.
     if (!fs.existsSync(SQLITE3)) run('npm', ['ci', '--ignore-scripts'], BENCH)
+    const nodedir = headers()
     run(process.execPath, [
-      path.join(ROOT, 'node_modules/node-gyp/bin/node-gyp.js'), 'rebuild'
+      path.join(ROOT, 'node_modules/node-gyp/bin/node-gyp.js'), 'rebuild', ...(nodedir ? [`--nodedir=${nodedir}`] : [])
     ], SQLITE3)
   }
   limit.build(say)
