@@ -30,15 +30,17 @@ static void make_vague(sq_board *b, uint32_t table)
 
 static void add(sq_board *b, uint32_t table, int64_t rowid)
 {
-    const sq_row *last = b->nrows > 0 ? &b->rows[b->nrows - 1] : NULL;
+    uint32_t n = b->nrows;
 
-    if (b->tables[table].vague ||
-        (last != NULL && last->table == table && last->rowid == rowid))
+    if (b->tables[table].vague || (n > 0 && b->rows[n - 1].table == table &&
+                                   b->rows[n - 1].rowid == rowid))
         return;
-    if (b->nrows == ROWS)
+    if (n == ROWS) {
         make_vague(b, table);
-    else
-        b->rows[b->nrows++] = (sq_row){table, rowid};
+        return;
+    }
+    b->rows[n] = (sq_row){table, rowid};
+    b->nrows = n + 1;
 }
 
 /* Tables of no note are the core's own, or everything counts as changed. */
