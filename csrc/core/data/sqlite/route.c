@@ -453,30 +453,22 @@ static void route_batch(sq_db *db, uc_batch *b, bool quiet)
     uc_error e = {0};
     sq_peer *p = s->peer;
     uint32_t promised = b->count;
-    uint32_t last;
     uc_call *c;
 
     uc_buf_init(&r.replies, SIZE_MAX);
+    atomic_fetch_add(&b->left, 1); /* it stays while it is read */
     uc_lock(&db->mu);
     r.room = db->opt.max_queue - (int64_t)db->reads.n - db->writes.n -
              db->parked.n - db->tx_calls.n;
     uc_unlock(&db->mu);
-    for (uint32_t i = 0; i < promised; i = last) {
-        last = i + 1;
-        c = uc__batch_next(b, &e);
-        if (c == NULL)
-            break;
-        /* b may be gone once its last call has been routed. */
+    while ((c = uc__batch_next(b, &e)) != NULL) {
         if (e.code != NULL && b->count < promised) {
             atomic_fetch_sub(&p->live, promised - b->count);
             promised = b->count;
         }
-        if (c->batch == b && i + 1 == promised) {
-            route_one(db, c, &e, &r);
-            break;
-        }
         route_one(db, c, &e, &r);
     }
+    uc__batch_finish(b, 1);
     flush(db, &r);
     uc_buf_fini(&r.replies);
     atomic_fetch_sub(&p->unrouted, 1);
