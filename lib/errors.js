@@ -55,6 +55,8 @@ const codes = Object.freeze({
   UC_CACHE_VALUE: { kind: 'too-big', retryable: false },
   UC_CACHE_TYPE: { kind: 'usage', retryable: false },
   UC_CACHE_LOAD: { kind: 'load', retryable: false },
+  UC_NO_LOG: { kind: 'usage', retryable: false },
+  UC_LOG_IO: { kind: 'io', retryable: false },
   UC_REQUEST_TOO_LARGE: { kind: 'too-big', retryable: false },
   UC_MEMORY: { kind: 'memory', retryable: true },
   UC_INTERNAL: { kind: 'internal', retryable: false },
