@@ -28,15 +28,20 @@
       'dependencies': ['sqlite3'],
       'sources': ['<!@(node csrc/find-lib.js sources csrc/core c)'],
       'include_dirs': ['csrc', 'csrc/core'],
+      # Node's headers bring a zlib.h that is not the one we link with; the core
+      # needs none of them.
+      'include_dirs!': [
+        '<(node_root_dir)/include/node', '<(node_root_dir)/deps/zlib',
+      ],
       'cflags': [
         '-pthread',
         # -isystem: other people's headers do not have to pass our warnings.
         '-isystem<(module_root_dir)/<(sqlite_dir)',
-        '<!@(node csrc/find-lib.js msgpack --cflags)',
+        '<!@(node csrc/find-lib.js core --cflags)',
       ],
       'link_settings': {
         'libraries': [
-          '<!@(node csrc/find-lib.js msgpack --libs)', '-pthread', '-lm',
+          '<!@(node csrc/find-lib.js core --libs)', '-pthread', '-lm',
         ],
       },
     },
@@ -57,8 +62,8 @@
       'conditions': [
         ['OS=="linux"', {
           'ldflags': [
-            # Calls inside the addon stay inside: the process may have a SQLite
-            # and a msgpack of its own.
+            # Calls inside the addon stay inside: the process may have a SQLite,
+            # a msgpack, a zlib and a zstd of its own.
             '-Wl,-Bsymbolic', '-Wl,--exclude-libs,ALL',
             '-Wl,--version-script=<(module_root_dir)/csrc/exports.map',
             # Nothing but libc at run time, and of libstdc++ only what is used.

@@ -79,6 +79,8 @@ async function packBinary () {
   fs.writeFileSync(path.join(dir, 'build.json'), JSON.stringify({
     sqlite: commandLine(process.execPath, 'csrc/find-lib.js', 'sqlite', '--version'),
     msgpack: commandLine(process.execPath, 'csrc/find-lib.js', 'msgpack', '--version'),
+    zlib: commandLine(process.execPath, 'csrc/find-lib.js', 'zlib', '--version'),
+    zstd: commandLine(process.execPath, 'csrc/find-lib.js', 'zstd', '--version'),
     'node-addon-api': versionOf('node-addon-api'),
     nng: commandLine(process.execPath, 'csrc/find-lib.js', 'nng', '--version'),
     libuv: commandLine(process.execPath, 'csrc/find-lib.js', 'uv', '--version'),

@@ -7,6 +7,8 @@
 //   node find-lib.js napi --dir           directory of napi.h
 //   node find-lib.js msgpack --cflags     compiler flags
 //   node find-lib.js msgpack --libs       the static library, as a path
+//   node find-lib.js zlib --cflags|--libs zlib, and zstd likewise
+//   node find-lib.js core --cflags|--libs all three of them
 //   node find-lib.js nng --libs           the same, and what nng needs itself
 //   node find-lib.js uv --cflags|--libs   libuv
 //   node find-lib.js daemon --there       1 when undercroftd can be built, or 0
@@ -104,6 +106,46 @@ function msgpack () {
   }
 }
 
+// What the log's archives are compressed with; static for the same reason, and
+// because Node brings copies of both that are not for others to call.
+function zlib () {
+  const found = library({
+    name: 'zlib',
+    header: 'zlib.h',
+    archives: [['libz.a']],
+    advice: 'install it with `apt-get install zlib1g-dev` ' +
+      '(Fedora: zlib-devel zlib-static, Alpine: zlib-dev zlib-static, Homebrew: zlib)'
+  })
+  return {
+    ...found,
+    version: defined(path.join(found.header, 'zlib.h'), /define ZLIB_VERSION "(.+)"/)
+  }
+}
+
+function zstd () {
+  const found = library({
+    name: 'zstd',
+    header: 'zstd.h',
+    archives: [['libzstd.a']],
+    advice: 'install it with `apt-get install libzstd-dev` ' +
+      '(Fedora: libzstd-devel libzstd-static, Alpine: zstd-dev zstd-static, Homebrew: zstd)'
+  })
+  return {
+    ...found,
+    version: versionIn(found.header, 'zstd.h',
+      ['MAJOR', 'MINOR', 'RELEASE'].map(part => `ZSTD_VERSION_${part}`))
+  }
+}
+
+// What the core itself is linked with, in one answer.
+function core () {
+  const all = [msgpack(), zlib(), zstd()]
+  return {
+    cflags: [...new Set(all.map(found => found.cflags).filter(Boolean))].join(' '),
+    libs: all.map(found => found.libs).join(' ')
+  }
+}
+
 // The daemon's: nng with the TLS library that Debian builds it with, and libuv.
 function nng () {
   const found = library({
@@ -186,6 +228,8 @@ function check () {
     sqlite,
     napi,
     msgpack,
+    zlib,
+    zstd,
     () => tool(process.env.CC || 'cc', ['--version'], apt('build-essential')),
     () => tool(process.env.CXX || 'c++', ['--version'], apt('build-essential')),
     () => tool('make', ['--version'], apt('build-essential')),
@@ -225,11 +269,12 @@ function main ([name, ...args]) {
     return 0
   }
   const daemon = () => ({ there: checkDaemon().length ? 0 : 1 })
-  const found = { sqlite, napi, msgpack, nng, uv, daemon }[name]
+  const found = { sqlite, napi, msgpack, zlib, zstd, core, nng, uv, daemon }[name]
   const field = (args[0] || '').replace(/^--/, '')
   if (!found || !field) {
     console.error('usage: find-lib.js sqlite --dir|--defines|--cflags|--version,\n' +
-      '       napi --dir, msgpack|nng|uv --cflags|--libs|--version, daemon --there,\n' +
+      '       napi --dir, msgpack|zlib|zstd|nng|uv --cflags|--libs|--version,\n' +
+      '       core --cflags|--libs, daemon --there,\n' +
       '       sources DIR EXT, check, check-daemon')
     return 2
   }

@@ -33,8 +33,9 @@ const layers = [
   { folder: /^csrc\/core\/common\//, may: /^common\// },
   { folder: /^csrc\/core\/wire\//, may: /^(common|wire)\// },
   { folder: /^csrc\/core\/cache\//, may: /^(common|wire|cache)\/|^(call|session)\.h$/ },
+  { folder: /^csrc\/core\/log\//, may: /^(common|wire|log)\/|^(call|session)\.h$/ },
   { folder: /^csrc\/core\/data\//, may: /^(common|wire|data)\/|^cache\/cache\.h$|^(call|options|session)\.h$/ },
-  { folder: /^csrc\/core\/[^/]+$/, may: /^(common|wire)\/|^data\/[^/]+$|^[^/]+$/ },
+  { folder: /^csrc\/core\/[^/]+$/, may: /^(common|wire|log)\/|^data\/[^/]+$|^[^/]+$/ },
   { folder: /^csrc\/addon\//, may: /^uc\.h$/ },
   { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^(uc|op)\.h$|^(claim|config|conn|dbs|door|ids|log|notify|server|sp|version)\.h$/ }
 ]
@@ -44,6 +45,7 @@ const outside = [
   { header: /^sqlite3/, in: /^csrc\/core\/data\/sqlite\// },
   { header: /^(napi|node_api|js_native_api)/, in: /^csrc\/addon\// },
   { header: /^msgpack/, in: /^csrc\/core\/wire\// },
+  { header: /^(zlib|zstd)/, in: /^csrc\/core\/log\/compress\.c$/ },
   { header: /^pthread\.h$/, in: /^csrc\/core\/common\/thread\.[ch]$/ },
   { header: /^(uv\.h|uv\/|nng\/)/, in: /^csrc\/daemon\// },
   { header: /^libpq/, in: /^csrc\/core\/data\/pg\// }
