@@ -18,5 +18,6 @@ export {
 export {
   Backup, BackupOptions, BackupProgress, Migration, MigrateOptions, MigrateProgress, MigrateResult
 } from './lib/types/upkeep'
+export { ChildOptions, FlushOptions, Log, Logger, LogLevel, LogMethod, LogOptions, LogStats, RedactOptions } from './lib/types/log'
 export { Door, Health, Stats, StatementStats, WalPin } from './lib/types/stats'
 export { Store, open } from './lib/types/store'

@@ -8,6 +8,7 @@ const path = require('node:path')
 const { fileURLToPath } = require('node:url')
 const { UndercroftError, expected, describe } = require('./errors')
 const { INTEGERS } = require('./codec/cell')
+const { readLog } = require('./log/options')
 
 const MiB = 1024 * 1024
 const DAY = 24 * 60 * 60 * 1000
@@ -50,6 +51,7 @@ const table = Object.freeze({
   integers: { type: 'choice', value: 'number', of: INTEGERS, wire: null, where: HANDLE },
   stacks: { type: 'boolean', value: false, wire: null, where: HANDLE },
   cache: { type: 'cache', value: Object.freeze({ firstLevel: FIRST_LEVEL }), wire: null, where: HANDLE },
+  log: { type: 'log', value: null, wire: null, where: HANDLE },
   db: { type: 'name', value: null, wire: null, where: IPC },
   connectTimeoutMs: { type: 'integer', value: 5000, min: 1, max: DAY, wire: null, where: IPC },
   spawn: { type: 'spawn', value: null, wire: null, where: IPC }
@@ -164,6 +166,7 @@ function check (name, row, value) {
       if (typeof value === 'string' && value !== '' && value.length <= 100) return value
       throw expected('UC_OPTION', `option ${name}`, 'the name of one of its databases', value)
     case 'spawn': return readSpawn(value)
+    case 'log': return readLog(value)
     // Together with the rest, below.
     case 'cache': return value
     case 'boolean':

@@ -6,18 +6,20 @@ const { ops } = require('./ops')
 const { normalise, parseTarget, isPlain } = require('./options')
 const { Cache, noCache } = require('./cache')
 const { Link } = require('./cache/link')
+const { Alone } = require('./alone')
 const { UndercroftError } = require('./errors')
 
-/** What `open` returns: the data, the cache, and the life of the handle. */
+/** What `open` returns: the data, the cache, the log, and the life of the handle. */
 class Store {
   #client
   #ready = null
   #link = null
   #cache = null
+  #log = null
 
   /**
    * @param {Client} client
-   * @param {string|null} target null: a cache without a database
+   * @param {string|null} target null: a cache or a log without a database
    */
   constructor (client, target) {
     this.#client = client
@@ -39,6 +41,16 @@ class Store {
       }
     }
     return this.#cache
+  }
+
+  /** Lines: to stdout, to files, or to the log of the daemon. */
+  get log () {
+    if (this.#log === null) {
+      const { Log } = require('./log')
+      const { readLog } = require('./log/options')
+      this.#log = new Log(this.#client.options.log ?? readLog(), this.#client.native?.framed === true ? this.#client : null)
+    }
+    return this.#log
   }
 
   /**
@@ -74,12 +86,14 @@ class Store {
   /** Waits for what is in flight, then closes. Idempotent. */
   close () {
     this.#link?.end(false)
-    return this.#client.close()
+    if (this.#log === null) return this.#client.close()
+    return this.#log.close().then(() => this.#client.close())
   }
 
   /** Closes at once: what is in flight rejects with UC_CLOSED. */
   destroy (cause) {
     this.#link?.end(true)
+    this.#log?.close().catch(ignore)
     this.#client.destroy(cause)
   }
 
@@ -89,20 +103,23 @@ class Store {
 }
 
 function refuseDb () {
-  throw new UndercroftError('UC_NO_DB', 'this handle is a cache without a database: open(file) has both')
+  throw new UndercroftError('UC_NO_DB', 'this handle has no database: open(file) has one')
 }
 
 /**
  * Opens a database, or connects to a daemon that has. Returns at once; calls
  * made before it is open wait. open({ cache: { … } }), without a target, is a
- * cache in this process alone.
+ * cache in this process alone, open({ log: { … } }) a log.
  *
  * @param {string|URL} target a path, ':memory:', a file URL or an ipc:// URL
  * @param {object} [options] see lib/options.js
  * @throws {UndercroftError} for wrong arguments; for a file, without a compiled addon
  */
 function open (target, options) {
-  if (options === undefined && isPlain(target) && target.cache !== undefined && target.cache !== false) return openCache(target)
+  if (options === undefined && isPlain(target)) {
+    if (target.cache !== undefined && target.cache !== false) return openCache(target)
+    if (target.log !== undefined && target.log !== false) return new Store(new Alone(normalise({ ...target, cache: false })), null)
+  }
   const place = parseTarget(target)
   const checked = normalise(options, place.ipc)
   if (!place.ipc) {

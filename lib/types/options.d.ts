@@ -1,3 +1,5 @@
+import { LogOptions } from './log'
+
 /** What becomes of an integer on its way out; see the README on integers. */
 export type Integers = 'number' | 'bigint' | 'string' | 'auto'
 
@@ -46,6 +48,8 @@ export interface OpenOptions {
   cacheValueBytes?: number
   /** The cache of this handle; false: none. */
   cache?: CacheOptions | boolean
+  /** The log of this handle; false: none. */
+  log?: LogOptions | boolean
   integers?: Integers
   /** Errors name the caller's line even where the runtime has no async stack traces. Costs time. */
   stacks?: boolean
@@ -89,5 +93,5 @@ export interface SpawnOptions {
   /** The daemon ends when it has been without a connection for so long. Default 60000. */
   idleExitMs?: number
   /** Of the file, as for open(file, options). */
-  options?: Omit<OpenOptions, 'pragmas' | 'attach' | 'integers' | 'stacks' | 'cache' | 'db' | 'connectTimeoutMs' | 'spawn'>
+  options?: Omit<OpenOptions, 'pragmas' | 'attach' | 'integers' | 'stacks' | 'cache' | 'log' | 'db' | 'connectTimeoutMs' | 'spawn'>
 }

@@ -44,7 +44,7 @@ export interface Health {
 
 /** What serves a handle; the counters are those of a daemon since it started. */
 export interface Door {
-  door: 'addon' | 'ipc'
+  door: 'addon' | 'ipc' | 'none'
   pid?: number
   version?: string
   uptimeMs?: number

@@ -1,15 +1,18 @@
 import { Cache } from './cache'
+import { Log, LogOptions } from './log'
 import { CacheOptions, CallOptions, OpenOptions } from './options'
 import { Database } from './database'
 import { Door, Health, Stats } from './stats'
 
 export class Store {
   private constructor ()
-  /** Throws UC_NO_DB on a handle that is a cache alone. */
+  /** Throws UC_NO_DB on a handle that is a cache or a log alone. */
   readonly db: Database
   /** Values under keys, shared by all who use the database. */
   readonly cache: Cache
-  /** The file as an absolute path, ':memory:', or the ipc:// URL; null of a cache alone. */
+  /** Lines: to stdout, to files, or to the log of the daemon. */
+  readonly log: Log
+  /** The file as an absolute path, ':memory:', or the ipc:// URL; null of a cache or a log alone. */
   readonly target: string | null
   /** Resolves when the database is open; rejects with the reason when it cannot be. */
   readonly ready: Promise<this>
@@ -33,4 +36,6 @@ export class Store {
  */
 export function open (target: string | URL, options?: OpenOptions): Store
 /** A cache in this process alone, without a database. */
-export function open (options: { cache: CacheOptions | true, maxQueue?: number, timeoutMs?: number, stacks?: boolean }): Store
+export function open (options: { cache: CacheOptions | true, log?: LogOptions | boolean, maxQueue?: number, timeoutMs?: number, stacks?: boolean }): Store
+/** A log without a database. */
+export function open (options: { log: LogOptions | true, cache?: false }): Store

@@ -1,0 +1,147 @@
+'use strict'
+
+// store.log: lines as JSON, as pino writes them, to a terminal, to stdout, to files
+// through the core's ring, or to the log of a daemon.
+//
+//   info(…) ── logger.js: the line as text ──> one of log/sinks: write(line)
+
+const os = require('node:os')
+const fs = require('node:fs')
+const { Logger, NO_SERIALIZERS } = require('./log/logger')
+const { makeSink } = require('./log/sink')
+const { Walk } = require('./log/serialise')
+const { levelOf } = require('./log/levels')
+
+/** The logger of a handle, and where its lines go. */
+class Log extends Logger {
+  #core
+  #gate
+  #options
+  #hup = null
+  #closing = null
+
+  /**
+   * @param {object} options normalised, see log/options.js
+   * @param {Client|null} client of a daemon, or null
+   */
+  constructor (options, client = null) {
+    const gate = { level: levelOf(options.level) }
+    const core = makeCore(options, client)
+    super(core, gate, baseText(options), options.redact === null ? null : { redact: options.redact, serializers: NO_SERIALIZERS })
+    this.#core = core
+    this.#gate = gate
+    this.#options = options
+    core.log = this
+    core.sink.onLevel = (level) => { gate.level = level }
+    this.#listen()
+  }
+
+  // logrotate and the like say by SIGHUP that the files were moved. Where there is a
+  // terminal it says that the terminal is gone, and ends the process as it always did.
+  #listen () {
+    const { dir, reopenOnHup = process.stdin.isTTY !== true } = this.#options
+    if (dir === null || !reopenOnHup) return
+    this.#hup = () => this.reopen()
+    process.on('SIGHUP', this.#hup)
+  }
+
+  /**
+   * All lines are where they belong.
+   *
+   * @param {{ sync?: boolean, timeoutMs?: number }|Function} [opts] sync: on disk; a
+   *   function is called back, as pino's flush does
+   */
+  flush (opts = {}, done = undefined) {
+    if (typeof opts === 'function') [opts, done] = [{}, opts]
+    const flushed = Promise.resolve(this.#core.sink.flush(opts))
+    if (done === undefined) return flushed
+    flushed.then(() => done(), done)
+  }
+
+  flushSync (opts = {}) {
+    return this.#core.sink.flushSync(opts)
+  }
+
+  /** Opens the file anew, for who has moved it. */
+  reopen () {
+    this.#core.sink.reopen()
+  }
+
+  /** Begins the next file. */
+  rotate () {
+    this.#core.sink.rotate()
+  }
+
+  stats () {
+    return this.#core.sink.stats()
+  }
+
+  /**
+   * @param {string} name
+   * @param {{ everywhere?: boolean }} [opts] everywhere: in all processes of the daemon
+   */
+  async setLevel (name, { everywhere = false } = {}) {
+    const level = levelOf(name)
+    this.#gate.level = level
+    if (everywhere && this.#core.sink.setLevel !== undefined) await this.#core.sink.setLevel(level)
+  }
+
+  /** Flushes and ends. Lines after it go to stderr. Idempotent. */
+  close () {
+    if (this.#closing === null) this.#closing = this.#close()
+    return this.#closing
+  }
+
+  async #close () {
+    if (this.#hup !== null) process.off('SIGHUP', this.#hup)
+    const { sink } = this.#core
+    this.#core.sink = late(sink)
+    await sink.close()
+  }
+}
+
+function makeCore (options, client) {
+  let hasFailed = false
+  return {
+    sink: makeSink(options, client),
+    maxLineBytes: options.maxLineBytes,
+    // No line of so many characters is too long, whatever they are.
+    safeLength: Math.floor(options.maxLineBytes / 3),
+    // A logger never throws into its caller.
+    failed (err) {
+      if (hasFailed) return
+      hasFailed = true
+      try {
+        fs.writeSync(2, `undercroft: a line of the log could not be written: ${err?.stack ?? err}\n`)
+      } catch {
+        // There is nobody to tell.
+      }
+    }
+  }
+}
+
+function baseText ({ base, maxLineBytes }) {
+  if (base === null) return ''
+  return new Walk(maxLineBytes).fields(base === undefined ? { pid: process.pid, hostname: os.hostname() } : base, null)
+}
+
+// What is said after the end is not lost without a word.
+function late (sink) {
+  return {
+    ...sink,
+    write (line) {
+      try {
+        fs.writeSync(2, line)
+      } catch {
+        // There is nobody to tell.
+      }
+    },
+    async flush () {},
+    flushSync () { return true },
+    reopen () {},
+    rotate () {},
+    async close () {}
+  }
+}
+
+module.exports = { Log }

@@ -1,0 +1,274 @@
+'use strict'
+
+// A logger: a level, the fields that all its lines have as ready text, and where
+// the lines go. What a line costs is decided here: the text is put together from
+// pieces that are kept (text.js), and goes to the sink in one call.
+
+const { names, levelOf } = require('./levels')
+const { quote, isPlain, head, keyOf, first } = require('./text')
+const { format } = require('./format')
+const { Walk, cut } = require('./serialise')
+const { compile, merge } = require('./redact')
+const { expected } = require('../errors')
+const spans = require('./span')
+
+class Logger {
+  #core
+  // { level }: shared with the children that have no level of their own.
+  #gate
+  // The fields of all lines, each with a comma before it.
+  #tail
+  // Redaction and serialisers, or null.
+  #rules
+  #prefix
+
+  /**
+   * @param {object} core what all loggers of a log share: { sink, maxLineBytes, ... }, see ../log.js
+   * @param {{ level: number }} gate
+   * @param {string} tail
+   * @param {object|null} rules { redact: Rule|null, serializers: object }
+   * @param {string} [prefix] of the messages
+   */
+  constructor (core, gate, tail, rules, prefix = '') {
+    this.#core = core
+    this.#gate = gate
+    this.#tail = tail
+    this.#rules = rules
+    this.#prefix = prefix
+  }
+
+  trace (a, b) {
+    if (this.#gate.level > 10) return
+    if (arguments.length < 3) this.#log(10, a, b)
+    else this.#logArgs(10, arguments)
+  }
+
+  debug (a, b) {
+    if (this.#gate.level > 20) return
+    if (arguments.length < 3) this.#log(20, a, b)
+    else this.#logArgs(20, arguments)
+  }
+
+  info (a, b) {
+    if (this.#gate.level > 30) return
+    if (arguments.length < 3) this.#log(30, a, b)
+    else this.#logArgs(30, arguments)
+  }
+
+  warn (a, b) {
+    if (this.#gate.level > 40) return
+    if (arguments.length < 3) this.#log(40, a, b)
+    else this.#logArgs(40, arguments)
+  }
+
+  error (a, b) {
+    if (this.#gate.level > 50) return
+    if (arguments.length < 3) this.#log(50, a, b)
+    else this.#logArgs(50, arguments)
+  }
+
+  fatal (a, b) {
+    if (this.#gate.level > 60) return
+    if (arguments.length < 3) this.#log(60, a, b)
+    else this.#logArgs(60, arguments)
+  }
+
+  /** Nothing: the counterpart of the level silent. */
+  silent () {}
+
+  /** The name of the level from which lines are written. */
+  get level () {
+    return names[this.#gate.level]
+  }
+
+  /** Children that have no level of their own follow. */
+  set level (name) {
+    this.#gate.level = levelOf(name)
+  }
+
+  isLevelEnabled (name) {
+    return levelOf(name) >= this.#gate.level
+  }
+
+  // (object), (message), (object, message), (message, its argument)
+  #log (level, a, b) {
+    try {
+      if (typeof a === 'string') {
+        if (b !== undefined) a = format(a, [b], 0, (value) => this.#json(value))
+        this.#write(level, head(level, Date.now()) + this.#tail, a, false)
+      } else if (typeof a === 'object' && a !== null) {
+        this.#object(level, a, b)
+      } else if (a === undefined || a === null) {
+        this.#write(level, head(level, Date.now()) + this.#tail, b, false)
+      } else {
+        this.#write(level, head(level, Date.now()) + this.#tail, a, false)
+      }
+    } catch (err) {
+      this.#core.failed(err)
+    }
+  }
+
+  #logArgs (level, args) {
+    const [a, b] = args
+    const json = (value) => this.#json(value)
+    try {
+      if (typeof a === 'object' || a === undefined) this.#log(level, a, typeof b === 'string' ? format(b, args, 2, json) : b)
+      else this.#log(level, typeof a === 'string' ? format(a, args, 1, json) : a)
+    } catch (err) {
+      this.#core.failed(err)
+    }
+  }
+
+  #object (level, object, message) {
+    let line = head(level, Date.now()) + this.#tail
+    if (object instanceof Error) {
+      if (message === undefined) message = messageOf(object)
+      this.#write(level, line + this.#fields({ err: object }), message, false)
+      return
+    }
+    if (this.#rules !== null) {
+      this.#write(level, line + this.#fields(object), message ?? messageOf(object.err), false)
+      return
+    }
+    let key = first
+    // The last value was a string, and its closing quote is still to come.
+    let isOpen = false
+    for (const name in object) {
+      if (!Object.hasOwn(object, name)) continue
+      const next = key.next
+      if (next.name === name) key = next
+      else key = key.next = keyOf(name)
+      let value
+      try {
+        value = object[name]
+      } catch {
+        line += (isOpen ? key.open : key.plain) + new Walk(200).field(object, name, null)
+        isOpen = false
+        continue
+      }
+      if (typeof value === 'string') {
+        if (isPlain(value)) {
+          line += (isOpen ? key.openText : key.plainText) + value
+          isOpen = true
+          continue
+        }
+        line += (isOpen ? key.open : key.plain) + (value.length < 1000 ? JSON.stringify(value) : this.#json(value))
+      } else if (typeof value === 'number') {
+        line += (isOpen ? key.open : key.plain) + (Number.isFinite(value) ? '' + value : 'null')
+      } else if (typeof value === 'boolean') {
+        line += (isOpen ? key.open : key.plain) + (value ? 'true' : 'false')
+      } else if (value === undefined || typeof value === 'function') {
+        continue
+      } else {
+        line += (isOpen ? key.open : key.plain) + this.#json(value)
+      }
+      isOpen = false
+    }
+    if (message === undefined && object.err !== undefined) message = messageOf(object.err)
+    this.#write(level, line, message, isOpen)
+  }
+
+  // With redaction and serialisers: the same, not as fast.
+  #fields (object) {
+    const { maxLineBytes } = this.#core
+    if (this.#rules === null) return new Walk(maxLineBytes).fields(object, null)
+    const { redact, serializers } = this.#rules
+    const out = { __proto__: null }
+    for (const name of Object.keys(object)) {
+      const convert = serializers[name]
+      try {
+        out[name] = convert === undefined ? object[name] : convert(object[name])
+      } catch (err) {
+        out[name] = `[unreadable: ${messageOf(err) ?? 'it throws'}]`
+      }
+    }
+    return new Walk(maxLineBytes).fields(out, redact)
+  }
+
+  #json (value) {
+    return new Walk(this.#core.maxLineBytes).text(value) ?? 'null'
+  }
+
+  #write (level, line, message, isOpen) {
+    const core = this.#core
+    const { context } = spans
+    if (context !== null) line += isOpen ? ((isOpen = false), '"' + context.fields()) : context.fields()
+    if (typeof message === 'string') {
+      if (this.#prefix !== '') message = this.#prefix + message
+      if (isPlain(message)) line += (isOpen ? '","msg":"' : ',"msg":"') + message + '"}\n'
+      else line += (isOpen ? '","msg":' : ',"msg":') + (message.length < 1000 ? quote(message) : this.#json(message)) + '}\n'
+    } else if (message === undefined) {
+      line += isOpen ? '"}\n' : '}\n'
+    } else {
+      line += (isOpen ? '","msg":' : ',"msg":') + this.#json(message) + '}\n'
+    }
+    if (line.length > core.safeLength && Buffer.byteLength(line) > core.maxLineBytes) line = this.#shorten(level, message)
+    core.sink.write(line, level)
+  }
+
+  // A line that is longer than one may be: what it says, and that the rest is missing.
+  #shorten (level, message) {
+    const room = this.#core.maxLineBytes >> 4
+    let line = head(level, Date.now()) + (this.#tail.length <= room ? this.#tail : '')
+    if (message !== undefined) {
+      const text = typeof message === 'string' ? message : this.#json(message)
+      line += ',"msg":' + quote(text.length > room ? cut(text, room) : text)
+    }
+    return line + ',"truncated":true}\n'
+  }
+
+  /**
+   * A logger whose lines have the bindings as well.
+   *
+   * @param {object} bindings
+   * @param {{ level?, redact?, serializers?, msgPrefix? }} [options]
+   */
+  child (bindings = {}, options = undefined) {
+    if (typeof bindings !== 'object' || bindings === null) throw expected('UC_OPTION', 'child: bindings', 'an object', bindings)
+    if (options === undefined) return new Logger(this.#core, this.#gate, this.#tail + this.#fields(bindings), this.#rules, this.#prefix)
+    const { level, redact, serializers, msgPrefix = '' } = options
+    const rules = this.#rulesWith(redact, serializers)
+    const gate = level === undefined ? this.#gate : { level: levelOf(level, 'child: option level') }
+    const own = new Logger(this.#core, gate, this.#tail, rules, this.#prefix + String(msgPrefix))
+    own.#tail += own.#fields(bindings)
+    return own
+  }
+
+  #rulesWith (redact, serializers) {
+    if (redact === undefined && serializers === undefined) return this.#rules
+    const before = this.#rules ?? { redact: null, serializers: NO_SERIALIZERS }
+    const own = redact === undefined ? null : compile(redact, 'child: option redact')
+    return {
+      redact: merge(before.redact, own),
+      serializers: serializers === undefined ? before.serializers : readSerializers(serializers, before.serializers)
+    }
+  }
+
+  /** The fields that all its lines have. */
+  bindings () {
+    return JSON.parse('{' + this.#tail.slice(1) + '}')
+  }
+}
+
+const NO_SERIALIZERS = Object.freeze({ __proto__: null })
+
+function readSerializers (value, before) {
+  if (typeof value !== 'object' || value === null) throw expected('UC_OPTION', 'child: option serializers', 'an object of functions', value)
+  const out = { __proto__: null, ...before }
+  for (const [name, convert] of Object.entries(value)) {
+    if (typeof convert !== 'function') throw expected('UC_OPTION', `child: serializers.${name}`, 'a function', convert)
+    out[name] = convert
+  }
+  return out
+}
+
+function messageOf (err) {
+  if (!(err instanceof Error)) return undefined
+  try {
+    return typeof err.message === 'string' ? err.message : undefined
+  } catch {
+    return undefined
+  }
+}
+
+module.exports = { Logger, NO_SERIALIZERS }

@@ -1,0 +1,86 @@
+'use strict'
+
+// A line made readable: the time of day, the level, what it says, the other fields
+// as name=value, an error's stack below.
+
+const { names } = require('./levels')
+
+const HIDDEN = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err'])
+const COLOURS = { 10: '90', 20: '34', 30: '32', 40: '33', 50: '31', 60: '41;97' }
+
+/** Whether colours are wanted: NO_COLOR and FORCE_COLOR count for more than the terminal. */
+function wantsColours (isTerminal, env = process.env) {
+  if (env.NO_COLOR !== undefined && env.NO_COLOR !== '') return false
+  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== '0'
+  return isTerminal && env.TERM !== 'dumb'
+}
+
+/**
+ * @param {string} line one line; what is no line of a log is returned as it is
+ * @param {boolean} colours
+ * @param {object} [parsed] the line's object, if it is known
+ * @param {{ date?: boolean }} [options] date: the day as well
+ */
+function pretty (line, colours, parsed = parse(line), { date = false } = {}) {
+  if (parsed === undefined) return line
+  const paint = colours ? (code, text) => `\x1b[${code}m${text}\x1b[0m` : (_, text) => text
+  const { level, time, name, msg, err } = parsed
+  const parts = [
+    paint('90', timeText(time, date)),
+    paint(COLOURS[level] ?? '0', String(names[level] ?? level).toUpperCase().padEnd(5))
+  ]
+  if (name !== undefined) parts.push(paint('90', plain(name)))
+  if (msg !== undefined) parts.push(colours ? paint('1', plain(msg)) : plain(msg))
+  for (const [field, value] of Object.entries(parsed)) {
+    if (!HIDDEN.has(field) || (field === 'err' && !isError(err))) parts.push(`${paint('36', plain(field))}${paint('90', '=')}${valueText(value)}`)
+  }
+  return parts.join(' ') + '\n' + (isError(err) ? errorText(err, paint) : '')
+}
+
+function parse (line) {
+  if (!line.startsWith('{')) return undefined
+  try {
+    const value = JSON.parse(line)
+    return value !== null && typeof value.level === 'number' ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function timeText (time, date) {
+  const at = new Date(time)
+  if (Number.isNaN(at.getTime())) return String(time)
+  const two = (n) => String(n).padStart(2, '0')
+  const day = date ? `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` : ''
+  return `${day}${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`
+}
+
+function valueText (value) {
+  if (typeof value === 'string') return /^[^\s"'=\p{C}]+$/u.test(value) ? value : JSON.stringify(value)
+  return JSON.stringify(value)
+}
+
+// Text of others must not move the cursor of the terminal: its control characters are shown.
+function plain (value) {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return text.replace(/[\p{Cc}]/gu, (c) => c === '\n' || c === '\t' ? c : `\\x${c.codePointAt(0).toString(16).padStart(2, '0')}`)
+}
+
+function isError (err) {
+  return typeof err === 'object' && err !== null && typeof err.message === 'string'
+}
+
+function errorText (err, paint, depth = 1) {
+  const indent = '    '.repeat(depth)
+  const { type = 'Error', message, stack, cause, aggregateErrors, ...rest } = err
+  const text = typeof stack === 'string' && stack !== '' ? stack : `${type}: ${message}`
+  let out = plain(text).split('\n').map((line, i) => `${indent}${i === 0 ? paint('31', line) : paint('90', line.trimStart().padStart(line.trimStart().length + 2))}\n`).join('')
+  for (const [field, value] of Object.entries(rest)) out += `${indent}  ${paint('36', plain(field))}${paint('90', '=')}${valueText(value)}\n`
+  if (depth > 4) return out
+  for (const each of [cause, ...(Array.isArray(aggregateErrors) ? aggregateErrors : [])]) {
+    if (isError(each)) out += `${indent}${paint('90', each === cause ? 'caused by' : 'one of them')}\n${errorText(each, paint, depth + 1)}`
+  }
+  return out
+}
+
+module.exports = { pretty, parse, wantsColours }

@@ -1,0 +1,194 @@
+'use strict'
+
+// Any value as JSON text, whatever it is: cycles, getters that throw, BigInt,
+// buffers, errors with their causes. Bounded in depth, entries and length, and
+// it never throws.
+
+const { quote } = require('./text')
+
+const DEPTH = 8
+const ITEMS = 1000
+// Bytes of a buffer that are shown.
+const SHOWN = 32
+
+/**
+ * One value on its way to text. A walk is used for one value and thrown away:
+ * what it calls (getters, toJSON) may log itself.
+ */
+class Walk {
+  #left
+  #longest
+  #stack = []
+
+  /** @param {number} room characters that the text may have, about */
+  constructor (room) {
+    this.#left = room
+    this.#longest = Math.max(64, room >> 2)
+  }
+
+  /**
+   * @param {*} value
+   * @param {object|null} [rule] what to redact in it, see redact.js
+   * @returns {string|undefined} undefined: it is nothing that JSON has
+   */
+  text (value, rule = null) {
+    this.#left -= 4
+    switch (typeof value) {
+      case 'string': return this.#string(value)
+      case 'number': return Number.isFinite(value) ? '' + value : 'null'
+      case 'boolean': return value ? 'true' : 'false'
+      case 'bigint': return Number.isSafeInteger(Number(value)) ? '' + value : `"${value}"`
+      case 'symbol': return this.#string(String(value))
+      case 'object': return value === null ? 'null' : this.#object(value, rule)
+      default: return undefined
+    }
+  }
+
+  #string (s) {
+    const { length } = s
+    const room = Math.min(this.#longest, Math.max(64, this.#left))
+    this.#left -= Math.min(length, room)
+    return length > room ? quote(cut(s, room)) : quote(s)
+  }
+
+  #object (value, rule) {
+    try {
+      if (this.#stack.includes(value)) return '"[Circular]"'
+      if (this.#stack.length >= DEPTH) return Array.isArray(value) ? '"[Array]"' : '"[Object]"'
+      this.#stack.push(value)
+      try {
+        return this.#inside(value, rule)
+      } finally {
+        this.#stack.pop()
+      }
+    } catch (err) {
+      return quote(`[unreadable: ${reason(err)}]`)
+    }
+  }
+
+  #inside (value, rule) {
+    if (Array.isArray(value)) return this.#list(value, value.length, rule)
+    if (value instanceof Error) return this.#error(value, rule)
+    if (typeof value.toJSON === 'function' && !ArrayBuffer.isView(value)) {
+      const other = value.toJSON()
+      if (other !== value) return this.text(other, rule) ?? 'null'
+    }
+    if (ArrayBuffer.isView(value)) return bufferText(value)
+    if (value instanceof Map) return this.#map(value, rule)
+    if (value instanceof Set) return this.#list(value, value.size, rule)
+    if (value instanceof RegExp) return this.#string(String(value))
+    if (value instanceof ArrayBuffer) return bufferText(new Uint8Array(value))
+    if (value instanceof String || value instanceof Number || value instanceof Boolean) return this.text(value.valueOf())
+    return '{' + this.fields(value, rule).slice(1) + '}'
+  }
+
+  /** The own fields of an object, each with a comma before it. */
+  fields (value, rule, skip = NONE) {
+    let out = ''
+    let n = 0
+    for (const name of Object.keys(value)) {
+      if (skip.includes(name)) continue
+      if (n === ITEMS || this.#left <= 0) {
+        out += `,"…":"[${Object.keys(value).length - n} more]"`
+        break
+      }
+      const text = this.field(value, name, rule)
+      if (text === undefined) continue
+      n++
+      out += ',' + this.#name(name) + ':' + text
+    }
+    return out
+  }
+
+  /** One field of an object as text; a getter that throws becomes a text that says so. */
+  field (object, name, rule) {
+    const next = rule === null ? null : rule.at(name)
+    try {
+      const value = object[name]
+      if (next !== null && next.censor !== null && value !== undefined) return this.#censored(next, value)
+      return this.text(value, next)
+    } catch (err) {
+      return quote(`[unreadable: ${reason(err)}]`)
+    }
+  }
+
+  #censored (rule, value) {
+    const { censor, remove } = rule.censor
+    if (remove) return undefined
+    if (typeof censor !== 'function') return this.text(censor)
+    return this.text(censor(value, rule.censor.path.slice()))
+  }
+
+  #name (name) {
+    this.#left -= name.length
+    return name.length > 1000 ? quote(cut(name, 1000)) : quote(name)
+  }
+
+  #list (items, length, rule) {
+    let out = ''
+    let n = 0
+    for (const item of items) {
+      if (n === ITEMS || this.#left <= 0) {
+        out += `,"…[${length - n} more]"`
+        break
+      }
+      const next = rule === null ? null : rule.at(String(n))
+      const isHidden = next !== null && next.censor !== null
+      out += ',' + ((isHidden ? this.#censored(next, item) : this.text(item, next)) ?? 'null')
+      n++
+    }
+    return '[' + out.slice(1) + ']'
+  }
+
+  #map (map, rule) {
+    const isPlainMap = Array.from(map.keys()).every((key) => typeof key === 'string')
+    if (!isPlainMap) return this.#list(map, map.size, null)
+    const object = Object.create(null)
+    for (const [key, value] of map) object[key] = value
+    return '{' + this.fields(object, rule).slice(1) + '}'
+  }
+
+  // { type, message, stack, its own fields, cause, aggregateErrors }
+  #error (err, rule) {
+    const parts = { __proto__: null, type: typeOf(err), message: err.message, stack: err.stack }
+    let out = this.fields(parts, rule)
+    out += this.fields(err, rule, ERROR_FIELDS)
+    if (err.cause !== undefined) out += ',"cause":' + (this.field(err, 'cause', rule) ?? 'null')
+    if (Array.isArray(err.errors)) out += ',"aggregateErrors":' + (this.field(err, 'errors', rule) ?? 'null')
+    return '{' + out.slice(1) + '}'
+  }
+}
+
+const NONE = []
+const ERROR_FIELDS = ['type', 'message', 'stack', 'cause', 'errors']
+
+function typeOf (err) {
+  const { constructor, name } = err
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : String(name)
+}
+
+function bufferText (view) {
+  const bytes = Buffer.from(view.buffer, view.byteOffset, Math.min(view.byteLength, SHOWN))
+  const more = view.byteLength - bytes.length
+  return `"[${view.byteLength} bytes: ${bytes.toString('hex')}${more > 0 ? '…' : ''}]"`
+}
+
+/** The string with a mark of what was left out: at most n characters of it. */
+function cut (s, n) {
+  // Not between the halves of a pair.
+  const last = s.charCodeAt(n - 1)
+  const end = last >= 0xd800 && last < 0xdc00 ? n - 1 : n
+  return `${s.slice(0, end)}…[${s.length - end} more]`
+}
+
+// What was thrown may be anything, also something that throws again.
+function reason (err) {
+  try {
+    const text = err instanceof Error ? err.message : String(err)
+    return String(text).slice(0, 200)
+  } catch {
+    return 'it throws'
+  }
+}
+
+module.exports = { Walk, cut }

@@ -1,0 +1,109 @@
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+
+export interface LogOptions {
+  /** The directory of the files; without it lines go to the daemon's log, or to stdout. */
+  dir?: string | URL | null
+  /** What the files' names begin with. Default 'app'. */
+  name?: string
+  /** Default 'info'. */
+  level?: LogLevel
+  /** What the process has in memory that survives it. Default 8 MiB. */
+  ringBytes?: number
+  /** What happens when it is full. Default 'block'. */
+  overflow?: 'block' | 'drop' | 'grow'
+  /** How large it may become with 'grow'. Default 64 MiB. */
+  growBytes?: number
+  /** How long a line waits for room with 'block'. Default 1000. */
+  blockMs?: number
+  /** When the next file begins. Default 64 MiB, and each day (UTC). */
+  rotate?: { bytes?: number, daily?: boolean }
+  /** What files are made of that are no longer written to. Default 'gzip'. */
+  compress?: 'gzip' | 'zstd' | false
+  /** How long files are kept, and how much of them. Default 60 days, 10 GiB; 0: no limit. */
+  keep?: { days?: number, bytes?: number }
+  /** The longest time from a line to the disk. Default 1000; 0: left to the system. */
+  syncMs?: number
+  /** Fields that must not be written, such as 'password', '*.token', 'headers["set-cookie"]'. */
+  redact?: readonly string[] | RedactOptions
+  /** Fields of every line. Default { pid, hostname }. */
+  base?: object | null
+  /** Lines for people. Default 'auto': on a terminal. */
+  pretty?: boolean | 'auto'
+  /** The longest line; what is longer is cut. Default 256 KiB. */
+  maxLineBytes?: number
+  /** Statements that take longer are logged. Default 0: none. */
+  slowMs?: number
+  /** SIGHUP opens the files anew. Default: where stdin is no terminal. */
+  reopenOnHup?: boolean
+  /** Through a daemon: lines leave at the end of the turn, or are kept in a file before the call returns. Default 'turn'. */
+  sync?: 'turn' | 'line'
+  /** Through a daemon: what may wait for it. Default 8 MiB. */
+  bufferBytes?: number
+  /** A stream or an open file in place of stdout. */
+  destination?: { write: (line: string) => unknown } | number
+}
+
+export interface RedactOptions {
+  paths: readonly string[]
+  /** What stands there instead. Default '[Redacted]'. */
+  censor?: unknown
+  /** Leaves the field out. */
+  remove?: boolean
+}
+
+export interface LogMethod {
+  (fields: object | null | undefined, message?: string, ...args: unknown[]): void
+  (message: unknown, ...args: unknown[]): void
+}
+
+export interface ChildOptions {
+  /** A level of its own; without it that of the parent, also when that changes. */
+  level?: LogLevel
+  redact?: readonly string[] | RedactOptions
+  serializers?: Record<string, (value: any) => unknown>
+  /** In front of each message. */
+  msgPrefix?: string
+}
+
+export interface Logger {
+  trace: LogMethod
+  debug: LogMethod
+  info: LogMethod
+  warn: LogMethod
+  error: LogMethod
+  fatal: LogMethod
+  silent: LogMethod
+  level: LogLevel
+  isLevelEnabled: (level: LogLevel) => boolean
+  /** A logger whose lines have the bindings as well. */
+  child: (bindings?: object, options?: ChildOptions) => Logger
+  bindings: () => Record<string, unknown>
+}
+
+export interface FlushOptions {
+  /** On disk, not only in the file. */
+  sync?: boolean
+  timeoutMs?: number
+}
+
+export interface Log extends Logger {
+  /** All lines are where they belong. */
+  flush: ((options?: FlushOptions) => Promise<void>) & ((done: (err?: Error) => void) => void)
+  /** The same, blocking, where it can be done; whether it was. */
+  flushSync: (options?: FlushOptions) => boolean
+  /** Opens the file anew, for who has moved it. */
+  reopen: () => void
+  /** Begins the next file. */
+  rotate: () => void
+  setLevel: (level: LogLevel, options?: { everywhere?: boolean }) => Promise<void>
+  stats: () => Promise<LogStats>
+  /** Flushes and ends; also done by the close() of its store. */
+  close: () => Promise<void>
+}
+
+export interface LogStats {
+  sink: 'stdout' | 'stream' | 'ring' | 'daemon'
+  lines: number
+  dropped: number
+  [more: string]: unknown
+}
