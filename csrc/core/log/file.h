@@ -36,13 +36,16 @@ bool uc_logfile_append(uc_logfile *f, const struct iovec *iov, int n,
                        uc_error *e);
 /* Before an append of so many bytes: begins another file if the day, the size,
  * a request or a file that was moved asks for it. The mark may be another one
- * then, which the caller publishes before it appends. */
+ * then, or a lower one when somebody has truncated the file; the caller
+ * publishes it before it appends. */
 bool uc_logfile_turn(uc_logfile *f, uint64_t coming, uc_error *e);
 void uc_logfile_mark(const uc_logfile *f, uc_logmark *mark);
 
-/* What is due: a sync, midnight, a moved file. *next: when to call again, in
- * uc_now()'s terms. False: something failed, and will be tried again. */
-bool uc_logfile_tick(uc_logfile *f, int64_t now, int64_t *next);
+/* What is due: a sync, which another thread does, and a look whether the file
+ * was moved. The mark stays. *next: when to call again, in uc_now()'s terms.
+ * False: a sync has failed since the last call; said once. */
+bool uc_logfile_tick(uc_logfile *f, int64_t now, int64_t *next, uc_error *e);
+/* Waits until all that was appended is on the disk. */
 bool uc_logfile_sync(uc_logfile *f, uc_error *e);
 
 /* Done by the next turn. */
