@@ -72,6 +72,23 @@ class Log extends Logger {
     this.#core.sink.rotate()
   }
 
+  /** For pino(options, log.destination()): takes its lines as they are. */
+  destination () {
+    const core = this.#core
+    return {
+      // Asks pino for the level of each line.
+      [Symbol.for('pino.metadata')]: true,
+      lastLevel: 30,
+      write (line) {
+        const text = String(line)
+        core.sink.write(text.endsWith('\n') ? text : text + '\n', this.lastLevel)
+      },
+      flush: (done) => { this.flush(done ?? (() => {})) },
+      flushSync: () => { this.flushSync() },
+      end () {}
+    }
+  }
+
   stats () {
     return this.#core.sink.stats()
   }

@@ -5,12 +5,17 @@
 // pieces that are kept (text.js), and goes to the sink in one call.
 
 const { names, levelOf } = require('./levels')
-const { quote, isPlain, head, keyOf, first } = require('./text')
+const { isPlain, number, head, keyOf, first, ending } = require('./text')
 const { format } = require('./format')
 const { Walk, cut } = require('./serialise')
 const { compile, merge } = require('./redact')
 const { expected } = require('../errors')
-const spans = require('./span')
+const { state, Context, Span, current, newTraceId, newSpanId, runSpan } = require('./span')
+const { http, bun } = require('./http')
+
+const hasOwn = Object.prototype.hasOwnProperty
+// Messages up to here are remembered with the field before them.
+const SHORT = 48
 
 class Logger {
   #core
@@ -21,6 +26,8 @@ class Logger {
   // Redaction and serialisers, or null.
   #rules
   #prefix
+  // The span that all its lines belong to, or null: that of what runs then.
+  #context
 
   /**
    * @param {object} core what all loggers of a log share: { sink, maxLineBytes, ... }, see ../log.js
@@ -28,13 +35,15 @@ class Logger {
    * @param {string} tail
    * @param {object|null} rules { redact: Rule|null, serializers: object }
    * @param {string} [prefix] of the messages
+   * @param {Context|null} [context] its text is in the tail
    */
-  constructor (core, gate, tail, rules, prefix = '') {
+  constructor (core, gate, tail, rules, prefix = '', context = null) {
     this.#core = core
     this.#gate = gate
     this.#tail = tail
     this.#rules = rules
     this.#prefix = prefix
+    this.#context = context
   }
 
   trace (a, b) {
@@ -134,7 +143,8 @@ class Logger {
     // The last value was a string, and its closing quote is still to come.
     let isOpen = false
     for (const name in object) {
-      if (!Object.hasOwn(object, name)) continue
+      // Object.hasOwn costs four times as much on Node 20.
+      if (!hasOwn.call(object, name)) continue
       const next = key.next
       if (next.name === name) key = next
       else key = key.next = keyOf(name)
@@ -154,7 +164,7 @@ class Logger {
         }
         line += (isOpen ? key.open : key.plain) + (value.length < 1000 ? JSON.stringify(value) : this.#json(value))
       } else if (typeof value === 'number') {
-        line += (isOpen ? key.open : key.plain) + (Number.isFinite(value) ? '' + value : 'null')
+        line += (isOpen ? key.open : key.plain) + number(value)
       } else if (typeof value === 'boolean') {
         line += (isOpen ? key.open : key.plain) + (value ? 'true' : 'false')
       } else if (value === undefined || typeof value === 'function') {
@@ -165,7 +175,7 @@ class Logger {
       isOpen = false
     }
     if (message === undefined && object.err !== undefined) message = messageOf(object.err)
-    this.#write(level, line, message, isOpen)
+    this.#write(level, line, message, isOpen, key)
   }
 
   // With redaction and serialisers: the same, not as fast.
@@ -189,14 +199,23 @@ class Logger {
     return new Walk(this.#core.maxLineBytes).text(value) ?? 'null'
   }
 
-  #write (level, line, message, isOpen) {
+  #write (level, line, message, isOpen, key = first) {
     const core = this.#core
-    const { context } = spans
-    if (context !== null) line += isOpen ? ((isOpen = false), '"' + context.fields()) : context.fields()
+    if (state.storage !== null && this.#context === null) {
+      const context = state.storage.getStore()
+      if (context !== undefined) {
+        line += isOpen ? '"' + context.text : context.text
+        isOpen = false
+      }
+    }
     if (typeof message === 'string') {
       if (this.#prefix !== '') message = this.#prefix + message
-      if (isPlain(message)) line += (isOpen ? '","msg":"' : ',"msg":"') + message + '"}\n'
-      else line += (isOpen ? '","msg":' : ',"msg":') + (message.length < 1000 ? quote(message) : this.#json(message)) + '}\n'
+      if (message.length <= SHORT) {
+        if (message === key.said) line += isOpen ? key.endOpen : key.end
+        else line += ending(key, message, isOpen)
+      } else {
+        line += (isOpen ? '","msg":' : ',"msg":') + (message.length < 1000 ? JSON.stringify(message) : this.#json(message)) + '}\n'
+      }
     } else if (message === undefined) {
       line += isOpen ? '"}\n' : '}\n'
     } else {
@@ -212,7 +231,7 @@ class Logger {
     let line = head(level, Date.now()) + (this.#tail.length <= room ? this.#tail : '')
     if (message !== undefined) {
       const text = typeof message === 'string' ? message : this.#json(message)
-      line += ',"msg":' + quote(text.length > room ? cut(text, room) : text)
+      line += ',"msg":' + JSON.stringify(text.length > room ? cut(text, room) : text)
     }
     return line + ',"truncated":true}\n'
   }
@@ -225,11 +244,11 @@ class Logger {
    */
   child (bindings = {}, options = undefined) {
     if (typeof bindings !== 'object' || bindings === null) throw expected('UC_OPTION', 'child: bindings', 'an object', bindings)
-    if (options === undefined) return new Logger(this.#core, this.#gate, this.#tail + this.#fields(bindings), this.#rules, this.#prefix)
+    if (options === undefined) return new Logger(this.#core, this.#gate, this.#tail + this.#fields(bindings), this.#rules, this.#prefix, this.#context)
     const { level, redact, serializers, msgPrefix = '' } = options
     const rules = this.#rulesWith(redact, serializers)
     const gate = level === undefined ? this.#gate : { level: levelOf(level, 'child: option level') }
-    const own = new Logger(this.#core, gate, this.#tail, rules, this.#prefix + String(msgPrefix))
+    const own = new Logger(this.#core, gate, this.#tail, rules, this.#prefix + String(msgPrefix), this.#context)
     own.#tail += own.#fields(bindings)
     return own
   }
@@ -247,6 +266,51 @@ class Logger {
   /** The fields that all its lines have. */
   bindings () {
     return JSON.parse('{' + this.#tail.slice(1) + '}')
+  }
+
+  /**
+   * A piece of work: its duration is logged when it ends. With a function it runs that
+   * inside of the span and ends it with it.
+   *
+   * @param {string} name
+   * @param {object|Function} [bindings] fields of the line that ends it
+   * @param {Function} [fn] (span) -> anything
+   * @returns {Span|*} what fn returned, where there is one
+   */
+  span (name, bindings = undefined, fn = undefined) {
+    if (typeof bindings === 'function') [bindings, fn] = [undefined, bindings]
+    if (typeof name !== 'string' || name === '') throw expected('UC_OPTION', 'span: name', 'a text', name)
+    const parent = this.#context ?? current()
+    const context = new Context(parent?.traceId ?? newTraceId(), newSpanId())
+    const span = new Span(this.#within(context), name, bindings, context, parent)
+    return fn === undefined ? span : runSpan(span, fn)
+  }
+
+  #within (context) {
+    // The ids of an outer span are not repeated, and not left standing.
+    const tail = this.#context === null ? this.#tail : this.#tail.replace(this.#context.text, '')
+    return new Logger(this.#core, this.#gate, tail + context.text, this.#rules, this.#prefix, context)
+  }
+
+  #maker () {
+    return {
+      child: (bindings) => this.child(bindings),
+      within: (context) => this.#within(context),
+      text: (fields) => this.#fields(fields)
+    }
+  }
+
+  /**
+   * A line for each request of node:http: of a request and its response, of a handler,
+   * or of a whole server.
+   */
+  http (target, second, third) {
+    return http(this.#maker(), target, second, third)
+  }
+
+  /** The same for the function fetch of Bun.serve: (request, server, log) -> response. */
+  bun (handler, options) {
+    return bun(this.#maker(), handler, options)
   }
 }
 

@@ -76,6 +76,8 @@ class Walk {
     if (ArrayBuffer.isView(value)) return bufferText(value)
     if (value instanceof Map) return this.#map(value, rule)
     if (value instanceof Set) return this.#list(value, value.size, rule)
+    if (isRequest(value)) return '{' + this.fields({ method: value.method, url: value.url, remoteAddress: value.socket?.remoteAddress }, rule).slice(1) + '}'
+    if (isResponse(value)) return '{' + this.fields({ statusCode: value.statusCode }, rule).slice(1) + '}'
     if (value instanceof RegExp) return this.#string(String(value))
     if (value instanceof ArrayBuffer) return bufferText(new Uint8Array(value))
     if (value instanceof String || value instanceof Number || value instanceof Boolean) return this.text(value.valueOf())
@@ -165,6 +167,15 @@ const ERROR_FIELDS = ['type', 'message', 'stack', 'cause', 'errors']
 function typeOf (err) {
   const { constructor, name } = err
   return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : String(name)
+}
+
+// Of node:http: what is behind them is no matter of a log, and there is much of it.
+function isRequest (value) {
+  return typeof value.method === 'string' && typeof value.headers === 'object' && typeof value.socket === 'object' && typeof value.on === 'function'
+}
+
+function isResponse (value) {
+  return typeof value.setHeader === 'function' && typeof value.writeHead === 'function'
 }
 
 function bufferText (view) {

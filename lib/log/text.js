@@ -24,9 +24,27 @@ function isPlain (s) {
   return true
 }
 
+// ---- numbers -------------------------------------------------------------------------
+
+const small = Array.from({ length: 1000 }, (_, i) => String(i))
+const digits = small.map((text) => text.padStart(3, '0'))
+const fractions = digits.map((text) => '.' + text.replace(/0+$/, ''))
+
+/** A number as JSON; what is none, such as NaN, as null. */
+function number (v) {
+  if (v >= 0 && v < 1000) {
+    const whole = Math.floor(v)
+    if (whole === v) return small[whole]
+    // Durations, rounded to microseconds or not at all. A number that thousandths give
+    // back exactly has those digits as its shortest text, which is what '' + v looks for.
+    const thousandths = Math.round(v * 1000)
+    if (thousandths / 1000 === v && thousandths < 1e6) return small[whole] + fractions[thousandths - whole * 1000]
+  }
+  return Number.isFinite(v) ? '' + v : 'null'
+}
+
 // ---- the beginning of a line ---------------------------------------------------------
 
-const digits = Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, '0'))
 let second = -1
 let secondText = ''
 let headTime = -1
@@ -59,6 +77,8 @@ function makeHead (level, now) {
 // it was a string, whose closing quote is still to come; `Text`: a string follows.
 // Fields follow each other in the same order again and again: `next` is the one
 // that came after this one the last time, and saves looking for it.
+const NOTHING = Symbol('nothing')
+
 class Key {
   constructor (name) {
     const quoted = JSON.stringify(name)
@@ -68,7 +88,25 @@ class Key {
     this.open = '",' + quoted + ':'
     this.openText = '",' + quoted + ':"'
     this.next = this
+    // The message that ended the last line whose last field this was.
+    this.said = NOTHING
+    this.heard = NOTHING
+    this.end = ''
+    this.endOpen = ''
   }
+}
+
+/** The end of a line with a message; one that comes twice in a row is kept with its key. */
+function ending (key, message, isOpen) {
+  const text = isPlain(message) ? ',"msg":"' + message + '"}\n' : ',"msg":' + quote(message) + '}\n'
+  if (message === key.heard) {
+    key.said = message
+    key.end = text
+    key.endOpen = '"' + text
+  } else {
+    key.heard = message
+  }
+  return isOpen ? '"' + text : text
 }
 
 const keys = new Map()
@@ -86,4 +124,4 @@ function keyOf (name) {
 /** Where the chain of keys begins. */
 const first = new Key('')
 
-module.exports = { quote, isPlain, head, keyOf, first }
+module.exports = { quote, isPlain, number, head, keyOf, first, ending }
