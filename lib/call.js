@@ -46,6 +46,8 @@ class Call {
     this.signal = null
     this.onAbort = null
     this.trace = null
+    // When and with what it began; only where slow statements are logged.
+    this.timing = null
     // It does not count as in flight.
     this.quiet = false
   }

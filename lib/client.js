@@ -112,6 +112,8 @@ class Client {
     this.memory = false
     // Called before a blocking call that may change something, for the cache.
     this.wrote = null
+    // Notes how long statements take, where they are logged; see log/slow.js.
+    this.slow = null
     this.#maxQueue = options.maxQueue
     this.#stacks = options.stacks
     this.#integers = INTEGERS.indexOf(options.integers)
@@ -235,6 +237,7 @@ class Client {
       if (call !== null) this.#release(call)
       return Promise.reject(blame(err, sql, op))
     }
+    if (this.slow !== null) call.timing = this.slow.begin(op, call.prepared, params)
     return this.#enqueue(call)
   }
 
@@ -335,6 +338,7 @@ class Client {
       if (call !== null) this.#release(call)
       return Promise.reject(blame(err, sql, op))
     }
+    if (this.slow !== null) call.timing = this.slow.begin(op, call.prepared)
     return this.#enqueue(call, quiet)
   }
 
@@ -627,9 +631,10 @@ class Client {
   }
 
   #settle (call, value) {
-    const { resolve, prepared } = call
+    const { resolve, prepared, timing } = call
     const isTaken = call.want === want.TAKEN
     this.#release(call)
+    if (timing !== null) this.#timed(call, timing, value)
     if (isTaken) {
       try {
         value = prepared.arrived(value)
@@ -642,9 +647,19 @@ class Client {
   }
 
   #fail (call, make) {
-    const { resolve, trace } = call
+    const { resolve, trace, timing } = call
     this.#release(call)
+    if (timing !== null) {
+      const err = make()
+      this.#timed(call, timing, undefined, err)
+      make = () => err
+    }
     resolve(fail(make, trace))
+  }
+
+  #timed (call, timing, value, err) {
+    call.timing = null
+    this.slow.over(timing, value, err)
   }
 }
 

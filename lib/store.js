@@ -7,6 +7,7 @@ const { normalise, parseTarget, isPlain } = require('./options')
 const { Cache, noCache } = require('./cache')
 const { Link } = require('./cache/link')
 const { Alone } = require('./alone')
+const { Slow } = require('./log/slow')
 const { UndercroftError } = require('./errors')
 
 /** What `open` returns: the data, the cache, the log, and the life of the handle. */
@@ -23,6 +24,8 @@ class Store {
    */
   constructor (client, target) {
     this.#client = client
+    const slowMs = client.options.log?.slowMs ?? 0
+    if (slowMs > 0) client.slow = new Slow(() => this.log, slowMs)
     this.target = target
     if (target !== null) this.db = new Database(client)
     else Object.defineProperty(this, 'db', { get: refuseDb })

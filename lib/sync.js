@@ -241,12 +241,22 @@ class Sync {
     this.#desk.busy = false
     if (client.wrote !== null && !(isRead[op] && prepared.selects)) client.wrote()
     if (this.#scope === null && isRead[op]) client.openTurn()
-    found.end = this.#run()
+    found.end = this.#run(op, prepared, params)
     return found
   }
 
   // Hands the request over; returns the length of the reply.
-  #run () {
+  #run (op, about, params = undefined) {
+    const { slow } = this.#client
+    if (slow === null) return this.#exchange()
+    const timing = slow.begin(op, about, params)
+    const length = this.#exchange()
+    // How many rows it brought is not known before they are decoded.
+    if (timing !== null) slow.over(timing)
+    return length
+  }
+
+  #exchange () {
     const desk = this.#desk
     const { pos } = desk.writer
     desk.ready()
@@ -318,7 +328,7 @@ class Sync {
     } finally {
       this.#desk.busy = false
     }
-    result.end = this.#run()
+    result.end = this.#run(op, { sql })
   }
 
   #page (op, subject, opts, fields, write) {
@@ -366,7 +376,7 @@ class Sync {
     } finally {
       this.#desk.busy = false
     }
-    result.end = this.#run()
+    result.end = this.#run(ops.MANY, prepared)
     return this.#simple(ops.MANY, sql, result)
   }
 
