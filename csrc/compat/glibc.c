@@ -72,6 +72,8 @@ OLD(int, pthread_setspecific, "2.2.5", (unsigned key, const void *value),
 extern int __xstat64(int version, const char *path, void *out);
 extern int __lxstat64(int version, const char *path, void *out);
 extern int __fxstat64(int version, int fd, void *out);
+extern int __fxstatat64(int version, int dir, const char *path, void *out,
+                        int flags);
 
 int stat64(const char *path, void *out);
 int stat64(const char *path, void *out)
@@ -89,6 +91,12 @@ int fstat64(int fd, void *out);
 int fstat64(int fd, void *out)
 {
     return __fxstat64(STAT_VERSION, fd, out);
+}
+
+int fstatat64(int dir, const char *path, void *out, int flags);
+int fstatat64(int dir, const char *path, void *out, int flags)
+{
+    return __fxstatat64(STAT_VERSION, dir, path, out, flags);
 }
 
 /* ---- mathematics: no errno since 2.29, which SQLite does not look at ------
