@@ -15,6 +15,7 @@ const commands = {
   status: () => require('./commands/status'),
   stats: () => require('./commands/stats'),
   ping: () => require('./commands/ping'),
+  logs: () => require('./commands/logs'),
   build: () => require('./commands/build')
 }
 
@@ -94,12 +95,12 @@ function overview () {
     ...lines,
     '',
     'npx undercroft help <command> says more; --version prints the version.',
-    'Every command takes --json: its answer on stdout is then one JSON value.'
+    'Every command takes --json: its answer on stdout is then one JSON value; of logs, one a line.'
   ].join('\n')
 }
 
 function describe ({ usage, help, options }) {
-  const rows = Object.entries({ ...options, ...common }).map(([name, option]) => {
+  const rows = Object.entries({ ...options, ...common, ...options }).map(([name, option]) => {
     const short = option.short ? `-${option.short}, ` : ''
     const what = option.help || { help: 'this text', json: 'the answer as one JSON value' }[name]
     return `  ${`${short}--${name}`.padEnd(16)} ${what}`

@@ -1,0 +1,245 @@
+'use strict'
+
+// Reads the files of a log, archives included, in their order; follows the newest
+// one over rotation.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const zlib = require('node:zlib')
+const { spawn } = require('node:child_process')
+const { pipeline } = require('node:stream')
+const { StringDecoder } = require('node:string_decoder')
+const { UndercroftError } = require('../errors')
+
+const FILE = /^([A-Za-z0-9_-]{1,64})-(\d{4}-\d{2}-\d{2})\.(\d{1,10})\.log(?:\.(gz|zst))?$/
+const DAY_MS = 24 * 60 * 60 * 1000
+// No line of ours is longer; what is goes on in pieces.
+const LINE_CHARACTERS = 32 * 1024 * 1024
+const CHUNK_BYTES = 256 * 1024
+
+/**
+ * The files of a directory, the oldest first: { path, name, day, number, packed }.
+ * `day` is its first millisecond (UTC), `packed` '', 'gz' or 'zst'. A file that is
+ * there twice, because its archive has just been made, comes once.
+ *
+ * @param {string} dir
+ * @param {string} [name] only of this log
+ */
+function filesOf (dir, name = undefined) {
+  const found = new Map()
+  for (const entry of fs.readdirSync(dir)) {
+    const match = FILE.exec(entry)
+    if (match === null || (name !== undefined && match[1] !== name)) continue
+    const [, own, date, number, packed = ''] = match
+    const day = Date.parse(`${date}T00:00:00Z`)
+    if (Number.isNaN(day)) continue
+    const key = `${own}-${date}.${Number(number)}`
+    if (packed !== '' && found.has(key)) continue
+    found.set(key, { path: path.join(dir, entry), name: own, day, number: Number(number), packed })
+  }
+  return [...found.values()].sort(inOrder)
+}
+
+function inOrder (a, b) {
+  return a.day - b.day || a.number - b.number || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+}
+
+/**
+ * Leaves out the files whose lines are all older. A file ends at the latest on the
+ * day on which the next of its name begins.
+ *
+ * @param {object[]} files of filesOf
+ * @param {number} since
+ */
+function notBefore (files, since) {
+  return files.filter((file, i) => {
+    const next = files.find((other, j) => j > i && other.name === file.name)
+    return next === undefined || next.day + DAY_MS > since
+  })
+}
+
+/**
+ * The lines of a file, without their ends. A plain file that has become an archive
+ * meanwhile is read as that; one that is gone has no lines.
+ *
+ * @param {object} file of filesOf
+ * @param {number} [end] how many bytes of a plain file
+ * @throws {UndercroftError} UC_LOG_IO for an archive that is damaged, or that
+ *   nothing here can unpack (`lacking` is set then)
+ */
+async function * linesOf (file, end = Infinity) {
+  if (end === 0) return
+  const stream = open(file, end)
+  if (stream === null) return
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  try {
+    for await (const chunk of stream) {
+      const lines = (rest + decoder.write(chunk)).split('\n')
+      rest = lines.pop()
+      yield * lines
+      if (rest.length > LINE_CHARACTERS) {
+        yield rest
+        rest = ''
+      }
+    }
+  } catch (cause) {
+    if (cause instanceof UndercroftError) throw cause
+    throw new UndercroftError('UC_LOG_IO', `${file.path} cannot be read to its end: ${cause.message}`, { cause })
+  } finally {
+    stream.destroy()
+  }
+  rest += decoder.end()
+  if (rest !== '') yield rest
+}
+
+function open (file, end) {
+  for (const packed of [file.packed, 'gz', 'zst']) {
+    const name = packed === file.packed ? file.path : `${file.path}.${packed}`
+    let fd
+    try {
+      fd = fs.openSync(name, 'r')
+    } catch (err) {
+      if (err.code === 'ENOENT') continue
+      throw new UndercroftError('UC_LOG_IO', `${name} cannot be opened: ${err.message}`, { cause: err })
+    }
+    if (packed === 'zst' && typeof zlib.createZstdDecompress !== 'function') {
+      fs.closeSync(fd)
+      return unpack(name)
+    }
+    const bytes = fs.createReadStream(name, { fd, start: 0, end: packed === '' ? end - 1 : Infinity, highWaterMark: CHUNK_BYTES })
+    if (packed === '') return bytes
+    return pipeline(bytes, packed === 'gz' ? zlib.createGunzip() : zlib.createZstdDecompress(), ignore)
+  }
+  return null
+}
+
+// A runtime that knows no zstd: by the program of that name.
+function unpack (name) {
+  const child = spawn('zstd', ['-dcq', '--', name], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const { stdout } = child
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => { said = (said + text).slice(0, 500) })
+  stdout.once('close', () => child.kill())
+  child.on('error', (cause) => {
+    const err = new UndercroftError('UC_LOG_IO',
+      `${name} is packed with zstd, which neither this runtime nor a program zstd can unpack here`, { cause })
+    err.lacking = true
+    stdout.destroy(err)
+  })
+  // Its end counts only together with its exit code.
+  stdout.on('end', () => {})
+  child.on('exit', (code) => {
+    if (code !== 0 && code !== null) stdout.destroy(new UndercroftError('UC_LOG_IO', `${name} cannot be unpacked: ${said.trim()}`))
+  })
+  return stdout
+}
+
+function ignore () {}
+
+// Where the last whole line of a file ends.
+function lastEnd (fd) {
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
+  for (let end = fs.fstatSync(fd).size; end > 0;) {
+    const from = Math.max(0, end - CHUNK_BYTES)
+    const at = chunk.subarray(0, fs.readSync(fd, chunk, 0, end - from, from)).lastIndexOf(10)
+    if (at >= 0) return from + at + 1
+    end = from
+  }
+  return 0
+}
+
+/** Follows the logs of a directory from where its files end, over those that come. */
+class Follower {
+  #dir
+  #name
+  // name of the log -> { file, fd, position, decoder, rest }
+  #open = new Map()
+
+  /**
+   * @param {string} dir
+   * @param {string|undefined} name
+   * @param {object[]} files of filesOf
+   */
+  constructor (dir, name, files) {
+    this.#dir = dir
+    this.#name = name
+    for (const file of files) {
+      this.#leave(file.name)
+      this.#enter(file, true)
+    }
+  }
+
+  /** Where it begins in a file: what is before that has to be read by others. */
+  beginOf (file) {
+    const at = this.#open.get(file.name)
+    return at !== undefined && at.file === file && at.fd !== null ? at.position : Infinity
+  }
+
+  /** What has come since the last time: lines without their ends. */
+  async * more () {
+    const files = filesOf(this.#dir, this.#name)
+    const names = new Set([...this.#open.keys(), ...files.map((file) => file.name)])
+    for (const name of names) {
+      const at = this.#open.get(name)
+      // Listed before it is read: what is in it now is all of it when there is a next one.
+      const later = files.filter((file) => file.name === name && (at === undefined || inOrder(file, at.file) > 0))
+      if (at !== undefined) yield * this.#read(at)
+      for (const [i, file] of later.entries()) {
+        yield * this.#leave(name)
+        if (i < later.length - 1 || file.packed !== '') {
+          this.#open.set(name, { file, fd: null, position: 0, decoder: new StringDecoder('utf8'), rest: '' })
+          yield * linesOf(file)
+        } else {
+          yield * this.#enter(file, false) ? this.#read(this.#open.get(name)) : linesOf(file)
+        }
+      }
+    }
+  }
+
+  #enter (file, isAtEnd) {
+    let fd = null
+    let position = 0
+    try {
+      if (file.packed === '') {
+        fd = fs.openSync(file.path, 'r')
+        if (isAtEnd) position = lastEnd(fd)
+      }
+    } catch (err) {
+      if (err.code !== 'ENOENT') throw err
+    }
+    this.#open.set(file.name, { file, fd, position, decoder: new StringDecoder('utf8'), rest: '' })
+    return fd !== null
+  }
+
+  * #read (at) {
+    if (at.fd === null) return
+    const { size } = fs.fstatSync(at.fd)
+    // Cut back to what is whole, by an owner that takes over.
+    if (size < at.position) [at.position, at.rest] = [size, '']
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
+    while (at.position < size) {
+      const n = fs.readSync(at.fd, chunk, 0, Math.min(CHUNK_BYTES, size - at.position), at.position)
+      if (n === 0) return
+      at.position += n
+      const lines = (at.rest + at.decoder.write(chunk.subarray(0, n))).split('\n')
+      at.rest = lines.pop()
+      yield * lines
+    }
+  }
+
+  // The last line of a file may lack its end.
+  #leave (name) {
+    const at = this.#open.get(name)
+    if (at === undefined) return []
+    this.#open.delete(name)
+    if (at.fd !== null) fs.closeSync(at.fd)
+    return at.rest === '' ? [] : [at.rest]
+  }
+
+  close () {
+    for (const name of [...this.#open.keys()]) this.#leave(name)
+  }
+}
+
+module.exports = { filesOf, notBefore, linesOf, Follower }
