@@ -38,6 +38,7 @@ const fullNeeds = [
   { package: 'libclang-rt-dev', is: hasFuzzer },
   { package: 'clang-format', is: () => command('clang-format') },
   { package: 'clang-tidy', is: () => command('clang-tidy') },
+  { package: 'libspdlog-dev', is: () => hasLibrary('spdlog/spdlog.h', 'libspdlog.so', 'libspdlog.a') },
   { package: 'nng-utils', is: () => command('nngcat') },
   { package: 'redis-server', is: () => command('redis-server') },
   { package: 'wrk', is: () => command('wrk') }
@@ -139,7 +140,8 @@ function npmPackages (dir, { say }) {
 
 // What the benchmark compiles for itself: it knows what is done already.
 function rivals ({ say }) {
-  const done = ['bench/node_modules/sqlite3/build/Release/node_sqlite3.node', 'bench/build/limit']
+  const done = ['bench/node_modules/sqlite3/build/Release/node_sqlite3.node',
+    'bench/node_modules/@vscode/spdlog/build/Release/spdlog.node', 'bench/build/limit']
   if (!fs.existsSync(path.join(root, 'bench/lib/setup.js'))) return
   if (done.every(file => fs.existsSync(path.join(root, file)))) say('rivals of the benchmark: built')
   else run(['node', 'bench', '--setup'])
