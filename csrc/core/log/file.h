@@ -10,7 +10,8 @@
 
 /*
  * The file that grows, dir/<name>-<UTC day>.<number>.log, and what it is
- * followed by. Used by the one thread that drains the rings.
+ * followed by. Used by the one thread that drains the rings. Errors of the
+ * system are UC_LOG_IO or UC_ACCESS, with the errno as `native`.
  */
 typedef struct uc_logfile uc_logfile;
 

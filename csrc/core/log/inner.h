@@ -1,0 +1,100 @@
+#ifndef UC_CORE_LOG_INNER_H
+#define UC_CORE_LOG_INNER_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "common/thread.h"
+#include "log/drain.h"
+#include "log/log.h"
+#include "log/place.h"
+#include "log/ring.h"
+
+/*
+ * A log as its own files have it: log.c opens and ends it, put.c is what
+ * callers' threads do, flush.c who waits for the file, keeper.c its thread.
+ *
+ * Locks in order: the registry's (log.c), mu. No file is written and nobody
+ * waits under mu, but for a ring that is made because the last one is full.
+ */
+#define UC__LOG_OLDER 16
+
+/* All that was put up to there. */
+typedef struct uc__point {
+    uint64_t gen, pos;
+} uc__point;
+
+typedef struct uc__waiter {
+    struct uc__waiter *next;
+    uc__point point;
+    bool sync, asked;
+    uint32_t number; /* of the sync, once it is asked for */
+    int64_t deadline;
+    void (*fn)(void *arg, bool ok);
+    void *arg;
+} uc__waiter;
+
+struct uc_log {
+    uc_log *next; /* in the registry, whose mutex has these five */
+    uint32_t refs;
+    pid_t pid; /* a forked child's copy is not its log */
+    dev_t dev;
+    ino_t ino;
+    uc_log_options o; /* with strings of its own */
+    char id[UC_RING_NAME + 1];
+
+    uc_mutex mu;
+    uc_ring *ring;
+    uc_ring *older[UC__LOG_OLDER]; /* sealed, the oldest first */
+    uint32_t nolder;
+    uint64_t lines, bytes, dropped, blocked;
+    uint64_t untold; /* dropped, and no line says so yet */
+    bool dropping;   /* a wait was in vain: no other until there is room */
+    uc_place *place; /* NULL: not yet, for want of disk. The thread's to set */
+    uc_drain *drain; /* of an owner. The thread's to set */
+    uc__waiter *waiters;
+    char error[200];
+
+    uc_thread thread;
+    _Atomic uint32_t
+        nudge; /* a futex: for the thread, unless it is the owner */
+    _Atomic bool stop;
+
+    /* The thread's alone. */
+    uint64_t adopted; /* its rings are read up to this generation */
+    uint64_t warm;    /* bytes of the ring that are in memory */
+    int64_t next_claim, next_place, next_look, last_busy;
+    bool drowsy;
+};
+
+/* --- put.c; under mu ------------------------------------------------------ */
+
+/* Puts the line that says how many were dropped, if there are any and it has
+ * room. */
+void uc__log_tell(uc_log *l);
+/* Lets go of older rings that are empty. */
+void uc__log_prune(uc_log *l);
+
+/* --- flush.c -------------------------------------------------------------- */
+
+/* Under mu: what has been put so far, and whether all of it is in the file. */
+uc__point uc__log_point(const uc_log *l);
+bool uc__log_reached(const uc_log *l, uc__point p);
+/* Calls back who waits no longer; with end everybody. Without mu. */
+void uc__log_answer(uc_log *l, int64_t now, bool end);
+/* Makes the thread look, and the owner's. Under mu. */
+void uc__log_nudge(uc_log *l);
+
+/* --- keeper.c ------------------------------------------------------------- */
+
+/* Becomes the owner if there is none. False: there is one, or e says why it
+ * cannot be this one. */
+bool uc__log_take_over(uc_log *l, uc_error *e);
+void *uc__log_keep(void *log);
+
+/* --- log.c ---------------------------------------------------------------- */
+
+/* A ring for the log in its place. NULL: *err; e is made unless that passes. */
+uc_ring *uc__log_new_ring(uc_log *l, int *err, uc_error *e);
+
+#endif

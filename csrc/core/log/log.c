@@ -1,0 +1,310 @@
+#define _GNU_SOURCE
+#include "log/inner.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static uc_mutex registry_mu = UC_MUTEX_INIT;
+static uc_log *registry;
+
+void uc_log_options_init(uc_log_options *o)
+{
+    *o = (uc_log_options){.name = "app",
+                          .ring_bytes = (uint64_t)8 << 20,
+                          .overflow = UC_LOG_BLOCK,
+                          .grow_bytes = (uint64_t)64 << 20,
+                          .block_ms = 1000,
+                          .rotate_bytes = (uint64_t)64 << 20,
+                          .daily = true,
+                          .compress = UC_LOG_GZIP,
+                          .keep_ms = (int64_t)60 * 86400 * 1000,
+                          .keep_bytes = (uint64_t)10 << 30,
+                          .sync_ms = 1000};
+}
+
+static bool is_name(const char *s)
+{
+    size_t n = strlen(s);
+
+    for (size_t i = 0; i < n; i++)
+        if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
+              (s[i] >= '0' && s[i] <= '9') || s[i] == '_' || s[i] == '-'))
+            return false;
+    return n > 0 && n <= 64;
+}
+
+static bool check_options(const uc_log_options *o, uc_error *e)
+{
+    if (o->dir == NULL || o->dir[0] == '\0')
+        return uc_fail(e, UC_OPTION, "log.dir is missing");
+    if (o->name == NULL || !is_name(o->name))
+        return uc_fail(e, UC_OPTION,
+                       "log.name must be 1 to 64 of A-Z, a-z, 0-9, _ and -");
+    if (o->ring != NULL && !is_name(o->ring))
+        return uc_fail(e, UC_OPTION,
+                       "log.ring must be 1 to 64 of A-Z, a-z, 0-9, _ and -");
+    if (o->ring_bytes < UC_RING_LEAST || o->ring_bytes > UC_RING_MOST)
+        return uc_fail(e, UC_OPTION, "log.ringBytes must be from %llu to %llu",
+                       (unsigned long long)UC_RING_LEAST,
+                       (unsigned long long)UC_RING_MOST);
+    if (o->overflow > UC_LOG_GROW)
+        return uc_fail(e, UC_OPTION, "log.overflow is none of the three");
+    if (o->compress > UC_LOG_ZSTD)
+        return uc_fail(e, UC_OPTION, "log.compress is none of the three");
+    if (o->block_ms < 0)
+        return uc_fail(e, UC_OPTION, "log.blockMs must not be negative");
+    if (o->keep_ms < 0)
+        return uc_fail(e, UC_OPTION, "log.keep.days must not be negative");
+    if (o->sync_ms < 0)
+        return uc_fail(e, UC_OPTION, "log.syncMs must not be negative");
+    return true;
+}
+
+/* The field in which two differ, or NULL. dir is known to be the same. */
+static const char *difference(const uc_log_options *a, const uc_log_options *b)
+{
+    if (strcmp(a->name, b->name) != 0)
+        return "name";
+    if ((a->ring == NULL) != (b->ring == NULL) ||
+        (a->ring != NULL && strcmp(a->ring, b->ring) != 0))
+        return "ring";
+    return a->ring_bytes != b->ring_bytes       ? "ringBytes"
+           : a->overflow != b->overflow         ? "overflow"
+           : a->grow_bytes != b->grow_bytes     ? "growBytes"
+           : a->block_ms != b->block_ms         ? "blockMs"
+           : a->rotate_bytes != b->rotate_bytes ? "rotate.bytes"
+           : a->daily != b->daily               ? "rotate.daily"
+           : a->compress != b->compress         ? "compress"
+           : a->keep_ms != b->keep_ms           ? "keep.days"
+           : a->keep_bytes != b->keep_bytes     ? "keep.bytes"
+           : a->sync_ms != b->sync_ms           ? "syncMs"
+                                                : NULL;
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+static void free_log(uc_log *l)
+{
+    for (uint32_t i = 0; i < l->nolder; i++)
+        uc_ring_unref(l->older[i]);
+    uc_ring_unref(l->ring);
+    if (l->place != NULL)
+        uc_place_close(l->place);
+    uc_free(l->place);
+    uc_free((char *)(uintptr_t)l->o.dir);
+    uc_free((char *)(uintptr_t)l->o.name);
+    uc_free((char *)(uintptr_t)l->o.ring);
+    uc_mutex_fini(&l->mu);
+    uc_free(l);
+}
+
+static uc_log *make_log(const uc_log_options *o)
+{
+    uc_log *l = uc_calloc(1, sizeof *l);
+    uint64_t id = 0;
+
+    if (l == NULL)
+        return NULL;
+    uc_mutex_init(&l->mu);
+    l->refs = 1;
+    l->pid = getpid();
+    l->o = *o;
+    l->o.dir = uc_strndup(o->dir, strlen(o->dir));
+    l->o.name = uc_strndup(o->name, strlen(o->name));
+    l->o.ring = o->ring == NULL ? NULL : uc_strndup(o->ring, strlen(o->ring));
+    if (l->o.dir == NULL || l->o.name == NULL ||
+        (o->ring != NULL && l->o.ring == NULL)) {
+        free_log(l);
+        return NULL;
+    }
+    if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id)
+        id = (uint64_t)uc_now() ^ ((uint64_t)l->pid << 32);
+    if (o->ring != NULL)
+        snprintf(l->id, sizeof l->id, "%s", o->ring);
+    else
+        snprintf(l->id, sizeof l->id, "%016llx", (unsigned long long)id);
+    return l;
+}
+
+/* The place, or none with a full disk. */
+static bool open_place(uc_log *l, uc_error *e)
+{
+    uc_place *p = uc_malloc(sizeof *p);
+    struct stat st;
+
+    if (p == NULL)
+        return uc_fail(e, UC_MEMORY, "log: out of memory");
+    if (!uc_place_open(p, l->o.dir, true, e)) {
+        uc_free(p);
+        return uc__log_is_full(e->native);
+    }
+    l->place = p;
+    if (fstat(p->dir, &st) == 0) {
+        l->dev = st.st_dev;
+        l->ino = st.st_ino;
+    }
+    return true;
+}
+
+static bool open_ring(uc_log *l, uc_error *e)
+{
+    int err = ENOSPC;
+
+    if (l->place != NULL)
+        l->ring = uc__log_new_ring(l, &err, e);
+    if (l->ring != NULL)
+        return true;
+    if (!uc__log_is_full(err))
+        return false;
+    fprintf(stderr,
+            "undercroft: log: no room for a ring in %s: lines are in memory "
+            "alone until there is\n",
+            l->o.dir);
+    l->next_place = uc_now();
+    l->ring = uc_ring_anonymous(l->id, l->o.ring_bytes, &err);
+    return l->ring != NULL ||
+           uc__log_fail(e, err, "no memory for a ring of %llu bytes",
+                        (unsigned long long)l->o.ring_bytes);
+}
+
+static bool start(uc_log *l, uc_error *e)
+{
+    int rc;
+
+    if (!open_place(l, e) || !open_ring(l, e))
+        return false;
+    if (l->place != NULL && !uc__log_take_over(l, e) && e->code != NULL)
+        return false;
+    rc = uc_thread_start(&l->thread, "uc-log", uc__log_keep, l);
+    if (rc != 0)
+        return uc_fail(e, UC_MEMORY, "log: no thread: %s", strerror(rc));
+    return true;
+}
+
+/* Undoes a start that went half way. */
+static void abandon(uc_log *l)
+{
+    if (l->ring != NULL && !l->ring->kept)
+        uc_ring_seal(l->ring);
+    uc_drain_free(l->drain);
+    free_log(l);
+}
+
+/* One of this process's that is open. The registry's mutex is held. */
+static uc_log *find(const char *dir)
+{
+    pid_t pid = getpid();
+    struct stat st = {0};
+    bool there = stat(dir, &st) == 0;
+
+    for (uc_log *l = registry; l != NULL; l = l->next)
+        if (l->pid == pid &&
+            (strcmp(l->o.dir, dir) == 0 ||
+             (there && l->dev == st.st_dev && l->ino == st.st_ino)))
+            return l;
+    return NULL;
+}
+
+uc_log *uc_log_open(const uc_log_options *o, uc_error *e)
+{
+    const char *field;
+    uc_log *l;
+
+    uc_error_init(e);
+    if (!check_options(o, e))
+        return NULL;
+    uc_lock(&registry_mu);
+    l = find(o->dir);
+    field = l == NULL ? NULL : difference(&l->o, o);
+    if (field != NULL) {
+        uc_fail(e, UC_OPTIONS_CONFLICT,
+                "log.%s is not what this process has open for %s", field,
+                o->dir);
+        l = NULL;
+    } else if (l != NULL) {
+        l->refs++;
+    } else if ((l = make_log(o)) == NULL) {
+        uc_fail(e, UC_MEMORY, "log: out of memory");
+    } else if (!start(l, e)) {
+        abandon(l);
+        l = NULL;
+    } else {
+        l->next = registry;
+        registry = l;
+    }
+    uc_unlock(&registry_mu);
+    return l;
+}
+
+void uc_log_ref(uc_log *l)
+{
+    uc_lock(&registry_mu);
+    l->refs++;
+    uc_unlock(&registry_mu);
+}
+
+void uc_log_unref(uc_log *l)
+{
+    bool last = false;
+
+    if (l == NULL)
+        return;
+    uc_lock(&registry_mu);
+    if (--l->refs == 0) {
+        uc_log **at = &registry;
+
+        last = true;
+        while (*at != l)
+            at = &(*at)->next;
+        *at = l->next;
+    }
+    uc_unlock(&registry_mu);
+    if (!last)
+        return;
+    atomic_store(&l->stop, true);
+    uc_lock(&l->mu);
+    uc__log_nudge(l);
+    uc_unlock(&l->mu);
+    uc_thread_join(l->thread);
+    free_log(l);
+}
+
+void uc_log_stats_get(uc_log *l, uc_log_stats *s)
+{
+    *s = (uc_log_stats){0};
+    uc_lock(&l->mu);
+    s->owner = l->drain != NULL;
+    s->volatile_ring = l->ring->fd < 0;
+    s->lines = l->lines;
+    s->bytes = l->bytes;
+    s->dropped = l->dropped;
+    s->blocked = l->blocked;
+    s->ring_bytes = l->ring->cap;
+    s->ring_used = uc_ring_used(l->ring);
+    for (uint32_t i = 0; i < l->nolder; i++) {
+        s->ring_bytes += l->older[i]->cap;
+        s->ring_used += uc_ring_used(l->older[i]);
+    }
+    memcpy(s->error, l->error, sizeof s->error);
+    if (l->drain != NULL) {
+        const uc_drain_stats *d = uc_drain_get_stats(l->drain);
+
+        s->stalled = atomic_load(&d->stalled);
+        s->files = atomic_load(&d->files);
+        s->archived = atomic_load(&d->archived);
+        s->deleted = atomic_load(&d->deleted);
+        s->unreadable = atomic_load(&d->unreadable);
+        if (d->error[0] != '\0')
+            memcpy(s->error, d->error, sizeof s->error);
+    }
+    uc_unlock(&l->mu);
+}

@@ -1,0 +1,240 @@
+#define _GNU_SOURCE
+#include "log/place.h"
+
+#include "log/names.h"
+#include "log/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC 0x000174636f6c6375u /* "uclct" and the version */
+#define SIZE ((size_t)4096)
+
+_Static_assert(sizeof(uc_control) <= SIZE, "a page");
+
+bool uc__log_is_full(int err)
+{
+    return err == ENOSPC || err == EDQUOT;
+}
+
+bool uc__log_fail(uc_error *e, int err, const char *fmt, ...)
+{
+    bool access = err == EACCES || err == EPERM || err == EROFS;
+    char what[400];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    uc_fail(e, access ? UC_ACCESS : UC_LOG_IO, "log: %s: %s", what,
+            strerror(err));
+    e->native = err;
+    return false;
+}
+
+/* A directory with all that it is in. 0 or an errno. */
+static int make_dirs(const char *dir)
+{
+    char path[4096];
+    size_t len = strlen(dir);
+
+    if (len >= sizeof path)
+        return ENAMETOOLONG;
+    memcpy(path, dir, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        char c = path[i];
+
+        if (c != '/' && c != '\0')
+            continue;
+        path[i] = '\0';
+        if (mkdir(path, 0750) != 0 && errno != EEXIST) {
+            struct stat st;
+            int err = errno;
+
+            /* Of what is there already any error may be said. */
+            if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+                return err;
+        }
+        path[i] = c;
+    }
+    return 0;
+}
+
+/* Which start of the kernel this is; 0 and 0 when it does not say. */
+static void read_boot(uint64_t boot[2])
+{
+    uint8_t text[64];
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+
+    if (fd >= 0)
+        close(fd);
+    boot[0] = boot[1] = 0;
+    if (n > 0) {
+        boot[0] = uc__record_hash(1, 0, text, (size_t)n);
+        boot[1] = uc__record_hash(2, 0, text, (size_t)n);
+    }
+}
+
+/* The page, which the first process makes. 0 or an errno. */
+static int map_control(uc_place *p)
+{
+    int fd = openat(p->rings, "control",
+                    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    void *map;
+    int err;
+
+    if (fd < 0)
+        return errno;
+    /* Of a file that is long enough nothing is changed. */
+    do
+        err = posix_fallocate(fd, 0, (off_t)SIZE);
+    while (err == EINTR);
+    if (err == 0) {
+        map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (map == MAP_FAILED)
+            err = errno;
+        else
+            p->control = map;
+    }
+    close(fd);
+    return err;
+}
+
+static bool fail_open(uc_place *p, int err, const char *what, const char *dir,
+                      uc_error *e)
+{
+    uc__log_fail(e, err, "%s %s", what, dir);
+    uc_place_close(p);
+    return false;
+}
+
+bool uc_place_open(uc_place *p, const char *dir, bool make, uc_error *e)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    int err = 0;
+
+    *p = (uc_place){.dir = -1, .rings = -1, .lock = -1};
+    read_boot(p->boot);
+    if (make)
+        err = make_dirs(dir);
+    if (err != 0)
+        return fail_open(p, err, "cannot make the directory", dir, e);
+    p->dir = open(dir, flags);
+    if (p->dir < 0)
+        return fail_open(p, errno, "cannot open the directory", dir, e);
+    if (make && mkdirat(p->dir, ".rings", 0750) != 0 && errno != EEXIST)
+        return fail_open(p, errno, "cannot write to the directory", dir, e);
+    p->rings = openat(p->dir, ".rings", flags | O_NOFOLLOW);
+    if (p->rings < 0)
+        return fail_open(p, errno, "cannot open .rings in", dir, e);
+    p->lock = openat(p->rings, "lock",
+                     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (p->lock < 0)
+        return fail_open(p, errno, "cannot open .rings/lock in", dir, e);
+    err = map_control(p);
+    if (err != 0)
+        return fail_open(p, err, "cannot make .rings/control in", dir, e);
+    return true;
+}
+
+void uc_place_close(uc_place *p)
+{
+    if (p->control != NULL)
+        munmap(p->control, SIZE);
+    /* The lock goes last: what it guards is not used any more. */
+    if (p->rings >= 0)
+        close(p->rings);
+    if (p->dir >= 0)
+        close(p->dir);
+    if (p->lock >= 0)
+        close(p->lock);
+    *p = (uc_place){.dir = -1, .rings = -1, .lock = -1};
+}
+
+bool uc_place_is_gone(const uc_place *p, const char *dir)
+{
+    struct stat by_name, held, lock;
+
+    if (fstat(p->dir, &held) != 0 || fstat(p->lock, &lock) != 0)
+        return true;
+    return stat(dir, &by_name) != 0 || by_name.st_ino != held.st_ino ||
+           by_name.st_dev != held.st_dev || lock.st_nlink == 0;
+}
+
+bool uc_place_claim(uc_place *p)
+{
+    if (flock(p->lock, LOCK_EX | LOCK_NB) != 0)
+        return false;
+    p->owner = true;
+    atomic_store(&p->control->asleep, 0);
+    return true;
+}
+
+void uc_place_yield(uc_place *p)
+{
+    p->owner = false;
+    flock(p->lock, LOCK_UN);
+}
+
+static uint64_t slot_check(const uc_published *s)
+{
+    return uc__record_hash(MAGIC, s->seq, (const uint8_t *)s,
+                           offsetof(uc_published, check));
+}
+
+static uint64_t name_hash(const char *name)
+{
+    return uc__record_hash(MAGIC, 0, (const uint8_t *)name, strlen(name));
+}
+
+bool uc_place_published(const uc_place *p, uc_published *last)
+{
+    uint64_t seq = atomic_load(&p->control->published);
+
+    if (p->control->magic != MAGIC)
+        return false;
+    memcpy(last, &p->control->slots[seq % 2], sizeof *last);
+    return last->seq == seq && last->n <= UC_PLACE_RINGS &&
+           last->check == slot_check(last);
+}
+
+bool uc_place_is_ours(const uc_place *p, const uc_published *last,
+                      const char *name)
+{
+    return last->boot[0] == p->boot[0] && last->boot[1] == p->boot[1] &&
+           (p->boot[0] | p->boot[1]) != 0 && last->name == name_hash(name);
+}
+
+void uc_place_publish(uc_place *p, const uc_log_options *o,
+                      const uc_logmark *mark, const uc_tail *tails, uint64_t n)
+{
+    uint64_t seq = atomic_load(&p->control->published) + 1;
+    uc_published next = {.seq = seq,
+                         .boot = {p->boot[0], p->boot[1]},
+                         .name = name_hash(o->name),
+                         .mark = *mark,
+                         .n = n};
+
+    if (n > 0)
+        memcpy(next.tails, tails, n * sizeof *tails);
+    next.check = slot_check(&next);
+    uc__log_step(o, "publish");
+    memcpy(&p->control->slots[seq % 2], &next, sizeof next);
+    p->control->magic = MAGIC;
+    uc__log_step(o, "flip");
+    atomic_store(&p->control->published, seq);
+}
+
+void uc_place_wake(uc_place *p)
+{
+    atomic_store(&p->control->asleep, 0);
+    atomic_fetch_add(&p->control->wake, 1);
+    uc_futex_wake(&p->control->wake);
+}

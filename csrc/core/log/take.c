@@ -1,0 +1,121 @@
+#define _GNU_SOURCE
+#include "log/inner.h"
+
+#include "common/clock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* The rings of a name that are there: the youngest, or false. */
+static bool youngest(int dirfd, const char *name, uint64_t *gen)
+{
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    char found[UC_RING_NAME + 1];
+    bool any = false;
+    uint64_t g;
+
+    if (dir == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    while ((entry = readdir(dir)) != NULL)
+        if (uc_ring_parse(entry->d_name, found, &g) &&
+            strcmp(found, name) == 0 && (!any || g > *gen)) {
+            *gen = g;
+            any = true;
+        }
+    closedir(dir);
+    return any;
+}
+
+static uc_ring *open_one(uc_log *l, uint64_t gen, int *err)
+{
+    char file[UC_RING_FILE];
+
+    uc_ring_file(file, l->id, gen);
+    return uc_ring_open(l->place->rings, file, true, err);
+}
+
+/* The ring of the last process of this name. NULL with *err 0: a new one is
+ * to be made, of generation *gen. */
+static uc_ring *take_up(uc_log *l, uint64_t *gen, int *err)
+{
+    uint64_t youngest_gen = 0;
+    uc_ring *r, *next;
+
+    *gen = 0;
+    *err = 0;
+    if (l->o.ring == NULL || !youngest(l->place->rings, l->id, &youngest_gen))
+        return NULL;
+    *gen = youngest_gen + 1;
+    r = open_one(l, youngest_gen, err);
+    if (r == NULL) {
+        if (*err == EBADMSG || *err == ENOENT)
+            *err = 0;
+        return NULL;
+    }
+    if (r->cap == ((l->o.ring_bytes + 4095) & ~(uint64_t)4095) &&
+        !uc_ring_is_sealed(r))
+        return r;
+    /* Of another size, or given up: its clients go on in a new one. */
+    next = uc_ring_create(l->place->rings, l->id, *gen, true, l->o.ring_bytes,
+                          r, err);
+    if (next != NULL)
+        uc_ring_seal(r);
+    uc_ring_unref(r);
+    return next;
+}
+
+uc_ring *uc__log_new_ring(uc_log *l, int *err, uc_error *e)
+{
+    uint64_t gen;
+    uc_ring *r = take_up(l, &gen, err);
+
+    if (r == NULL && *err == 0)
+        r = uc_ring_create(l->place->rings, l->id, gen, l->o.ring != NULL,
+                           l->o.ring_bytes, NULL, err);
+    if (r != NULL) {
+        atomic_fetch_add(&l->place->control->rings, 1);
+        return r;
+    }
+    if (*err == EWOULDBLOCK)
+        uc_fail(e, UC_LOG_IO, "log: another process has the ring %s of %s",
+                l->id, l->o.dir);
+    else
+        uc__log_fail(e, *err, "cannot make a ring in %s", l->o.dir);
+    return NULL;
+}
+
+bool uc_log_recover(const uc_log_options *o, uc_error *e)
+{
+    uc_place p;
+    uc_drain *d;
+    bool ok = true;
+    int64_t next;
+
+    if (!uc_place_open(&p, o->dir, false, e))
+        return e->native == ENOENT;
+    if (!uc_place_claim(&p)) {
+        uc_place_close(&p);
+        return true;
+    }
+    d = uc_drain_new(o, &p);
+    if (d == NULL) {
+        ok = uc_fail(e, UC_MEMORY, "log: out of memory");
+    } else if (uc_drain_has_lines(d)) {
+        ok = uc_drain_begin(d, e);
+        while (ok && uc_drain_run(d, uc_now(), &next))
+            ;
+        if (ok && uc_drain_has_lines(d))
+            ok = uc_fail(e, UC_LOG_IO, "log: %s", uc_drain_get_stats(d)->error);
+    }
+    uc_drain_free(d);
+    uc_place_close(&p);
+    return ok;
+}
