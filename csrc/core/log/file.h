@@ -25,7 +25,9 @@ typedef struct uc_logmark {
 /*
  * Takes up the published file and cuts off what is behind its mark. NULL:
  * nothing is known of this boot, so it is the newest one, whose torn last line
- * is cut off. o is borrowed for as long as the file is open.
+ * is cut off. The caller publishes the mark before the first append, or the
+ * next owner would not know what to cut off. o is borrowed for as long as the
+ * file is open.
  */
 uc_logfile *uc_logfile_open(const uc_log_options *o,
                             const uc_logmark *published, uc_error *e);
