@@ -18,6 +18,8 @@ export {
 export {
   Backup, BackupOptions, BackupProgress, Migration, MigrateOptions, MigrateProgress, MigrateResult
 } from './lib/types/upkeep'
-export { ChildOptions, FlushOptions, Log, Logger, LogLevel, LogMethod, LogOptions, LogStats, RedactOptions } from './lib/types/log'
+export {
+  ChildOptions, FlushOptions, Log, LogDestination, Logger, LogLevel, LogMethod, LogOptions, LogStats, RedactOptions, RequestOptions, Span
+} from './lib/types/log'
 export { Door, Health, Stats, StatementStats, WalPin } from './lib/types/stats'
 export { Store, open } from './lib/types/store'

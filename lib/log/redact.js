@@ -89,7 +89,7 @@ const STEP = /(?:^|\.)([^.[\]"'*]+|\*)|\[(?:(\d+|\*)|"([^"]*)"|'([^']*)')\]/y
 
 function parse (path, what) {
   const wrong = () => expected('UC_OPTION', `${what}.paths`, "paths such as 'user.password', '*.token' or 'headers[\"set-cookie\"]'", path)
-  if (typeof path !== 'string' || path === '') throw wrong()
+  if (typeof path !== 'string' || path === '' || path[0] === '.') throw wrong()
   const steps = []
   STEP.lastIndex = 0
   while (STEP.lastIndex < path.length) {

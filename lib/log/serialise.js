@@ -152,8 +152,11 @@ class Walk {
 
   // { type, message, stack, its own fields, cause, aggregateErrors }
   #error (err, rule) {
-    const parts = { __proto__: null, type: typeOf(err), message: err.message, stack: err.stack }
-    let out = this.fields(parts, rule)
+    let out = ',"type":' + this.#string(typeOf(err))
+    for (const name of ['message', 'stack']) {
+      const text = this.field(err, name, rule)
+      if (text !== undefined) out += `,"${name}":${text}`
+    }
     out += this.fields(err, rule, ERROR_FIELDS)
     if (err.cause !== undefined) out += ',"cause":' + (this.field(err, 'cause', rule) ?? 'null')
     if (Array.isArray(err.errors)) out += ',"aggregateErrors":' + (this.field(err, 'errors', rule) ?? 'null')
@@ -165,8 +168,8 @@ const NONE = []
 const ERROR_FIELDS = ['type', 'message', 'stack', 'cause', 'errors']
 
 function typeOf (err) {
-  const { constructor, name } = err
-  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : String(name)
+  const { constructor } = err
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'Error'
 }
 
 // Of node:http: what is behind them is no matter of a log, and there is much of it.

@@ -1,3 +1,5 @@
+import { IncomingMessage, Server, ServerResponse } from 'node:http'
+
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 
 export interface LogOptions {
@@ -78,6 +80,34 @@ export interface Logger {
   /** A logger whose lines have the bindings as well. */
   child: (bindings?: object, options?: ChildOptions) => Logger
   bindings: () => Record<string, unknown>
+  /** A piece of work, whose duration is logged when it ends; with fn, which runs inside of it, also when that throws. */
+  span: (<T>(name: string, fn: (span: Span) => T) => T) &
+  (<T>(name: string, bindings: object | undefined, fn: (span: Span) => T) => T) &
+  ((name: string, bindings?: object) => Span)
+  /** One line for each request of node:http. */
+  http: ((req: IncomingMessage, res: ServerResponse, options?: RequestOptions) => Logger) &
+  (<T extends Server>(server: T, options?: RequestOptions) => T) &
+  (<T extends (req: any, res: any) => unknown>(handler: T, options?: RequestOptions) => T)
+  /** The same for the function fetch of Bun.serve. */
+  bun: <Req extends Request, S, R>(handler: (request: Req, server: S, log: Logger) => R, options?: RequestOptions) => (request: Req, server: S) => R
+}
+
+export interface RequestOptions {
+  /** Begins a trace for requests that come without one. Default false. */
+  trace?: boolean
+}
+
+export interface Span {
+  /** A logger whose lines carry the ids of the span. */
+  readonly log: Logger
+  readonly traceId: string
+  readonly spanId: string
+  /** For the header of that name, to whoever is asked next. */
+  readonly traceparent: string
+  /** Whatever logs in fn, asynchronously too, carries the ids. */
+  run: <T>(fn: (span: Span) => T) => T
+  /** Logs the duration; with `err` as an error. Only the first call counts. */
+  end: (more?: object) => void
 }
 
 export interface FlushOptions {
@@ -97,8 +127,18 @@ export interface Log extends Logger {
   rotate: () => void
   setLevel: (level: LogLevel, options?: { everywhere?: boolean }) => Promise<void>
   stats: () => Promise<LogStats>
+  /** What pino writes to: pino(options, log.destination()). */
+  destination: () => LogDestination
   /** Flushes and ends; also done by the close() of its store. */
   close: () => Promise<void>
+}
+
+export interface LogDestination {
+  write: (line: string) => void
+  flush: (done?: (err?: Error) => void) => void
+  flushSync: () => void
+  end: () => void
+  lastLevel: number
 }
 
 export interface LogStats {

@@ -57,6 +57,8 @@ t.test('every method is described, and every description has its method', async 
   compare(db.sync, 'sync.d.ts', 'Sync')
   compare(store.cache, 'cache.d.ts', 'Cache')
   compare(store.cache.sync, 'cache.d.ts', 'CacheSync')
+  compare(store.log, 'log.d.ts', 'Log')
+  compare(store.log.span('x'), 'log.d.ts', 'Span')
   compare(store, 'store.d.ts', 'Store', ['db', 'target'])
   await db.transaction(async (tx) => compare(tx, 'database.d.ts', 'Transaction'))
   await db.snapshot(async (s) => compare(s, 'database.d.ts', 'ReadVerbs'))

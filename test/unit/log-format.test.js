@@ -1,0 +1,236 @@
+'use strict'
+
+// What a line looks like, whatever is logged.
+
+const t = require('tap')
+const { Log } = require('../../lib/log')
+const { readLog } = require('../../lib/log/options')
+
+/** A log into an array: { log, lines, last() -> the last line's object }. */
+function collect (options) {
+  const lines = []
+  const log = new Log(readLog({ base: null, destination: { write: (line) => { lines.push(line) } }, ...options }))
+  return { log, lines, last: () => JSON.parse(lines.at(-1)) }
+}
+
+const said = (make, options) => {
+  const { log, lines } = collect(options)
+  make(log)
+  return lines.map((line) => line.replace(/"time":\d+/, '"time":0'))
+}
+
+t.test('lines as pino writes them', async (t) => {
+  const { log, lines } = collect({ base: undefined })
+  const before = Date.now()
+  log.info({ reqId: 1, method: 'GET', ms: 1.5, ok: true, none: null }, 'request done')
+  const { time, pid, hostname, ...rest } = JSON.parse(lines[0])
+  t.ok(time >= before && time <= Date.now(), 'the time in milliseconds')
+  t.equal(pid, process.pid)
+  t.equal(hostname, require('node:os').hostname())
+  t.match(lines[0], /^\{"level":30,"time":\d{13},"pid":\d+,"hostname":".+?","reqId":1,"method":"GET","ms":1.5,"ok":true,"none":null,"msg":"request done"\}\n$/)
+  t.same(rest, { level: 30, reqId: 1, method: 'GET', ms: 1.5, ok: true, none: null, msg: 'request done' })
+})
+
+t.test('what a call may be given', async (t) => {
+  t.same(said((log) => log.info('text')), ['{"level":30,"time":0,"msg":"text"}\n'])
+  t.same(said((log) => log.warn({ a: 'x' })), ['{"level":40,"time":0,"a":"x"}\n'])
+  t.same(said((log) => log.warn({ a: 'x' }, 'm')), ['{"level":40,"time":0,"a":"x","msg":"m"}\n'])
+  t.same(said((log) => log.warn({}, 'm')), ['{"level":40,"time":0,"msg":"m"}\n'])
+  t.same(said((log) => log.warn({ a: 'x' }, 'm %s', 5)), ['{"level":40,"time":0,"a":"x","msg":"m 5"}\n'])
+  t.same(said((log) => log.info()), ['{"level":30,"time":0}\n'])
+  t.same(said((log) => log.info(null)), ['{"level":30,"time":0}\n'])
+  t.same(said((log) => log.info(undefined, 'm')), ['{"level":30,"time":0,"msg":"m"}\n'])
+  t.same(said((log) => log.info(null, 'm %d', 1)), ['{"level":30,"time":0,"msg":"m 1"}\n'])
+  t.same(said((log) => log.info(42)), ['{"level":30,"time":0,"msg":42}\n'])
+  t.same(said((log) => log.info(true)), ['{"level":30,"time":0,"msg":true}\n'])
+  t.same(said((log) => log.info({ a: 1 }, 42)), ['{"level":30,"time":0,"a":1,"msg":42}\n'])
+  t.same(said((log) => log.info(Symbol('s'))), ['{"level":30,"time":0,"msg":"Symbol(s)"}\n'])
+  t.same(said((log) => log.info(() => {})), ['{"level":30,"time":0,"msg":null}\n'])
+  t.same(said((log) => log.info({ a: undefined, f () {}, b: 1 })), ['{"level":30,"time":0,"b":1}\n'])
+})
+
+t.test('all kinds of values after all others', async (t) => {
+  const values = [undefined, null, 1, 1.25, -0.5, NaN, Infinity, 1e21, 123456789, 2 ** 53, true, 'text', 'quo"te', 'umläut', '', 'x'.repeat(60), {}, { a: 1 }, [1, 'x'], 5n]
+  const { log, lines, last } = collect()
+  for (const a of values) {
+    for (const b of values) {
+      for (const msg of [undefined, 'short', 'with "quotes"', 'long '.repeat(30)]) {
+        lines.length = 0
+        log.info({ a, b }, msg)
+        const wanted = JSON.parse(JSON.stringify({ level: 30, a: a === 5n ? 5 : a, b: b === 5n ? 5 : b, msg }))
+        const { time, ...found } = last()
+        if (!t.same(found, wanted) || lines.length !== 1) return
+      }
+    }
+  }
+})
+
+t.test('numbers keep all their digits', async (t) => {
+  const { log, last } = collect()
+  let seed = 12345
+  const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648
+  let wrong = 0
+  for (let i = 0; i < 20000; i++) {
+    const n = [random() * 1000, Math.round(random() * 1e6) / 1000, Math.round(random() * 1e7) / 10000, i, i / 10, random() * 1e-7, -random()][i % 7]
+    log.info({ n })
+    if (last().n !== n) wrong++
+  }
+  t.equal(wrong, 0)
+  log.info({ n: -0 })
+  t.equal(last().n, 0)
+  log.info({ n: 0.001, m: 999.999, o: 0.0005 })
+  t.match(last(), { n: 0.001, m: 999.999, o: 0.0005 })
+})
+
+t.test('text of every kind', async (t) => {
+  const { log, lines, last } = collect()
+  const texts = ['\n', '\0', '\\', '"', '\u007f', 'é', '日本', '\u{1f600}', '\u2028', 'a\tb']
+  for (const text of [...texts, ...texts.map((each) => each.repeat(100))]) {
+    log.info({ text, nested: { [text]: text } }, text)
+    t.match(last(), { text, nested: { [text]: text }, msg: text })
+    t.equal(lines.at(-1).indexOf('\n'), lines.at(-1).length - 1, 'one line')
+  }
+  log.info({ [texts.join('')]: 1 })
+  t.equal(last()[texts.join('')], 1, 'names too')
+  for (const half of ['\ud800', 'x\udc00y', '\ud83dx'.repeat(30)]) {
+    log.info({ half }, half)
+    t.ok(lines.at(-1).isWellFormed(), 'half a character becomes an escape')
+    t.equal(last().half, half)
+  }
+  log.info({ __proto__: null, constructor: 1, toString: 2, ['__proto__']: 3 })
+  t.match(lines.at(-1), '"constructor":1,"toString":2,"__proto__":3')
+})
+
+t.test('printf', async (t) => {
+  const text = (...args) => {
+    const { log, last } = collect()
+    log.info(...args)
+    return last().msg
+  }
+  t.equal(text('disk %d%%', 91), 'disk 91%')
+  t.equal(text('%s %s', 'a', 5), 'a 5')
+  t.equal(text('%i %d %f', 4.7, '4.7', 4.7), '4 4.7 4.7')
+  t.equal(text('%j %o %O', { a: [1] }, 'x', function named () {}), '{"a":[1]} \'x\' named')
+  t.equal(text('%s', null), 'null')
+  t.equal(text('%d %s', null, 'x'), '%d x', 'null is no number')
+  t.equal(text('%s %s', 'a'), 'a %s', 'an argument is missing')
+  t.equal(text('%x %s', 'a'), '%x a', 'an unknown letter')
+  t.equal(text('100%', 5), '100%')
+  t.equal(text('no arguments %%'), 'no arguments %%')
+  t.equal(text('%s', Object.create(null)), '{}')
+  t.equal(text('%d', 5n), '5')
+  t.equal(text('%d', Symbol('x')), 'NaN')
+  t.equal(text('%s', { toString () { throw new Error('no') } }), '{}')
+  const circular = {}
+  circular.self = circular
+  t.equal(text('%j', circular), '{"self":"[Circular]"}')
+})
+
+t.test('errors', async (t) => {
+  const { log, last } = collect()
+  const cause = new RangeError('inner')
+  const err = Object.assign(new TypeError('outer', { cause }), { code: 'E_CODE', details: { a: 1 } })
+  log.error(err)
+  t.equal(last().msg, 'outer')
+  t.match(last().err, { type: 'TypeError', message: 'outer', stack: err.stack, code: 'E_CODE', details: { a: 1 }, cause: { type: 'RangeError', message: 'inner', stack: cause.stack } })
+  log.error(err, 'and why')
+  t.match(last(), { msg: 'and why', err: { message: 'outer' } })
+  log.error({ err, a: 1 })
+  t.match(last(), { msg: 'outer', a: 1, err: { type: 'TypeError' } })
+  log.error({ err: 'text' }, 'm')
+  t.match(last(), { msg: 'm', err: 'text' })
+  log.error({ reason: err })
+  t.equal(last().reason.type, 'TypeError', 'under any name')
+  log.error(new AggregateError([new Error('one'), 'two'], 'all'))
+  t.match(last().err, { message: 'all', aggregateErrors: [{ message: 'one' }, 'two'] })
+  const round = new Error('round')
+  round.cause = round
+  log.error(round)
+  t.equal(last().err.cause, '[Circular]')
+  let deep = new Error('0')
+  for (let i = 1; i < 100; i++) deep = new Error(String(i), { cause: deep })
+  log.error(deep)
+  t.ok(JSON.stringify(last()).includes('[Object]'), 'a long chain of causes ends')
+  class Odd extends Error {
+    get message () { throw new Error('no') }
+  }
+  log.error(new Odd())
+  t.match(last().err, { type: 'Odd', message: '[unreadable: no]' })
+})
+
+t.test('nothing throws', async (t) => {
+  const { log, lines, last } = collect()
+  const circular = { a: 1 }
+  circular.self = { circular }
+  log.info({ circular })
+  t.match(last().circular, { a: 1, self: { circular: '[Circular]' } })
+  log.info({ get bad () { throw new Error('no') }, good: 1 }, 'm')
+  t.match(last(), { bad: '[unreadable: no]', good: 1, msg: 'm' })
+  log.info({ nested: { get bad () { throw new Error('no') }, good: 1 } })
+  t.same(last().nested, { bad: '[unreadable: no]', good: 1 })
+  log.info({ get bad () { throw { toString () { throw new Error('x') } } } }) // eslint-disable-line no-throw-literal
+  t.equal(last().bad, '[unreadable: it throws]')
+  log.info({ o: { toJSON () { throw new Error('no') } } })
+  t.equal(last().o, '[unreadable: no]')
+  log.info({ big: 2n ** 70n, small: 5n, s: Symbol('x') })
+  t.match(last(), { big: String(2n ** 70n), small: 5, s: 'Symbol(x)' })
+  log.info({ date: new Date(0), wrong: new Date(NaN), map: new Map([['a', 1]]), pairs: new Map([[1, 2]]), set: new Set([1, 'x']), re: /x/g, url: new URL('http://a/b') })
+  t.match(last(), { date: '1970-01-01T00:00:00.000Z', wrong: null, map: { a: 1 }, pairs: [[1, 2]], set: [1, 'x'], re: '/x/g', url: 'http://a/b' })
+  log.info({ short: Buffer.from('abc'), long: Buffer.alloc(1e6), f64: new Float64Array(1), ab: new ArrayBuffer(2) })
+  t.match(last(), { short: '[3 bytes: 616263]', ab: '[2 bytes: 0000]', f64: '[8 bytes: 0000000000000000]' })
+  t.ok(last().long.length < 100)
+  log.info({ list: [undefined, () => {}, Symbol('x')], nested: { f () {}, u: undefined } })
+  t.match(last(), { list: [null, null, 'Symbol(x)'], nested: {} })
+  const revoked = Proxy.revocable({}, {})
+  revoked.revoke()
+  t.doesNotThrow(() => log.info({ p: revoked.proxy }))
+  t.match(last().p, /unreadable/)
+  t.equal(lines.length, 10)
+})
+
+t.test('a getter that logs', async (t) => {
+  const { log, lines } = collect()
+  log.info({ a: { get x () { log.info({ inner: 'text' }, 'in between'); return 1 } }, b: 'text' }, 'outer')
+  t.same(lines.map((line) => JSON.parse(line).msg), ['in between', 'outer'])
+  t.match(JSON.parse(lines[1]), { a: { x: 1 }, b: 'text' })
+})
+
+t.test('everything is bounded', async (t) => {
+  const max = 64 * 1024
+  const { log, lines, last } = collect({ maxLineBytes: max })
+  const bytes = () => Buffer.byteLength(lines.at(-1))
+  log.info({ s: 'x'.repeat(1e6) }, 'm')
+  t.match(last().s, /x…\[98\d{4} more\]$/, 'a huge text is cut, and the mark says by how much')
+  t.equal(last().msg, 'm')
+  log.info('y'.repeat(1e6))
+  t.match(last().msg, /…\[\d+ more\]$/)
+  log.info({ s: '日'.repeat(16000) }, 'm')
+  t.ok(bytes() <= max, `bytes count, not characters: ${bytes()}`)
+  log.info(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, 'z'.repeat(5000)])), 'much')
+  t.ok(bytes() <= max)
+  t.match(last(), { msg: 'much', truncated: true })
+  log.info({ list: Array.from({ length: 5000 }, (_, i) => i) })
+  t.equal(last().list.length, 1001)
+  t.match(last().list.at(-1), '…[4000 more]')
+  let deep = {}
+  for (let i = 0; i < 1000; i++) deep = { deep }
+  log.info({ deep })
+  t.match(lines.at(-1), '[Object]')
+  const wide = (depth) => depth === 0 ? 1 : Array.from({ length: 50 }, () => wide(depth - 1))
+  log.info({ wide: wide(4) })
+  t.ok(bytes() <= max, 'many small values as well')
+  log.info({ s: '\u{1f600}'.repeat(1e5) })
+  t.ok(last().s.isWellFormed(), 'not cut between the halves of a character')
+  const { log: small, lines: own } = collect({ maxLineBytes: 1024 })
+  small.child({ big: 'b'.repeat(5000) }).info({ a: 'a'.repeat(5000) }, 'm'.repeat(5000))
+  t.ok(Buffer.byteLength(own[0]) <= 1024)
+  t.match(JSON.parse(own[0]), { big: /more\]$/, a: /more\]$/, msg: /more\]$/ })
+})
+
+t.test('requests and responses of node:http are not taken apart', async (t) => {
+  const { IncomingMessage, ServerResponse } = require('node:http')
+  const { log, last } = collect()
+  const req = Object.assign(new IncomingMessage({ remoteAddress: '::1' }), { method: 'GET', url: '/a' })
+  log.info({ req, res: new ServerResponse(req) })
+  t.match(last(), { req: { method: 'GET', url: '/a', remoteAddress: '::1' }, res: { statusCode: 200 } })
+})

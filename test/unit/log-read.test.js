@@ -1,0 +1,204 @@
+'use strict'
+
+// npx undercroft logs, and what it reads with.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const zlib = require('node:zlib')
+const { spawn, execFileSync } = require('node:child_process')
+const t = require('tap')
+const { filesOf, notBefore, linesOf, Follower } = require('../../lib/log/read')
+const { readQuery } = require('../../lib/cli/commands/logs')
+const { root, tmpdir, until } = require('../helper')
+
+const main = path.join(root, 'lib/cli/main.js')
+const at = (text) => Date.parse(text)
+const line = (time, level, msg, more) => `${JSON.stringify({ level, time: at(time), pid: 1, hostname: 'h', ...more, msg })}\n`
+
+const hasZstd = (() => {
+  try {
+    execFileSync('zstd', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+})()
+
+// Three days: an archive, an archive of two logs, and what is being written.
+function fill (t) {
+  const dir = tmpdir(t)
+  const write = (name, text) => fs.writeFileSync(path.join(dir, name), text)
+  write('app-2026-11-21.1.log.gz', zlib.gzipSync(line('2026-11-21T10:00:00Z', 30, 'first') + line('2026-11-21T11:00:00Z', 50, 'failed', { err: { type: 'E', message: 'm', stack: 'E: m\n    at x', code: 'E_X' } })))
+  write('app-2026-11-22.2.log', line('2026-11-22T10:00:00Z', 30, 'second', { status: 500, req: { id: 7 } }))
+  write('app-2026-11-22.10.log', line('2026-11-22T12:00:00Z', 40, 'third', { status: 200 }) + 'no line of ours\n')
+  write('app-2026-11-23.11.log', line('2026-11-23T10:00:00Z', 20, 'fourth ä') + '{"level":30,"time":1,"msg":"without an end"')
+  fs.symlinkSync('app-2026-11-23.11.log', path.join(dir, 'current'))
+  fs.mkdirSync(path.join(dir, '.rings'))
+  for (const other of ['app-2026-11-23.12.log.gz.part', 'notes.txt', 'app-2026-13-99.1.log', 'x.log']) write(other, 'not to be read\n')
+  return dir
+}
+
+async function logs (args, { env, onStdout } = {}) {
+  const child = spawn(process.execPath, [main, 'logs', ...args], { env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '0', TZ: 'UTC', ...env } })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => { stdout += text; onStdout?.(stdout, child) })
+  child.stderr.setEncoding('utf8').on('data', (text) => { stderr += text })
+  const [code, signal] = await new Promise((resolve) => child.on('close', (...how) => resolve(how)))
+  return { stdout, stderr, code, signal, messages: stdout.split('\n').filter(Boolean).map((text) => text.startsWith('{') ? /"msg":"(.*)"/.exec(text)?.[1] : text) }
+}
+
+t.test('the files of a directory, in their order', async (t) => {
+  const dir = fill(t)
+  const names = (files) => files.map((file) => path.basename(file.path))
+  t.same(names(filesOf(dir)), ['app-2026-11-21.1.log.gz', 'app-2026-11-22.2.log', 'app-2026-11-22.10.log', 'app-2026-11-23.11.log'])
+  fs.writeFileSync(path.join(dir, 'app-2026-11-22.2.log.gz'), zlib.gzipSync('its archive, just made'))
+  t.equal(filesOf(dir).length, 4, 'a file and its archive are one')
+  fs.writeFileSync(path.join(dir, 'web-2026-11-22.3.log'), '')
+  t.same(names(filesOf(dir, 'web')), ['web-2026-11-22.3.log'])
+  t.equal(filesOf(dir).length, 5)
+  t.same(names(notBefore(filesOf(dir, 'app'), at('2026-11-23T00:00:00Z'))), ['app-2026-11-22.10.log', 'app-2026-11-23.11.log'])
+  t.equal(notBefore(filesOf(dir, 'app'), at('2036-01-01T00:00:00Z')).length, 1, 'the newest may still be written to')
+  t.throws(() => filesOf(path.join(dir, 'none')), { code: 'ENOENT' })
+})
+
+t.test('lines', async (t) => {
+  const dir = tmpdir(t)
+  const read = async (name, end) => {
+    const lines = []
+    for await (const each of linesOf({ path: path.join(dir, name), packed: name.endsWith('.gz') ? 'gz' : name.endsWith('.zst') ? 'zst' : '' }, end)) lines.push(each)
+    return lines
+  }
+  const text = Array.from({ length: 20000 }, (_, i) => `${i} ä日\u{1f600}${'x'.repeat(i % 100)}`)
+  fs.writeFileSync(path.join(dir, 'a.log'), text.join('\n') + '\n')
+  fs.writeFileSync(path.join(dir, 'b.log.gz'), zlib.gzipSync(text.join('\n')))
+  t.same(await read('a.log'), text)
+  t.same(await read('b.log.gz'), text, 'an archive, and a last line without its end')
+  t.same(await read('a.log', Buffer.byteLength(text[0]) + 1), [text[0]], 'the beginning of a file')
+  t.same(await read('a.log', 0), [])
+  t.same(await read('gone.log'), [])
+  t.same(await read('b.log'), text, 'it has become an archive meanwhile')
+  const packed = fs.readFileSync(path.join(dir, 'b.log.gz'))
+  fs.writeFileSync(path.join(dir, 'cut.log.gz'), packed.subarray(0, packed.length / 2))
+  await t.rejects(read('cut.log.gz'), { code: 'UC_LOG_IO', message: /cut\.log\.gz cannot be read to its end/ })
+  if (hasZstd) {
+    execFileSync('zstd', ['-q', path.join(dir, 'a.log')])
+    t.same(await read('a.log.zst'), text)
+    fs.writeFileSync(path.join(dir, 'bad.log.zst'), 'nothing of the kind')
+    await t.rejects(read('bad.log.zst'), { code: 'UC_LOG_IO', message: /bad\.log\.zst/ })
+  }
+})
+
+t.test('what is asked for', async (t) => {
+  const now = at('2026-11-23T12:00:00Z')
+  const has = (values, object) => readQuery(values, now).matches(typeof object === 'string' ? object : JSON.stringify(object)) !== undefined
+  const one = { level: 30, time: at('2026-11-23T11:00:00Z'), status: 500, deep: { a: [1] }, 'a.b': 'x', msg: 'hello World' }
+  for (const values of [{}, { since: '1h' }, { since: '3600s' }, { since: '1d' }, { since: '2026-11-23' }, { since: '2026-11-23T11:00:00Z' }, { until: '30m' }, { level: 'info' }, { level: 'trace' }, { grep: 'World' }, { grep: '/world/i' },
+    { field: ['status=500'] }, { field: ['deep.a=[1]'] }, { field: ['a.b=x'] }, { field: ['status=500', 'msg=hello World'] }]) t.ok(has(values, one), JSON.stringify(values))
+  for (const values of [{ since: '59m' }, { until: '2h' }, { until: '2026-11-23' }, { level: 'warn' }, { grep: 'world' }, { grep: '/^hello/' }, { field: ['status=50'] }, { field: ['status=500', 'x=1'] }, { field: ['deep.b.c=1'] }]) t.notOk(has(values, one), JSON.stringify(values))
+  t.ok(has({}, 'text') && has({ grep: 'ex' }, 'text'), 'what is no line of ours')
+  for (const values of [{ since: '1d' }, { level: 'info' }, { field: ['a=b'] }]) t.notOk(has(values, 'text'))
+  for (const values of [{ since: 'x' }, { until: '5y' }, { since: '-1h' }, { level: 'loud' }, { grep: '/(/' }, { field: ['x'] }, { field: ['=x'] }, { lines: 'x' }, { lines: '-1' }]) t.throws(() => readQuery(values, now), new RegExp(Object.keys(values)[0]), JSON.stringify(values))
+})
+
+t.test('the command', async (t) => {
+  const dir = fill(t)
+  const all = await logs(['--dir', dir])
+  t.equal(all.code, 0, all.stderr)
+  t.match(all.stdout, /^2026-11-21 10:00:00\.000 INFO {2}first\n2026-11-21 11:00:00\.000 ERROR failed\n {4}E: m\n {6}at x\n {6}code=E_X\n/)
+  t.match(all.stdout, /second status=500 req=\{"id":7\}\n/)
+  t.match(all.stdout, /no line of ours\n/)
+  t.notMatch(all.stdout, /not to be read|\x1b/) // eslint-disable-line no-control-regex
+  const json = await logs(['--dir', dir, '--json'])
+  t.same(json.messages, ['first', 'failed', 'second', 'third', 'no line of ours', 'fourth ä', 'without an end'], 'the lines as they are')
+  t.same((await logs(['--dir', dir, '--json', '--since', '2026-11-22T11:00:00Z'])).messages, ['third', 'fourth ä'])
+  t.same((await logs(['--dir', dir, '--json', '--level', 'warn'])).messages, ['failed', 'third'])
+  t.same((await logs(['--dir', dir, '--json', '--field', 'status=500', '--field', 'req.id=7'])).messages, ['second'])
+  t.same((await logs(['--dir', dir, '--json', '--grep', '/^.*(fi|se)/', '--until', '2026-11-22T11:00:00Z'])).messages, ['first', 'second'])
+  t.same((await logs(['--dir', dir, '--json', '-n', '3'])).messages, ['no line of ours', 'fourth ä', 'without an end'])
+  t.same((await logs(['--dir', dir, '--json', '-n', '2', '--level', 'info'])).messages, ['second', 'third'], 'the last that fit, out of several files')
+  t.same((await logs(['--dir', dir, '-n', '0'])).stdout, '')
+  t.match((await logs(['--dir', dir], { env: { FORCE_COLOR: '1' } })).stdout, /\x1b\[31mERROR/) // eslint-disable-line no-control-regex
+  const wrong = await logs(['--dir', dir, '--since', 'yesterday'])
+  t.equal(wrong.code, 2)
+  t.match(wrong.stderr, /--since is a time such as/)
+  const none = await logs(['--dir', path.join(dir, 'none')])
+  t.equal(none.code, 1)
+  t.match(none.stderr, /there is no directory/)
+  const packed = zlib.gzipSync(line('2026-11-20T10:00:00Z', 30, 'zero'.repeat(10000)))
+  fs.writeFileSync(path.join(dir, 'app-2026-11-20.1.log.gz'), packed.subarray(0, packed.length - 10))
+  const damaged = await logs(['--dir', dir, '--json'])
+  t.equal(damaged.code, 1)
+  t.match(damaged.stderr, /app-2026-11-20\.1\.log\.gz cannot be read/)
+  t.ok(damaged.messages.includes('fourth ä'), 'the rest is shown all the same')
+})
+
+t.test('who stops reading is no failure', async (t) => {
+  const dir = tmpdir(t)
+  fs.writeFileSync(path.join(dir, 'app-2026-11-23.1.log'), line('2026-11-23T10:00:00Z', 30, 'x'.repeat(200)).repeat(20000))
+  const { stderr, code } = await logs(['--dir', dir], { onStdout: (_, child) => child.stdout.destroy() })
+  t.equal(stderr, '')
+  t.equal(code, 0)
+})
+
+t.test('follow, over rotation and compression', async (t) => {
+  const dir = tmpdir(t)
+  const file = (n, end = '') => path.join(dir, `app-2026-11-23.${n}.log${end}`)
+  const add = (n, msg) => fs.appendFileSync(file(n), line('2026-11-23T10:00:00Z', 30, msg))
+  for (let i = 0; i < 15; i++) add(1, `old ${i}`)
+  let seen = ''
+  let child
+  const over = logs(['--dir', dir, '--follow', '--json'], { onStdout: (text, from) => { seen = text; child = from } })
+  const has = (text) => until(() => seen.includes(`"msg":"${text}"`), text)
+  await has('old 14')
+  t.notMatch(seen, /"old 4"/, 'it begins with the last ten')
+  add(1, 'new 1')
+  await has('new 1')
+  fs.appendFileSync(file(1), '{"level":30,"time":1,"msg":"in two ')
+  fs.appendFileSync(file(1), 'pieces"}\n')
+  await has('in two pieces')
+  add(1, 'last of its file')
+  add(2, 'next file')
+  await has('next file')
+  // The next rotation is over, and the file packed, before it is looked at.
+  add(2, 'before it was packed')
+  fs.writeFileSync(file(3, '.gz'), zlib.gzipSync(line('2026-11-23T10:00:00Z', 30, 'only in an archive')))
+  add(4, 'newest')
+  fs.writeFileSync(file(2, '.gz'), zlib.gzipSync(fs.readFileSync(file(2))))
+  fs.unlinkSync(file(2))
+  await has('newest')
+  child.kill('SIGTERM')
+  const { messages } = await over
+  t.same(messages, [...Array.from({ length: 10 }, (_, i) => `old ${i + 5}`), 'new 1', 'in two pieces', 'last of its file', 'next file', 'before it was packed', 'only in an archive', 'newest'],
+    'each line once and in order')
+})
+
+t.test('a follower takes up where the reading ends', async (t) => {
+  const dir = tmpdir(t)
+  const file = path.join(dir, 'app-2026-11-23.1.log')
+  const other = path.join(dir, 'web-2026-11-23.1.log')
+  fs.writeFileSync(file, 'one\ntwo\nthr')
+  const files = filesOf(dir)
+  const follower = new Follower(dir, undefined, files)
+  t.equal(follower.beginOf(files[0]), 8, 'after the last whole line')
+  const more = async () => {
+    const lines = []
+    for await (const each of follower.more()) lines.push(each)
+    return lines
+  }
+  t.same(await more(), [])
+  fs.appendFileSync(file, 'ee\nfour\n')
+  fs.writeFileSync(other, 'of another log\n')
+  t.same(await more(), ['three', 'four', 'of another log'])
+  fs.appendFileSync(other, 'ä'.repeat(200000) + '\n')
+  t.same(await more(), ['ä'.repeat(200000)])
+  fs.appendFileSync(file, 'torn')
+  t.same(await more(), [])
+  fs.truncateSync(file, 8)
+  t.same(await more(), [], 'an owner that takes over cuts off what is not whole')
+  fs.appendFileSync(file, 'five\n')
+  t.same(await more(), ['five'])
+  fs.rmSync(file)
+  t.same(await more(), [])
+  follower.close()
+})
