@@ -51,7 +51,13 @@ const ops = Object.freeze({
   CACHE_CLEAR: 72,
   CACHE_STATS: 73,
   CACHE_HOLD: 74,
-  CACHE_CAS: 75
+  CACHE_CAS: 75,
+  LOG_OPEN: 80,
+  LOG_PUT: 81,
+  LOG_LEVEL: 82,
+  LOG_WATCH: 83,
+  LOG_FLUSH: 84,
+  LOG_STATS: 85
 })
 
 // Number -> the name the core uses (lower case).
@@ -65,7 +71,7 @@ const reads = new Set([ops.PING, ops.DESCRIBE, ops.STATS, ops.HEALTH,
   ops.CURSOR_OPEN, ops.CURSOR_NEXT, ops.CURSOR_CLOSE, ops.SNAP_BEGIN,
   ops.SNAP_END, ops.HELLO, ops.DOOR])
 for (const [name, number] of Object.entries(ops)) {
-  if (name.startsWith('CACHE_')) reads.add(number)
+  if (name.startsWith('CACHE_') || name.startsWith('LOG_')) reads.add(number)
 }
 
 // isRead[op], an array because the hot path asks it for each call.

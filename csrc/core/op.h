@@ -11,6 +11,7 @@
  * Lanes: where a call may run.
  *   INLINE  at once, on the thread that routes it
  *   CACHE   there, too, by the cache: it never waits for the database
+ *   LOG     the same, by the log of a daemon
  *   STMT    read or write lane, as the class of its statement says
  *   READ    a reader's thread
  *   WRITE   the writer, in the order of arrival
@@ -67,11 +68,18 @@
     X(72, cache_clear, 0, 0, CACHE)    \
     X(73, cache_stats, 0, 0, CACHE)    \
     X(74, cache_hold, 1, 1, CACHE)     \
-    X(75, cache_cas, 4, 4, CACHE)
+    X(75, cache_cas, 4, 4, CACHE)      \
+    X(80, log_open, 1, 1, LOG)         \
+    X(81, log_put, 3, 3, LOG)          \
+    X(82, log_level, 1, 1, LOG)        \
+    X(83, log_watch, 1, 1, LOG)        \
+    X(84, log_flush, 1, 1, LOG)        \
+    X(85, log_stats, 0, 0, LOG)
 
 typedef enum uc_lane {
     UC_LANE_INLINE,
     UC_LANE_CACHE,
+    UC_LANE_LOG,
     UC_LANE_STMT,
     UC_LANE_READ,
     UC_LANE_WRITE,

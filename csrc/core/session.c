@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "log/desk.h"
 #include "wire/writer.h"
 
 uc_session *uc__session_ref(uc_session *s)
@@ -35,6 +36,7 @@ void uc__session_unref(uc_session *s)
     drop_chunks(s);
     uc_buf_fini(&s->sync_left);
     uc_buf_fini(&s->cache_left);
+    uc_log_desk_unref(s->desk);
     uc_mutex_fini(&s->mu);
     uc_free(s);
 }
@@ -68,11 +70,17 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
     return s;
 }
 
-static bool is_cache(uint8_t num)
+void uc_session_log(uc_session *s, struct uc_log_desk *desk)
+{
+    uc_log_desk_ref(desk);
+    s->desk = desk;
+}
+
+static bool at_once(uint8_t num)
 {
     const uc_op *op = uc_op_find(num);
 
-    return op != NULL && op->lane == UC_LANE_CACHE;
+    return op != NULL && (op->lane == UC_LANE_CACHE || op->lane == UC_LANE_LOG);
 }
 
 bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
@@ -85,8 +93,8 @@ bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
     b = uc__batch_new(s, frames, len, count);
     if (b == NULL)
         return false;
-    /* What the cache answers needs no other thread. */
-    if (len > 1 && is_cache(frames[1]))
+    /* What the cache and the log answer needs no other thread. */
+    if (len > 1 && at_once(frames[1]))
         hint |= UC_HINT_URGENT;
     s->driver->submit(s->peer, b, hint);
     return true;

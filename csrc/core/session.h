@@ -13,6 +13,7 @@
  */
 typedef struct uc_cache uc_cache;
 typedef struct uc_holder uc_holder;
+typedef struct uc_log_desk uc_log_desk;
 
 typedef struct uc_chunk {
     struct uc_chunk *next;
@@ -40,6 +41,8 @@ struct uc_session {
     uc_holder *holder; /* the cache's: its first level, or NULL */
     bool cache_over;   /* the cache's: it is not to be answered any more */
     uc_buf cache_left; /* see uc_cache_sync */
+
+    uc_log_desk *desk; /* referenced; NULL: no log */
 };
 
 uc_session *uc__session_ref(uc_session *s);

@@ -38,12 +38,19 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
                             void *wake_arg);
 
 /*
+ * Gives the session the log that it answers for (log/desk.h); a reference is
+ * taken. Before the first uc_submit; without it there is no log here.
+ */
+struct uc_log_desk;
+void uc_session_log(uc_session *s, struct uc_log_desk *desk);
+
+/*
  * Hints of uc_submit: the core picks the thread to wake by them. They are
  * never trusted for anything but speed.
  */
 enum {
     UC_HINT_WRITE = 1,  /* there is a write among the frames */
-    UC_HINT_URGENT = 2, /* route now on this thread (cancel, the cache) */
+    UC_HINT_URGENT = 2, /* route now on this thread (cancel, cache, log) */
     UC_HINT_ASSIST = 4  /* wake nobody: uc_assist follows at once */
 };
 

@@ -135,7 +135,7 @@ void ud_on_received(void *arg);
 static inline bool ud_stands(uint32_t op)
 {
     return op == UC_OP_watch || op == UC_OP_cache_hold ||
-           op == UC_OP_cache_load;
+           op == UC_OP_cache_load || op == UC_OP_log_watch;
 }
 
 /* out.c. ud_conn_flush with the lock held. */

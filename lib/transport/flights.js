@@ -92,7 +92,7 @@ class Flights {
 
   /** Whether anything has an end of its own besides `flight`. */
   areBusyBut (flight) {
-    return this.#list.some((other) => other.id !== 0 && other !== flight && other.op !== ops.WATCH && other.op !== ops.CACHE_HOLD)
+    return this.#list.some((other) => other.id !== 0 && other !== flight && other.op !== ops.WATCH && other.op !== ops.CACHE_HOLD && other.op !== ops.LOG_WATCH)
   }
 
   /** It is over. */

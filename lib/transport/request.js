@@ -24,12 +24,12 @@ function set (...numbers) {
 
 // Reads that stand alone: asked twice, they answer twice.
 const repeats = set(ops.GET, ops.ALL, ops.JSON, ops.PING, ops.HEALTH, ops.STATS, ops.DESCRIBE,
-  ops.CACHE_GET, ops.CACHE_READ, ops.CACHE_GET_MANY, ops.CACHE_TTL, ops.CACHE_STATS)
+  ops.CACHE_GET, ops.CACHE_READ, ops.CACHE_GET_MANY, ops.CACHE_TTL, ops.CACHE_STATS, ops.LOG_STATS)
 // [op, id, meta, sid, shape, params]
 const statements = set(ops.GET, ops.ALL, ops.JSON, ops.RUN, ops.CURSOR_OPEN)
 // They name something that ends with its connection.
 const bound = set(ops.CURSOR_NEXT, ops.CURSOR_CLOSE, ops.TX_END, ops.SAVEPOINT,
-  ops.SNAP_END, ops.BACKUP_STEP, ops.BACKUP_END, ops.CACHE_HOLD, ops.CACHE_LOADED)
+  ops.SNAP_END, ops.BACKUP_STEP, ops.BACKUP_END, ops.CACHE_HOLD, ops.CACHE_LOADED, ops.LOG_PUT)
 
 // What readMeta found; read at once by its caller.
 const meta = { timeoutMs: -1, scoped: false, end: 0 }

@@ -78,7 +78,8 @@ void sq_stopped(uc_call *c, const char *outcome, uc_error *e)
 bool sq_may_repeat(const uc_call *c, sq_class cls, uc_error *e)
 {
     if (!c->repeat || c->once.p != NULL || c->op->num == UC_OP_health ||
-        (c->op->lane == UC_LANE_CACHE && uc_cache_may_repeat(c->op)))
+        (c->op->lane == UC_LANE_CACHE && uc_cache_may_repeat(c->op)) ||
+        (c->op->lane == UC_LANE_LOG && uc_log_may_repeat(c->op)))
         return true;
     if (c->op->lane == UC_LANE_STMT && c->tx == 0 && c->snap == 0 &&
         (cls == SQ_UNKNOWN || cls == SQ_READ || cls == SQ_WRITER_READ))
@@ -255,4 +256,5 @@ void sq_cancel(sq_db *db, uc_call *c, uc_calls *const *fresh, uint32_t n)
     sq_watch_cancel(db, c->session, id);
     if (db->cache != NULL)
         uc_cache_cancel(db->cache, c->session, id, reason == UC_STOP_TIMEOUT);
+    uc_log_cancel(c->session, id, reason == UC_STOP_TIMEOUT);
 }

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/thread.h"
 #include "data/sqlite/watch.h"
+#include "log/desk.h"
 #include "options.h"
 #include "session.h"
 

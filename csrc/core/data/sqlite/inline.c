@@ -134,7 +134,7 @@ static bool define(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
 
 static void describe(uc_buf *out, uint32_t id)
 {
-    static const char *const lanes[] = {"inline", "cache", "statement",
+    static const char *const lanes[] = {"inline", "cache", "log", "statement",
                                         "read",   "write", "pin"};
     uint32_t n = 0;
 

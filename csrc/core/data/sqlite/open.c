@@ -388,6 +388,7 @@ static void peer_fini(sq_db *db, sq_peer *p)
     sq_watch_end(db, p->session, false);
     if (db->cache != NULL)
         uc_cache_session_end(db->cache, p->session, false);
+    uc_log_session_end(p->session);
     sq_hurry(db);
     sq_pins_end(db, p->session, false, false, NULL);
     sq_sync_release(p);

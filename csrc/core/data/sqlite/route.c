@@ -228,6 +228,17 @@ static void answer_cached(sq_db *db, uc_call *c, uc_buf *b)
     sq_finish(db, c);
 }
 
+static void answer_logged(sq_db *db, uc_call *c, uc_buf *b)
+{
+    size_t at = uc__reply_open(b);
+
+    if (uc_log_call(c, true, b) && c->id != 0)
+        uc__reply_close(b, at, c->id);
+    else
+        uc_buf_rewind(b, at);
+    sq_finish(db, c);
+}
+
 /* A page of a cursor on :memory:, whose rows are gathered already: there is no
  * reader's thread to hand it out. */
 static void answer_page(sq_db *db, uc_call *c)
@@ -371,6 +382,7 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
 /* `close`: answered when nothing else of the session is left. */
 static void close_peer(sq_db *db, sq_peer *p, uc_call *c, routed *r)
 {
+    uc_log_session_close(c->session);
     uc_lock(&db->mu);
     if (p->close_call != NULL) {
         uc_unlock(&db->mu);
@@ -393,11 +405,13 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
     int64_t deadline; /* c may be gone once it is in a lane */
     sq_peer *p = c->session->peer;
 
-    if (e->code == NULL && db->state == SQ_FAILED &&
-        c->op->lane != UC_LANE_INLINE)
+    /* The log is beside the database. */
+    bool needs_db = c->op == NULL || (c->op->lane != UC_LANE_INLINE &&
+                                      c->op->lane != UC_LANE_LOG);
+
+    if (e->code == NULL && db->state == SQ_FAILED && needs_db)
         *e = db->open_error;
-    if (e->code == NULL && p->failed.code != NULL &&
-        c->op->lane != UC_LANE_INLINE)
+    if (e->code == NULL && p->failed.code != NULL && needs_db)
         *e = p->failed;
     if (e->code == NULL && p->closing)
         uc_fail(e, UC_CLOSED, "the store is closed");
@@ -423,6 +437,11 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
     }
     if (e->code == NULL && c->deadline == 0 && db->opt.timeout_ms > 0)
         c->deadline = c->batch->t0 + db->opt.timeout_ms * UC_MS;
+    if (e->code == NULL && c->op->lane == UC_LANE_LOG &&
+        sq_may_repeat(c, SQ_WRITE, e)) {
+        answer_logged(db, c, &r->replies);
+        return;
+    }
     if (e->code == NULL && c->op->lane == UC_LANE_CACHE &&
         cache_may(db, c, e)) {
         answer_cached(db, c, &r->replies);

@@ -311,6 +311,10 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
         cached(db, c, out, e);
         return;
     }
+    if (c->op->lane == UC_LANE_LOG) {
+        uc_log_call(c, false, out);
+        return;
+    }
     if (c->once.p != NULL && !sq_once_allowed(c, cls, e))
         return;
     if (c->repeat) {
