@@ -42,6 +42,13 @@ static const option options[] = {
      "an option of the databases, or of the one that is named, as `open` has "
      "it: maxQueue=1000, pragmas.cache_size=-4000",
      LIST, AT(set), 0, 0, 0},
+    {"log-dir", "DIR",
+     "keeps the log of its clients, and its own, in files there", TEXT,
+     AT(log_dir), 0, 0, 0},
+    {"log", "OPTION=VALUE",
+     "an option of that log: name=app, ringBytes, overflow, growBytes, "
+     "rotateBytes, rotateDaily, compress, keepDays, keepBytes, syncMs",
+     LIST, AT(log), 0, 0, 0},
     {"config", "FILE", "more options, a line each, without dashes", TEXT,
      AT(config), 0, 0, 0},
     {"replace", "", "end the daemon that serves the socket, then serve it",
@@ -121,7 +128,8 @@ static void help(void)
         "  2  an option is wrong\n"
         "  3  the socket is served already\n"
         "  4  the socket, its folder or its permissions\n"
-        "  5  a database could not be opened\n");
+        "  5  a database could not be opened\n"
+        "  6  the log could not be opened\n");
 }
 
 static bool wrong(const reading *r, const option *o, const char *value,
@@ -179,8 +187,8 @@ static bool number(const reading *r, const option *o, const char *value,
     return true;
 }
 
-/* Later values of one source replace earlier ones, except in lists. `set` adds
- * to what lower sources say: there, too, later ones win. */
+/* Later values of one source replace earlier ones, except in lists. `set` and
+ * `log` add to what lower sources say: there, too, later ones win. */
 static bool put(reading *r, const option *o, source by, const char *value)
 {
     source *before = &r->by[o - options];
@@ -196,7 +204,7 @@ static bool put(reading *r, const option *o, source by, const char *value)
             return no_memory();
         break;
     case LIST:
-        if (*before < by && o->offset != AT(set))
+        if (*before < by && o->offset != AT(set) && o->offset != AT(log))
             list_clear((ud_list *)(void *)at);
         if (!list_add((ud_list *)(void *)at, value))
             return false;

@@ -12,7 +12,8 @@ enum {
     UD_USAGE = 2,
     UD_SERVED = 3,
     UD_SOCKET = 4,
-    UD_DATABASE = 5
+    UD_DATABASE = 5,
+    UD_LOG = 6
 };
 
 /*
@@ -57,9 +58,11 @@ typedef struct ud_list {
 } ud_list;
 
 typedef struct ud_config {
-    char *listen; /* the socket's path: absolute */
-    ud_list db;   /* [name=]file */
-    ud_list set;  /* [name.]option=value, later ones win */
+    char *listen;  /* the socket's path: absolute */
+    ud_list db;    /* [name=]file */
+    ud_list set;   /* [name.]option=value, later ones win */
+    char *log_dir; /* NULL: no log */
+    ud_list log;   /* option=value */
     ud_list allow_uid;
     char *mode;  /* octal digits, NULL: 0600 */
     char *group; /* name or number, NULL: as it comes */

@@ -72,6 +72,8 @@ bool ud_conn_bind(ud_conn *c, const ud_db *db, bool readonly, uc_error *e)
     c->session = ud_db_session(db, readonly, on_replies, c);
     if (c->session == NULL)
         return uc_fail(e, UC_MEMORY, "no memory for a session");
+    if (c->sv->lines != NULL)
+        uc_session_log(c->session, ud_lines_desk(c->sv->lines));
     return true;
 }
 
@@ -81,8 +83,8 @@ typedef struct burst {
     size_t len;
     uint32_t count;
     unsigned hint;
-    bool reads; /* nothing but */
-    bool cache; /* the cache's are among them */
+    bool reads;   /* nothing but */
+    bool at_once; /* the cache's or the log's are among them */
 } burst;
 
 static bool is_read(uint32_t op)
@@ -156,8 +158,8 @@ static void request(ud_conn *c, const sp_message *m, burst *b)
         b->hint |= UC_HINT_URGENT;
     else if (q.op == UC_OP_run || (op != NULL && op->lane == UC_LANE_WRITE))
         b->hint |= UC_HINT_WRITE;
-    if (op != NULL && op->lane == UC_LANE_CACHE)
-        b->cache = true;
+    if (op != NULL && (op->lane == UC_LANE_CACHE || op->lane == UC_LANE_LOG))
+        b->at_once = true;
     else
         b->reads = b->reads && is_read(q.op);
     if (b->count == 0)
@@ -196,14 +198,14 @@ static void burst_failed(ud_conn *c, const burst *b)
 
 /* Hands the burst to the core. Under c->mu, which it lets go in between: the
  * core may serve reads on this very thread, and a send must not wait. What the
- * cache answers is answered here, whoever else is busy: a writer may be waiting
- * for just that. */
+ * cache and the log answer is answered here, whoever else is busy: a writer may
+ * be waiting for just that. */
 static void hand_over(ud_conn *c, const burst *b)
 {
     bool assist = b->reads && b->hint == 0, ok;
     unsigned hint = assist ? UC_HINT_ASSIST : b->hint;
 
-    if (b->cache)
+    if (b->at_once)
         hint |= UC_HINT_URGENT;
 
     atomic_fetch_add_explicit(&c->sv->requests, b->count, memory_order_relaxed);

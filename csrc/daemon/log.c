@@ -6,15 +6,19 @@
 
 #include "common/clock.h"
 #include "common/thread.h"
+#include "log/note.h"
 
 enum { LINES = 20, PERIOD_MS = 5000, LINE_BYTES = 1024 };
+enum { INFO = 30, WARN = 40 };
 
 static uc_mutex mu = UC_MUTEX_INIT;
+static uc_mutex into_mu = UC_MUTEX_INIT;
+static uc_log *into;
 static int64_t period;
 static unsigned said, left_out;
 
 /* One write a line, so that lines of several processes do not mix. */
-static void line(const char *text, int n)
+static void line(int level, const char *text, int n)
 {
     char out[LINE_BYTES + 32];
     ssize_t rc;
@@ -22,14 +26,25 @@ static void line(const char *text, int n)
     n = snprintf(out, sizeof out, "undercroftd: %.*s\n", n, text);
     rc = write(STDERR_FILENO, out, (size_t)n);
     (void)rc; /* nobody to tell */
+    uc_lock(&into_mu);
+    if (into != NULL)
+        uc_log_note(into, level, "undercroftd", "%.*s", n, text);
+    uc_unlock(&into_mu);
 }
 
-static void format(const char *fmt, va_list ap)
+void ud_log_into(uc_log *log)
+{
+    uc_lock(&into_mu);
+    into = log;
+    uc_unlock(&into_mu);
+}
+
+static void format(int level, const char *fmt, va_list ap)
 {
     char text[LINE_BYTES];
 
     vsnprintf(text, sizeof text, fmt, ap);
-    line(text, LINE_BYTES);
+    line(level, text, LINE_BYTES);
 }
 
 void ud_log(const char *fmt, ...)
@@ -43,7 +58,7 @@ void ud_log(const char *fmt, ...)
         if (left_out > 0) {
             snprintf(text, sizeof text, "%u more messages were left out",
                      left_out);
-            line(text, sizeof text);
+            line(WARN, text, sizeof text);
         }
         period = now;
         said = left_out = 0;
@@ -51,7 +66,7 @@ void ud_log(const char *fmt, ...)
     if (said < LINES) {
         said++;
         va_start(ap, fmt);
-        format(fmt, ap);
+        format(WARN, fmt, ap);
         va_end(ap);
     } else {
         left_out++;
@@ -64,6 +79,6 @@ void ud_say(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    format(fmt, ap);
+    format(INFO, fmt, ap);
     va_end(ap);
 }

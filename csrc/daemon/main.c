@@ -4,25 +4,30 @@
 #include "claim.h"
 #include "config.h"
 #include "dbs.h"
+#include "lines.h"
 #include "server.h"
 
 /*
  * undercroftd: the core behind a unix socket. In order: what is wanted, the
- * right to serve it, the databases, and only then the socket, so that who can
- * connect is served.
+ * right to serve it, the log, the databases, and only then the socket, so that
+ * who can connect is served.
  */
 static int run(const ud_config *config)
 {
     ud_claim claim;
     ud_dbs *dbs = NULL;
+    ud_lines *lines = NULL;
     int code = ud_claim_take(&claim, config);
 
     if (code == UD_OK)
+        code = ud_lines_open(config, &lines);
+    if (code == UD_OK)
         dbs = ud_dbs_open(config, &code);
     if (dbs != NULL) {
-        code = ud_serve(config, &claim, dbs);
+        code = ud_serve(config, &claim, dbs, lines);
         ud_dbs_close(dbs, config->limits.drain_ms);
     }
+    ud_lines_close(lines);
     ud_claim_free(&claim);
     return code;
 }

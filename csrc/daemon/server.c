@@ -16,6 +16,7 @@ enum {
     SWEEP_MS = 250,
     SWEEP_DRAIN_MS = 50,
     ACCEPT_AGAIN_MS = 100,
+    SPOOL_MS = 5000,
     REFUSALS = 256,  /* connections at once that are being told why not */
     SPARE_FILES = 64 /* descriptors for databases and ourselves */
 };
@@ -178,6 +179,13 @@ static void on_again(uv_timer_t *timer)
         nng_stream_listener_accept(sv->listener, sv->accepting);
 }
 
+static void on_spool(uv_timer_t *timer)
+{
+    ud_server *sv = timer->data;
+
+    ud_lines_tick(sv->lines);
+}
+
 static void flush_dirty(ud_server *sv)
 {
     ud_conn *c;
@@ -260,6 +268,15 @@ static void on_signal(uv_signal_t *handle, int number)
     drain(sv);
 }
 
+/* The files of the log were moved away, by logrotate or by hand. */
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    ud_server *sv = handle->data;
+
+    (void)number;
+    ud_lines_reopen(sv->lines);
+}
+
 /* Whatever hangs, a shutdown has an end. */
 static void on_alarm(int number)
 {
@@ -337,13 +354,14 @@ static bool listen_on(ud_server *sv)
 
 static bool loop_init(ud_server *sv)
 {
-    uv_timer_t *timers[] = {&sv->sweep, &sv->idle, &sv->drain, &sv->again};
+    uv_timer_t *timers[] = {&sv->sweep, &sv->idle, &sv->drain, &sv->again,
+                            &sv->spool};
 
     if (uv_loop_init(&sv->loop) != 0)
         return false;
     uv_async_init(&sv->loop, &sv->async, on_async);
     sv->async.data = sv;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 5; i++) {
         uv_timer_init(&sv->loop, timers[i]);
         timers[i]->data = sv;
     }
@@ -352,6 +370,12 @@ static bool loop_init(ud_server *sv)
     sv->terminate.data = sv->interrupt.data = sv;
     uv_signal_start(&sv->terminate, on_signal, SIGTERM);
     uv_signal_start(&sv->interrupt, on_signal, SIGINT);
+    if (sv->lines != NULL) {
+        uv_signal_init(&sv->loop, &sv->hangup);
+        sv->hangup.data = sv;
+        uv_signal_start(&sv->hangup, on_hangup, SIGHUP);
+        uv_timer_start(&sv->spool, on_spool, SPOOL_MS, SPOOL_MS);
+    }
     return true;
 }
 
@@ -362,7 +386,8 @@ static void loop_fini(ud_server *sv)
     uv_loop_close(&sv->loop);
 }
 
-int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs)
+int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
+             ud_lines *lines)
 {
     static ud_server server;
     ud_server *sv = &server;
@@ -371,6 +396,7 @@ int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs)
     sv->config = config;
     sv->claim = claim;
     sv->dbs = dbs;
+    sv->lines = lines;
     sv->started = uc_now();
     uc_mutex_init(&sv->mu);
     uc_mutex_init(&sv->queue_mu);

@@ -11,6 +11,7 @@
 #include "common/thread.h"
 #include "config.h"
 #include "dbs.h"
+#include "lines.h"
 
 /*
  * The daemon: one loop (signals, timers, replies that come from the core's
@@ -24,15 +25,17 @@ typedef struct ud_server {
     const ud_config *config;
     const ud_claim *claim;
     ud_dbs *dbs;
+    ud_lines *lines; /* NULL: no log */
     int64_t started; /* uc_now() */
 
     uv_loop_t loop;
     uv_async_t async;
-    uv_signal_t terminate, interrupt;
+    uv_signal_t terminate, interrupt, hangup;
     uv_timer_t sweep; /* runs only while somebody's time may run out */
     uv_timer_t idle;  /* --idle-exit */
     uv_timer_t drain; /* the end of the shutdown's time */
     uv_timer_t again; /* accepting, after descriptors ran out */
+    uv_timer_t spool; /* what clients of the log have left */
 
     nng_stream_listener *listener;
     nng_aio *accepting;
@@ -59,10 +62,11 @@ typedef struct ud_server {
 
 /*
  * Serves until a signal or the idle time ends it, drains, and closes all
- * connections. The databases stay the caller's. Exit code of the process;
- * what went wrong has been said.
+ * connections. The databases and the log stay the caller's. Exit code of the
+ * process; what went wrong has been said.
  */
-int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs);
+int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
+             ud_lines *lines);
 
 /* ---- for connections; any thread ---- */
 
