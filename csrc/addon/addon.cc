@@ -16,15 +16,10 @@
 #include <string>
 
 #include "uc.h"
+#include "values.h"
 
 namespace
 {
-
-struct Bytes {
-    uint8_t *p = nullptr;
-    size_t len = 0;
-    napi_ref ref = nullptr;
-};
 
 struct Handle {
     napi_env env = nullptr;
@@ -44,26 +39,6 @@ struct Function {
     std::string error;
 };
 
-napi_value Undefined(napi_env env)
-{
-    napi_value v;
-    napi_get_undefined(env, &v);
-    return v;
-}
-
-napi_value Number(napi_env env, int64_t n)
-{
-    napi_value v;
-    napi_create_int64(env, n, &v);
-    return v;
-}
-
-napi_value TypeError(napi_env env, const char *message)
-{
-    napi_throw_type_error(env, "UC_USAGE", message);
-    return nullptr;
-}
-
 // The arguments and the handle of a call. False when the session is gone: its
 // functions do nothing then.
 bool Enter(napi_env env, napi_callback_info info, size_t *argc,
@@ -73,19 +48,6 @@ bool Enter(napi_env env, napi_callback_info info, size_t *argc,
     napi_get_cb_info(env, info, argc, argv, nullptr, &data);
     *h = static_cast<Handle *>(data);
     return (*h)->session != nullptr && !(*h)->ending;
-}
-
-bool View(napi_env env, napi_value v, uint8_t **p, size_t *len)
-{
-    napi_typedarray_type type;
-    void *data;
-
-    if (napi_get_typedarray_info(env, v, &type, len, &data, nullptr, nullptr) !=
-            napi_ok ||
-        type != napi_uint8_array)
-        return false;
-    *p = static_cast<uint8_t *>(data);
-    return true;
 }
 
 void OnReplies(void *arg)
@@ -98,13 +60,6 @@ void CallWake(napi_env env, napi_value fn, void *, void *)
 {
     if (env != nullptr)
         napi_call_function(env, Undefined(env), fn, 0, nullptr, nullptr);
-}
-
-void Forget(napi_env env, Bytes *b)
-{
-    if (b->ref != nullptr)
-        napi_delete_reference(env, b->ref);
-    *b = Bytes();
 }
 
 void End(Handle *h)
@@ -178,18 +133,6 @@ napi_value Take(napi_env env, napi_callback_info info)
         return TypeError(env, "take(inbox)");
     n = uc_take(h->session, p, len, 4, &need);
     return Number(env, n > 0 ? int64_t(n) : -int64_t(need));
-}
-
-bool Hold(napi_env env, napi_value v, Bytes *b)
-{
-    Bytes fresh;
-
-    if (!View(env, v, &fresh.p, &fresh.len))
-        return false;
-    napi_create_reference(env, v, 1, &fresh.ref);
-    Forget(env, b);
-    *b = fresh;
-    return true;
 }
 
 // attach(in, out): the buffers of sync calls. Their memory does not move: an
@@ -419,18 +362,6 @@ bool Flag(napi_env env, napi_value options, const char *name)
     return b;
 }
 
-std::string Text(napi_env env, napi_value v)
-{
-    size_t n = 0;
-    std::string s;
-
-    if (napi_get_value_string_utf8(env, v, nullptr, 0, &n) != napi_ok)
-        return s;
-    s.resize(n);
-    napi_get_value_string_utf8(env, v, &s[0], n + 1, &n);
-    return s;
-}
-
 // func(name, { deterministic, directOnly, varargs, argc, aggregate }, fn)
 napi_value Func(napi_env env, napi_callback_info info)
 {
@@ -467,11 +398,6 @@ napi_value Func(napi_env env, napi_callback_info info)
     }
     return nullptr;
 }
-
-struct Method {
-    const char *name;
-    napi_callback fn;
-};
 
 // open(path, options, wake) -> session
 napi_value Open(napi_env env, napi_callback_info info)
@@ -537,10 +463,15 @@ napi_value Open(napi_env env, napi_callback_info info)
 
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
-    napi_value open;
+    static const Method ways[] = {
+        {"open", Open}, {"openLog", OpenLog}, {"recoverLog", RecoverLog}};
 
-    napi_create_function(env, "open", NAPI_AUTO_LENGTH, Open, nullptr, &open);
-    exports.Set("open", Napi::Value(env, open));
+    for (const Method &m : ways) {
+        napi_value fn;
+
+        napi_create_function(env, m.name, NAPI_AUTO_LENGTH, m.fn, nullptr, &fn);
+        exports.Set(m.name, Napi::Value(env, fn));
+    }
     exports.Set("version", Napi::String::New(env, uc_version()));
     exports.Set("sqlite", Napi::String::New(env, uc_sqlite_version()));
     return exports;

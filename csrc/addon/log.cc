@@ -1,0 +1,343 @@
+// The log of a directory for JavaScript: a scratch buffer that lines are
+// written into, and a call for each that puts it into the ring of the process.
+//
+// Threads: everything on the thread of its environment, except OnFlushed, which
+// the log calls from its own. Life: as a session's, see addon.cc. Each
+// environment (worker thread) has handles of its own on the one log of the
+// process.
+
+#include <napi.h>
+
+#include <cstring>
+#include <string>
+
+#include "values.h"
+
+extern "C" {
+#include "common/clock.h"
+#include "log/settings.h"
+}
+
+namespace
+{
+
+struct LogHandle {
+    napi_env env = nullptr;
+    uc_log *log = nullptr;
+    Bytes line; // see attach()
+};
+
+// A flush that somebody waits for.
+struct Flush {
+    napi_threadsafe_function tell = nullptr;
+    napi_deferred deferred = nullptr;
+    bool ok = false;
+};
+
+bool Enter(napi_env env, napi_callback_info info, size_t *argc,
+           napi_value *argv, LogHandle **h)
+{
+    void *data;
+
+    napi_get_cb_info(env, info, argc, argv, nullptr, &data);
+    *h = static_cast<LogHandle *>(data);
+    return (*h)->log != nullptr;
+}
+
+void End(LogHandle *h)
+{
+    uc_log *log = h->log;
+
+    h->log = nullptr;
+    uc_log_unref(log);
+}
+
+void OnEnvironmentEnd(void *arg)
+{
+    End(static_cast<LogHandle *>(arg));
+}
+
+void OnCollected(napi_env env, void *data, void *)
+{
+    LogHandle *h = static_cast<LogHandle *>(data);
+
+    napi_remove_env_cleanup_hook(env, OnEnvironmentEnd, h);
+    End(h);
+    Forget(env, &h->line);
+    delete h;
+}
+
+// attach(buffer): where put finds the line.
+napi_value Attach(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1;
+    napi_value argv[1];
+    LogHandle *h;
+
+    if (!Enter(env, info, &argc, argv, &h))
+        return nullptr;
+    if (argc < 1 || !Hold(env, argv[0], &h->line))
+        return TypeError(env, "attach(buffer)");
+    return nullptr;
+}
+
+// put(length) -> 0: done, 1: dropped, 2: too large, 3: closed
+napi_value Put(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1;
+    napi_value argv[1], v;
+    LogHandle *h;
+    uint32_t len, result = 3;
+
+    if (Enter(env, info, &argc, argv, &h)) {
+        if (argc < 1 || napi_get_value_uint32(env, argv[0], &len) != napi_ok ||
+            len > h->line.len)
+            return TypeError(env, "put(length)");
+        switch (uc_log_put(h->log, h->line.p, len, 1, true)) {
+        case UC_LOG_DONE:
+            result = 0;
+            break;
+        case UC_LOG_TOO_LARGE:
+            result = 2;
+            break;
+        default:
+            result = 1;
+            break;
+        }
+    }
+    napi_create_uint32(env, result, &v);
+    return v;
+}
+
+void TellFlushed(napi_env env, napi_value, void *, void *data)
+{
+    Flush *f = static_cast<Flush *>(data);
+    napi_value ok;
+
+    if (env != nullptr) {
+        napi_get_boolean(env, f->ok, &ok);
+        napi_resolve_deferred(env, f->deferred, ok);
+    }
+    delete f;
+}
+
+void OnFlushed(void *arg, bool ok)
+{
+    Flush *f = static_cast<Flush *>(arg);
+    napi_threadsafe_function tell = f->tell;
+
+    f->ok = ok;
+    // Where the environment has ended this has given `tell` back already.
+    if (napi_call_threadsafe_function(tell, f, napi_tsfn_nonblocking) ==
+        napi_ok)
+        napi_release_threadsafe_function(tell, napi_tsfn_release);
+    else
+        delete f;
+}
+
+// The arguments of both flushes: (timeoutMs, sync).
+bool FlushArguments(napi_env env, size_t argc, napi_value *argv, int64_t *ms,
+                    bool *sync)
+{
+    if (argc == 2 && napi_get_value_int64(env, argv[0], ms) == napi_ok &&
+        napi_get_value_bool(env, argv[1], sync) == napi_ok)
+        return true;
+    TypeError(env, "flush(timeoutMs, sync)");
+    return false;
+}
+
+// flush(timeoutMs, sync) -> a promise of whether it is done
+napi_value FlushLater(napi_env env, napi_callback_info info)
+{
+    size_t argc = 2;
+    napi_value argv[2], promise, name;
+    napi_deferred deferred;
+    LogHandle *h;
+    int64_t ms;
+    bool sync;
+
+    if (!Enter(env, info, &argc, argv, &h))
+        return nullptr;
+    if (!FlushArguments(env, argc, argv, &ms, &sync))
+        return nullptr;
+    Flush *f = new Flush;
+    napi_create_promise(env, &deferred, &promise);
+    f->deferred = deferred;
+    napi_create_string_utf8(env, "undercroft log", NAPI_AUTO_LENGTH, &name);
+    if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1,
+                                        nullptr, nullptr, nullptr, TellFlushed,
+                                        &f->tell) != napi_ok) {
+        delete f;
+        napi_throw_error(env, "UC_INTERNAL", "no threadsafe function");
+        return nullptr;
+    }
+    uc_log_on_flushed(h->log, sync, OnFlushed, f, uc_now() + ms * UC_MS);
+    return promise;
+}
+
+// flushSync(timeoutMs, sync) -> whether it is done
+napi_value FlushSync(napi_env env, napi_callback_info info)
+{
+    size_t argc = 2;
+    napi_value argv[2], v;
+    LogHandle *h;
+    int64_t ms;
+    bool sync, ok = false;
+    uc_error e;
+
+    uc_error_init(&e);
+    if (Enter(env, info, &argc, argv, &h)) {
+        if (!FlushArguments(env, argc, argv, &ms, &sync))
+            return nullptr;
+        ok = uc_log_flush(h->log, ms, sync, &e);
+    }
+    napi_get_boolean(env, ok, &v);
+    return v;
+}
+
+napi_value Reopen(napi_env env, napi_callback_info info)
+{
+    size_t argc = 0;
+    LogHandle *h;
+
+    if (Enter(env, info, &argc, nullptr, &h))
+        uc_log_reopen(h->log);
+    return nullptr;
+}
+
+napi_value Rotate(napi_env env, napi_callback_info info)
+{
+    size_t argc = 0;
+    LogHandle *h;
+
+    if (Enter(env, info, &argc, nullptr, &h))
+        uc_log_rotate(h->log);
+    return nullptr;
+}
+
+void SetFlag(napi_env env, napi_value object, const char *name, bool b)
+{
+    napi_value v;
+
+    napi_get_boolean(env, b, &v);
+    napi_set_named_property(env, object, name, v);
+}
+
+void SetNumber(napi_env env, napi_value object, const char *name, uint64_t n)
+{
+    napi_value v;
+
+    napi_create_double(env, double(n), &v);
+    napi_set_named_property(env, object, name, v);
+}
+
+// stats() -> an object, undefined when it is closed
+napi_value Stats(napi_env env, napi_callback_info info)
+{
+    size_t argc = 0;
+    napi_value out, error;
+    uc_log_stats s = {};
+    LogHandle *h;
+
+    if (!Enter(env, info, &argc, nullptr, &h))
+        return Undefined(env);
+    uc_log_stats_get(h->log, &s);
+    napi_create_object(env, &out);
+    SetFlag(env, out, "owner", s.owner);
+    SetFlag(env, out, "volatileRing", s.volatile_ring);
+    SetFlag(env, out, "stalled", s.stalled);
+    SetNumber(env, out, "lines", s.lines);
+    SetNumber(env, out, "bytes", s.bytes);
+    SetNumber(env, out, "dropped", s.dropped);
+    SetNumber(env, out, "blocked", s.blocked);
+    SetNumber(env, out, "ringBytes", s.ring_bytes);
+    SetNumber(env, out, "ringUsed", s.ring_used);
+    SetNumber(env, out, "files", s.files);
+    SetNumber(env, out, "archived", s.archived);
+    SetNumber(env, out, "deleted", s.deleted);
+    SetNumber(env, out, "unreadable", s.unreadable);
+    napi_create_string_utf8(env, s.error, NAPI_AUTO_LENGTH, &error);
+    napi_set_named_property(env, out, "error", error);
+    return out;
+}
+
+napi_value Close(napi_env env, napi_callback_info info)
+{
+    size_t argc = 0;
+    LogHandle *h;
+
+    if (Enter(env, info, &argc, nullptr, &h))
+        End(h);
+    return nullptr;
+}
+
+// The settings of one argument, a msgpack map. False: an error is thrown.
+bool Settings(napi_env env, napi_callback_info info, uc_log_settings *settings)
+{
+    size_t argc = 1, len;
+    napi_value argv[1];
+    uint8_t *map;
+    uc_error e;
+
+    napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr);
+    if (argc < 1 || !View(env, argv[0], &map, &len)) {
+        TypeError(env, "expected the options of a log");
+        return false;
+    }
+    uc_error_init(&e);
+    uc_log_settings_init(settings);
+    if (uc_log_settings_read(settings, {map, len}, &e))
+        return true;
+    napi_throw_error(env, e.code, e.message);
+    return false;
+}
+
+} // namespace
+
+napi_value OpenLog(napi_env env, napi_callback_info info)
+{
+    static const Method methods[] = {
+        {"attach", Attach},       {"put", Put},       {"flush", FlushLater},
+        {"flushSync", FlushSync}, {"reopen", Reopen}, {"rotate", Rotate},
+        {"stats", Stats},         {"close", Close},
+    };
+    uc_log_settings settings;
+    napi_value self;
+    uc_error e;
+
+    if (!Settings(env, info, &settings))
+        return nullptr;
+    uc_error_init(&e);
+    uc_log *log = uc_log_open(&settings.o, &e);
+    if (log == nullptr) {
+        napi_throw_error(env, e.code, e.message);
+        return nullptr;
+    }
+    LogHandle *h = new LogHandle;
+    h->env = env;
+    h->log = log;
+    napi_add_env_cleanup_hook(env, OnEnvironmentEnd, h);
+    napi_create_object(env, &self);
+    for (const Method &m : methods) {
+        napi_value fn;
+
+        napi_create_function(env, m.name, NAPI_AUTO_LENGTH, m.fn, h, &fn);
+        napi_set_named_property(env, fn, "log", self);
+        napi_set_named_property(env, self, m.name, fn);
+    }
+    napi_add_finalizer(env, self, h, OnCollected, nullptr, nullptr);
+    return self;
+}
+
+napi_value RecoverLog(napi_env env, napi_callback_info info)
+{
+    uc_log_settings settings;
+    uc_error e;
+
+    if (!Settings(env, info, &settings))
+        return nullptr;
+    uc_error_init(&e);
+    if (!uc_log_recover(&settings.o, &e))
+        napi_throw_error(env, e.code, e.message);
+    return nullptr;
+}
