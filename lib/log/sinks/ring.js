@@ -1,0 +1,123 @@
+'use strict'
+
+// Lines into the ring of this process, in the log's directory: a file in memory
+// that outlives the process, which whoever owns the directory writes into files.
+// A line is one copy and one call; when it returns the line survives.
+
+const { load } = require('../../binding')
+const { Writer } = require('../../codec/encode')
+const { UndercroftError } = require('../../errors')
+const { toCore } = require('../options')
+
+const FLUSH_MS = 10000
+// How long the end of a handle may take.
+const CLOSE_MS = 2000
+// UTF-16 units become as many bytes at most.
+const WIDEST = 3
+
+const DROPPED = 1
+const TOO_LARGE = 2
+
+const utf8Write = typeof Buffer.prototype.utf8Write === 'function'
+  ? Buffer.prototype.utf8Write
+  : Buffer.prototype.write
+
+/**
+ * @param {object} options of the log, normalised
+ * @returns {object} see ../sink.js
+ * @throws {UndercroftError} UC_NO_ADDON, UC_OPTION, UC_OPTIONS_CONFLICT, UC_ACCESS, UC_LOG_IO
+ */
+function ringSink (options) {
+  const native = openLog(options)
+  let buffer = null
+  let room = 0
+  // Of this handle; the core counts what its ring has dropped.
+  let tooLong = 0
+  let closed = false
+  attach(options.maxLineBytes + 1024)
+
+  function attach (size) {
+    buffer = Buffer.allocUnsafeSlow(size)
+    room = Math.floor(size / WIDEST)
+    native.attach(buffer)
+  }
+
+  function write (line) {
+    if (line.length > room && Buffer.byteLength(line) > buffer.length) {
+      tooLong++
+      return
+    }
+    const result = native.put(utf8Write.call(buffer, line, 0, buffer.length))
+    if (result === TOO_LARGE) tooLong++
+    else if (result > DROPPED) lost(line)
+  }
+
+  async function flush ({ sync = false, timeoutMs = FLUSH_MS } = {}) {
+    if (closed || await native.flush(timeoutMs, sync)) return
+    const { error } = native.stats() ?? { error: '' }
+    throw error !== ''
+      ? new UndercroftError('UC_LOG_IO', `the log cannot be written: ${error}; what it has taken it keeps`)
+      : new UndercroftError('UC_TIMEOUT', `the log was not written within ${timeoutMs} ms; what it has taken it keeps`)
+  }
+
+  return {
+    survives: 'sigkill',
+    onLevel: null,
+    write,
+    flush,
+    flushSync ({ sync = false, timeoutMs = FLUSH_MS } = {}) {
+      return closed || native.flushSync(timeoutMs, sync)
+    },
+    reopen () { native.reopen() },
+    rotate () { native.rotate() },
+    async stats () {
+      const stats = native.stats()
+      return { sink: 'ring', dir: options.dir, ...stats, dropped: (stats?.dropped ?? 0) + tooLong }
+    },
+    async close () {
+      if (closed) return
+      try {
+        await flush({ timeoutMs: CLOSE_MS })
+      } catch {
+        // The ring keeps them for who comes next.
+      }
+      closed = true
+      native.close()
+    }
+  }
+}
+
+// A handle that was closed under somebody who still writes.
+function lost (line) {
+  try {
+    process.stderr.write(line)
+  } catch {
+    // There is nobody to tell.
+  }
+}
+
+function openLog (options) {
+  const addon = load()
+  try {
+    return addon.openLog(encode(options))
+  } catch (err) {
+    throw err instanceof TypeError ? err : new UndercroftError(err.code ?? 'UC_INTERNAL', err.message)
+  }
+}
+
+/** Writes what processes that have died left in their rings, where nobody else does. */
+function recover (options) {
+  try {
+    load().recoverLog(encode(options))
+  } catch (err) {
+    throw new UndercroftError(err.code ?? 'UC_INTERNAL', err.message)
+  }
+}
+
+function encode (options) {
+  const w = new Writer(1024)
+  w.any(toCore(options))
+  return w.buf.subarray(0, w.pos)
+}
+
+module.exports = { ringSink, recover }
