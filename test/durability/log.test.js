@@ -1,0 +1,224 @@
+'use strict'
+
+// The log and the ways in which a process ends: every line whose call has returned is in the
+// files, once and whole, whatever became of the process that wrote it.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const zlib = require('node:zlib')
+const t = require('tap')
+const undercroft = require('../..')
+const { child, delay, exact, isLong, runs, tmpdir } = require('../helper')
+
+t.setTimeout(isLong ? 900000 : 180000)
+
+const rounds = isLong ? 200 : 20
+const options = (dir) => ({ dir, ringBytes: 1 << 20, maxLineBytes: 4096, rotate: { bytes: 200000 } })
+
+// All lines of the directory, also those that are in rings of processes that have died.
+async function linesIn (dir) {
+  const { log, close } = opened(dir)
+  await log.flush({ sync: true })
+  await close()
+  const lines = []
+  for (const name of fs.readdirSync(dir)) {
+    const file = path.join(dir, name)
+    if (!/^app-.*\.log(\.gz)?$/.test(name)) continue
+    // Of an archive that has just been made the original may be there as well.
+    if (name.endsWith('.log') && fs.existsSync(`${file}.gz`)) continue
+    const bytes = fs.readFileSync(file)
+    const text = (name.endsWith('.gz') ? zlib.gunzipSync(bytes) : bytes).toString()
+    if (text !== '' && !text.endsWith('\n')) throw new Error(`${name} ends with half a line`)
+    lines.push(...text.split('\n').slice(0, -1))
+  }
+  return lines.map((line) => JSON.parse(line))
+}
+
+function opened (dir) {
+  const store = undercroft.open({ log: options(dir) })
+  return { log: store.log, close: () => store.close() }
+}
+
+// Of each writer: the numbers that are there, in a row.
+function numbers (lines) {
+  const out = new Map()
+  for (const { w, n } of lines) {
+    if (w === undefined) continue
+    if (!out.has(w)) out.set(w, [])
+    out.get(w).push(n)
+  }
+  return out
+}
+
+// Each number up to `told` once; the one behind it may be there, its call had not returned.
+function judge (t, found, told, name) {
+  const sorted = [...found].sort((a, b) => a - b)
+  const count = new Set(sorted).size
+  const twice = sorted.length - count
+  const lost = told - sorted.filter((n) => n <= told).length + twice
+  const beyond = sorted.filter((n) => n > told + 1).length
+  const fine = twice === 0 && lost === 0 && beyond === 0
+  if (!fine) t.comment(`${name}: ${told} told, ${lost} lost, ${twice} twice, ${beyond} that nobody wrote`)
+  return fine
+}
+
+// Writes lines and notes behind each call how many have returned, where a kill cannot reach it.
+const writer = async ({ undercroft, args, say, require }) => {
+  const fs = require('node:fs')
+  const { isMainThread, Worker } = require('node:worker_threads')
+  const { log } = undercroft.open({ log: args.log })
+  const fd = fs.openSync(args.counter, 'a')
+  fs.closeSync(fd)
+  const out = fs.openSync(args.counter, 'r+')
+  const told = new Float64Array(1)
+  const bytes = new Uint8Array(told.buffer)
+  let n = 0
+  const text = 'x'.repeat(args.w.length * 7 % 300)
+  if (isMainThread && args.thread) {
+    const source = `const { workerData: { args, root, body } } = require('node:worker_threads')
+      new Function('return ' + body)()({ undercroft: require(root), args, say () {}, require })`
+    const body = args.body
+    const thread = new Worker(source, { eval: true, workerData: { args: { ...args, ...args.thread }, root: args.root, body } })
+    thread.on('error', (err) => { throw err })
+  }
+  say('going')
+  const some = () => {
+    for (let i = 0; i < 20; i++) {
+      log.info({ w: args.w, n: n + 1, text }, 'line')
+      n++
+      told[0] = n
+      fs.writeSync(out, bytes, 0, 8, 0)
+    }
+    setImmediate(some)
+  }
+  some()
+}
+
+function counted (file) {
+  const bytes = fs.readFileSync(file)
+  return bytes.length < 8 ? 0 : bytes.readDoubleLE(0)
+}
+
+t.test('kill -9 at any moment, of one process or of all', async (t) => {
+  const dir = path.join(tmpdir(t), 'logs')
+  const files = new Map()
+  const start = (w, thread) => {
+    const counter = (name) => {
+      const file = path.join(tmpdir(t), `${name}.counter`)
+      fs.writeFileSync(file, '')
+      files.set(name, file)
+      return file
+    }
+    const args = { w, counter: counter(w), log: options(dir), root: path.resolve(__dirname, '../..'), body: writer.toString() }
+    if (thread) args.thread = { w: `${w}-thread`, counter: counter(`${w}-thread`), thread: null }
+    const process = child(t, writer, { args })
+    process.going = new Promise((resolve) => { process.proc.stdout.once('data', resolve) })
+    return process
+  }
+  let other = null
+  for (let i = 0; i < rounds; i++) {
+    const one = start(`${i}`, i % 3 === 0)
+    other ??= start(`${i}-other`, false)
+    await Promise.all([one.going, other.going])
+    await delay(Math.random() * 150)
+    one.proc.kill('SIGKILL')
+    // The other one takes over what the first was to write; or both die, and nobody does.
+    if (i % 2 === 1) {
+      other.proc.kill('SIGKILL')
+      await other.done
+      other = null
+    }
+    await one.done
+  }
+  if (other !== null) {
+    other.proc.kill('SIGKILL')
+    await other.done
+  }
+  const found = numbers(await linesIn(dir))
+  let total = 0
+  let good = 0
+  for (const [w, file] of files) {
+    const told = counted(file)
+    total += told
+    if (judge(t, found.get(w) ?? [], told, w)) good++
+  }
+  t.comment(`${total} lines of ${files.size} writers over ${rounds} kills`)
+  t.ok(total > rounds * 20, 'they have written')
+  t.equal(good, files.size, 'none lost, none twice, none torn')
+})
+
+// ---- other ends -------------------------------------------------------------------------
+
+const ends = {
+  'process.exit': { code: 3, end: () => process.exit(3) },
+  'an uncaught exception': { code: null, end: () => { setImmediate(() => { throw new Error('nobody catches this') }) } },
+  abort: { code: null, end: () => process.abort() },
+  SIGTERM: { code: null, end: () => process.kill(process.pid, 'SIGTERM') },
+  'an end of its own': { code: 0, end: () => {} }
+}
+
+for (const [name, { code, end }] of Object.entries(ends)) {
+  t.test(name, async (t) => {
+    const dir = path.join(tmpdir(t), 'logs')
+    const result = child(t, async ({ undercroft, args }) => {
+      const { log } = undercroft.open({ log: args.log })
+      for (let n = 1; n <= 5000; n++) log.info({ w: 'w', n }, 'line')
+      // eslint-disable-next-line no-new-func
+      new Function('process', `(${args.end})()`)(process)
+    }, { args: { log: options(dir), end: end.toString() } })
+    await result.done
+    if (code !== null) t.equal(result.code, code, 'it ends as it would have')
+    t.equal(result.timedOut, false)
+    t.ok(judge(t, numbers(await linesIn(dir)).get('w') ?? [], 5000, name), 'every line is there')
+  })
+}
+
+t.test('a worker that is terminated', async (t) => {
+  const dir = path.join(tmpdir(t), 'logs')
+  await runs(t, async ({ undercroft, args, root, require }) => {
+    const { once } = require('node:events')
+    const { Worker } = require('node:worker_threads')
+    const main = undercroft.open({ log: args.log })
+    const told = new SharedArrayBuffer(4)
+    const source = `const { workerData: { root, log, told } } = require('node:worker_threads')
+      const n = new Int32Array(told)
+      const store = require(root).open({ log })
+      for (;;) { store.log.info({ w: 'thread', n: n[0] + 1 }, 'line'); n[0]++ }`
+    const worker = new Worker(source, { eval: true, workerData: { root, log: args.log, told } })
+    const n = new Int32Array(told)
+    while (Atomics.load(n, 0) < 3000) await new Promise((resolve) => setTimeout(resolve, 1))
+    await worker.terminate()
+    await once(process, 'nothing', { signal: AbortSignal.timeout(1) }).catch(() => {})
+    main.log.info({ w: 'main', n: 1, told: n[0] }, 'line')
+    await main.log.flush()
+    await main.close()
+  }, { args: { log: options(dir) } })
+  const lines = await linesIn(dir)
+  const found = numbers(lines)
+  const { told } = lines.find((line) => line.w === 'main')
+  t.ok(judge(t, found.get('thread'), told, 'the worker'), `its ${told} lines are there`)
+})
+
+t.test('a process that is stopped while it owns the files, and killed then', async (t) => {
+  const dir = path.join(tmpdir(t), 'logs')
+  const owner = child(t, async ({ undercroft, args, say }) => {
+    const { log } = undercroft.open({ log: args.log })
+    log.info({ w: 'owner', n: 1 }, 'line')
+    await log.flush()
+    say('going')
+    setInterval(() => {}, 1000)
+  }, { args: { log: options(dir) } })
+  await new Promise((resolve) => { owner.proc.stdout.once('data', resolve) })
+  owner.proc.kill('SIGSTOP')
+  const { log, close } = opened(dir)
+  for (let n = 1; n <= 1000; n++) log.info({ w: 'other', n }, 'line')
+  const early = await log.flush({ timeoutMs: 100 }).then(() => 'flushed', (err) => err.code)
+  t.equal(early, 'UC_TIMEOUT', 'the files stand still')
+  owner.proc.kill('SIGKILL')
+  await owner.done
+  await log.flush()
+  await close()
+  const found = numbers(await linesIn(dir))
+  t.ok(judge(t, found.get('other'), 1000, 'other'), 'the next one goes on')
+  exact(t, found.get('owner'), [1])
+})
