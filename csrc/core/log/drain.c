@@ -222,10 +222,10 @@ static bool is_room(const uc_drain *d)
 
 static void add_staged(uc_drain *d, size_t len)
 {
-    struct iovec *last = &d->pieces[d->npieces - 1];
+    struct iovec *last = d->npieces > 0 ? &d->pieces[d->npieces - 1] : NULL;
     uint8_t *p = d->stage + d->staged;
 
-    if (d->npieces > 0 && (uint8_t *)last->iov_base + last->iov_len == p)
+    if (last != NULL && (uint8_t *)last->iov_base + last->iov_len == p)
         last->iov_len += len;
     else
         d->pieces[d->npieces++] = (struct iovec){p, len};
@@ -334,6 +334,7 @@ static bool write_batch(uc_drain *d, int64_t now)
         stall(d, &e, now);
         return false;
     }
+    serve_requests(d);
     gather(d, now);
     if (!write_gathered(d, &e)) {
         stall(d, &e, now);
@@ -349,24 +350,28 @@ static bool write_batch(uc_drain *d, int64_t now)
     return d->ntaken > 0;
 }
 
+/* Before what was put after it is written. */
 static void serve_requests(uc_drain *d)
 {
     uc_control *c = d->place->control;
     uint32_t reopen = atomic_load(&c->reopen);
     uint32_t rotate = atomic_load(&c->rotate);
+
+    if (reopen != d->reopen_seen)
+        uc_logfile_reopen(d->file);
+    if (rotate != d->rotate_seen)
+        uc_logfile_rotate(d->file);
+    d->reopen_seen = reopen;
+    d->rotate_seen = rotate;
+}
+
+/* Who asks has seen that its lines are written. */
+static void serve_syncs(uc_drain *d)
+{
+    uc_control *c = d->place->control;
     uint32_t asked = atomic_load(&c->sync_asked);
     uc_error e;
 
-    if (reopen != d->reopen_seen) {
-        d->reopen_seen = reopen;
-        uc_logfile_reopen(d->file);
-        d->next_tick = 0;
-    }
-    if (rotate != d->rotate_seen) {
-        d->rotate_seen = rotate;
-        uc_logfile_rotate(d->file);
-        d->next_tick = 0;
-    }
     if (asked == atomic_load(&c->sync_done))
         return;
     if (!uc_logfile_sync(d->file, &e)) {
@@ -404,7 +409,7 @@ bool uc_drain_run(uc_drain *d, int64_t now, int64_t *next)
     if (d->stalled == 0 || now >= d->retry)
         more = write_batch(d, now);
     if (d->file != NULL && d->stalled == 0) {
-        serve_requests(d);
+        serve_syncs(d);
         tick(d, now);
     }
     uc__sources_sweep(&d->sources, now);
