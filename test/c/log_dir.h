@@ -1,103 +1,52 @@
 #ifndef UC_TEST_LOG_DIR_H
 #define UC_TEST_LOG_DIR_H
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* The directory of a log, seen from outside. A path is freed with what is
- * there. */
-__attribute__((unused)) static char *log_dir_make(const char *base,
-                                                  const char *name)
-{
-    char path[256];
+#include "log/file.h"
+#include "log/log.h"
 
-    snprintf(path, sizeof path, "%s/%s", base, name);
-    return strdup(path);
-}
+/*
+ * A directory of its own for a test of the log, with a clock that the test
+ * sets, and lines that are numbered: "line 00000012\n", 14 bytes each.
+ */
+typedef struct log_dir {
+    char path[128];
+    int64_t now; /* what the clock says; at first 2026-01-01, UTC */
+    uc_log_clock clock;
+    uc_log_options o; /* files alone: no ring needs more of it */
+} log_dir;
 
-static int log_dir_remove(const char *path, const struct stat *st, int type,
-                          struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
+void log_dir_init(log_dir *d);
+/* Removes it and all that is in it. */
+void log_dir_fini(log_dir *d);
 
-__attribute__((unused)) static void log_dir_free(char *path)
-{
-    nftw(path, log_dir_remove, 8, FTW_DEPTH | FTW_PHYS);
-    free(path);
-}
+/* The path of a file in it, in one of a few static buffers. */
+const char *log_path(const log_dir *d, const char *name);
+/* What `current` leads to, or "". */
+const char *log_link(const log_dir *d);
+/* Bytes of a file, or -1. */
+int64_t log_size(const log_dir *d, const char *name);
+/* How many files there are whose name ends so. */
+unsigned log_count(const log_dir *d, const char *ending);
 
-/* By the number behind the day: all are of a few days. */
-static int log_dir_order(const struct dirent **a, const struct dirent **b)
-{
-    return strverscmp((*a)->d_name, (*b)->d_name);
-}
+/* n lines from number `first` on, in one append. Ends the program with a
+ * message when that fails. */
+void log_append(uc_logfile *f, unsigned first, unsigned n);
+/* The same, but false when it fails. */
+bool log_try_append(uc_logfile *f, unsigned first, unsigned n, uc_error *e);
+/* Appends to a file, which is made when it is not there. */
+void log_write(const log_dir *d, const char *name, const char *text);
+void log_write_bytes(const log_dir *d, const char *name, const char *p,
+                     size_t n);
 
-static int log_dir_is_log(const struct dirent *e)
-{
-    size_t n = strlen(e->d_name);
-
-    return n > 4 && strcmp(e->d_name + n - 4, ".log") == 0;
-}
-
-/* All files that are not archives, one after the other. The caller's. */
-__attribute__((unused)) static char *log_dir_text(const char *dir)
-{
-    struct dirent **names;
-    int n = scandir(dir, &names, log_dir_is_log, log_dir_order);
-    char *text = malloc(1), path[512];
-    size_t len = 0;
-
-    for (int i = 0; i < n; i++) {
-        struct stat st;
-        FILE *f;
-
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
-        free(names[i]);
-        f = fopen(path, "r");
-        if (f == NULL)
-            continue;
-        if (fstat(fileno(f), &st) == 0) {
-            text = realloc(text, len + (size_t)st.st_size + 1);
-            len += fread(text + len, 1, (size_t)st.st_size, f);
-        }
-        fclose(f);
-    }
-    if (n >= 0)
-        free(names);
-    text[len] = '\0';
-    return text;
-}
-
-static int log_dir_is_ring(const struct dirent *e)
-{
-    return strstr(e->d_name, ".ring") != NULL ||
-           strstr(e->d_name, ".new") != NULL;
-}
-
-__attribute__((unused)) static int log_dir_rings(const char *dir)
-{
-    struct dirent **names;
-    char path[256];
-    int n;
-
-    snprintf(path, sizeof path, "%s/.rings", dir);
-    n = scandir(path, &names, log_dir_is_ring, NULL);
-    for (int i = 0; i < n; i++)
-        free(names[i]);
-    if (n >= 0)
-        free(names);
-    return n;
-}
+/* Whether all lines of all files and archives, in the order of their names,
+ * have the numbers first to last; says on stdout what is wrong. A file that is
+ * there and archived as well counts once. */
+bool log_holds(const log_dir *d, unsigned first, unsigned last);
+/* The number of the first line, 0 when there is none. */
+unsigned log_first(const log_dir *d);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "common/clock.h"
 #include "common/thread.h"
-#include "log_dir.h"
+#include "log_lines.h"
 #include "tap.h"
 
 #include <sched.h>

@@ -324,6 +324,21 @@ static bool write_gathered(uc_drain *d, uc_error *e)
     return true;
 }
 
+/* Before what was put after it is written. */
+static void serve_requests(uc_drain *d)
+{
+    uc_control *c = d->place->control;
+    uint32_t reopen = atomic_load(&c->reopen);
+    uint32_t rotate = atomic_load(&c->rotate);
+
+    if (reopen != d->reopen_seen)
+        uc_logfile_reopen(d->file);
+    if (rotate != d->rotate_seen)
+        uc_logfile_rotate(d->file);
+    d->reopen_seen = reopen;
+    d->rotate_seen = rotate;
+}
+
 /* One batch; false: nothing was there or nothing could be written. */
 static bool write_batch(uc_drain *d, int64_t now)
 {
@@ -348,21 +363,6 @@ static bool write_batch(uc_drain *d, int64_t now)
     }
     d->busy = d->gathered > 0;
     return d->ntaken > 0;
-}
-
-/* Before what was put after it is written. */
-static void serve_requests(uc_drain *d)
-{
-    uc_control *c = d->place->control;
-    uint32_t reopen = atomic_load(&c->reopen);
-    uint32_t rotate = atomic_load(&c->rotate);
-
-    if (reopen != d->reopen_seen)
-        uc_logfile_reopen(d->file);
-    if (rotate != d->rotate_seen)
-        uc_logfile_rotate(d->file);
-    d->reopen_seen = reopen;
-    d->rotate_seen = rotate;
 }
 
 /* Who asks has seen that its lines are written. */
