@@ -8,6 +8,7 @@ const t = require('tap')
 const undercroft = require('../..')
 const { codes } = require('../../lib/errors')
 const { defaults } = require('../../lib/options')
+const { table: logOptions } = require('../../lib/log/options')
 const { root, tmpdir } = require('../helper')
 
 const text = fs.readFileSync(path.join(root, 'README.md'), 'utf8')
@@ -26,7 +27,7 @@ async function runIn (t, code) {
   const AsyncFunction = (async () => {}).constructor
   const dir = tmpdir(t)
   const before = process.cwd()
-  fs.mkdirSync(path.join(dir, 'migrations'))
+  fs.mkdirSync(path.join(dir, 'migrations'), { recursive: true })
   fs.writeFileSync(path.join(dir, 'migrations/0001_note.sql'), 'create table note(id integer primary key)')
   process.chdir(dir)
   t.teardown(() => process.chdir(before))
@@ -39,7 +40,8 @@ async function runIn (t, code) {
   const said = []
   const run = new AsyncFunction('require', 'open', 'console', code)
   try {
-    return { value: await run(() => ({ open }), open, { log: (...args) => said.push(...args) }), said }
+    const load = (name) => name === 'undercroft' ? { open } : require(name)
+    return { value: await run(load, open, { log: (...args) => said.push(...args) }), said }
   } finally {
     for (const store of stores) await store.close()
   }
@@ -55,12 +57,30 @@ t.test('the first five lines', async (t) => {
 t.test('the API by example', async (t) => {
   const all = blocks(section('The API by example'))
   t.ok(all.length >= 7)
-  const { value } = await runIn(t, all.join('\n') + '\nreturn { age, n, rows: rows.length, page, placed, again, changes }')
+  const { value } = await runIn(t, all.join('\n') + '\nreturn { age, n, rows: rows.length, page, placed, again, changes, people }')
   t.equal(value.age, 38)
   t.equal(value.rows, value.n.n)
   t.same(value.again, value.placed)
   t.same(await value.changes.next(), { value: undefined, done: true }, 'the watch has ended')
   t.equal(value.page.rows.length, 2)
+  t.ok(value.people.length > 0)
+})
+
+t.test('the log', async (t) => {
+  const [use, requests] = blocks(section('Log'))
+  const { value } = await runIn(t, use + '\nreturn { lines, dropped, span }')
+  t.match(value, { lines: 4, dropped: 0 })
+  const text = fs.readdirSync('logs').filter((name) => name.endsWith('.log')).map((name) => fs.readFileSync(path.join('logs', name), 'utf8')).join('')
+  t.match(text, /"user":\{"name":"Ada","token":"\[Redacted\]"\},"msg":"signed in"\}\n/)
+  t.match(text, '"msg":"[import] reading took 12 ms"')
+  t.match(text, value.span.traceId)
+  const { value: [handler, server] } = await runIn(t, requests + '\nreturn [fetch, server]')
+  t.equal(await (await handler(new Request('http://h/'), {})).text(), 'hello')
+  t.equal(server.listenerCount('request'), 1)
+  const part = section('Log')
+  for (const name of Object.keys(logOptions)) {
+    t.ok(part.split('\n').some((line) => line.startsWith('|') && line.split('|')[1].includes(`\`${name}\``)), name)
+  }
 })
 
 t.test('limits and options', async (t) => {

@@ -1,8 +1,10 @@
 'use strict'
 // npx undercroft logs: the lines of a log's directory, archives included.
 
-const { load } = require('../../binding')
-const { Writer } = require('../../codec/encode')
+const fs = require('node:fs')
+const path = require('node:path')
+const { recover } = require('../../log/sinks/ring')
+const { readLog } = require('../../log/options')
 const { filesOf, notBefore, linesOf, Follower } = require('../../log/read')
 const { numbers } = require('../../log/levels')
 const { pretty, parse, wantsColours } = require('../../log/pretty')
@@ -100,7 +102,7 @@ async function run ({ values, say, exitCodes }) {
   let files
   try {
     query = readQuery(values)
-    recover(dir, name, say)
+    bringIn(dir, name, say)
     files = filesOf(dir, name)
   } catch (err) {
     if (!(err instanceof WrongOption) && err.code === undefined) throw err
@@ -126,15 +128,15 @@ async function run ({ values, say, exitCodes }) {
 }
 
 // What dead processes have left in their rings, where there is somebody to read it.
-function recover (dir, name, say) {
+function bringIn (dir, name, say) {
   try {
-    const { recoverLog } = load()
-    if (recoverLog === undefined) return
-    const w = new Writer(256)
-    w.any(name === undefined ? { dir } : { dir, name })
-    recoverLog(w.buf.subarray(0, w.pos))
+    const rings = fs.readdirSync(path.join(dir, '.rings')).some((entry) => entry.endsWith('.ring'))
+    if (!rings) return
+    const [newest] = filesOf(dir, name).reverse()
+    recover(readLog({ dir, name: name ?? newest?.name }))
   } catch (err) {
-    if (err.code !== 'UC_NO_ADDON' && err.code !== 'ENOENT') say(`what is in rings cannot be read: ${err.message}`)
+    // Without an addon, or without the right to write here, there are still the files.
+    if (!['UC_NO_ADDON', 'ENOENT', 'ENOTDIR'].includes(err.code)) say(`what is in rings cannot be read: ${err.message}`)
   }
 }
 
