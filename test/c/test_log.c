@@ -36,27 +36,6 @@ static uc_log *must_open(const uc_log_options *o)
     return l;
 }
 
-/* A line that says which one it is, of a length that differs. */
-static size_t line_of(char *p, const char *who, uint64_t n)
-{
-    size_t pad = n * 7919 % 200;
-
-    return (size_t)sprintf(p, "%s %" PRIu64 " %.*s\n", who, n, (int)pad,
-                           "........................................"
-                           "........................................"
-                           "........................................"
-                           "........................................"
-                           "........................................");
-}
-
-static uc_log_result put(uc_log *l, const char *who, uint64_t n)
-{
-    char line[512];
-    size_t len = line_of(line, who, n);
-
-    return uc_log_put(l, (const uint8_t *)line, len, 1, true);
-}
-
 static bool flush(uc_log *l)
 {
     uc_error e;
@@ -64,48 +43,6 @@ static bool flush(uc_log *l)
     if (uc_log_flush(l, 20000, false, &e))
         return true;
     tap_diag("flush: %s", e.message);
-    return false;
-}
-
-/* How many of `who`'s lines 0 to n-1 are in the files exactly once and whole;
- * *more: of higher numbers; *bad: twice, torn, or in another order. */
-static uint64_t count(const char *dir, const char *who, uint64_t n,
-                      uint64_t *more, uint64_t *bad)
-{
-    char *text = log_dir_text(dir), *line = text, *end, want[512];
-    size_t len = strlen(who);
-    uint64_t found = 0, next = 0;
-
-    *more = *bad = 0;
-    for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        uint64_t number;
-
-        if (strncmp(line, who, len) != 0 || line[len] != ' ')
-            continue;
-        number = strtoull(line + len + 1, NULL, 10);
-        if (line_of(want, who, number) != (size_t)(end + 1 - line) ||
-            memcmp(want, line, (size_t)(end + 1 - line)) != 0 || number < next)
-            ++*bad;
-        else if (number < n)
-            found++;
-        else
-            ++*more;
-        next = number + 1;
-    }
-    *bad += *line != '\0';
-    free(text);
-    return found;
-}
-
-static bool all_there(const char *dir, const char *who, uint64_t n)
-{
-    uint64_t more, bad, found = count(dir, who, n, &more, &bad);
-
-    if (found == n && more == 0 && bad == 0)
-        return true;
-    tap_diag("%s: %" PRIu64 " of %" PRIu64 ", %" PRIu64 " more, %" PRIu64
-             " bad",
-             who, found, n, more, bad);
     return false;
 }
 
@@ -176,7 +113,7 @@ static uc_log *open_shut(uc_log_options *o, gate *g)
 
 static void basics(void)
 {
-    char *dir = log_dir_make(base, "basics/deep/er");
+    char *dir = lines_dir(base, "basics/deep/er");
     uc_log_options o = options(dir), other = o;
     uc_log *l = must_open(&o), *again;
     uint8_t *large = malloc(o.ring_bytes);
@@ -212,14 +149,14 @@ static void basics(void)
     uc_log_stats_get(l, &s);
     ok(s.files == 2 && all_there(dir, "a", 5001), "another file was begun");
     uc_log_unref(l);
-    eq_int(log_dir_rings(dir), 0, "its ring is gone at the end");
+    eq_int(lines_rings(dir), 0, "its ring is gone at the end");
     l = must_open(&o);
     put(l, "b", 0);
     uc_log_unref(l);
     ok(all_there(dir, "b", 1) && all_there(dir, "a", 5001),
        "the end waits for what is in the ring");
     free(large);
-    log_dir_free(dir);
+    lines_free(dir);
 }
 
 static const char *refused(uc_log_options o)
@@ -238,7 +175,7 @@ static const char *refused(uc_log_options o)
 
 static void mistakes(void)
 {
-    char *dir = log_dir_make(base, "mistakes"), *file = log_dir_make(base, "f");
+    char *dir = lines_dir(base, "mistakes"), *file = lines_dir(base, "f");
     char under[128];
     uc_log_options o = options(dir);
     FILE *f = fopen(file, "w");
@@ -267,8 +204,8 @@ static void mistakes(void)
            NULL,
        "where nothing can be made");
     unlink(file);
-    log_dir_free(file);
-    log_dir_free(dir);
+    lines_free(file);
+    lines_free(dir);
 }
 
 /* --- when the ring is full ------------------------------------------------ */
@@ -285,7 +222,7 @@ static uint64_t fill(uc_log *l, const char *who, uc_log_result *result)
 
 static void dropping(void)
 {
-    char *dir = log_dir_make(base, "drop"), *text;
+    char *dir = lines_dir(base, "drop"), *text;
     uc_log_options o = options(dir);
     uc_log_result result;
     uc_log_stats s;
@@ -305,7 +242,7 @@ static void dropping(void)
     ok(flush(l), "room again");
     eq_int(put(l, "after", 0), UC_LOG_DONE, "the next line is taken");
     flush(l);
-    text = log_dir_text(dir);
+    text = lines_text(dir);
     ok(strstr(text, "\"msg\":\"10 lines were dropped: the log's ring was "
                     "full\",\"dropped\":10}\n") != NULL &&
            strstr(text, "{\"level\":40,\"time\":") != NULL,
@@ -314,7 +251,7 @@ static void dropping(void)
        "all others are there");
     free(text);
     uc_log_unref(l);
-    log_dir_free(dir);
+    lines_free(dir);
 }
 
 static void *open_gate_when_blocked(void *arg)
@@ -332,7 +269,7 @@ static void *open_gate_when_blocked(void *arg)
 
 static void blocking(void)
 {
-    char *dir = log_dir_make(base, "block"), line[512];
+    char *dir = lines_dir(base, "block"), line[512];
     uc_log_options o = options(dir);
     uint64_t n = 0;
     uc_log_stats s;
@@ -361,9 +298,9 @@ static void blocking(void)
     flush(l);
     ok(all_there(dir, "w", n + 1), "all is there");
     uc_log_unref(l);
-    log_dir_free(dir);
+    lines_free(dir);
 
-    dir = log_dir_make(base, "block2");
+    dir = lines_dir(base, "block2");
     o = options(dir);
     o.block_ms = 30;
     l = open_shut(&o, &g);
@@ -379,12 +316,12 @@ static void blocking(void)
     ok(all_there(dir, "v", n) && all_there(dir, "later", 1),
        "all else is there");
     uc_log_unref(l);
-    log_dir_free(dir);
+    lines_free(dir);
 }
 
 static void growing(void)
 {
-    char *dir = log_dir_make(base, "grow");
+    char *dir = lines_dir(base, "grow");
     uc_log_options o = options(dir);
     uc_log_result result;
     uc_log_stats s;
@@ -400,15 +337,15 @@ static void growing(void)
     ok(result == UC_LOG_DROPPED && n > 6000, "it grows, up to the limit");
     ok(s.ring_bytes <= o.grow_bytes && s.ring_bytes > o.grow_bytes * 3 / 4,
        "of all its rings");
-    ok(log_dir_rings(dir) > 3, "which are files");
+    ok(lines_rings(dir) > 3, "which are files");
     gate_set(&g, false);
     ok(flush(l) && all_there(dir, "g", n), "all is there, in order");
     put(l, "h", 0);
     flush(l);
     uc_log_unref(l);
-    eq_int(log_dir_rings(dir), 0, "its rings are gone");
+    eq_int(lines_rings(dir), 0, "its rings are gone");
     ok(all_there(dir, "h", 1), "the last line is there");
-    log_dir_free(dir);
+    lines_free(dir);
 }
 
 /* --- threads, flushes ----------------------------------------------------- */
@@ -439,7 +376,7 @@ static void on_flushed(void *arg, bool done)
 
 static void threads(void)
 {
-    char *dir = log_dir_make(base, "threads");
+    char *dir = lines_dir(base, "threads");
     uc_log_options o = options(dir);
     uc_log *l = must_open(&o);
     _Atomic int called[3] = {0, 0, 0};
@@ -476,9 +413,9 @@ static void threads(void)
     ok(called[0] == 1 && called[1] == 1 && all_there(dir, "c", 1),
        "called back when it is in the file, and on the disk");
     uc_log_unref(l);
-    log_dir_free(dir);
+    lines_free(dir);
 
-    dir = log_dir_make(base, "late");
+    dir = lines_dir(base, "late");
     o = options(dir);
     l = open_shut(&o, &g);
     uc_log_on_flushed(l, false, on_flushed, &called[2], uc_now());
@@ -487,7 +424,7 @@ static void threads(void)
         sched_yield();
     ok(called[2] != 0, "or when the time is up");
     uc_log_unref(l);
-    log_dir_free(dir);
+    lines_free(dir);
 }
 
 /* --- clients of other processes ------------------------------------------- */
@@ -495,7 +432,7 @@ static void threads(void)
 static void numbered(void)
 {
     const uint8_t id[16] = "a client of ours";
-    char *dir = log_dir_make(base, "clients");
+    char *dir = lines_dir(base, "clients");
     uc_log_options o = options(dir);
     uc_log_result result = UC_LOG_DONE;
     uint64_t n = 0;
@@ -521,7 +458,7 @@ static void numbered(void)
     flush(l);
     ok(all_there(dir, "n", n), "each line once");
     uc_log_unref(l);
-    eq_int(log_dir_rings(dir), 1, "a named ring stays");
+    eq_int(lines_rings(dir), 1, "a named ring stays");
     o.step = NULL;
     l = must_open(&o);
     eq_int(uc_log_seen(l, id), n, "with what it knows");
@@ -531,8 +468,8 @@ static void numbered(void)
     eq_int(uc_log_seen(l, id), n, "also when it becomes larger");
     put(l, "z", 0);
     uc_log_unref(l);
-    ok(all_there(dir, "z", 1) && log_dir_rings(dir) == 1, "and is used");
-    log_dir_free(dir);
+    ok(all_there(dir, "z", 1) && lines_rings(dir) == 1, "and is used");
+    lines_free(dir);
 }
 
 /* --- a disk that is full -------------------------------------------------- */
@@ -563,7 +500,7 @@ static void empty_disk(const char *dir)
 
 static void full_disk(void)
 {
-    char *disk = log_dir_make(base, "disk"), dir[128], *text;
+    char *disk = lines_dir(base, "disk"), dir[128], *text;
     uc_log_options o;
     uint64_t n;
     uc_log_stats s;
@@ -575,7 +512,7 @@ static void full_disk(void)
         mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", disk, "tmpfs", 0, "size=2m") != 0) {
         tap_skip("a full disk", "no tmpfs can be mounted");
-        log_dir_free(disk);
+        lines_free(disk);
         return;
     }
     snprintf(dir, sizeof dir, "%s/log", disk);
@@ -595,7 +532,7 @@ static void full_disk(void)
         uc_log_stats_get(l, &s);
     } while (s.volatile_ring || !s.owner);
     ok(flush(l) && all_there(dir, "m", n), "all is there when there is room");
-    eq_int(log_dir_rings(dir), 1, "the ring is a file now");
+    eq_int(lines_rings(dir), 1, "the ring is a file now");
 
     fill_disk(disk, 16 << 10);
     o.overflow = UC_LOG_DROP;
@@ -611,13 +548,13 @@ static void full_disk(void)
        "a flush says why");
     empty_disk(disk);
     ok(flush(l) && all_there(dir, "s", n), "and goes on by itself");
-    text = log_dir_text(dir);
+    text = lines_text(dir);
     ok(strstr(text, "\"msg\":\"the log stood still for ") != NULL,
        "which a line says");
     free(text);
     uc_log_unref(l);
     umount(disk);
-    log_dir_free(disk);
+    lines_free(disk);
 }
 
 int main(void)
@@ -633,6 +570,6 @@ int main(void)
     threads();
     numbered();
     full_disk();
-    log_dir_free(strdup(base));
+    lines_free(strdup(base));
     return tap_end();
 }

@@ -1,0 +1,390 @@
+/* The log when processes are killed: what a call has taken is in the files,
+ * once. */
+#define _GNU_SOURCE
+#include "log/log.h"
+
+#include "common/clock.h"
+#include "log_lines.h"
+#include "tap.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define CHILDREN 64
+
+/* What is known of a child when it is dead. */
+typedef struct shared {
+    _Atomic uint64_t steps;
+    struct {
+        _Atomic uint64_t taken; /* lines of calls that have returned */
+        _Atomic int owner;      /* 1: yes, 2: no */
+    } child[CHILDREN];
+} shared;
+
+static char base[64];
+static shared *all;
+
+static uc_log_options options(const char *dir)
+{
+    uc_log_options o;
+
+    uc_log_options_init(&o);
+    o.dir = dir;
+    o.compress = UC_LOG_PLAIN;
+    o.ring_bytes = 64 << 10;
+    o.rotate_bytes = 20000;
+    return o;
+}
+
+static uc_log *must_open(const uc_log_options *o)
+{
+    uc_error e;
+    uc_log *l = uc_log_open(o, &e);
+
+    if (l == NULL) {
+        fprintf(stderr, "open: %s\n", e.message);
+        _exit(1);
+    }
+    return l;
+}
+
+static void forget(void)
+{
+    memset(all, 0, sizeof *all);
+}
+
+/* What is left of the dead is written when somebody opens the log. */
+static void gather(const char *dir)
+{
+    uc_log_options o = options(dir);
+    uc_log *l = must_open(&o);
+    uc_error e;
+
+    uc_log_flush(l, 20000, false, &e);
+    uc_log_unref(l);
+}
+
+/* Of a child that was killed: all that it was told is there, once, and at most
+ * the line that it was about to be told of. */
+static bool is_right(const char *dir, const char *who, int child)
+{
+    uint64_t n = all->child[child].taken, more, bad;
+    uint64_t found = count(dir, who, n, &more, &bad);
+
+    if (found == n && more <= 1 && bad == 0)
+        return true;
+    tap_diag("%s: %" PRIu64 " of %" PRIu64 ", %" PRIu64 " more, %" PRIu64
+             " bad",
+             who, found, n, more, bad);
+    return false;
+}
+
+static int end(pid_t pid)
+{
+    int status = 0;
+
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+/* --- at every step -------------------------------------------------------- */
+
+static void kill_at_step(void *arg, const char *where)
+{
+    (void)where;
+    if (atomic_fetch_add(&all->steps, 1) + 1 == *(const uint64_t *)arg)
+        kill(getpid(), SIGKILL);
+}
+
+static void live_until(uc_log_options *o, uint64_t step)
+{
+    uc_error e;
+    uc_log *l;
+
+    o->step = kill_at_step;
+    o->step_arg = &step;
+    l = must_open(o);
+    for (uint64_t i = 0; i < 400; i++) {
+        put(l, "k", i);
+        all->child[0].taken = i + 1;
+        if (i % 40 == 39)
+            uc_log_flush(l, 20000, i % 80 == 79, &e);
+    }
+    uc_log_unref(l);
+    _exit(0);
+}
+
+static void every_step(void)
+{
+    bool right = true, done = false;
+    uint64_t step;
+
+    for (step = 1; !done && step < 1000; step++) {
+        char *dir = lines_dir(base, "steps");
+        uc_log_options o = options(dir);
+        int status = 0;
+        pid_t pid;
+
+        forget();
+        pid = fork();
+        if (pid == 0)
+            live_until(&o, step);
+        waitpid(pid, &status, 0);
+        done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        gather(dir);
+        if (!is_right(dir, "k", 0) || lines_rings(dir) != 0) {
+            tap_diag("after step %" PRIu64, step);
+            right = false;
+        }
+        lines_free(dir);
+    }
+    ok(right, "killed at each step: nothing lost, nothing twice");
+    ok(done && step > 40, "of which there are some");
+    tap_diag("%" PRIu64 " steps", step);
+}
+
+/* --- at any time ---------------------------------------------------------- */
+
+static void write_for_ever(const char *dir, int child)
+{
+    uc_log_options o = options(dir);
+    uc_log_stats s;
+    char who[16];
+    uc_log *l;
+
+    snprintf(who, sizeof who, "c%d", child);
+    l = must_open(&o);
+    for (uint64_t i = 0;; i++) {
+        uc_log_stats_get(l, &s);
+        all->child[child].owner = s.owner ? 1 : 2;
+        if (i > 100000) {
+            sched_yield();
+            continue;
+        }
+        put(l, who, i);
+        all->child[child].taken = i + 1;
+    }
+}
+
+static pid_t start_writer(const char *dir, int child)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        write_for_ever(dir, child);
+    return pid;
+}
+
+/* Until it has put so many lines more. */
+static void await_lines(int child, uint64_t n)
+{
+    uint64_t from = all->child[child].taken;
+
+    while (all->child[child].taken < from + n && from + n < 90000)
+        sched_yield();
+}
+
+static void owners(void)
+{
+    char *dir = lines_dir(base, "owners"), who[16];
+    int at[3] = {0, 1, 2}, next = 3, count_owners = 0, status;
+    pid_t pid[3];
+    bool right = true;
+
+    forget();
+    for (int i = 0; i < 3; i++)
+        pid[i] = start_writer(dir, i);
+    for (int i = 0; i < 3; i++)
+        await_lines(i, 100);
+    for (int i = 0; i < 3; i++)
+        count_owners += all->child[i].owner == 1;
+    eq_int(count_owners, 1, "of three that start together one is the owner");
+
+    /* The owner, each time, and then another is. */
+    while (next < 30) {
+        int victim = -1;
+
+        for (int i = 0; i < 3; i++)
+            if (all->child[at[i]].owner == 1)
+                victim = i;
+        if (victim < 0) {
+            sched_yield();
+            continue;
+        }
+        await_lines(at[victim], tap_random() % 3000);
+        status = end(pid[victim]);
+        right = right && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        all->child[at[victim]].owner = 2;
+        at[victim] = next;
+        pid[victim] = start_writer(dir, next++);
+    }
+    for (int i = 0; i < 3; i++) {
+        status = end(pid[i]);
+        right = right && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    }
+    ok(right, "nobody ends otherwise");
+    gather(dir);
+    for (int i = 0; i < next; i++) {
+        snprintf(who, sizeof who, "c%d", i);
+        right = is_right(dir, who, i) && right;
+    }
+    ok(right, "thirty processes killed: nothing lost, nothing twice");
+    eq_int(lines_rings(dir), 0, "their rings are gone");
+    lines_free(dir);
+}
+
+/* --- clients that send again ---------------------------------------------- */
+
+static const uint8_t client[16] = "who sends again";
+
+/* A daemon in which a client's lines arrive from the last acknowledged one
+ * on, though more of them may be there. */
+static void serve(const char *dir)
+{
+    uc_log_options o = options(dir);
+    uint64_t n = all->child[0].taken;
+    char line[512];
+    uc_log *l;
+
+    o.ring = "daemon";
+    l = must_open(&o);
+    for (;;) {
+        size_t len = line_of(line, "r", n);
+
+        if (uc_log_put_from(l, client, n + 1, (uint8_t *)line, len, 1) !=
+            UC_LOG_DONE) {
+            sched_yield();
+            continue;
+        }
+        all->child[0].taken = ++n;
+    }
+}
+
+static void daemons(void)
+{
+    char *dir = lines_dir(base, "daemons");
+    uc_log_options o = options(dir);
+    uint64_t seen;
+    uc_log *l;
+    pid_t pid;
+
+    forget();
+    for (int i = 0; i < 25; i++) {
+        pid = fork();
+        if (pid == 0)
+            serve(dir);
+        await_lines(0, 1 + tap_random() % 2000);
+        end(pid);
+    }
+    o.ring = "daemon";
+    l = must_open(&o);
+    seen = uc_log_seen(l, client);
+    uc_log_unref(l);
+    ok(is_right(dir, "r", 0) && seen >= all->child[0].taken &&
+           seen <= all->child[0].taken + 1,
+       "twenty-five daemons killed: what is sent again is there once");
+    lines_free(dir);
+}
+
+/* --- what is left --------------------------------------------------------- */
+
+static void stand(void *arg, const char *where)
+{
+    (void)arg;
+    while (strcmp(where, "append") == 0)
+        pause();
+}
+
+static void fill_ring(const char *dir)
+{
+    uc_log_options o = options(dir);
+    uc_log *l;
+
+    o.step = stand;
+    l = must_open(&o);
+    for (uint64_t i = 0; i < 300; i++) {
+        put(l, "left", i);
+        all->child[0].taken = i + 1;
+    }
+    all->child[0].owner = 1;
+    for (;;)
+        pause();
+}
+
+static void recovering(void)
+{
+    char *dir = lines_dir(base, "left");
+    uc_log_options o = options(dir);
+    uc_error e;
+    pid_t pid;
+
+    ok(uc_log_recover(&o, &e), "where there is no log there is nothing to do");
+    ok(access(dir, F_OK) != 0, "and nothing is made");
+    forget();
+    pid = fork();
+    if (pid == 0)
+        fill_ring(dir);
+    while (all->child[0].owner == 0)
+        sched_yield();
+    ok(uc_log_recover(&o, &e) && lines_rings(dir) == 1,
+       "nor where there is an owner");
+    end(pid);
+    ok(uc_log_recover(&o, &e) && all_there(dir, "left", 300),
+       "what dead processes have left is written");
+    eq_int(lines_rings(dir), 0, "and their rings are removed");
+    ok(uc_log_recover(&o, &e) && all_there(dir, "left", 300), "once");
+    lines_free(dir);
+}
+
+/* Anything in the page that the processes share. */
+static void control(void)
+{
+    char *dir = lines_dir(base, "control"), path[128];
+    bool right = true;
+
+    snprintf(path, sizeof path, "%s/.rings/control", dir);
+    for (int i = 0; i < 60; i++) {
+        uint64_t more, bad;
+        pid_t pid;
+        int fd;
+
+        forget();
+        pid = start_writer(dir, 0);
+        await_lines(0, 500);
+        end(pid);
+        fd = open(path, O_WRONLY);
+        for (int j = 0; j < 8; j++) {
+            uint64_t bytes = tap_random();
+
+            right = right && pwrite(fd, &bytes, 8, tap_random() % 4089) == 8;
+        }
+        close(fd);
+        gather(dir);
+        /* They may be there twice now, but all of them are. */
+        count(dir, "c0", all->child[0].taken, &more, &bad);
+        lines_free(strdup(dir));
+    }
+    ok(right, "any bytes in the page of control");
+    lines_free(dir);
+}
+
+int main(void)
+{
+    tap_seed(20261123);
+    snprintf(base, sizeof base, "/tmp/uc-log-kill-XXXXXX");
+    all = mmap(NULL, sizeof *all, PROT_READ | PROT_WRITE,
+               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (mkdtemp(base) == NULL || all == MAP_FAILED)
+        return 1;
+    every_step();
+    owners();
+    daemons();
+    recovering();
+    control();
+    lines_free(strdup(base));
+    return tap_end();
+}
