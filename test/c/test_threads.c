@@ -299,10 +299,51 @@ static void churn(void)
     }
 }
 
+/* ---- calls that come while the store closes ---- */
+
+static void *coming_late(void *arg)
+{
+    worker *w = arg;
+    client *c = client_open(":memory:", NULL);
+    uint32_t closed, late;
+
+    ask(c, ping, "n"); /* it is open */
+    closed = put(c, close, "n");
+    c->hint |= UC_HINT_URGENT; /* routed here: it closes from now on */
+    client_send(c);
+    late = put(c, ping, "n");
+    /* The bytes of a second one, which cannot be read. */
+    uc_buf_put(&c->out, "\xc1\xc1\xc1\xc1", 4);
+    c->count++;
+    client_send(c);
+    expect(w, client_wait(c, late), "error UC_CLOSED not-run");
+    expect(w, client_wait(c, closed), "value null");
+    client_destroy(c);
+    return NULL;
+}
+
+static void too_late(void)
+{
+    enum { CLOSES = 100, AT_ONCE = 2 };
+    worker workers[AT_ONCE] = {{.state = 0}};
+
+    for (int n = 0; n < CLOSES; n++) {
+        for (int i = 0; i < AT_ONCE; i++)
+            uc_thread_start(&workers[i].thread, "test", coming_late,
+                            &workers[i]);
+        for (int i = 0; i < AT_ONCE; i++)
+            uc_thread_join(workers[i].thread);
+    }
+    for (int i = 0; i < AT_ONCE; i++)
+        eq_str(workers[i].first_wrong, "",
+               "what comes while the store closes is answered");
+}
+
 int main(void)
 {
     tap_seed(1);
     mixed();
     churn();
+    too_late();
     return tap_end();
 }

@@ -473,6 +473,8 @@ static inline void sq_visit_end(sq_peer *p)
     atomic_fetch_sub(&p->visitors, 1);
 }
 void sq_submit(void *peer, uc_batch *b, unsigned hint);
+/* Refuses a batch for a session whose file is closed. */
+void sq_batch_closed(uc_batch *b);
 /* Routes all that has come in. wait: also when another thread is at it. */
 void sq_route(sq_db *db, bool wait);
 /* The same, with wait, but wakes no reader: the caller takes the reads, or

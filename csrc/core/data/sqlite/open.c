@@ -331,24 +331,15 @@ static bool leave(sq_db *db, sq_peer *p)
     return last;
 }
 
+/* Nobody routes any more, and whoever submitted has left: what came too late to
+ * be routed is refused like what comes now. */
 static void drop_inbox(sq_db *db)
 {
-    /* Nobody routes any more; whoever submitted is gone. */
-    while (db->inbox_head != NULL) {
-        uc_batch *b = db->inbox_head;
-        uint32_t n = b->count;
+    uc_batch *b;
 
+    while ((b = db->inbox_head) != NULL) {
         db->inbox_head = b->next;
-        for (uint32_t i = 0; i < n; i++) {
-            uc_error e;
-            uc_call *c = uc__batch_next(b, &e);
-            bool last = i + 1 == n || c == NULL;
-
-            if (c != NULL)
-                uc__call_finish(c);
-            if (last)
-                break;
-        }
+        sq_batch_closed(b);
     }
     db->inbox_tail = NULL;
     atomic_store(&db->inbox_n, 0);

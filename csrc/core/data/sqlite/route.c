@@ -6,8 +6,7 @@
  * of arrival.
  */
 
-/* A batch for a session whose file is closed. */
-static void batch_closed(uc_batch *b)
+void sq_batch_closed(uc_batch *b)
 {
     uc_error e;
     uc_call *c;
@@ -51,7 +50,7 @@ void sq_submit(void *arg, uc_batch *b, unsigned hint)
     sq_db *db = p->db;
 
     if (!sq_visit(p)) {
-        batch_closed(b);
+        sq_batch_closed(b);
         return;
     }
     atomic_fetch_add(&p->live, b->count);
