@@ -193,6 +193,7 @@ static void run_group(sq_db *db, sq_worker *self, sq_group *g)
     uc_buf_rewind(&g->good, 0);
     uc_buf_rewind(&g->bad, 0);
     if (!sq_wal_room(db, &e)) {
+        sq_worker_hold(db, self, NULL, 0); /* they are about to be gone */
         for (uint32_t i = 0; i < g->n; i++)
             sq_refuse(db, calls[i], &e);
         g->n = 0;
