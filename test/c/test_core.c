@@ -175,7 +175,7 @@ static void cursors(const char *path)
     client *c = client_open(path, "s i s i", "cursors", 2, "tx_ms", 400);
     client *other;
     int64_t s, b;
-    uint32_t cur, rows = 0;
+    uint32_t cur, id, rows = 0;
     char to[400];
 
     ask(c, exec, "n s",
@@ -207,6 +207,16 @@ static void cursors(const char *path)
     ok(starts(ask(c, cursor_next, "n i i", (int)cur, 0),
               "error UC_CURSOR_EXPIRED"),
        "an idle cursor expires");
+    ask(c, cursor_open, "n i i n i", 1, 0, 256);
+    cur = c->cursor;
+    id = put(c, cursor_next, "n i i", (int)cur, 0);
+    client_put_id(c, 0, UC_OP_cancel, "n i i", (int)id, 0);
+    client_send(c);
+    eq_str(client_wait(c, id), "error UC_ABORTED not-run",
+           "the next page is cancelled by what came with it");
+    ok(starts(ask(c, cursor_next, "n i i", (int)cur, 0), "rows "),
+       "and can be asked for again");
+    ask(c, cursor_close, "n i", (int)cur);
     ok(starts(ask(c, snap_begin, "n"), "value "), "a snapshot begins");
     s = c->value;
     eq_str(ask(c, run, "n i i [i s]", 2, 0, 2000, "new"), "run 1 2000",

@@ -152,19 +152,11 @@ static void unqueue_from(uc_calls *q, uc_session *s, uint32_t id, uc_calls *out)
     *q = keep;
 }
 
-uc_calls sq_unqueue(sq_db *db, uc_session *s, uint32_t id)
+/* A call taken off the read queue, or from what was on its way there, that had
+ * claimed a pin lets it go. */
+static void unclaim(sq_db *db, const uc_calls *out)
 {
-    uc_calls out = {0};
-
-    unqueue_from(&db->reads, s, id, &out);
-    unqueue_from(&db->writes, s, id, &out);
-    unqueue_from(&db->parked, s, id, &out);
-    unqueue_from(&db->tx_calls, s, id, &out);
-    for (sq_pin *p = db->pins; p != NULL; p = p->next)
-        unqueue_from(&p->queue, s, id, &out);
-    atomic_store(&db->reads_n, db->reads.n);
-    /* A call taken off the read queue that had claimed a pin lets it go. */
-    for (uc_call *c = out.head; c != NULL; c = c->next) {
+    for (uc_call *c = out->head; c != NULL; c = c->next) {
         sq_pin *pin = c->pin;
 
         if (pin != NULL && pin->busy &&
@@ -177,10 +169,25 @@ uc_calls sq_unqueue(sq_db *db, uc_session *s, uint32_t id)
                 pin->busy = true;
                 atomic_store(&nextc->state, UC_CALL_RUNNING);
                 uc_calls_push(&db->reads, nextc);
+                if (db->idle_readers > 0)
+                    uc_cond_signal(&db->readers_cond);
             }
         }
     }
     atomic_store(&db->reads_n, db->reads.n);
+}
+
+uc_calls sq_unqueue(sq_db *db, uc_session *s, uint32_t id)
+{
+    uc_calls out = {0};
+
+    unqueue_from(&db->reads, s, id, &out);
+    unqueue_from(&db->writes, s, id, &out);
+    unqueue_from(&db->parked, s, id, &out);
+    unqueue_from(&db->tx_calls, s, id, &out);
+    for (sq_pin *p = db->pins; p != NULL; p = p->next)
+        unqueue_from(&p->queue, s, id, &out);
+    unclaim(db, &out);
     sq_settle(db);
     return out;
 }
@@ -244,6 +251,7 @@ void sq_cancel(sq_db *db, uc_call *c, uc_calls *const *fresh, uint32_t n)
     out = sq_unqueue(db, c->session, id);
     for (uint32_t i = 0; i < n; i++)
         unqueue_from(fresh[i], c->session, id, &out);
+    unclaim(db, &out);
     sq_stop_running(db, c->session, id, (int)reason);
     uc_unlock(&db->mu);
     while ((q = uc_calls_pop(&out)) != NULL) {

@@ -266,24 +266,29 @@ uint32_t sq_pins_end(sq_db *db, uc_session *s, bool all, bool wal,
     oldest = wal ? sq_pins_oldest(db) : NULL;
     for (q = &db->pins; *q != NULL;) {
         sq_pin *p = *q;
+        /* The call that was to run on it, and then to free it, has been taken
+         * off its queue. */
+        bool left = p->dead && !p->busy;
         bool end = s != NULL ? p->session == s
                    : wal     ? p == oldest
                              : all || (!p->busy && p->host == NULL &&
                                    now - p->used > idle);
 
-        if (!end || p->dead || p->host != NULL) { /* guests go with it */
+        /* Guests go with their host. */
+        if (p->host != NULL || (!left && (p->dead || !end))) {
             q = &p->next;
             continue;
         }
         n++;
         p->dead = true;
-        p->why = why;
+        if (!left)
+            p->why = why;
         if (p->busy || (p->host != NULL && p->host->busy)) {
             q = &p->next; /* who runs on it frees it */
             continue;
         }
         *q = p->next;
-        if (why != NULL)
+        if (p->why != NULL)
             remember_expired(db, p);
         if (p->host != NULL)
             p->host->guests--;
