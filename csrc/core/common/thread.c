@@ -57,10 +57,13 @@ bool uc_cond_wait_until(uc_cond *c, uc_mutex *m, int64_t until)
 int uc_thread_start(uc_thread *t, const char *name, void *(*fn)(void *),
                     void *arg)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
     sigset_t all, old;
     int rc;
 
     sigfillset(&all);
+    for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     rc = pthread_create(t, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

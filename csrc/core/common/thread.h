@@ -41,7 +41,9 @@ bool uc_cond_wait_until(uc_cond *c, uc_mutex *m, int64_t until);
 
 /*
  * Starts a thread with every signal blocked, so that the host's handlers keep
- * running on the host's threads. name: at most 15 bytes. 0 or an errno.
+ * running on the host's threads; but not those of a fault of the thread itself,
+ * which would end the process without a word of whoever reports crashes. name:
+ * at most 15 bytes. 0 or an errno.
  */
 int uc_thread_start(uc_thread *t, const char *name, void *(*fn)(void *),
                     void *arg);
