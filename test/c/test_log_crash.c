@@ -106,9 +106,12 @@ __attribute__((noreturn)) static void owner(log_dir *d, unsigned last,
 /* -> how it ended, as waitpid says; killed after `us` if that is not 0. */
 static int run_owner(log_dir *d, unsigned last, bool know_nothing, unsigned us)
 {
-    pid_t pid = fork();
     int status;
+    pid_t pid;
 
+    /* Else what is buffered would be printed by both. */
+    fflush(stdout);
+    pid = fork();
     if (pid == 0)
         owner(d, last, know_nothing);
     if (us > 0) {
