@@ -220,3 +220,18 @@ t.test('a process that is stopped while it owns the files, and killed then', asy
   t.ok(judge(t, found.get('other'), 1000, 'other'), 'the next one goes on')
   exact(t, found.get('owner'), [1])
 })
+
+t.test('lines of all lengths around what fits at once', async (t) => {
+  const dir = path.join(tmpdir(t), 'logs')
+  const store = undercroft.open({ log: { dir, ringBytes: 1 << 20, maxLineBytes: 1 << 18, base: null } })
+  const texts = []
+  for (const [unit, bytes] of [['a', 1], ['é', 2], ['€', 3], ['\u{1f600}', 4]]) {
+    const around = Math.floor(16384 / bytes)
+    for (let n = around - 40; n <= around + 4; n++) texts.push(unit.repeat(n))
+    texts.push(unit.repeat(50000 / bytes))
+  }
+  for (const text of texts) store.log.info(text)
+  await store.close()
+  const lines = (await linesIn(dir)).map(({ msg }) => msg)
+  t.ok(lines.length === texts.length && lines.every((line, i) => line === texts[i]), `${texts.length} lines are as they were written`)
+})

@@ -2,7 +2,7 @@
 
 // Lines into the ring of this process, in the log's directory: a file in memory
 // that outlives the process, which whoever owns the directory writes into files.
-// A line is one copy and one call; when it returns the line survives.
+// A line is one call; when it returns the line survives.
 
 const { load } = require('../../binding')
 const { Writer } = require('../../codec/encode')
@@ -12,15 +12,8 @@ const { toCore } = require('../options')
 const FLUSH_MS = 10000
 // How long the end of a handle may take.
 const CLOSE_MS = 2000
-// UTF-16 units become as many bytes at most.
-const WIDEST = 3
-
-const DROPPED = 1
+// Of what put answers: 0 done, 1 dropped, 2 too large, 3 closed.
 const TOO_LARGE = 2
-
-const utf8Write = typeof Buffer.prototype.utf8Write === 'function'
-  ? Buffer.prototype.utf8Write
-  : Buffer.prototype.write
 
 /**
  * @param {object} options of the log, normalised
@@ -29,27 +22,15 @@ const utf8Write = typeof Buffer.prototype.utf8Write === 'function'
  */
 function ringSink (options) {
   const native = openLog(options)
-  let buffer = null
-  let room = 0
   // Of this handle; the core counts what its ring has dropped.
   let tooLong = 0
   let closed = false
-  attach(options.maxLineBytes + 1024)
-
-  function attach (size) {
-    buffer = Buffer.allocUnsafeSlow(size)
-    room = Math.floor(size / WIDEST)
-    native.attach(buffer)
-  }
 
   function write (line) {
-    if (line.length > room && Buffer.byteLength(line) > buffer.length) {
-      tooLong++
-      return
-    }
-    const result = native.put(utf8Write.call(buffer, line, 0, buffer.length))
+    const result = native.put(line)
+    if (result === 0) return
     if (result === TOO_LARGE) tooLong++
-    else if (result > DROPPED) lost(line)
+    else if (result > TOO_LARGE) lost(line)
   }
 
   async function flush ({ sync = false, timeoutMs = FLUSH_MS } = {}) {
