@@ -50,15 +50,17 @@ const table = Object.freeze({
   destination: { read: readDestination, value: null }
 })
 
+const NOWHERE = Object.freeze({ write () {} })
+
 /**
  * Checks the option log and fills in the defaults.
  *
- * @param {object|boolean} [value] false: no log at all, which is the level silent
+ * @param {object|boolean} [value] false: no log at all
  * @returns {object} every option of the table; a fresh object
  * @throws {UndercroftError} UC_OPTION, UC_OPTIONS_CONFLICT
  */
 function readLog (value) {
-  const given = value === undefined || value === true ? {} : value === false ? { level: 'silent' } : value
+  const given = value === undefined || value === true ? {} : value === false ? { level: 'silent', destination: NOWHERE } : value
   const out = readGroup('log', table, given)
   if (out.dir !== null && out.destination !== null) {
     throw new UndercroftError('UC_OPTIONS_CONFLICT', 'options log.dir and log.destination exclude each other')

@@ -168,7 +168,7 @@ t.test('nothing throws', async (t) => {
   t.match(last(), { bad: '[unreadable: no]', good: 1, msg: 'm' })
   log.info({ nested: { get bad () { throw new Error('no') }, good: 1 } })
   t.same(last().nested, { bad: '[unreadable: no]', good: 1 })
-  log.info({ get bad () { throw { toString () { throw new Error('x') } } } }) // eslint-disable-line no-throw-literal
+  log.info({ get bad () { throw { toString () { throw new Error('x') } } } })
   t.equal(last().bad, '[unreadable: it throws]')
   log.info({ o: { toJSON () { throw new Error('no') } } })
   t.equal(last().o, '[unreadable: no]')

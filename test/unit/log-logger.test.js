@@ -203,9 +203,26 @@ t.test('options', async (t) => {
   t.equal(readLog(false).level, 'silent')
   t.same(readLog(true), readLog())
   const bad = {
-    dir: [5, '', 'a\0'], name: ['', 'a b', 'a/b', 'x'.repeat(65)], level: ['loud', 5], ringBytes: [1, 1.5, 2 ** 40], overflow: ['wait'], growBytes: [1], blockMs: [-1],
-    rotate: [5, { bytes: -1 }, { daily: 1 }, { hourly: true }], compress: [true, 'lz4'], keep: [5, { days: -1 }, { day: 1 }], syncMs: ['x'], redact: [5], base: [5, []],
-    pretty: ['yes'], maxLineBytes: [10], slowMs: [-1], reopenOnHup: [1], sync: ['call'], bufferBytes: [1], destination: ['x', -1, {}]
+    dir: [5, '', 'a\0'],
+    name: ['', 'a b', 'a/b', 'x'.repeat(65)],
+    level: ['loud', 5],
+    ringBytes: [1, 1.5, 2 ** 40],
+    overflow: ['wait'],
+    growBytes: [1],
+    blockMs: [-1],
+    rotate: [5, { bytes: -1 }, { daily: 1 }, { hourly: true }],
+    compress: [true, 'lz4'],
+    keep: [5, { days: -1 }, { day: 1 }],
+    syncMs: ['x'],
+    redact: [5],
+    base: [5, []],
+    pretty: ['yes'],
+    maxLineBytes: [10],
+    slowMs: [-1],
+    reopenOnHup: [1],
+    sync: ['call'],
+    bufferBytes: [1],
+    destination: ['x', -1, {}]
   }
   t.same(Object.keys(bad).sort(), Object.keys(table).sort(), 'all of them')
   for (const [name, values] of Object.entries(bad)) {
@@ -216,7 +233,17 @@ t.test('options', async (t) => {
   t.throws(() => readLog({ ringBytes: 65536 }), { code: 'UC_OPTION', message: /maxLineBytes.*quarter/ })
   t.throws(() => readLog({ overflow: 'grow', growBytes: 1048576 }), { code: 'UC_OPTION', message: /growBytes/ })
   t.same(toCore(readLog({ dir: '/l', keep: { days: 2 }, rotate: { bytes: 5 }, compress: false })), {
-    dir: '/l', name: 'app', ring_bytes: 8388608, overflow: 'block', grow_bytes: 67108864, block_ms: 1000, rotate_bytes: 5, daily: true,
-    compress: 'none', keep_ms: 2 * 86400000, keep_bytes: 10737418240, sync_ms: 1000
+    dir: '/l',
+    name: 'app',
+    ring_bytes: 8388608,
+    overflow: 'block',
+    grow_bytes: 67108864,
+    block_ms: 1000,
+    rotate_bytes: 5,
+    daily: true,
+    compress: 'none',
+    keep_ms: 2 * 86400000,
+    keep_bytes: 10737418240,
+    sync_ms: 1000
   })
 })
