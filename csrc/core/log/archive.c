@@ -18,8 +18,8 @@
 #include "log/names.h"
 
 /* When nobody pokes: files grow old all the same, and what failed may work. */
-#define IDLE (600 * 1000 * UC_MS)
-#define AGAIN (60 * 1000 * UC_MS)
+#define IDLE (600000 * UC_MS)
+#define AGAIN (60000 * UC_MS)
 
 struct uc_archive {
     const uc_log_options *o;

@@ -150,13 +150,16 @@ static bool read_in(codec *c, int fd, ZSTD_inBuffer *in,
 {
     ssize_t n;
 
+    *in = (ZSTD_inBuffer){c->in, 0, 0};
     if (atomic_load_explicit(stop, memory_order_relaxed))
         return uc_fail(e, UC_ABORTED, "the log is ending");
     do
         n = read(fd, c->in, CHUNK);
     while (n < 0 && errno == EINTR);
-    *in = (ZSTD_inBuffer){c->in, n < 0 ? 0 : (size_t)n, 0};
-    return n >= 0 || failed(e, errno, "reading");
+    if (n < 0)
+        return failed(e, errno, "reading");
+    in->size = (size_t)n;
+    return true;
 }
 
 static void add(uc_logsum *sum, const void *p, size_t n)
