@@ -34,10 +34,10 @@ const layers = [
   { folder: /^csrc\/core\/wire\//, may: /^(common|wire)\// },
   { folder: /^csrc\/core\/cache\//, may: /^(common|wire|cache)\/|^(call|session)\.h$/ },
   { folder: /^csrc\/core\/log\//, may: /^(common|wire|log)\/|^(call|session)\.h$/ },
-  { folder: /^csrc\/core\/data\//, may: /^(common|wire|data)\/|^cache\/cache\.h$|^(call|options|session)\.h$/ },
+  { folder: /^csrc\/core\/data\//, may: /^(common|wire|data)\/|^cache\/cache\.h$|^log\/desk\.h$|^(call|options|session)\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^(common|wire|log)\/|^data\/[^/]+$|^[^/]+$/ },
-  { folder: /^csrc\/addon\//, may: /^uc\.h$/ },
-  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^(uc|op)\.h$|^(claim|config|conn|dbs|door|ids|log|notify|server|sp|version)\.h$/ }
+  { folder: /^csrc\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
+  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|op)\.h$|^(claim|config|conn|dbs|door|ids|lines|log|notify|server|sp|version)\.h$/ }
 ]
 
 // Other people's headers, and the one place that knows each of them.
