@@ -20,6 +20,7 @@ const reading = require('./tour/reading')
 const writing = require('./tour/writing')
 const doors = require('./tour/doors')
 const cache = require('./tour/cache')
+const log = require('./tour/log')
 
 const isBun = process.versions.bun !== undefined
 
@@ -27,7 +28,8 @@ async function build (dir) {
   const file = path.join(dir, 'cities.db')
   step('Open a database: returns at once, like a pool', "const { db } = open('cities.db')")
   const start = performance.now()
-  const store = open(file)
+  const logs = path.join(dir, 'logs')
+  const store = open(file, { log: { dir: logs } })
   const returned = performance.now() - start
   const { sqlite } = await store.health()
   result(`returned after ${duration(returned)}, SQLite ${sqlite} answered after ${duration(performance.now() - start)}`)
@@ -43,7 +45,7 @@ async function build (dir) {
   result(`${count(changes)} rows in ${duration(ms)}: ${count(changes / ms * 1000)} rows/s, two indexes kept, on disk`)
   const [, textMs] = await timed(() => db.run("insert into city_text (city_text) values ('rebuild')"))
   note(`and a full-text index over them in ${duration(textMs)}; the file has ${size(fs.statSync(file).size)}`)
-  return { store, db, dir, ids: cities.map((city) => city.id), isBun }
+  return { store, db, dir, logs, ids: cities.map((city) => city.id), isBun }
 }
 
 async function main (args) {
@@ -54,10 +56,10 @@ async function main (args) {
   title('undercroft', `${isBun ? `Bun ${process.versions.bun}` : `Node ${process.versions.node}`}, ` +
     `${os.availableParallelism()} cores; measured now, on this machine, without tuning`)
   const tour = await build(dir)
-  for (const each of [...reading, ...writing, ...doors, ...cache]) await each(tour)
+  for (const each of [...reading, ...writing, ...doors, ...cache, ...log.parts]) await each(tour)
 
   step('A service on it', 'examples/service: one handler, node:http or Bun.serve')
-  const server = await listenFrom(createHandler(tour.store), Number(process.env.UNDERCROFT_PORT) || 4000)
+  const server = await listenFrom(createHandler(tour.store), Number(process.env.UNDERCROFT_PORT) || 4000, tour.store.log)
   const url = `http://127.0.0.1:${server.port}`
   result(`${bold(url)} after ${duration(performance.now() - began)} in all`)
 
@@ -71,6 +73,9 @@ async function main (args) {
     const found = await response.json()
     if (response.status !== 200 || found.length !== 2) throw new Error(`the service answered ${response.status}`)
     result(`asked it for two cities: ${found.map((city) => city.name).join(', ')}`)
+    await tour.store.log.flush()
+    const [line] = await log.read(tour.logs, '--field', 'status=200', '-n', '1')
+    result(`its log: ${line.method} ${line.url}, ${line.status} after ${duration(line.ms)}`)
     await stop()
     return
   }
@@ -84,12 +89,14 @@ async function main (args) {
     curl ${url}/export.ndjson | tail -1
     curl ${url}/stats
 
-  ${dim('Ctrl-C ends it.')}`)
+  ${dim('Its log follows, by npx undercroft logs --follow. Ctrl-C ends it.')}\n`)
+  const following = log.tail(tour.logs)
   let stopping = false
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.on(signal, async () => {
       if (stopping) process.exit(1)
       stopping = true
+      following.stop()
       await stop()
       process.exit(0)
     })

@@ -1,7 +1,7 @@
 'use strict'
 
 // handler - the service itself, knowing nothing of servers: a request goes in as
-//   { method, path, query: URLSearchParams, read(): Promise<string>, signal }
+//   { method, path, query: URLSearchParams, read(): Promise<string>, signal, log }
 // and what comes out is
 //   { status, type, headers?, body: string | Buffer | async iterable of strings }
 //
@@ -135,7 +135,7 @@ function createHandler (store) {
       return await find(request)
     } catch (err) {
       const status = err.status ?? STATUS[err.kind] ?? 500
-      if (status === 500 && !request.signal?.aborted) console.error(err)
+      if (status === 500 && !request.signal?.aborted) request.log.error(err)
       const response = json({ error: status === 500 ? 'internal error' : err.message }, status)
       if (status === 503) response.headers = { 'retry-after': '1' }
       return response

@@ -4,8 +4,10 @@
 //
 //   node examples/service [file]     or     bun examples/service [file]
 //
-// The file is kept (default cities.db in the current folder); the first start loads it. SIGTERM
-// and SIGINT end it: no new requests, those under way are answered, then the database is closed.
+// The file is kept (default cities.db in the current folder); the first start loads it. A line for
+// each request, and for statements that take long, goes to stdout, or into files with
+// UNDERCROFT_LOG_DIR. SIGTERM and SIGINT end it: no new requests, those under way are answered,
+// then the database and the log are closed.
 
 const { open } = require('undercroft')
 const { prepare } = require('./cities')
@@ -13,19 +15,20 @@ const { createHandler } = require('./handler')
 const { listenFrom } = require('./server')
 
 async function main (file = 'cities.db') {
-  const store = open(file)
+  const store = open(file, { log: { dir: process.env.UNDERCROFT_LOG_DIR ?? null, slowMs: 100 } })
+  const { log } = store
   await store.ready
   const loaded = await prepare(store.db)
-  if (loaded > 0) console.log(`loaded ${loaded.toLocaleString('en')} cities into ${store.target}`)
+  if (loaded > 0) log.info('loaded %d cities into %s', loaded, store.target)
 
-  const server = await listenFrom(createHandler(store), Number(process.env.UNDERCROFT_PORT) || 4000)
-  console.log(`listening on http://127.0.0.1:${server.port}`)
+  const server = await listenFrom(createHandler(store), Number(process.env.UNDERCROFT_PORT) || 4000, log)
+  log.info('listening on http://127.0.0.1:%d', server.port)
 
   let stopping = false
   async function stop (signal) {
     if (stopping) return
     stopping = true
-    console.log(`${signal}: ending`)
+    log.info('%s: ending', signal)
     await server.stop()
     await store.close()
     process.exit(0)

@@ -18,17 +18,18 @@ const GRACE_MS = 5000
 /**
  * @param {Function} handle see handler.js
  * @param {number} port
+ * @param {Log} log gets a line for each request
  * @returns {Promise<{ port: number, stop(): Promise<void> }>}
  */
-function listen (handle, port) {
-  return typeof globalThis.Bun === 'object' ? listenBun(handle, port) : listenNode(handle, port)
+function listen (handle, port, log) {
+  return typeof globalThis.Bun === 'object' ? listenBun(handle, port, log) : listenNode(handle, port, log)
 }
 
 /** The same on the first free port from `port` on. */
-async function listenFrom (handle, port) {
+async function listenFrom (handle, port, log) {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await listen(handle, port + attempt)
+      return await listen(handle, port + attempt, log)
     } catch (err) {
       if (err.code !== 'EADDRINUSE' || attempt >= 100) throw err
     }
@@ -37,10 +38,10 @@ async function listenFrom (handle, port) {
 
 // ---- Node ------------------------------------------------------------------------------
 
-async function listenNode (handle, port) {
-  const server = http.createServer((req, res) => {
+async function listenNode (handle, port, log) {
+  const server = http.createServer(log.http((req, res) => {
     answer(handle, req, res).catch(() => res.destroy())
-  })
+  }))
   server.listen(port, HOST)
   await once(server, 'listening')
   return {
@@ -66,7 +67,8 @@ async function answer (handle, req, res) {
     path: url.pathname,
     query: url.searchParams,
     read: () => readBody(req),
-    signal: gone.signal
+    signal: gone.signal,
+    log: req.log
   })
   if (res.destroyed) return
   const all = { 'content-type': type, ...headers }
@@ -90,22 +92,23 @@ async function readBody (req) {
 
 // ---- Bun -------------------------------------------------------------------------------
 
-async function listenBun (handle, port) {
+async function listenBun (handle, port, log) {
   const server = globalThis.Bun.serve({
     hostname: HOST,
     port,
-    async fetch (request) {
+    fetch: log.bun(async (request, server, own) => {
       const url = new URL(request.url)
       const { status, type, headers, body } = await handle({
         method: request.method,
         path: url.pathname,
         query: url.searchParams,
         read: () => request.text(),
-        signal: request.signal
+        signal: request.signal,
+        log: own
       })
       const isWhole = typeof body === 'string' || Buffer.isBuffer(body)
       return new Response(isWhole ? body : pull(body), { status, headers: { 'content-type': type, ...headers } })
-    }
+    })
   })
   return {
     port: server.port,

@@ -7,12 +7,13 @@ const { open } = require('../..')
 const { migrations } = require('../../examples/service/cities')
 const { createHandler } = require('../../examples/service/handler')
 const { listenFrom } = require('../../examples/service/server')
-const { tmpfile } = require('../helper')
+const { tmpfile, until } = require('../helper')
 
 const CITY = { alt_name: null, feature: 'PPL', admin: null, longitude: 2.3488, latitude: -48.85341 }
 
 async function service (t, count = 30) {
-  const store = open(tmpfile(t))
+  const lines = []
+  const store = open(tmpfile(t), { log: { destination: { write: (line) => { lines.push(JSON.parse(line)) } } } })
   t.teardown(() => store.close())
   const { db } = store
   await db.migrate(migrations)
@@ -20,7 +21,7 @@ async function service (t, count = 30) {
     id: i + 1, name: `${i % 2 ? 'Säo' : 'Par'} ${i}`, country: i % 3 ? 'FR' : 'BR', population: i * 1000, ...CITY
   })))
   await db.run("insert into city_text (city_text) values ('rebuild')")
-  return { store, db, handle: createHandler(store) }
+  return { store, db, lines, handle: createHandler(store) }
 }
 
 function request (target, method = 'GET', body = '') {
@@ -62,15 +63,17 @@ t.test('answers', async (t) => {
 })
 
 t.test('through its server', async (t) => {
-  const { handle } = await service(t, 5000)
-  const server = await listenFrom(handle, 34000)
-  const other = await listenFrom(handle, server.port)
+  const { store, handle, lines } = await service(t, 5000)
+  const server = await listenFrom(handle, 34000, store.log)
+  const other = await listenFrom(handle, server.port, store.log)
   t.not(other.port, server.port, 'a taken port is passed over')
   await other.stop()
   const url = `http://127.0.0.1:${server.port}`
   const response = await fetch(`${url}/cities?limit=3`)
   t.match(response.headers.get('content-type'), 'application/json')
   t.equal((await response.json()).length, 3)
+  await until(() => lines.length > 0, 'the line of the request')
+  t.match(lines[0], { level: 30, method: 'GET', url: '/cities?limit=3', status: 200, msg: 'request done' })
   const text = await (await fetch(`${url}/export.ndjson`)).text()
   const rows = text.trimEnd().split('\n').map((line) => JSON.parse(line))
   t.equal(rows.length, 5000)
