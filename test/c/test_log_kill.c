@@ -241,12 +241,11 @@ static void owners(void)
 
 static const uint8_t client[16] = "who sends again";
 
-/* A daemon in which a client's lines arrive from the last acknowledged one
- * on, though more of them may be there. */
+/* A daemon in which a client's lines arrive again, though they are there. */
 static void serve(const char *dir)
 {
     uc_log_options o = options(dir);
-    uint64_t n = all->child[0].taken;
+    uint64_t taken = all->child[0].taken, n = taken > 5 ? taken - 5 : 0;
     char line[512];
     uc_log *l;
 
@@ -260,7 +259,8 @@ static void serve(const char *dir)
             sched_yield();
             continue;
         }
-        all->child[0].taken = ++n;
+        if (++n > taken)
+            all->child[0].taken = n;
     }
 }
 

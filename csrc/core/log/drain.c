@@ -103,8 +103,8 @@ void uc_drain_disown(uc_drain *d, const uc_ring *r)
 
 static void remember(uc_drain *d, const uc_error *e)
 {
-    snprintf(d->stats.error, sizeof d->stats.error, "%.199s", e->message);
-    memcpy(d->place->control->error, d->stats.error, sizeof d->stats.error);
+    uc__log_set_text(&d->stats.error, e->message);
+    uc__log_set_text(&d->place->control->error, e->message);
 }
 
 static void stall(uc_drain *d, const uc_error *e, int64_t now)

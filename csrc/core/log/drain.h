@@ -51,12 +51,11 @@ bool uc_drain_was_busy(const uc_drain *d);
 
 bool uc_drain_sync(uc_drain *d, uc_error *e);
 
-/* Counted for uc_log_stats. Any thread, but for a reader of error, which may be
- * torn and ends in any case. */
+/* Counted for uc_log_stats. Any thread. */
 typedef struct uc_drain_stats {
     _Atomic bool stalled;
     _Atomic uint64_t files, archived, deleted, unreadable;
-    char error[200];
+    uc_log_text error;
 } uc_drain_stats;
 
 uc_drain_stats *uc_drain_get_stats(uc_drain *d);

@@ -83,9 +83,9 @@ static bool fail(const uc_log *l, uc_error *e)
     char why[200];
 
     if (l->place != NULL && atomic_load(&l->place->control->stalled) != 0) {
-        memcpy(why, l->place->control->error, sizeof why);
-        return uc_fail(e, UC_LOG_IO, "log: not all lines are in the file: %.*s",
-                       (int)sizeof why - 1, why);
+        uc__log_get_text(&l->place->control->error, why);
+        return uc_fail(e, UC_LOG_IO, "log: not all lines are in the file: %s",
+                       why);
     }
     if (l->error[0] != '\0')
         return uc_fail(e, UC_LOG_IO, "log: not all lines are in the file: %s",
@@ -146,6 +146,7 @@ void uc_log_on_flushed(uc_log *l, bool sync, void (*fn)(void *arg, bool ok),
     w->point = uc__log_point(l);
     w->next = l->waiters;
     l->waiters = w;
+    atomic_fetch_add(&l->nwaiters, 1);
     uc__log_nudge(l);
     uc_unlock(&l->mu);
 }
@@ -166,22 +167,26 @@ static int outcome(uc_log *l, uc__waiter *w, int64_t now)
     return now >= w->deadline ? -1 : 0;
 }
 
-void uc__log_answer(uc_log *l, int64_t now, bool end)
+int64_t uc__log_answer(uc_log *l, int64_t now, bool end)
 {
-    uc__waiter *over = NULL, **at;
+    uc__waiter *over = NULL, **at = &l->waiters;
+    int64_t next = INT64_MAX;
 
+    if (atomic_load(&l->nwaiters) == 0)
+        return next;
     uc_lock(&l->mu);
-    at = &l->waiters;
     while (*at != NULL) {
         uc__waiter *w = *at;
         int is = outcome(l, w, now);
 
         if (is == 0 && !end) {
+            next = w->deadline < next ? w->deadline : next;
             at = &w->next;
             continue;
         }
         *at = w->next;
-        w->asked = is > 0;
+        atomic_fetch_sub(&l->nwaiters, 1);
+        w->reached = is > 0;
         w->next = over;
         over = w;
     }
@@ -190,9 +195,10 @@ void uc__log_answer(uc_log *l, int64_t now, bool end)
         uc__waiter *w = over;
 
         over = w->next;
-        w->fn(w->arg, w->asked);
+        w->fn(w->arg, w->reached);
         uc_free(w);
     }
+    return next;
 }
 
 void uc_log_reopen(uc_log *l)

@@ -27,7 +27,7 @@ typedef struct uc__point {
 typedef struct uc__waiter {
     struct uc__waiter *next;
     uc__point point;
-    bool sync, asked;
+    bool sync, asked, reached;
     uint32_t number; /* of the sync, once it is asked for */
     int64_t deadline;
     void (*fn)(void *arg, bool ok);
@@ -54,6 +54,10 @@ struct uc_log {
     uc_drain *drain; /* of an owner. The thread's to set */
     uc__waiter *waiters;
     char error[200];
+    /* What the thread can see without mu, which a caller's thread would have to
+     * wait for if this one were interrupted with it. */
+    _Atomic uint64_t youngest; /* the ring's generation */
+    _Atomic uint32_t nwaiters;
 
     uc_thread thread;
     _Atomic uint32_t
@@ -80,8 +84,9 @@ void uc__log_prune(uc_log *l);
 /* Under mu: what has been put so far, and whether all of it is in the file. */
 uc__point uc__log_point(const uc_log *l);
 bool uc__log_reached(const uc_log *l, uc__point p);
-/* Calls back who waits no longer; with end everybody. Without mu. */
-void uc__log_answer(uc_log *l, int64_t now, bool end);
+/* Calls back who waits no longer; with end everybody. Returns when the first of
+ * the others has to be told, INT64_MAX when there are none. Without mu. */
+int64_t uc__log_answer(uc_log *l, int64_t now, bool end);
 /* Makes the thread look, and the owner's. Under mu. */
 void uc__log_nudge(uc_log *l);
 

@@ -26,17 +26,15 @@ static void note_error(uc_log *l, const uc_error *e)
     uc_unlock(&l->mu);
 }
 
-/* Its own rings it reads where they are mapped. */
-static void adopt(uc_log *l, uc_drain *d, bool all)
+/* Its own rings it reads where they are mapped; from a generation on. */
+static void adopt(uc_log *l, uc_drain *d, uint64_t from)
 {
     uc_lock(&l->mu);
-    if (all || l->ring->gen != l->adopted) {
-        for (uint32_t i = 0; i < l->nolder; i++)
-            if (all || l->older[i]->gen > l->adopted)
-                uc_drain_adopt(d, l->older[i]);
-        uc_drain_adopt(d, l->ring);
-        l->adopted = l->ring->gen;
-    }
+    for (uint32_t i = 0; i < l->nolder; i++)
+        if (l->older[i]->gen >= from)
+            uc_drain_adopt(d, l->older[i]);
+    uc_drain_adopt(d, l->ring);
+    l->adopted = l->ring->gen;
     uc_unlock(&l->mu);
 }
 
@@ -59,7 +57,7 @@ bool uc__log_take_over(uc_log *l, uc_error *e)
         uc_place_yield(l->place);
         return uc_fail(e, UC_MEMORY, "log: out of memory");
     }
-    adopt(l, d, true);
+    adopt(l, d, 0);
     /* A full disk passes: the drain tries again. */
     if (!uc_drain_begin(d, e) && !uc__log_is_full(e->native)) {
         uc_drain_free(d);
@@ -107,6 +105,7 @@ static void move_ring(uc_log *l)
         }
         l->ring = r;
         l->adopted = r->gen;
+        atomic_store(&l->youngest, r->gen);
         l->warm = 0;
         atomic_fetch_add(&l->place->control->rings, 1);
         r = old;
@@ -165,8 +164,8 @@ static void chores(uc_log *l, int64_t now)
         try_place(l, now);
     if (l->place != NULL && l->drain == NULL)
         try_claim(l, now);
-    if (l->drain != NULL)
-        adopt(l, l->drain, false);
+    if (l->drain != NULL && atomic_load(&l->youngest) != l->adopted)
+        adopt(l, l->drain, l->adopted + 1);
     warm(l);
     if (now < l->next_look)
         return;
@@ -199,47 +198,27 @@ static void rest(uc_log *l, uint32_t seen, int64_t now, int64_t next)
     }
 }
 
-/* When the first of who waits has to be told. */
-static int64_t first_deadline(uc_log *l, int64_t next)
-{
-    uc_lock(&l->mu);
-    for (const uc__waiter *w = l->waiters; w != NULL; w = w->next)
-        if (w->deadline < next)
-            next = w->deadline;
-    uc_unlock(&l->mu);
-    return next;
-}
-
-static bool is_waited_for(uc_log *l)
-{
-    bool is;
-
-    uc_lock(&l->mu);
-    is = l->waiters != NULL;
-    uc_unlock(&l->mu);
-    return is;
-}
-
 /* One round; sleeps unless there is more to do. */
 static void turn(uc_log *l)
 {
     uint32_t nudge = atomic_load(&l->nudge), wake;
-    int64_t now = uc_now(), next;
+    bool more;
+    int64_t now = uc_now(), next, deadline;
 
     chores(l, now);
     if (l->drain == NULL) {
-        uc__log_answer(l, now, false);
-        uc_futex_wait(&l->nudge, nudge, is_waited_for(l) ? 2 : CLAIM / UC_MS);
+        deadline = uc__log_answer(l, now, false);
+        uc_futex_wait(&l->nudge, nudge,
+                      deadline < INT64_MAX ? 2 : CLAIM / UC_MS);
         return;
     }
     wake = atomic_load(&l->place->control->wake);
     if (atomic_load(&l->nudge) != nudge)
         return; /* it may have been before wake was read */
-    if (uc_drain_run(l->drain, now, &next))
-        return;
-    uc__log_answer(l, now, false);
-    if (!atomic_load(&l->stop))
-        rest(l, wake, now, first_deadline(l, next));
+    more = uc_drain_run(l->drain, now, &next);
+    deadline = uc__log_answer(l, now, false);
+    if (!more && !atomic_load(&l->stop))
+        rest(l, wake, now, next < deadline ? next : deadline);
 }
 
 /* The last lines are the owner's to write, which this one may become. */

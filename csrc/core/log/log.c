@@ -182,6 +182,7 @@ static bool start(uc_log *l, uc_error *e)
 
     if (!open_place(l, e) || !open_ring(l, e))
         return false;
+    atomic_store(&l->youngest, l->ring->gen);
     if (l->place != NULL && !uc__log_take_over(l, e) && e->code != NULL)
         return false;
     rc = uc_thread_start(&l->thread, "uc-log", uc__log_keep, l);
@@ -297,14 +298,16 @@ void uc_log_stats_get(uc_log *l, uc_log_stats *s)
     memcpy(s->error, l->error, sizeof s->error);
     if (l->drain != NULL) {
         const uc_drain_stats *d = uc_drain_get_stats(l->drain);
+        char error[200];
 
         s->stalled = atomic_load(&d->stalled);
         s->files = atomic_load(&d->files);
         s->archived = atomic_load(&d->archived);
         s->deleted = atomic_load(&d->deleted);
         s->unreadable = atomic_load(&d->unreadable);
-        if (d->error[0] != '\0')
-            memcpy(s->error, d->error, sizeof s->error);
+        uc__log_get_text(&d->error, error);
+        if (error[0] != '\0')
+            memcpy(s->error, error, sizeof s->error);
     }
     uc_unlock(&l->mu);
 }

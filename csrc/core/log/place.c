@@ -38,6 +38,26 @@ bool uc__log_fail(uc_error *e, int err, const char *fmt, ...)
     return false;
 }
 
+void uc__log_set_text(uc_log_text *t, const char *s)
+{
+    size_t i = 0;
+
+    for (; i < sizeof t->at - 1 && s[i] != '\0'; i++)
+        atomic_store_explicit(&t->at[i], s[i], memory_order_relaxed);
+    atomic_store_explicit(&t->at[i], '\0', memory_order_relaxed);
+}
+
+void uc__log_get_text(const uc_log_text *t, char out[200])
+{
+    size_t i = 0;
+
+    for (; i < sizeof t->at - 1; i++)
+        if ((out[i] = atomic_load_explicit(&t->at[i], memory_order_relaxed)) ==
+            '\0')
+            break;
+    out[i] = '\0';
+}
+
 /* A directory with all that it is in. 0 or an errno. */
 static int make_dirs(const char *dir)
 {

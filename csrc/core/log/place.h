@@ -16,6 +16,15 @@
  */
 #define UC_PLACE_RINGS 64 /* in one publication */
 
+/* A text that one thread sets while others may read it: what they get may be a
+ * mixture of two, but it ends. */
+typedef struct uc_log_text {
+    _Atomic char at[200];
+} uc_log_text;
+
+void uc__log_set_text(uc_log_text *t, const char *s);
+void uc__log_get_text(const uc_log_text *t, char out[200]);
+
 /* Up to where a ring is in the files. */
 typedef struct uc_tail {
     uint64_t salt, tail;
@@ -50,7 +59,7 @@ typedef struct uc_control {
     _Atomic uint32_t reopen, rotate;
     _Atomic uint32_t sync_asked, sync_done; /* done: a futex */
     _Atomic uint32_t stalled;               /* the owner cannot write */
-    char error[200];
+    uc_log_text error;                      /* what keeps it from that */
 
     _Alignas(64) uc_published slots[2];
 } uc_control;

@@ -71,6 +71,7 @@ static bool grow(uc_log *l)
     uc_ring_seal(l->ring);
     l->older[l->nolder++] = l->ring;
     l->ring = r;
+    atomic_store(&l->youngest, r->gen);
     atomic_fetch_add(&l->place->control->rings, 1);
     uc_place_wake(l->place);
     return true;

@@ -94,6 +94,7 @@ uc_ring *uc__log_new_ring(uc_log *l, int *err, uc_error *e)
 
 bool uc_log_recover(const uc_log_options *o, uc_error *e)
 {
+    char why[200];
     uc_place p;
     uc_drain *d;
     bool ok = true;
@@ -112,8 +113,10 @@ bool uc_log_recover(const uc_log_options *o, uc_error *e)
         ok = uc_drain_begin(d, e);
         while (ok && uc_drain_run(d, uc_now(), &next))
             ;
-        if (ok && uc_drain_has_lines(d))
-            ok = uc_fail(e, UC_LOG_IO, "log: %s", uc_drain_get_stats(d)->error);
+        if (ok && uc_drain_has_lines(d)) {
+            uc__log_get_text(&uc_drain_get_stats(d)->error, why);
+            ok = uc_fail(e, UC_LOG_IO, "%s", why);
+        }
     }
     uc_drain_free(d);
     uc_place_close(&p);
