@@ -45,19 +45,6 @@ class Log extends Logger {
     process.on('SIGHUP', this.#hup)
   }
 
-  /**
-   * All lines are where they belong.
-   *
-   * @param {{ sync?: boolean, timeoutMs?: number }|Function} [opts] sync: on disk; a
-   *   function is called back, as pino's flush does
-   */
-  flush (opts = {}, done = undefined) {
-    if (typeof opts === 'function') [opts, done] = [{}, opts]
-    const flushed = Promise.resolve(this.#core.sink.flush(opts))
-    if (done === undefined) return flushed
-    flushed.then(() => done(), done)
-  }
-
   flushSync (opts = {}) {
     return this.#core.sink.flushSync(opts)
   }

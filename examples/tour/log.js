@@ -64,7 +64,7 @@ function logOf (dir) {
 
 /** Shows what comes into a log, as it comes; ends with stop(). */
 function tail (dir) {
-  const child = spawn(process.execPath, [command, 'logs', '--dir', dir, '--follow', '-n', '0'], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(process.execPath, [command, 'logs', '--dir', dir, '--follow'], { stdio: ['ignore', 'inherit', 'inherit'] })
   return { stop: () => { child.kill() } }
 }
 

@@ -269,6 +269,19 @@ class Logger {
   }
 
   /**
+   * All lines are where they belong.
+   *
+   * @param {{ sync?: boolean, timeoutMs?: number }|Function} [opts] sync: on disk; a
+   *   function is called back, as pino's flush does
+   */
+  flush (opts = {}, done = undefined) {
+    if (typeof opts === 'function') [opts, done] = [{}, opts]
+    const flushed = Promise.resolve(this.#core.sink.flush(opts))
+    if (done === undefined) return flushed
+    flushed.then(() => done(), done)
+  }
+
+  /**
    * A piece of work: its duration is logged when it ends. With a function it runs that
    * inside of the span and ends it with it.
    *

@@ -80,6 +80,8 @@ export interface Logger {
   /** A logger whose lines have the bindings as well. */
   child: (bindings?: object, options?: ChildOptions) => Logger
   bindings: () => Record<string, unknown>
+  /** All lines are where they belong. */
+  flush: ((options?: FlushOptions) => Promise<void>) & ((done: (err?: Error) => void) => void)
   /** A piece of work, whose duration is logged when it ends; with fn, which runs inside of it, also when that throws. */
   span: (<T>(name: string, fn: (span: Span) => T) => T) &
   (<T>(name: string, bindings: object | undefined, fn: (span: Span) => T) => T) &
@@ -117,8 +119,6 @@ export interface FlushOptions {
 }
 
 export interface Log extends Logger {
-  /** All lines are where they belong. */
-  flush: ((options?: FlushOptions) => Promise<void>) & ((done: (err?: Error) => void) => void)
   /** The same, blocking, where it can be done; whether it was. */
   flushSync: (options?: FlushOptions) => boolean
   /** Opens the file anew, for who has moved it. */
