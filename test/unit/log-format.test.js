@@ -31,6 +31,21 @@ t.test('lines as pino writes them', async (t) => {
   t.same(rest, { level: 30, reqId: 1, method: 'GET', ms: 1.5, ok: true, none: null, msg: 'request done' })
 })
 
+t.test('the time is that of the clock, whatever it says', async (t) => {
+  const { log, lines } = collect()
+  const { now } = Date
+  t.teardown(() => { Date.now = now })
+  const times = [0, 5, 999, 1000, 1001, 1700000000000, 1700000000007, 1700000000999, 1700000001000, 1700000000000, 12.5, -1500, 2 ** 53]
+  for (const time of times) {
+    Date.now = () => time
+    log.info('x')
+    log.info('x')
+    log.warn('y')
+  }
+  t.same(lines.map((line) => JSON.parse(line).time), times.flatMap((time) => [time, time, time]))
+  t.same(lines.slice(0, 3).map((line) => JSON.parse(line).level), [30, 30, 40])
+})
+
 t.test('what a call may be given', async (t) => {
   t.same(said((log) => log.info('text')), ['{"level":30,"time":0,"msg":"text"}\n'])
   t.same(said((log) => log.warn({ a: 'x' })), ['{"level":40,"time":0,"a":"x"}\n'])
