@@ -289,6 +289,54 @@ static void many_bytes(void)
     log_dir_fini(&d);
 }
 
+static uc_archive *busy; /* who is poked while it packs */
+static uc_logmark busy_mark;
+static unsigned busy_pokes;
+
+static void poke_again(void *arg, const char *where)
+{
+    (void)arg;
+    if (strcmp(where, "archive begun") == 0 && busy_pokes < 3) {
+        busy_pokes++;
+        uc_archive_poke(busy, &busy_mark);
+    }
+}
+
+/* Files that come faster than they are packed. */
+static void overtaken(void)
+{
+    uc_logfile *f;
+    unsigned first;
+    uc_error e;
+    log_dir d;
+
+    log_dir_init(&d);
+    d.o.keep_bytes = 14 * 500;
+    d.o.step = poke_again;
+    f = uc_logfile_open(&d.o, NULL, &e);
+    for (unsigned i = 0; i < 10; i++) {
+        log_append(f, i * 100 + 1, 100);
+        uc_logfile_rotate(f);
+        uc_logfile_turn(f, 1, &e);
+    }
+    log_append(f, 1001, 1);
+    uc_logfile_mark(f, &busy_mark);
+    busy = uc_archive_start(&d.o, &e);
+    uc_archive_poke(busy, &busy_mark);
+    /* Each wait is for the pokes so far: the first round and those that it
+     * was asked for meanwhile. */
+    for (int i = 0; i < 5; i++)
+        ok(uc_archive_wait(busy, uc_now() + LIMIT), "a round ends");
+    eq_int(busy_pokes, 3, "it was asked for others meanwhile");
+    first = log_first(&d);
+    ok(first > 1 && first <= 601, "the oldest went before all was packed");
+    ok(log_holds(&d, first, 1001), "no other did");
+    eq_int(log_count(&d, ".log"), 1, "in the end all are packed");
+    uc_archive_stop(busy);
+    uc_logfile_close(f);
+    log_dir_fini(&d);
+}
+
 /*
  * 90 days: six times a day 40 lines, each file to be no larger than 1000 bytes;
  * every ninth day the process starts anew, on day 30 and 60 the clock goes back
@@ -395,6 +443,7 @@ int main(void)
     broken();
     old_ones();
     many_bytes();
+    overtaken();
     ninety_days();
     stops();
     return tap_end();

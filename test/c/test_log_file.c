@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -248,11 +249,55 @@ static void meddled(void)
     log_dir_fini(&d);
 }
 
+/* What cannot be had: said, and nothing is changed. */
+static void refused(void)
+{
+    struct rlimit old, none;
+    uc_logfile *f;
+    uc_error e;
+    log_dir d;
+    char under[300];
+    bool turned;
+
+    log_dir_init(&d);
+    log_write(&d, "file", "x");
+    snprintf(under, sizeof under, "%s/file", d.path);
+    d.o.dir = under;
+    ok(uc_logfile_open(&d.o, NULL, &e) == NULL, "a file for a directory");
+    ok(strcmp(e.code, "UC_LOG_IO") == 0 && e.native == ENOTDIR &&
+           strstr(e.message, under) != NULL,
+       "the error names it");
+    snprintf(under, sizeof under, "%s/none/none", d.path);
+    ok(uc_logfile_open(&d.o, NULL, &e) == NULL && e.native == ENOENT,
+       "a directory in none");
+
+    d.o.dir = d.path;
+    f = uc_logfile_open(&d.o, NULL, &e);
+    log_append(f, 1, 5);
+    uc_logfile_rotate(f);
+    getrlimit(RLIMIT_NOFILE, &old);
+    none = old;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    turned = uc_logfile_turn(f, 1, &e);
+    setrlimit(RLIMIT_NOFILE, &old);
+    ok(!turned && e.native == EMFILE, "no file can be opened");
+    eq_str(log_link(&d), "app-2026-01-01.1.log", "the open one stays");
+    log_append(f, 6, 1);
+    ok(uc_logfile_turn(f, 1, &e), "the next turn does what was asked");
+    eq_str(log_link(&d), "app-2026-01-01.2.log", "to the next number");
+    log_append(f, 7, 1);
+    uc_logfile_close(f);
+    ok(log_holds(&d, 1, 7), "every line is there");
+    log_dir_fini(&d);
+}
+
 int main(void)
 {
     names();
     grows();
     taken_up();
     meddled();
+    refused();
     return tap_end();
 }

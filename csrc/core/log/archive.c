@@ -49,6 +49,7 @@ typedef struct item {
 typedef struct round {
     uc_archive *a;
     const uc_log_options *o;
+    uint64_t pokes; /* when it began */
     int dir;
     item *items;
     size_t n;
@@ -281,6 +282,19 @@ static bool archive(round *r, item *f, uc_error *e)
     return true;
 }
 
+/* Whether there are files that this round does not know of. */
+static bool is_outdated(round *r)
+{
+    bool outdated;
+
+    uc_lock(&r->a->mu);
+    outdated = r->a->pokes != r->pokes;
+    uc_unlock(&r->a->mu);
+    return outdated;
+}
+
+/* The oldest first. Where files come faster than they are packed the round
+ * ends early, so that retention has a look at them. */
 static void archive_all(round *r)
 {
     for (size_t i = 0; i < r->n && !stopped(r); i++) {
@@ -294,8 +308,13 @@ static void archive_all(round *r)
             drop(r, f, "empty file deleted");
             continue;
         }
-        if (r->o->compress == UC_LOG_PLAIN || archive(r, f, &e))
+        if (r->o->compress == UC_LOG_PLAIN)
             continue;
+        if (archive(r, f, &e)) {
+            if (is_outdated(r))
+                return;
+            continue;
+        }
         note(r, &e, "archive", f->file);
         /* The next one would not find room either. */
         if (e.native == ENOSPC || e.native == EDQUOT)
@@ -360,9 +379,9 @@ static void retain_bytes(round *r)
 
 /* -- the thread ------------------------------------------------------------ */
 
-static void go_round(uc_archive *a, const uc_logmark *current)
+static void go_round(uc_archive *a, const uc_logmark *current, uint64_t pokes)
 {
-    round r = {.a = a, .o = a->o};
+    round r = {.a = a, .o = a->o, .pokes = pokes};
     uc_error e;
 
     r.dir = uc__log_dir(a->o, &e);
@@ -411,7 +430,7 @@ static void *run(void *arg)
         if (pokes == a->seen && uc_cond_wait_until(&a->wake, &a->mu, until))
             continue;
         uc_unlock(&a->mu);
-        go_round(a, &current);
+        go_round(a, &current, pokes);
         uc_lock(&a->mu);
         a->seen = pokes;
         until = uc_now() + (a->error[0] != '\0' ? AGAIN : IDLE);
