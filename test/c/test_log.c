@@ -557,6 +557,32 @@ static void full_disk(void)
     lines_free(disk);
 }
 
+/* Somebody has removed it, with all that was in it. */
+static void directory_gone(void)
+{
+    char *dir = lines_dir(base, "gone");
+    uc_log_options o = options(dir), other;
+    uc_log *l = must_open(&o);
+    uc_log_stats s;
+
+    put(l, "before", 0);
+    flush(l);
+    lines_free(strdup(dir));
+    while (lines_rings(dir) != 1)
+        sched_yield();
+    do
+        uc_log_stats_get(l, &s);
+    while (!s.owner || s.volatile_ring);
+    put(l, "after", 0);
+    ok(flush(l) && all_there(dir, "after", 1), "a directory that was removed");
+    uc_log_unref(l);
+    other = o;
+    l = must_open(&other);
+    ok(all_there(dir, "after", 1), "is one as any other");
+    uc_log_unref(l);
+    lines_free(dir);
+}
+
 int main(void)
 {
     snprintf(base, sizeof base, "/tmp/uc-log-XXXXXX");
@@ -569,6 +595,7 @@ int main(void)
     growing();
     threads();
     numbered();
+    directory_gone();
     full_disk();
     lines_free(strdup(base));
     return tap_end();

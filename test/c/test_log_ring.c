@@ -17,7 +17,8 @@ static int dirfd_;
 static uc_ring *make(const char *name, uint64_t bytes)
 {
     int err = 0;
-    uc_ring *r = uc_ring_create(dirfd_, name, 0, true, bytes, NULL, &err);
+    uc_ring *r =
+        uc_ring_create(dirfd_, name, 0, true, bytes, NULL, false, &err);
 
     if (r == NULL)
         tap_diag("no ring: %s", strerror(err));
@@ -133,8 +134,8 @@ static void files(void)
        "whole pages, for nobody else");
     ok((uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size,
        "its room is allocated");
-    ok(uc_ring_create(dirfd_, "files", 0, true, UC_RING_LEAST, NULL, &err) ==
-               NULL &&
+    ok(uc_ring_create(dirfd_, "files", 0, true, UC_RING_LEAST, NULL, false,
+                      &err) == NULL &&
            err == EEXIST,
        "a name is not taken twice");
     ok(uc_ring_open(dirfd_, "files.0.ring", true, &err) == NULL &&
@@ -241,7 +242,8 @@ static void clients(void)
     eq_int(uc_ring_seen(r, other), 0, "the longest silent is gone");
     other[0] = 2;
     eq_int(uc_ring_seen(r, other), 3, "and nobody else");
-    next = uc_ring_create(dirfd_, "many", 1, true, UC_RING_LEAST, r, &err);
+    next =
+        uc_ring_create(dirfd_, "many", 1, true, UC_RING_LEAST, r, false, &err);
     ok(uc_ring_seen(next, id) == 1 && uc_ring_seen(next, other) == 3,
        "a younger ring knows them");
     uc_ring_put_from(next, p, fill(p, 2, 24), id, 2);
@@ -255,7 +257,7 @@ static void moving(void)
 {
     int err;
     uc_ring *from = uc_ring_anonymous("move", UC_RING_LEAST, &err);
-    uc_ring *to = make("move", UC_RING_LEAST);
+    uc_ring *to;
     uint8_t id[16] = "who", p[4000];
     uint64_t n = 0, got, expect;
     uc_ring_walk w;
@@ -272,7 +274,8 @@ static void moving(void)
         is_whole(v, &expect);
         uc_ring_free(from, w.pos);
     }
-    uc_ring_move(to, from);
+    to = uc_ring_create(dirfd_, "move", 0, true, UC_RING_LEAST, from, true,
+                        &err);
     uc_ring_put(to, p, fill(p, n++, 100));
     uc_ring_walk_begin(&w, to, uc_ring_tail(to));
     while (uc_ring_walk_next(&w, &v))

@@ -24,7 +24,8 @@ static void make_ring(void)
     if (mkdtemp(path) == NULL)
         abort();
     dir = open(path, O_RDONLY | O_DIRECTORY);
-    ring = uc_ring_create(dir, "fuzz", 0, true, UC_RING_LEAST, NULL, &err);
+    ring =
+        uc_ring_create(dir, "fuzz", 0, true, UC_RING_LEAST, NULL, false, &err);
     if (ring == NULL)
         abort();
     fresh = malloc(ring->mapped);

@@ -2,7 +2,7 @@
 
 #include "common/mem.h"
 
-#define SLOTS (2 * UC_RING_CLIENTS) /* of the index; a power of two */
+#define SLOTS ((size_t)2 * UC_RING_CLIENTS) /* of the index; a power of two */
 
 /* The last number that the head has got to; which slot has it, or -1. */
 static uint64_t effective(const uc_ring_client *c, uint64_t head, int *slot)
@@ -25,9 +25,9 @@ static uint64_t effective(const uc_ring_client *c, uint64_t head, int *slot)
 
 static uint32_t home(const uint8_t id[16])
 {
-    return (uint32_t)uc__record_fold(uc__record_load(id) ^ UC__LANE_1,
-                                     uc__record_load(id + 8) ^ UC__LANE_2) %
-           SLOTS;
+    return (uint32_t)(uc__record_fold(uc__record_load(id) ^ UC__LANE_1,
+                                      uc__record_load(id + 8) ^ UC__LANE_2) %
+                      SLOTS);
 }
 
 static void enter(uc_ring *r, uint32_t client)
@@ -35,7 +35,7 @@ static void enter(uc_ring *r, uint32_t client)
     uint32_t i = home(r->clients[client].id);
 
     while (r->index[i] != 0)
-        i = (i + 1) % SLOTS;
+        i = (uint32_t)((i + 1) % SLOTS);
     r->index[i] = (uint16_t)(client + 1);
 }
 
@@ -43,10 +43,10 @@ static void enter(uc_ring *r, uint32_t client)
 static bool make_index(uc_ring *r)
 {
     if (r->index == NULL)
-        r->index = uc_malloc(SLOTS * sizeof *r->index);
+        r->index = uc_calloc(SLOTS, sizeof *r->index);
     if (r->index == NULL)
         return false;
-    memset(r->index, 0, SLOTS * sizeof *r->index);
+    memset(r->index, 0, sizeof *r->index * SLOTS);
     for (uint32_t i = 0; i < UC_RING_CLIENTS; i++)
         if (atomic_load(&r->clients[i].used) != 0)
             enter(r, i);
@@ -59,7 +59,7 @@ static uc_ring_client *find(uc_ring *r, const uint8_t id[16])
 
     if (r->index == NULL && !make_index(r))
         return NULL;
-    for (; r->index[i] != 0; i = (i + 1) % SLOTS)
+    for (; r->index[i] != 0; i = (uint32_t)((i + 1) % SLOTS))
         if (memcmp(r->clients[r->index[i] - 1].id, id, 16) == 0)
             return &r->clients[r->index[i] - 1];
     return NULL;

@@ -110,7 +110,8 @@ bool uc_log_flush(uc_log *l, int64_t timeout_ms, bool sync, uc_error *e)
             number = ask_sync(l);
             asked = true;
         }
-        done = behind == NULL && (!sync || (asked && is_synced(l, number)));
+        done = behind == NULL &&
+               (!sync || (asked && l->place != NULL && is_synced(l, number)));
         /* Rounded up: a time that is not over is not nothing. */
         ms = (until - uc_now() + UC_MS - 1) / UC_MS;
         if (done || ms <= 0)
@@ -161,7 +162,7 @@ static int outcome(uc_log *l, uc__waiter *w, int64_t now)
             w->number = ask_sync(l);
             w->asked = true;
         }
-        if (w->asked && is_synced(l, w->number))
+        if (w->asked && l->place != NULL && is_synced(l, w->number))
             return 1;
     }
     return now >= w->deadline ? -1 : 0;

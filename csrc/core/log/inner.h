@@ -51,6 +51,7 @@ struct uc_log {
     uint64_t untold; /* dropped, and no line says so yet */
     bool dropping;   /* a wait was in vain: no other until there is room */
     uc_place *place; /* NULL: not yet, for want of disk. The thread's to set */
+    uc_place *left;  /* those whose directory has gone; until the end */
     uc_drain *drain; /* of an owner. The thread's to set */
     uc__waiter *waiters;
     char error[200];
@@ -67,7 +68,7 @@ struct uc_log {
     /* The thread's alone. */
     uint64_t adopted; /* its rings are read up to this generation */
     uint64_t warm;    /* bytes of the ring that are in memory */
-    int64_t next_claim, next_place, next_look, last_busy;
+    int64_t next_claim, next_place, next_look, next_check, last_busy;
     bool drowsy;
 };
 
@@ -97,9 +98,12 @@ void uc__log_nudge(uc_log *l);
 bool uc__log_take_over(uc_log *l, uc_error *e);
 void *uc__log_keep(void *log);
 
-/* --- log.c ---------------------------------------------------------------- */
+/* --- take.c --------------------------------------------------------------- */
 
 /* A ring for the log in its place. NULL: *err; e is made unless that passes. */
 uc_ring *uc__log_new_ring(uc_log *l, int *err, uc_error *e);
+/* The same, as a copy of the one in memory. Under mu, since somebody may put.
+ */
+uc_ring *uc__log_copy_ring(uc_log *l, int *err);
 
 #endif

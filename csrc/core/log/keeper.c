@@ -6,12 +6,14 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define POLL 5                       /* ms, while there is traffic */
 #define QUIET (1000 * UC_MS)         /* then the owner goes to sleep */
 #define SLEEP 1000                   /* ms, at most */
 #define CLAIM (200 * UC_MS)          /* whether the owner still lives */
 #define PLACE (2000 * UC_MS)         /* whether the disk has room again */
+#define CHECK (1000 * UC_MS)         /* whether the directory is still there */
 #define LAST ((int64_t)2000 * UC_MS) /* for what is left at the end */
 #define WARM ((uint64_t)2 << 20)     /* ahead of the head */
 
@@ -83,35 +85,55 @@ static void try_claim(uc_log *l, int64_t now)
     l->next_claim = now + QUIET;
 }
 
-/* --- the disk that was full ----------------------------------------------- */
+/* --- a disk that was full, a directory that has gone -----------------------
+ */
 
 /* From memory to a file, as soon as there is room for one. */
 static void move_ring(uc_log *l)
 {
     uc_ring *old = l->ring, *r;
-    uc_error e;
     int err;
 
-    r = uc__log_new_ring(l, &err, &e);
-    if (r == NULL)
-        return;
     uc_lock(&l->mu);
-    /* A named ring that was there is another's past: behind it. */
-    if (r->head == 0 && r->cap == old->cap) {
-        uc_ring_move(r, old);
-        if (l->drain != NULL) {
-            uc_drain_disown(l->drain, old);
-            uc_drain_adopt(l->drain, r);
-        }
+    r = uc__log_copy_ring(l, &err);
+    if (r != NULL) {
         l->ring = r;
-        l->adopted = r->gen;
         atomic_store(&l->youngest, r->gen);
-        l->warm = 0;
         atomic_fetch_add(&l->place->control->rings, 1);
-        r = old;
     }
     uc_unlock(&l->mu);
-    uc_ring_unref(r);
+    if (r == NULL)
+        return;
+    l->warm = 0;
+    if (l->drain != NULL) {
+        uc_drain_disown(l->drain, old);
+        uc_drain_adopt(l->drain, r);
+    }
+    l->adopted = r->gen;
+    uc_ring_unref(old);
+}
+
+/* What is in its rings stays: they are mapped. It has to begin anew all the
+ * same, or a process that comes later would have another lock. */
+static void leave_place(uc_log *l)
+{
+    uc_drain *d = l->drain;
+
+    set_drain(l, NULL);
+    uc_drain_free(d);
+    uc_lock(&l->mu);
+    l->place->next = l->left;
+    l->left = l->place;
+    l->place = NULL;
+    for (uint32_t i = 0; i <= l->nolder; i++) {
+        uc_ring *r = i < l->nolder ? l->older[i] : l->ring;
+
+        if (r->fd >= 0)
+            close(r->fd);
+        r->fd = -1;
+    }
+    uc_unlock(&l->mu);
+    l->next_place = 0;
 }
 
 static void try_place(uc_log *l, int64_t now)
@@ -160,6 +182,11 @@ static void warm(uc_log *l)
 
 static void chores(uc_log *l, int64_t now)
 {
+    if (l->place != NULL && now >= l->next_check) {
+        l->next_check = now + CHECK;
+        if (uc_place_is_gone(l->place, l->o.dir))
+            leave_place(l);
+    }
     if (l->place == NULL || l->ring->fd < 0)
         try_place(l, now);
     if (l->place != NULL && l->drain == NULL)

@@ -97,9 +97,17 @@ static void free_log(uc_log *l)
     for (uint32_t i = 0; i < l->nolder; i++)
         uc_ring_unref(l->older[i]);
     uc_ring_unref(l->ring);
-    if (l->place != NULL)
-        uc_place_close(l->place);
-    uc_free(l->place);
+    if (l->place != NULL) {
+        l->place->next = l->left;
+        l->left = l->place;
+    }
+    while (l->left != NULL) {
+        uc_place *p = l->left;
+
+        l->left = p->next;
+        uc_place_close(p);
+        uc_free(p);
+    }
     uc_free((char *)(uintptr_t)l->o.dir);
     uc_free((char *)(uintptr_t)l->o.name);
     uc_free((char *)(uintptr_t)l->o.ring);

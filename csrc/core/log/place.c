@@ -183,9 +183,11 @@ bool uc_place_is_gone(const uc_place *p, const char *dir)
     struct stat by_name, held, lock;
 
     if (fstat(p->dir, &held) != 0 || fstat(p->lock, &lock) != 0)
-        return true;
-    return stat(dir, &by_name) != 0 || by_name.st_ino != held.st_ino ||
-           by_name.st_dev != held.st_dev || lock.st_nlink == 0;
+        return false;
+    if (stat(dir, &by_name) != 0)
+        return errno == ENOENT || errno == ENOTDIR;
+    return by_name.st_ino != held.st_ino || by_name.st_dev != held.st_dev ||
+           lock.st_nlink == 0;
 }
 
 bool uc_place_claim(uc_place *p)

@@ -65,8 +65,9 @@ typedef struct uc_control {
 } uc_control;
 
 typedef struct uc_place {
-    int dir;   /* of the files */
-    int rings; /* dir/.rings */
+    struct uc_place *next; /* the user's */
+    int dir;               /* of the files */
+    int rings;             /* dir/.rings */
     int lock;
     bool owner;
     uc_control *control;

@@ -65,7 +65,7 @@ static bool grow(uc_log *l)
     if (size > UC_RING_MOST)
         size = UC_RING_MOST;
     r = uc_ring_create(l->place->rings, l->id, l->ring->gen + 1, l->ring->kept,
-                       size & ~(uint64_t)4095, l->ring, &err);
+                       size & ~(uint64_t)4095, l->ring, false, &err);
     if (r == NULL)
         return false;
     uc_ring_seal(l->ring);

@@ -171,8 +171,25 @@ static int publish(int dirfd, const char *from, const char *to)
     return renameat(dirfd, from, dirfd, to) == 0 ? 0 : errno;
 }
 
+/* All that is in it, at the same positions. */
+static void copy(uc_ring *to, const uc_ring *from)
+{
+    uint64_t tail = uc_ring_tail(from);
+
+    memcpy(to->data, from->data, from->cap);
+    uc__clients_copy(to, from);
+    /* A record's check knows its ring. */
+    uc__records_resalt(to, from->salt, tail, from->head);
+    to->head = from->head;
+    to->at = from->at;
+    to->tail = tail;
+    atomic_store(&to->page->tail, tail);
+    atomic_store(&to->page->head, from->head);
+}
+
 uc_ring *uc_ring_create(int dirfd, const char *name, uint64_t gen, bool kept,
-                        uint64_t capacity, const uc_ring *from, int *err)
+                        uint64_t capacity, const uc_ring *from, bool all,
+                        int *err)
 {
     char file[UC_RING_FILE], temporary[UC_RING_FILE];
     uint64_t cap = whole(capacity);
@@ -192,7 +209,9 @@ uc_ring *uc_ring_create(int dirfd, const char *name, uint64_t gen, bool kept,
     if (r == NULL) {
         close(fd);
     } else {
-        if (from != NULL)
+        if (from != NULL && all)
+            copy(r, from);
+        else if (from != NULL)
             uc__clients_copy(r, from);
         uc_ring_file(file, name, gen);
         *err = publish(dirfd, temporary, file);
@@ -207,21 +226,6 @@ uc_ring *uc_ring_create(int dirfd, const char *name, uint64_t gen, bool kept,
 uc_ring *uc_ring_anonymous(const char *name, uint64_t capacity, int *err)
 {
     return map_new(-1, name, 0, false, whole(capacity), err);
-}
-
-void uc_ring_move(uc_ring *to, const uc_ring *from)
-{
-    uint64_t tail = uc_ring_tail(from);
-
-    memcpy(to->data, from->data, from->cap);
-    uc__clients_copy(to, from);
-    /* A record's check knows its ring. */
-    uc__records_resalt(to, from->salt, tail, from->head);
-    to->head = from->head;
-    to->at = from->at;
-    to->tail = tail;
-    atomic_store(&to->page->tail, tail);
-    atomic_store(&to->page->head, from->head);
 }
 
 static bool is_page_right(const uc_ring_page *p, uint64_t size)
@@ -297,7 +301,7 @@ uc_ring *uc_ring_open(int dirfd, const char *file, bool lock, int *err)
     *err = lock && flock(fd, LOCK_EX | LOCK_NB) != 0
                ? errno
                : map_old(fd, file, lock, &r);
-    if (*err != 0) {
+    if (r == NULL) {
         close(fd);
         return NULL;
     }

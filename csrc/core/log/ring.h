@@ -89,15 +89,14 @@ bool uc_ring_parse(const char *file, char *name, uint64_t *gen);
 /*
  * A new one, locked (flock) before it can be seen and with all its room
  * allocated; capacity is rounded up to whole pages. With `from` its clients are
- * known to the new one as well. NULL: *err is an errno, EEXIST among them.
+ * known to the new one as well, and with `all`, which needs the same capacity,
+ * it begins as a copy. NULL: *err is an errno, EEXIST among them.
  */
 uc_ring *uc_ring_create(int dirfd, const char *name, uint64_t gen, bool kept,
-                        uint64_t capacity, const uc_ring *from, int *err);
+                        uint64_t capacity, const uc_ring *from, bool all,
+                        int *err);
 /* The same in memory. */
 uc_ring *uc_ring_anonymous(const char *name, uint64_t capacity, int *err);
-/* Copies all of `from` into `to`, which is new and of the same capacity: also
- * the positions. */
-void uc_ring_move(uc_ring *to, const uc_ring *from);
 /*
  * Maps a file of another process's. lock: takes it up as its producer, which
  * fails with EWOULDBLOCK while somebody else is. EBADMSG: it is no ring.

@@ -176,7 +176,7 @@ static bool is_over(uc_source *s, int64_t now)
     /* Before the look at what is there: it is the last word of a producer. */
     bool sealed = uc_ring_is_sealed(s->ring);
 
-    if (s->ring->fd < 0 || (!sealed && (s->own || now - s->looked < LOOK)))
+    if (!sealed && (s->own || s->ring->fd < 0 || now - s->looked < LOOK))
         return false;
     if (uc__source_has_more(s))
         return false;
@@ -195,7 +195,8 @@ void uc__sources_sweep(uc_sources *s, int64_t now)
     for (uint32_t i = s->n; i-- > 0;)
         if (is_over(&s->all[i], now)) {
             uc_ring_file(file, s->all[i].ring->name, s->all[i].ring->gen);
-            unlinkat(s->dir, file, 0);
+            if (s->all[i].ring->fd >= 0)
+                unlinkat(s->dir, file, 0);
             drop(s, i);
         }
 }

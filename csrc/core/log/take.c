@@ -65,7 +65,7 @@ static uc_ring *take_up(uc_log *l, uint64_t *gen, int *err)
         return r;
     /* Of another size, or given up: its clients go on in a new one. */
     next = uc_ring_create(l->place->rings, l->id, *gen, true, l->o.ring_bytes,
-                          r, err);
+                          r, false, err);
     if (next != NULL)
         uc_ring_seal(r);
     uc_ring_unref(r);
@@ -79,7 +79,7 @@ uc_ring *uc__log_new_ring(uc_log *l, int *err, uc_error *e)
 
     if (r == NULL && *err == 0)
         r = uc_ring_create(l->place->rings, l->id, gen, l->o.ring != NULL,
-                           l->o.ring_bytes, NULL, err);
+                           l->o.ring_bytes, NULL, false, err);
     if (r != NULL) {
         atomic_fetch_add(&l->place->control->rings, 1);
         return r;
@@ -90,6 +90,24 @@ uc_ring *uc__log_new_ring(uc_log *l, int *err, uc_error *e)
     else
         uc__log_fail(e, *err, "cannot make a ring in %s", l->o.dir);
     return NULL;
+}
+
+uc_ring *uc__log_copy_ring(uc_log *l, int *err)
+{
+    uint64_t gen = l->ring->gen, there;
+    uc_ring *old;
+
+    /* A named one of an earlier time comes first, and gets nothing more. */
+    if (youngest(l->place->rings, l->id, &there)) {
+        old = open_one(l, there, err);
+        if (old == NULL)
+            return NULL;
+        uc_ring_seal(old);
+        uc_ring_unref(old);
+        gen = there >= gen ? there + 1 : gen;
+    }
+    return uc_ring_create(l->place->rings, l->id, gen, l->o.ring != NULL,
+                          l->ring->cap, l->ring, true, err);
 }
 
 bool uc_log_recover(const uc_log_options *o, uc_error *e)
