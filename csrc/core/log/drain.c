@@ -49,6 +49,13 @@ struct uc_drain {
     uint8_t stage[STAGE + STAGE_NOTE];
 };
 
+/* For any one record and a line of the log's own. */
+static bool is_room(const uc_drain *d)
+{
+    return d->npieces < PIECES - 1 && d->staged + STAGE_LINE <= STAGE &&
+           d->gathered < BATCH;
+}
+
 uc_drain *uc_drain_new(const uc_log_options *o, uc_place *p)
 {
     uc_drain *d = uc_calloc(1, sizeof *d);
@@ -82,6 +89,11 @@ uc_drain_stats *uc_drain_get_stats(uc_drain *d)
 bool uc_drain_was_busy(const uc_drain *d)
 {
     return d->busy;
+}
+
+bool uc_drain_is_behind(const uc_drain *d)
+{
+    return !is_room(d);
 }
 
 bool uc_drain_sync(uc_drain *d, uc_error *e)
@@ -212,13 +224,6 @@ bool uc_drain_has_lines(uc_drain *d)
 }
 
 /* --- gathering ------------------------------------------------------------ */
-
-/* For any one record and a line of the log's own. */
-static bool is_room(const uc_drain *d)
-{
-    return d->npieces < PIECES - 1 && d->staged + STAGE_LINE <= STAGE &&
-           d->gathered < BATCH;
-}
 
 static void add_staged(uc_drain *d, size_t len)
 {

@@ -48,6 +48,8 @@ void uc_drain_disown(uc_drain *d, const uc_ring *r);
 bool uc_drain_run(uc_drain *d, int64_t now, int64_t *next);
 /* The last run has written something. */
 bool uc_drain_was_busy(const uc_drain *d);
+/* What was there was more than it could take at once. */
+bool uc_drain_is_behind(const uc_drain *d);
 
 bool uc_drain_sync(uc_drain *d, uc_error *e);
 

@@ -210,10 +210,6 @@ static void rest(uc_log *l, uint32_t seen, int64_t now, int64_t next)
     uc_control *c = l->place->control;
     int64_t ms = (next - now + UC_MS - 1) / UC_MS;
 
-    if (uc_drain_was_busy(l->drain)) {
-        l->last_busy = now;
-        l->drowsy = false;
-    }
     if (now - l->last_busy < QUIET || ms <= POLL) {
         uc_futex_wait(&c->wake, seen, ms < 1 ? 1 : ms < POLL ? ms : POLL);
     } else if (!l->drowsy || atomic_load(&c->asleep) == 0) {
@@ -244,7 +240,15 @@ static void turn(uc_log *l)
         return; /* it may have been before wake was read */
     more = uc_drain_run(l->drain, now, &next);
     deadline = uc__log_answer(l, now, false);
-    if (!more && !atomic_load(&l->stop))
+    if (uc_drain_was_busy(l->drain)) {
+        l->last_busy = now;
+        l->drowsy = false;
+    }
+    /* More has come while this was written, but little: that can wait until
+     * it is worth a write. Who cannot wait for it nudges. */
+    if (more && uc_drain_is_behind(l->drain))
+        return;
+    if (!atomic_load(&l->stop))
         rest(l, wake, now, next < deadline ? next : deadline);
 }
 
