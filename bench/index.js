@@ -89,7 +89,7 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
 
   const program = door.limit ? door.limit() : null
   if (door.limit && !program) say('pure C: skipped, it is not built: npm run bench -- --setup')
-  const fixture = await madeFixture(present, dir)
+  const fixture = door.withoutDatabase ? null : await madeFixture(present, dir)
   const prof = args.prof ? path.join(BUILD, 'prof') : null
 
   const done = []

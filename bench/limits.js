@@ -1,7 +1,7 @@
 'use strict'
 
 // What limits a row that does not reach its target, as a profile shows it.
-// RESULTS.md and IPC.md print the sentence under the table while the row falls short.
+// The results print the sentence under the table while the row falls short.
 
 const wakeUps = 'two wake-ups through the kernel, of the reader and of the main thread, cost several times the read itself; spinning hides them only while both processors are free'
 
@@ -31,4 +31,6 @@ const cache = {
   'cache-get-64': 'ioredis on Bun is at its fastest, and what is left of both is the hop itself'
 }
 
-module.exports = { addon, ipc, cache }
+const log = {}
+
+module.exports = { addon, ipc, cache, log }

@@ -7,17 +7,19 @@ const { parseArgs } = require('node:util')
 const HELP = `npm run bench [-- OPTIONS] [WORD ...]
 
   WORD            only cases whose file or row names contain one of the words
-  --door NAME     only the cases of this door: addon, ipc or cache
+  --door NAME     only the cases of this door: addon, ipc, cache
+                  or log
   --runtime LIST  only these: node24,node26,bun; NAME=PATH names an executable
   --rounds N      rounds of each contestant
   --ms N          milliseconds a round
   --write         write the results of each door: RESULTS.md with results.json and
-                  results.svg, IPC.md and CACHE.md likewise
+                  results.svg; IPC.md, CACHE.md and LOG.md likewise
   --report        write them again from the JSON, without measuring
   --json          print the raw results on standard output
   --quick         short rounds, for development
   --smoke         every case for a moment on this Node; fails where one throws
-  --setup         build what only the benchmark needs: npm sqlite3, the C limit
+  --setup         build what only the benchmark needs: npm sqlite3 and
+                  spdlog, the C programs
   --prof          leave CPU profiles of the JavaScript in bench/build/prof
   --list          name the cases and rows
   --help          this text`

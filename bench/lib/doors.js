@@ -10,7 +10,8 @@ const BENCH = path.join(__dirname, '..')
 
 // `order` is the order of the report; a case that is not named comes last.
 // `limit()` is the path of the C program, or null while it is not built; a door
-// without one is not compared with C.
+// without one is not compared with C. A door's contestants get a copy of the
+// database unless it is `withoutDatabase`.
 const doors = [
   {
     name: 'addon',
@@ -38,6 +39,15 @@ const doors = [
     order: ['get', 'get-ipc', 'memory', 'once', 'stale'],
     contestants: require('../contestants/cache'),
     files: { json: 'cache.json', text: 'CACHE.md', chart: 'cache.svg' }
+  },
+  {
+    name: 'log',
+    cases: path.join(BENCH, 'cases/log'),
+    order: ['lines', 'processes', 'roll', 'stall', 'kills'],
+    contestants: require('../contestants/log'),
+    limit: build.buildSpdlog,
+    withoutDatabase: true,
+    files: { json: 'log.json', text: 'LOG.md', chart: 'log.svg' }
   }
 ]
 

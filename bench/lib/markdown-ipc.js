@@ -58,22 +58,22 @@ function markdown (run, table) {
   ].join('\n')
 }
 
-function tableOf (run, rows) {
+function tableOf (run, rows, limitName = 'C') {
   const runtimes = run.runtimes.filter(({ skip }) => !skip)
   const head = runtimes.map(({ name, version }) => titled(name, version))
   return [
     line(['Case', ...head]),
     line(['---', ...head.map(() => '---')]),
-    ...rows.map(row => line([row.title, ...runtimes.map(({ name }) => cell(row.on.get(name)))]))
+    ...rows.map(row => line([row.title, ...runtimes.map(({ name }) => cell(row.on.get(name), limitName))]))
   ]
 }
 
-function cell (row) {
+function cell (row, limitName) {
   if (!row) return '–'
   return [
     ...oursText(row),
     ...row.rivals.map(rival => rivalText(rival, row)),
-    ...(row.limit ? [`C: ${withUnit(row.limit.median, row.unit)}${row.share ? `, ours is ${percent(row.share)}` : ''}`] : [])
+    ...(row.limit ? [`${limitName}: ${withUnit(row.limit.median, row.unit)}${row.share ? `, ours is ${percent(row.share)}` : ''}`] : [])
   ].join('<br>')
 }
 

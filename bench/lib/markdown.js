@@ -74,17 +74,18 @@ function markdown (run, table) {
   ].join('\n')
 }
 
-function intro ({ date, commit, machine, timing, settings, command, seconds, mode }) {
+/** `equal`: what is the same for all, when it is no database. */
+function intro ({ date, commit, machine, timing, settings, command, seconds, mode }, equal) {
+  const same = equal || 'Every library has the same file, WAL, ' +
+    `\`synchronous = ${settings.synchronous}\`, a page cache of ${settings.cacheKiB / 1000} MB and no memory map`
   const lines = [
     `Measured ${date.slice(0, 10)} at commit ${commit} on ${machine.cpu}, ${machine.cores} cores, ` +
-    `${machine.memoryGiB} GiB, ${machine.system}; databases on ${machine.fileSystem}, whose disk ` +
+    `${machine.memoryGiB} GiB, ${machine.system}; files on ${machine.fileSystem}, whose disk ` +
     `has 4 KiB in ${machine.syncMicroseconds} µs (\`fdatasync\`).`,
     '',
     `\`${command}\`: ${timing.rounds} rounds of ${timing.ms} ms for each contestant, ` +
     `interleaved, after a warm-up of ${timing.warmMs} ms, each in its own process; ` +
-    `${Math.round(seconds / 60)} minutes. Every library has the same file, WAL, ` +
-    `\`synchronous = ${settings.synchronous}\`, a page cache of ${settings.cacheKiB / 1000} MB and ` +
-    'no memory map. How it measures: [README.md](README.md).'
+    `${Math.round(seconds / 60)} minutes. ${same}. How it measures: [README.md](README.md).`
   ]
   if (mode !== 'full') lines.push('', `**A ${mode} run: too short to compare.**`)
   return lines

@@ -10,10 +10,11 @@ const { chart } = require('./chart')
 const addon = require('./markdown')
 const ipc = require('./markdown-ipc')
 const cache = require('./markdown-cache')
+const log = require('./markdown-log')
 
 const BENCH = path.join(__dirname, '..')
 
-const pages = { addon, ipc, cache }
+const pages = { addon, ipc, cache, log }
 
 function write (door, run, say) {
   fs.writeFileSync(path.join(BENCH, door.files.json), `${JSON.stringify(run)}\n`)

@@ -54,7 +54,7 @@ async function runCase (test, runtime, context) {
       fs.rmSync(service.socket, { force: true })
     }))
     for (const file of fs.readdirSync(context.dir)) {
-      if (file.startsWith('run-')) fs.rmSync(path.join(context.dir, file))
+      if (file.startsWith('run-')) fs.rmSync(path.join(context.dir, file), { recursive: true })
     }
   }
   return results
@@ -71,7 +71,7 @@ async function start (key, test, runtime, context, services) {
   const { door, dir, sockets, fixture, timing, limit, prof } = context
   const [name, program] = key.split('/')
   const file = path.join(dir, `run-${key.replace(/\W/g, '-')}.db`)
-  fs.copyFileSync(fixture, file)
+  if (fixture) fs.copyFileSync(fixture, file)
   if (name === 'c') {
     return new Peer(limit, [
       program, file, SETTINGS.synchronous, String(SETTINGS.cacheKiB), String(timing.scale)

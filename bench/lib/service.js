@@ -63,6 +63,14 @@ class Service {
     clearTimeout(late)
   }
 
+  /** SIGKILL, as a case that looks at what it leaves wants it. */
+  async kill () {
+    if (this.#over) return
+    const ended = once(this.#child, 'close')
+    this.#child.kill('SIGKILL')
+    await ended
+  }
+
   #end (reason) {
     this.#over = reason
     running.delete(this.#child)
