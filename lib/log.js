@@ -7,6 +7,7 @@
 
 const os = require('node:os')
 const fs = require('node:fs')
+const tty = require('node:tty')
 const { Logger, NO_SERIALIZERS } = require('./log/logger')
 const { makeSink } = require('./log/sink')
 const { Walk } = require('./log/serialise')
@@ -25,7 +26,7 @@ class Log extends Logger {
    * @param {Client|null} client of a daemon, or null
    */
   constructor (options, client = null) {
-    const gate = { level: levelOf(options.level) }
+    const gate = { level: levelOf(options.level), owner: null }
     const core = makeCore(options, client)
     super(core, gate, baseText(options), options.redact === null ? null : { redact: options.redact, serializers: NO_SERIALIZERS })
     this.#core = core
@@ -39,7 +40,7 @@ class Log extends Logger {
   // logrotate and the like say by SIGHUP that the files were moved. Where there is a
   // terminal it says that the terminal is gone, and ends the process as it always did.
   #listen () {
-    const { dir, reopenOnHup = process.stdin.isTTY !== true } = this.#options
+    const { dir, reopenOnHup = !tty.isatty(0) } = this.#options
     if (dir === null || !reopenOnHup) return
     this.#hup = () => this.reopen()
     process.on('SIGHUP', this.#hup)

@@ -19,7 +19,7 @@ const SHORT = 48
 
 class Logger {
   #core
-  // { level }: shared with the children that have no level of their own.
+  // { level, owner }: shared with the children that have no level of their own.
   #gate
   // The fields of all lines, each with a comma before it.
   #tail
@@ -31,7 +31,7 @@ class Logger {
 
   /**
    * @param {object} core what all loggers of a log share: { sink, maxLineBytes, ... }, see ../log.js
-   * @param {{ level: number }} gate
+   * @param {{ level: number, owner: Logger|null }} gate
    * @param {string} tail
    * @param {object|null} rules { redact: Rule|null, serializers: object }
    * @param {string} [prefix] of the messages
@@ -40,6 +40,7 @@ class Logger {
   constructor (core, gate, tail, rules, prefix = '', context = null) {
     this.#core = core
     this.#gate = gate
+    gate.owner ??= this
     this.#tail = tail
     this.#rules = rules
     this.#prefix = prefix
@@ -90,9 +91,11 @@ class Logger {
     return names[this.#gate.level]
   }
 
-  /** Children that have no level of their own follow. */
+  /** Children that have no level of their own follow; a child that is given one has its own from then on. */
   set level (name) {
-    this.#gate.level = levelOf(name)
+    const level = levelOf(name)
+    if (this.#gate.owner === this) this.#gate.level = level
+    else this.#gate = { level, owner: this }
   }
 
   isLevelEnabled (name) {
@@ -247,7 +250,7 @@ class Logger {
     if (options === undefined) return new Logger(this.#core, this.#gate, this.#tail + this.#fields(bindings), this.#rules, this.#prefix, this.#context)
     const { level, redact, serializers, msgPrefix = '' } = options
     const rules = this.#rulesWith(redact, serializers)
-    const gate = level === undefined ? this.#gate : { level: levelOf(level, 'child: option level') }
+    const gate = level === undefined ? this.#gate : { level: levelOf(level, 'child: option level'), owner: null }
     const own = new Logger(this.#core, gate, this.#tail, rules, this.#prefix + String(msgPrefix), this.#context)
     own.#tail += own.#fields(bindings)
     return own

@@ -159,6 +159,43 @@ static void basics(void)
     lines_free(dir);
 }
 
+/* Lines that are written from where they are, among others that are not. */
+static void large_lines(void)
+{
+    char *dir = lines_dir(base, "large"), *line = malloc(1 << 18), *text, *at;
+    uc_log_options o = options(dir);
+    const size_t sizes[] = {10, 16383, 16384, 100, 200000, 262144, 5, 70000};
+    bool right = true;
+    uc_log *l;
+
+    o.ring_bytes = 1 << 20;
+    o.rotate_bytes = 0;
+    o.daily = false;
+    l = must_open(&o);
+    for (int i = 0; i < 400; i++) {
+        size_t n = sizes[i % 8];
+
+        memset(line, 'a' + i % 26, n);
+        line[n - 1] = '\n';
+        right = right &&
+                uc_log_put(l, (const uint8_t *)line, n, 1, true) == UC_LOG_DONE;
+    }
+    uc_log_unref(l);
+    at = text = lines_text(dir);
+    for (int i = 0; right && i < 400; i++) {
+        size_t n = sizes[i % 8];
+
+        memset(line, 'a' + i % 26, n);
+        line[n - 1] = '\n';
+        right = strlen(at) >= n && memcmp(at, line, n) == 0;
+        at += right ? n : 0;
+    }
+    ok(right && *at == '\0', "lines of any size");
+    free(text);
+    free(line);
+    lines_free(dir);
+}
+
 static const char *refused(uc_log_options o)
 {
     static char text[600];
@@ -589,6 +626,7 @@ int main(void)
     if (mkdtemp(base) == NULL)
         return 1;
     basics();
+    large_lines();
     mistakes();
     dropping();
     blocking();

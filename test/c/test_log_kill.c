@@ -340,6 +340,110 @@ static void recovering(void)
     lines_free(dir);
 }
 
+/* More of them than one publication tells of. */
+static void many_rings(void)
+{
+    char *dir = lines_dir(base, "many"), who[16];
+    uc_log_options o = options(dir);
+    bool right = true;
+    pid_t owner;
+
+    forget();
+    owner = fork();
+    if (owner == 0)
+        fill_ring(dir);
+    while (all->child[0].owner == 0)
+        sched_yield();
+    for (int i = 0; i < 150; i++) {
+        pid_t pid = fork();
+
+        snprintf(who, sizeof who, "m%d", i);
+        if (pid == 0) {
+            uc_log *l = must_open(&o);
+
+            for (uint64_t j = 0; j < 5; j++)
+                put(l, who, j);
+            _exit(0);
+        }
+        waitpid(pid, NULL, 0);
+    }
+    end(owner);
+    eq_int(lines_rings(dir), 151, "many processes have died");
+    gather(dir);
+    for (int i = 0; i < 150; i++) {
+        snprintf(who, sizeof who, "m%d", i);
+        right = all_there(dir, who, 5) && right;
+    }
+    ok(right && all_there(dir, "left", 300), "all that they left is written");
+    eq_int(lines_rings(dir), 0, "and all rings are gone");
+    lines_free(dir);
+}
+
+/* The lines of one are the other's to write. */
+static void flush_elsewhere(void)
+{
+    char *dir = lines_dir(base, "elsewhere");
+    uc_log_options o = options(dir);
+    uc_log_stats s;
+    uc_error e;
+    pid_t owner;
+    uc_log *l;
+
+    forget();
+    owner = start_writer(dir, 0);
+    await_lines(0, 1);
+    l = must_open(&o);
+    for (uint64_t i = 0; i < 500; i++)
+        put(l, "x", i);
+    ok(uc_log_flush(l, 20000, false, &e) && all_there(dir, "x", 500),
+       "flushed into the file by the owner");
+    put(l, "y", 0);
+    ok(uc_log_flush(l, 20000, true, &e) && all_there(dir, "y", 1),
+       "and onto the disk");
+    uc_log_stats_get(l, &s);
+    ok(!s.owner, "which is another process");
+    end(owner);
+    put(l, "z", 0);
+    ok(uc_log_flush(l, 20000, true, &e) && all_there(dir, "z", 1),
+       "until that is dead");
+    uc_log_unref(l);
+    lines_free(dir);
+}
+
+/* Of processes that end at the same time the last one writes what is left. */
+static void end_together(void)
+{
+    char *dir = lines_dir(base, "together"), who[16];
+    uc_log_options o = options(dir);
+    bool right = true;
+    pid_t pid[4];
+
+    for (int round = 0; round < 10; round++) {
+        forget();
+        for (int i = 0; i < 4; i++) {
+            pid[i] = fork();
+            if (pid[i] == 0) {
+                uc_log *l = must_open(&o);
+
+                snprintf(who, sizeof who, "e%d-%d", round, i);
+                for (uint64_t j = 0; j < 200; j++)
+                    put(l, who, j);
+                uc_log_unref(l);
+                _exit(0);
+            }
+        }
+        for (int i = 0; i < 4; i++)
+            waitpid(pid[i], NULL, 0);
+        for (int i = 0; i < 4; i++) {
+            snprintf(who, sizeof who, "e%d-%d", round, i);
+            right = all_there(dir, who, 200) && right;
+        }
+    }
+    ok(right, "processes that end together leave no line behind");
+    eq_int(lines_rings(dir), 0, "nor a ring");
+    lines_free(dir);
+}
+
 /* Anything in the page that the processes share. */
 static void control(void)
 {
@@ -384,6 +488,9 @@ int main(void)
     owners();
     daemons();
     recovering();
+    many_rings();
+    flush_elsewhere();
+    end_together();
     control();
     lines_free(strdup(base));
     return tap_end();

@@ -101,7 +101,7 @@ function begin (t, daemon, w, log, { exec, perTurn = 5, pauseMs = 1 } = {}) {
 t.test('the daemon is killed again and again: its services lose nothing', async (t) => {
   let daemon = await logDaemon(t)
   const services = others.flatMap(({ name, exec }) => ['turn', 'line'].map((sync) =>
-    begin(t, daemon, `${name}-${sync}`, { sync }, { exec, pauseMs: 5 })))
+    begin(t, daemon, `${name}-${sync}`, { sync, bufferBytes: 1 << 28 }, { exec, pauseMs: 5 })))
   const names = others.flatMap(({ name }) => [`${name}-turn`, `${name}-line`])
   await Promise.all(services.map(({ going }) => going))
   for (let i = 0; i < kills; i++) {

@@ -58,6 +58,13 @@ t.test('children', async (t) => {
   own.debug('own level')
   own.level = 'error'
   t.equal(log.level, 'warn', 'and stays its own')
+  const late = log.child()
+  const under = late.child()
+  late.level = 'fatal'
+  t.same([log.level, child.level, late.level, under.level], ['warn', 'warn', 'fatal', 'warn'], 'given later, too')
+  log.level = 'error'
+  t.same([log.level, child.level, late.level, under.level], ['error', 'error', 'fatal', 'error'])
+  log.level = 'warn'
   log.child({}, { msgPrefix: 'pre: ' }).warn('fixed')
   log.child({}, { msgPrefix: 'a ' }).child({}, { msgPrefix: 'b ' }).warn('fixed')
   t.same(messages().slice(3), ['own level', 'pre: fixed', 'a b fixed'])

@@ -44,6 +44,8 @@ static void set_drain(uc_log *l, uc_drain *d)
 {
     uc_lock(&l->mu);
     l->drain = d;
+    if (d != NULL)
+        l->error[0] = '\0';
     uc_unlock(&l->mu);
 }
 
@@ -155,6 +157,7 @@ static void try_place(uc_log *l, int64_t now)
         }
         uc_lock(&l->mu);
         l->place = place;
+        l->error[0] = '\0';
         uc_unlock(&l->mu);
     }
     if (l->ring->fd < 0)
@@ -252,6 +255,22 @@ static void turn(uc_log *l)
         rest(l, wake, now, next < deadline ? next : deadline);
 }
 
+/* The owner removes what is sealed and empty, but may have ended as well. */
+static void remove_rings(const uc_log *l)
+{
+    char file[UC_RING_FILE];
+
+    for (uint32_t i = 0; l->place != NULL && i <= l->nolder; i++) {
+        const uc_ring *r = i < l->nolder ? l->older[i] : l->ring;
+
+        if (r->fd < 0 || !uc_ring_is_sealed(r) ||
+            !uc_ring_drained_to(r, r->head))
+            continue;
+        uc_ring_file(file, r->name, r->gen);
+        unlinkat(l->place->rings, file, 0);
+    }
+}
+
 /* The last lines are the owner's to write, which this one may become. */
 static void finish(uc_log *l)
 {
@@ -287,6 +306,7 @@ static void finish(uc_log *l)
     if (l->drain != NULL && l->o.sync_ms > 0)
         uc_drain_sync(l->drain, &e);
     uc__log_answer(l, now, true);
+    remove_rings(l);
 }
 
 void *uc__log_keep(void *log)

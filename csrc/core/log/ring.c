@@ -138,6 +138,17 @@ static int allocate(int fd, uint64_t bytes)
     return rc;
 }
 
+/* The owner of the directory removes what it finds without a lock, and may have
+ * been quicker. 0, EWOULDBLOCK or another errno. */
+static int lock_new(int fd)
+{
+    struct stat st;
+
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &st) != 0)
+        return errno;
+    return st.st_nlink > 0 ? 0 : EWOULDBLOCK;
+}
+
 /* A locked file with all its room, under a name that is nobody's. */
 static int new_file(int dirfd, char *temporary, uint64_t bytes, int *err)
 {
@@ -150,7 +161,9 @@ static int new_file(int dirfd, char *temporary, uint64_t bytes, int *err)
         *err = errno;
         return -1;
     }
-    *err = flock(fd, LOCK_EX | LOCK_NB) != 0 ? errno : allocate(fd, bytes);
+    *err = lock_new(fd);
+    if (*err == 0)
+        *err = allocate(fd, bytes);
     if (*err == 0)
         return fd;
     unlinkat(dirfd, temporary, 0);
@@ -196,8 +209,6 @@ uc_ring *uc_ring_create(int dirfd, const char *name, uint64_t gen, bool kept,
     uc_ring *r;
     int fd = -1;
 
-    /* The owner of the directory removes what it finds without a lock, and may
-     * have been quicker. */
     for (int tries = 0; tries < 8; tries++) {
         fd = new_file(dirfd, temporary, PAGE + TABLE + cap, err);
         if (fd >= 0 || *err != EWOULDBLOCK)

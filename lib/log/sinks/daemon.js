@@ -84,6 +84,7 @@ class DaemonLog {
   #spool = null
   #isByLine
   #watching = null
+  #opening = null
   #generation = 0
   #ownLevel
   #closing = null
@@ -258,7 +259,8 @@ class DaemonLog {
 
   #open () {
     this.#state = OPENING
-    const { opened } = this.#ask(ops.LOG_OPEN, [this.#id], (answer) => this.#opened(answer))
+    const stop = this.#opening = new AbortController()
+    const { opened } = this.#ask(ops.LOG_OPEN, [this.#id], (answer) => this.#opened(answer), { signal: stop.signal })
     this.#onWire++
     opened.then(() => {
       this.#onWire--
@@ -489,7 +491,8 @@ class DaemonLog {
 
   async #close () {
     try {
-      await this.flush({ timeoutMs: CLOSE_MS })
+      // A daemon that is gone has nothing to be waited for but what it has not taken.
+      if (this.#state === READY || this.#state === OFF || this.#count > 0 || this.#acked < this.#last) await this.flush({ timeoutMs: CLOSE_MS })
     } catch {
       // What it has not taken is left to it.
     }
@@ -517,6 +520,7 @@ class DaemonLog {
     this.#count = 0
     this.#held = 0
     this.#watching?.abort()
+    this.#opening?.abort()
     this.#stayAlive()
   }
 
