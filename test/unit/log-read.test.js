@@ -147,8 +147,7 @@ t.test('follow, over rotation and compression', async (t) => {
   const add = (n, msg) => fs.appendFileSync(file(n), line('2026-11-23T10:00:00Z', 30, msg))
   for (let i = 0; i < 15; i++) add(1, `old ${i}`)
   let seen = ''
-  let child
-  const over = logs(['--dir', dir, '--follow', '--json'], { onStdout: (text, from) => { seen = text; child = from } })
+  const over = logs(['--dir', dir, '--follow', '--json'], { onStdout: (text) => { seen = text } })
   const has = (text) => until(() => seen.includes(`"msg":"${text}"`), text)
   await has('old 14')
   t.notMatch(seen, /"old 4"/, 'it begins with the last ten')
@@ -167,9 +166,15 @@ t.test('follow, over rotation and compression', async (t) => {
   fs.writeFileSync(file(2, '.gz'), zlib.gzipSync(fs.readFileSync(file(2))))
   fs.unlinkSync(file(2))
   await has('newest')
-  child.kill('SIGTERM')
-  const { messages } = await over
-  t.same(messages, [...Array.from({ length: 10 }, (_, i) => `old ${i + 5}`), 'new 1', 'in two pieces', 'last of its file', 'next file', 'before it was packed', 'only in an archive', 'newest'],
+  // An archive that is damaged is told, and not the end.
+  fs.writeFileSync(file(5, '.gz'), 'no archive')
+  add(6, 'and the last')
+  await has('and the last')
+  fs.rmSync(dir, { recursive: true })
+  const { messages, stderr, code } = await over
+  t.match(stderr, /5\.log\.gz cannot be read.*\n.*cannot be followed any more/)
+  t.equal(code, 1)
+  t.same(messages, [...Array.from({ length: 10 }, (_, i) => `old ${i + 5}`), 'new 1', 'in two pieces', 'last of its file', 'next file', 'before it was packed', 'only in an archive', 'newest', 'and the last'],
     'each line once and in order')
 })
 

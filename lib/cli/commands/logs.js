@@ -118,13 +118,23 @@ async function run ({ values, say, exitCodes }) {
   const follower = values.follow ? new Follower(dir, name, files) : null
   const wanted = query.since === undefined ? files : notBefore(files, query.since)
   const code = await show(wanted, query, out, { follower, say, exitCodes })
-  if (follower === null) return code
+  return follower === null ? code : follow(follower, query, out, { say, exitCodes })
+}
+
+async function follow (follower, query, out, { say, exitCodes }) {
   while (!out.isOver) {
-    for await (const line of follower.more()) await out.line(line, query.matches(line))
+    try {
+      for await (const line of follower.more()) await out.line(line, query.matches(line))
+    } catch (err) {
+      if (err.code === undefined) throw err
+      say(err.code === 'UC_LOG_IO' ? err.message : `the log cannot be followed any more: ${err.message}`)
+      // After an archive that is damaged there may be more.
+      if (err.code !== 'UC_LOG_IO') return exitCodes.failed
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
   follower.close()
-  return code
+  return exitCodes.ok
 }
 
 // What dead processes have left in their rings, where there is somebody to read it.
