@@ -56,8 +56,7 @@ function timeText (time, date) {
 }
 
 function valueText (value) {
-  if (typeof value === 'string') return /^[^\s"'=\p{C}]+$/u.test(value) ? value : JSON.stringify(value)
-  return JSON.stringify(value)
+  return typeof value === 'string' && /^[^\s"'=\p{C}]+$/u.test(value) ? value : plain(JSON.stringify(value))
 }
 
 // Text of others must not move the cursor of the terminal: its control characters are shown.

@@ -242,6 +242,22 @@ t.test('everything is bounded', async (t) => {
   t.match(JSON.parse(own[0]), { big: /more\]$/, a: /more\]$/, msg: /more\]$/ })
 })
 
+t.test('lines for people', async (t) => {
+  const text = (make, options) => said(make, { pretty: true, ...options }).join('').replace(/^\d\d:\d\d:\d\d\.\d{3}/gm, 'TIME')
+  t.equal(text((log) => log.info({ a: 1, s: 'plain', q: 'two words', o: { x: [1] }, n: null }, 'what it says')), 'TIME INFO  what it says a=1 s=plain q="two words" o={"x":[1]} n=null\n')
+  t.equal(text((log) => log.child({ name: 'web' }).warn('w')), 'TIME WARN  web w\n')
+  t.equal(text((log) => log.info()), 'TIME INFO \n')
+  const failed = text((log) => log.error(Object.assign(new TypeError('outer', { cause: new Error('inner') }), { code: 'E' })))
+  t.match(failed, /^TIME ERROR outer\n {4}TypeError: outer\n {6}at .*\n(?: {6}.*\n)* {6}code=E\n {4}caused by\n {8}Error: inner\n {10}at /)
+  t.equal(text((log) => log.info({ err: 'text' }, 'm')), 'TIME INFO  m err=text\n')
+  const tricks = '\x1b[2J\x9b\x07'
+  const shown = text((log) => log.info({ [tricks]: tricks, o: { tricks } }, tricks))
+  t.notMatch(shown, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/, 'no text moves the cursor of a terminal') // eslint-disable-line no-control-regex
+  const { wantsColours } = require('../../lib/log/pretty')
+  t.same([wantsColours(true, {}), wantsColours(false, {}), wantsColours(true, { NO_COLOR: '1' }), wantsColours(false, { FORCE_COLOR: '1' }), wantsColours(true, { TERM: 'dumb' }), wantsColours(true, { FORCE_COLOR: '0' })],
+    [true, false, false, true, false, false])
+})
+
 t.test('requests and responses of node:http are not taken apart', async (t) => {
   const { IncomingMessage, ServerResponse } = require('node:http')
   const { log, last } = collect()
