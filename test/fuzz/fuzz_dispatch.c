@@ -1,6 +1,7 @@
 /*
  * Bytes as requests to a session. An input is a byte of flags (bit 0: a file
- * instead of memory; bit 1: destroy at once at the end) and then records of a
+ * instead of memory; bit 1: destroy at once at the end; bit 2: there is a log)
+ * and then records of a
  * byte that says how (bit 0: as a sync call, bit 6: as one of the cache) and
  * one msgpack value, the frame. What cannot be cut into values any more is
  * submitted as it is.
@@ -16,6 +17,7 @@
 
 #include "client.h"
 #include "common/clock.h"
+#include "log/desk.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,6 +27,7 @@ enum { SQL_HEAP = 64 << 20, PATIENCE_MS = 300 };
 static sqlite3_vfs guarded;
 static sqlite3_vfs *below;
 static char file[400];
+static uc_log_desk *desk;
 
 static bool is_ours(const char *name)
 {
@@ -46,11 +49,33 @@ static int guarded_delete(sqlite3_vfs *v, const char *name, int dir)
     return is_ours(name) ? below->xDelete(below, name, dir) : SQLITE_OK;
 }
 
+/* One for all inputs: its files are few and small. */
+static void open_log(void)
+{
+    uc_log_options o;
+    uc_error e;
+    uc_log *log;
+
+    uc_log_options_init(&o);
+    o.dir = scratch_file("logs");
+    o.ring = "fuzz";
+    o.ring_bytes = 64 << 10;
+    o.rotate_bytes = 1 << 20;
+    o.keep_bytes = 4 << 20;
+    o.compress = UC_LOG_PLAIN;
+    o.sync_ms = 0;
+    log = uc_log_open(&o, &e);
+    desk = log != NULL ? uc_log_desk_new(log, o.dir) : NULL;
+    if (desk == NULL)
+        abort();
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
     strcpy(file, scratch_file("fuzz.db"));
+    open_log();
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 1);
     sqlite3_hard_heap_limit64(SQL_HEAP);
     below = sqlite3_vfs_find(NULL);
@@ -73,7 +98,7 @@ static void remove_file(void)
     }
 }
 
-static client *prepared(bool on_file)
+static client *prepared(bool on_file, bool logs)
 {
     static const char *const sql[] = {
         "insert into t (v) values (?)",
@@ -92,6 +117,8 @@ static client *prepared(bool on_file)
                     10000);
     if (c == NULL)
         abort();
+    if (logs)
+        uc_session_log(c->session, desk);
     client_put_id(c, 0, UC_OP_exec, "n s",
                   "create table t (i integer primary key, v); "
                   "insert into t values (1, 'a'), (2, 2.5), (3, x'00ff')");
@@ -170,7 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     flags = *r.p++;
-    c = prepared(flags & 1);
+    c = prepared(flags & 1, flags & 4);
     c->next_id = 1u << 31;
     while (r.p < r.end) {
         uint8_t how = *r.p++;

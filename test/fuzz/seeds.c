@@ -155,6 +155,17 @@ static void requests(uint8_t flags, uint8_t how)
     ADD(how, cache_stats, "n");
     ADD(how, cancel, "n i i", 1, 0);
     save_numbered(&input);
+    begin(flags | 4);
+    ADD(how, log_open, "n x", "0123456789abcdef", (size_t)16);
+    ADD(how, log_put, "n i i x", 2, 2, "a\nb\n", (size_t)4);
+    ADD(how, log_put, "n i i x", 3, 2, "b\nc\n", (size_t)4);
+    ADD(how, log_level, "n i", 20);
+    ADD(how, log_level, "n n");
+    ADD(how, log_watch, "n i", 1);
+    ADD(how, log_flush, "{s i} b", "t", 50, 1);
+    ADD(how, log_stats, "n");
+    ADD(how, cancel, "n i i", 1, 0);
+    save_numbered(&input);
     begin(flags);
     ADD(how, migrate_apply, "n i s s s b", 1, "one", "sum",
         "alter table t add column w", 0);

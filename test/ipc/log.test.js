@@ -65,7 +65,7 @@ const service = async ({ undercroft, args, say, require }) => {
   process.stdin.once('data', () => { going = false })
   await log.flush()
   say('going')
-  for (let turn = 0; going; turn++) {
+  while (going) {
     told[0] = told[1]
     note()
     for (let i = 0; i < args.perTurn; i++) {
@@ -73,7 +73,7 @@ const service = async ({ undercroft, args, say, require }) => {
       told[1]++
       note()
     }
-    await new Promise((resolve) => args.pauseMs > 0 && turn % 10 === 9 ? setTimeout(resolve, args.pauseMs) : setImmediate(resolve))
+    await new Promise((resolve) => args.pauseMs > 0 ? setTimeout(resolve, args.pauseMs) : setImmediate(resolve))
   }
   told[0] = told[1]
   note()
@@ -139,7 +139,8 @@ t.test('services are killed: the current turn at most, and with sync: line nothi
   }
   t.equal((await daemon.stop()).code, 0)
   const lines = await linesIn(path.join(daemon.dir, 'logs'))
-  t.ok(all.every(({ one }) => one.told()[1] > 0), `they have written, ${all.reduce((sum, { one }) => sum + one.told()[1], 0)} lines together`)
+  const total = all.reduce((sum, { one }) => sum + one.told()[1], 0)
+  t.ok(total > 10 * all.length, `they have written, ${total} lines together`)
   for (const { w, sync, one, perTurn } of all) {
     const [turn, returned] = one.told()
     if (sync === 'line') judge(t, numbersOf(lines, w), returned, 1, `${w}: each of ${returned} calls that returned`)
