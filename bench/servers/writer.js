@@ -18,7 +18,7 @@ let next = first
 const commands = {
   async open () {
     lib = job.target
-      ? await contestant.overDaemon(job.target, job.dir)
+      ? await contestant.overDaemon(job.target, job.dir, job.options)
       : await contestant.open(job.file, job.settings)
     return {}
   },

@@ -174,7 +174,7 @@ function rowsOf (name, what, ours, rivals) {
     row('lost', `${what}: lost lines of those covered`, { atMost: none }),
     row('twice', `${what}: lines twice`, { atMost: none }),
     row('torn', `${what}: torn lines`, { atMost: none }),
-    row('covered', `${what}: lines covered`, { better: 'higher' })
+    row('covered', `${what}: lines covered`, { better: 'higher', rivals: {} })
   ]
 }
 

@@ -13,6 +13,8 @@ const { filesOf } = require('../../contestants/log/undercroft')
 const PROCESSES = 4
 const APART = 20000000 // between the numbers of two processes
 const CHECKED = 3
+// Nothing may be dropped in a flood; pino's buffers have no limit either.
+const ROOM = { overflow: 'grow', growBytes: 512 * 2 ** 20 }
 const TORN = 'lines of its worker threads are torn where several processes append to one file'
 
 /** `job` of servers/writer.js, and where its lines are. */
@@ -70,7 +72,9 @@ async function daemon ({ job }) {
   const server = new LogDaemon(dir)
   try {
     await server.start()
-    return await crewOf({ contestant: job.contestant, target: server.target, dir }, () => filesOf(dir), () => server.stop())
+    return await crewOf({
+      contestant: job.contestant, target: server.target, dir, options: ROOM
+    }, () => filesOf(dir), () => server.stop())
   } catch (err) {
     await server.stop()
     throw err
