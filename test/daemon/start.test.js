@@ -49,7 +49,7 @@ t.test('options', async t => {
   await fails(t, 2, /cannot be read/, ['--config', `${dir}/none`])
   const help = await run(t, ['--help'])
   t.equal(help.code, 0)
-  for (const code of [0, 1, 2, 3, 4, 5]) t.match(help.stdout, new RegExp(`^ {2}${code} {2}`, 'm'), `exit code ${code} is listed`)
+  for (const code of [0, 1, 2, 3, 4, 5, 6]) t.match(help.stdout, new RegExp(`^ {2}${code} {2}`, 'm'), `exit code ${code} is listed`)
   for (const name of ['listen', 'db', 'set', 'replace', 'idle-exit', 'ready-fd', 'max-connections', 'drain-ms', 'allow-uid']) t.match(help.stdout, `--${name}`)
   t.ok(help.stdout.split('\n').every(line => line.length <= 80), 'in 80 columns')
   const version = await run(t, ['--version'])
