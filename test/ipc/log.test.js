@@ -252,6 +252,26 @@ t.test('the level of all processes', async (t) => {
   await Promise.all([one.close(), two.close(), late.close()])
 })
 
+t.test('a service of another user, who may not write to the log\'s directory', { skip: process.getuid() !== 0 && 'only root has other users' }, async (t) => {
+  const nobody = 65534
+  const dir = tmpdir(t)
+  fs.chmodSync(dir, 0o755)
+  const daemon = await logDaemon(t, { dir, args: ['--mode', '0666', '--allow-uid', String(nobody)] })
+  const result = child(t, async ({ undercroft, args }) => {
+    const { log } = undercroft.open(args.url, { log: { sync: 'line' } })
+    log.info({ w: 'sent', n: 1 }, 'line')
+    await log.flush()
+    log.info({ w: 'left', n: 1 }, 'line')
+    process.exit(3)
+  }, { uid: nobody, args: { url: `ipc://${daemon.socket}` } })
+  await result.done
+  t.equal(result.code, 3, result.stderr)
+  t.match(result.stderr, /^[{][^\n]*"w":"left","n":1[^\n]*\n$/, 'what was not sent is told')
+  t.equal((await daemon.stop()).code, 0)
+  const lines = await linesIn(path.join(dir, 'logs'))
+  exact(t, [numbersOf(lines, 'sent'), numbersOf(lines, 'left')], [[1], []])
+})
+
 t.test('a daemon without a log', async (t) => {
   const daemon = await start(t)
   const result = child(t, async ({ undercroft, args }) => {
