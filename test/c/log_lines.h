@@ -126,13 +126,14 @@ __attribute__((unused)) static uc_log_result put(uc_log *l, const char *who,
     return uc_log_put(l, (const uint8_t *)line, len, 1, true);
 }
 
-/* How many of `who`'s lines 0 to n-1 are in the files exactly once and whole;
+/* How many of `who`'s lines 0 to n-1 are in the text exactly once and whole;
  * *more: of higher numbers; *bad: twice, torn, or in another order. */
-__attribute__((unused)) static uint64_t count(const char *dir, const char *who,
+__attribute__((unused)) static uint64_t count(const char *text, const char *who,
                                               uint64_t n, uint64_t *more,
                                               uint64_t *bad)
 {
-    char *text = lines_text(dir), *line = text, *end, want[512];
+    const char *line = text, *end;
+    char want[512];
     size_t len = strlen(who);
     uint64_t found = 0, next = 0;
 
@@ -150,18 +151,19 @@ __attribute__((unused)) static uint64_t count(const char *dir, const char *who,
             found++;
         else
             ++*more;
-        next = number + 1;
+        next = number >= next ? number + 1 : next;
     }
     *bad += *line != '\0';
-    free(text);
     return found;
 }
 
 __attribute__((unused)) static bool all_there(const char *dir, const char *who,
                                               uint64_t n)
 {
-    uint64_t more, bad, found = count(dir, who, n, &more, &bad);
+    char *text = lines_text(dir);
+    uint64_t more, bad, found = count(text, who, n, &more, &bad);
 
+    free(text);
     if (found == n && more == 0 && bad == 0)
         return true;
     tap_diag("%s: %" PRIu64 " of %" PRIu64 ", %" PRIu64 " more, %" PRIu64
