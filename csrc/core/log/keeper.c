@@ -242,11 +242,11 @@ static void turn(uc_log *l)
     if (atomic_load(&l->nudge) != nudge)
         return; /* it may have been before wake was read */
     more = uc_drain_run(l->drain, now, &next);
-    deadline = uc__log_answer(l, now, false);
     if (uc_drain_was_busy(l->drain)) {
         l->last_busy = now;
         l->drowsy = false;
     }
+    deadline = uc__log_answer(l, now, false);
     /* More has come while this was written, but little: that can wait until
      * it is worth a write. Who cannot wait for it nudges. */
     if (more && uc_drain_is_behind(l->drain))
