@@ -427,7 +427,7 @@ static void flush_elsewhere(void)
 /* Of processes that end at the same time the last one writes what is left. */
 static void end_together(void)
 {
-    char *dir = lines_dir(base, "together"), who[16];
+    char *dir = lines_dir(base, "together"), who[32];
     uc_log_options o = options(dir);
     bool right = true;
     pid_t pid[4];
