@@ -62,7 +62,7 @@ async function main () {
 async function measureAll (door, tests, args, { dir, sockets }, say) {
   const started = Date.now()
   const where = machine.describe(dir)
-  say(`${where.cpu}, ${where.cores} cores, ${where.system}; databases on ${where.fileSystem}, ` +
+  say(`${where.cpu}, ${where.cores} cores, ${where.system}; files on ${where.fileSystem}, ` +
     `4 KiB are on its disk after ${where.syncMicroseconds} µs`)
   if (where.fileSystem === 'tmpfs') say('tmpfs: durable writes cost nothing here, do not believe them')
   if (where.load > where.cores * BUSY) say(`the machine is busy (load ${where.load.toFixed(1)})`)

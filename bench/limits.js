@@ -31,6 +31,8 @@ const cache = {
   'cache-get-64': 'ioredis on Bun is at its fastest, and what is left of both is the hop itself'
 }
 
-const log = {}
+const log = {
+  lines: 'the ring and the addon are 6 % of the main thread\'s samples; the rest is the text of the line, 24 % our JavaScript and 21 % V8 joining, flattening and copying it (perf, Node 24); npm spdlog\'s callers make the same text with JSON.stringify and nothing of theirs survives a kill'
+}
 
 module.exports = { addon, ipc, cache, log }

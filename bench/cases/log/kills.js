@@ -18,6 +18,9 @@ const LIFE_MS = 20
 const START_MS = 30000
 const RATE = 20000 // lines a second while the daemon is killed
 const TICK_MS = 5
+// For what a daemon that is always being killed cannot take: what has no room is
+// dropped and said to be, which is no loss by a kill.
+const ROOM = { overflow: 'grow', growBytes: 512 * 2 ** 20 }
 
 /** What was told before a kill: how many of a life's lines are to be there. */
 class Lives {
@@ -110,7 +113,7 @@ function service (covers, options) {
 async function daemonKilled ({ contestant, job, scale }) {
   return {
     round: () => withDaemon(job, async (daemon, dir) => {
-      const lib = await contestant.overDaemon(daemon.target, dir)
+      const lib = await contestant.overDaemon(daemon.target, dir, ROOM)
       const writing = new Paced(lib)
       for (let i = 0; i < scale(KILLS); i++) {
         await sleep(Math.random() * LIFE_MS)
