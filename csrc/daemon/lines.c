@@ -30,7 +30,7 @@ static const struct {
              {"keepBytes", "keep_bytes"},
              {"syncMs", "sync_ms"}};
 
-enum { NAMES = sizeof names / sizeof *names };
+enum { NAMES = sizeof names / sizeof *names, MOST_DAYS = 36600 };
 
 static uc_view view_of(const char *s)
 {
@@ -66,10 +66,11 @@ static bool set(uc_log_settings *s, const char *entry, uc_error *e)
             continue;
         v = value_of(entry + n + 1);
         if (strcmp(names[i].name, "keepDays") == 0 && v.type == UC_T_INT &&
-            v.i >= 0 && v.i < 100 * 366)
+            v.i >= 0 && v.i <= MOST_DAYS)
             v.i *= (int64_t)86400 * 1000;
         else if (strcmp(names[i].name, "keepDays") == 0)
-            return uc_fail(e, UC_OPTION, "expected a number of days");
+            return uc_fail(e, UC_OPTION, "expected a number of days up to %d",
+                           MOST_DAYS);
         return uc_log_settings_set(s, view_of(names[i].field), &v, e);
     }
     return uc_fail(e, UC_OPTION,

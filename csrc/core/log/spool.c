@@ -193,7 +193,7 @@ static int hex(char c)
 /* "<32 hex digits>" or "<…>.done". */
 static bool client_of(const char *name, uint8_t client[16], bool *done)
 {
-    for (int i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         int hi = hex(name[2 * i]), lo = hi < 0 ? -1 : hex(name[2 * i + 1]);
 
         if (lo < 0)
