@@ -7,7 +7,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const zlib = require('node:zlib')
 const { spawn } = require('node:child_process')
-const { pipeline } = require('node:stream')
+const { Transform, pipeline } = require('node:stream')
 const { StringDecoder } = require('node:string_decoder')
 const { UndercroftError } = require('../errors')
 
@@ -114,25 +114,29 @@ function open (file, end) {
   return null
 }
 
-// A runtime that knows no zstd: by the program of that name.
+// A runtime that knows no zstd: by the program of that name. The stream ends when
+// that has ended well, since its output alone does not tell that the file was damaged.
 function unpack (name) {
   const child = spawn('zstd', ['-dcq', '--', name], { stdio: ['ignore', 'pipe', 'pipe'] })
-  const { stdout } = child
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text) => { said = (said + text).slice(0, 500) })
-  stdout.once('close', () => child.kill())
-  child.on('error', (cause) => {
-    const err = new UndercroftError('UC_LOG_IO',
-      `${name} is packed with zstd, which neither this runtime nor a program zstd can unpack here`, { cause })
-    err.lacking = true
-    stdout.destroy(err)
+  const ended = new Promise((resolve) => {
+    child.once('error', (cause) => {
+      const err = new UndercroftError('UC_LOG_IO',
+        `${name} is packed with zstd, which neither this runtime nor a program zstd can unpack here`, { cause })
+      err.lacking = true
+      resolve(err)
+    })
+    child.once('exit', (code) => {
+      resolve(code === 0 ? null : new UndercroftError('UC_LOG_IO', `${name} cannot be unpacked: ${said.trim()}`))
+    })
   })
-  // Its end counts only together with its exit code.
-  stdout.on('end', () => {})
-  child.on('exit', (code) => {
-    if (code !== 0 && code !== null) stdout.destroy(new UndercroftError('UC_LOG_IO', `${name} cannot be unpacked: ${said.trim()}`))
+  const out = new Transform({
+    transform (chunk, encoding, done) { done(null, chunk) },
+    flush (done) { ended.then(done) }
   })
-  return stdout
+  out.once('close', () => child.kill())
+  return pipeline(child.stdout, out, ignore)
 }
 
 function ignore () {}
