@@ -259,6 +259,36 @@ void uc__call_fail(uc_call *c, const uc_error *e)
     uc__call_finish(c);
 }
 
+size_t uc__sync_reply(uc_buf *out, uint32_t id, uint8_t *dst, size_t cap)
+{
+    if (out->failed) {
+        uc_error e;
+
+        uc_error_init(&e);
+        do
+            uc_buf_rewind(out, 0);
+        while (!uc_buf_reserve(out, 512));
+        uc_fail(&e, UC_MEMORY, "no memory for the reply");
+        uc_reply_error(out, id, &e);
+    }
+    if (out->len > 0 && out->len <= cap)
+        memcpy(dst, out->p, out->len);
+    return out->len;
+}
+
+size_t uc__sync_left(uc_buf *out, uint8_t *dst, size_t cap)
+{
+    size_t n = out->len;
+
+    if (n == 0 || n > cap)
+        return n;
+    memcpy(dst, out->p, n);
+    if (out->cap > 1 << 20)
+        uc_buf_fini(out);
+    uc_buf_rewind(out, 0);
+    return n;
+}
+
 size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
                size_t cap)
 {
@@ -277,30 +307,12 @@ size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
     } else {
         uc_reply_error(out, c.id, &e);
     }
-    if (out->failed) {
-        do
-            uc_buf_rewind(out, 0);
-        while (!uc_buf_reserve(out, 512));
-        uc_fail(&e, UC_MEMORY, "no memory for the reply");
-        uc_reply_error(out, c.id, &e);
-    }
-    if (out->len > 0 && out->len <= cap)
-        memcpy(dst, out->p, out->len);
-    return out->len;
+    return uc__sync_reply(out, c.id, dst, cap);
 }
 
 size_t uc_sync_take(uc_session *s, uint8_t *dst, size_t cap)
 {
-    uc_buf *out = &s->sync_left;
-    size_t n = out->len;
-
-    if (n == 0 || n > cap)
-        return n;
-    memcpy(dst, out->p, n);
-    if (out->cap > 1 << 20)
-        uc_buf_fini(out);
-    uc_buf_rewind(out, 0);
-    return n;
+    return uc__sync_left(&s->sync_left, dst, cap);
 }
 
 void uc_turn_end(uc_session *s)

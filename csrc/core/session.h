@@ -83,6 +83,15 @@ static inline void uc__reply_again(uc_buf *b, size_t at)
  * an error reply. */
 void uc__reply_close(uc_buf *b, size_t at, uint32_t id);
 
+/*
+ * The end of a synchronous call, whose reply is in `out`: copies it to dst if
+ * it fits, an error reply if it could not be made. Returns its length; one
+ * above cap stays in `out` until uc__sync_left() has taken it.
+ */
+size_t uc__sync_reply(uc_buf *out, uint32_t id, uint8_t *dst, size_t cap);
+/* Its length, 0 if there is none; taken if that is within cap. */
+size_t uc__sync_left(uc_buf *out, uint8_t *dst, size_t cap);
+
 /* Publishes one error reply and finishes the call. */
 void uc__call_fail(uc_call *c, const uc_error *e);
 

@@ -272,30 +272,12 @@ size_t uc_cache_sync(uc_session *s, const uint8_t *frame, size_t len,
         if (uc_cache_is_impatient(c))
             s->driver->hurry(s->peer);
     }
-    if (out->failed) {
-        do
-            uc_buf_rewind(out, 0);
-        while (!uc_buf_reserve(out, 512));
-        uc_fail(&e, UC_MEMORY, "no memory for the reply");
-        uc_reply_error(out, call.id, &e);
-    }
-    if (out->len <= cap)
-        memcpy(dst, out->p, out->len);
-    return out->len;
+    return uc__sync_reply(out, call.id, dst, cap);
 }
 
 size_t uc_cache_sync_take(uc_session *s, uint8_t *dst, size_t cap)
 {
-    uc_buf *out = &s->cache_left;
-    size_t n = out->len;
-
-    if (n == 0 || n > cap)
-        return n;
-    memcpy(dst, out->p, n);
-    if (out->cap > 1 << 20)
-        uc_buf_fini(out);
-    uc_buf_rewind(out, 0);
-    return n;
+    return uc__sync_left(&s->cache_left, dst, cap);
 }
 
 int64_t uc_cache_peek(uc_session *s, const uint8_t *key, size_t klen,

@@ -21,7 +21,7 @@ uint64_t uc_domain(char kind, uc_view name)
             c |= 0x20;
         h = (h ^ c) * 0x100000001b3u;
     }
-    h = uc__fold(h, UC_MIX_1) & (((uint64_t)1 << 52) - 1);
+    h = uc_fold(h, UC_MIX_1) & (((uint64_t)1 << 52) - 1);
     return h != 0 ? h : 1;
 }
 
@@ -32,7 +32,7 @@ static uc_domain_node *node(const uc_store *s, uint32_t block)
 
 static uint32_t hash_of(const uc_store *s, uint64_t id)
 {
-    return (uint32_t)uc__fold(id ^ s->seed, UC_MIX_2);
+    return (uint32_t)uc_fold(id ^ s->seed, UC_MIX_2);
 }
 
 static uint32_t find(const uc_store *s, uint64_t id)

@@ -25,8 +25,8 @@ static uint64_t effective(const uc_ring_client *c, uint64_t head, int *slot)
 
 static uint32_t home(const uint8_t id[16])
 {
-    return (uint32_t)(uc__record_fold(uc__record_load(id) ^ UC__LANE_1,
-                                      uc__record_load(id + 8) ^ UC__LANE_2) %
+    return (uint32_t)(uc_fold(uc_load8(id) ^ UC_MIX_1,
+                              uc_load8(id + 8) ^ UC_MIX_2) %
                       SLOTS);
 }
 

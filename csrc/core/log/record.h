@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/mix.h"
 #include "log/ring.h"
 
 /*
@@ -25,45 +26,22 @@ static inline uint64_t uc__record_size(uint32_t len)
     return sizeof(uc__record) + (((uint64_t)len + 7) & ~(uint64_t)7);
 }
 
-/* Two lanes, since one folded multiplication has to wait for the one before.
- * The folding is that of Wang Yi's wyhash, the constants are fractions of the
- * square roots of 2, 3 and 5. */
-#define UC__LANE_1 0x6a09e667f3bcc909u
-#define UC__LANE_2 0xbb67ae8584caa73bu
-#define UC__LANE_3 0x3c6ef372fe94f82bu
-
-static inline uint64_t uc__record_fold(uint64_t a, uint64_t b)
-{
-    __uint128_t product = (__uint128_t)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static inline uint64_t uc__record_load(const uint8_t *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
+/* Two lanes, since one folded multiplication has to wait for the one before. */
 static inline uint64_t uc__record_hash(uint64_t salt, uint64_t pos,
                                        const uint8_t *p, size_t n)
 {
-    uint64_t a = uc__record_fold(pos ^ UC__LANE_1, salt ^ UC__LANE_2) ^ n;
-    uint64_t b = salt ^ UC__LANE_3, tail = 0;
+    uint64_t a = uc_fold(pos ^ UC_MIX_1, salt ^ UC_MIX_2) ^ n;
+    uint64_t b = salt ^ UC_MIX_3, tail = 0;
 
     for (; n >= 32; n -= 32, p += 32) {
-        a = uc__record_fold(uc__record_load(p) ^ a,
-                            uc__record_load(p + 8) ^ UC__LANE_2);
-        b = uc__record_fold(uc__record_load(p + 16) ^ b,
-                            uc__record_load(p + 24) ^ UC__LANE_1);
+        a = uc_fold(uc_load8(p) ^ a, uc_load8(p + 8) ^ UC_MIX_2);
+        b = uc_fold(uc_load8(p + 16) ^ b, uc_load8(p + 24) ^ UC_MIX_1);
     }
     for (; n >= 8; n -= 8, p += 8)
-        a = uc__record_fold(uc__record_load(p) ^ a, UC__LANE_3);
+        a = uc_fold(uc_load8(p) ^ a, UC_MIX_3);
     if (n > 0)
         memcpy(&tail, p, n);
-    return uc__record_fold(a ^ tail, b ^ UC__LANE_2);
+    return uc_fold(a ^ tail, b ^ UC_MIX_2);
 }
 
 static inline uint32_t uc__record_check(uint64_t salt, uint64_t pos,
