@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "data/sqlite/db.h"
+#include "session.h"
 #include "tap.h"
 
 #define ask(c, op, ...) client_ask(c, UC_OP_##op, __VA_ARGS__)
@@ -116,15 +118,27 @@ static bool waits(client *c, uint32_t id)
     return true;
 }
 
-/* Offers this thread until the call is answered, for calls that the writer
- * lets go a moment later. */
+static const char count_a[] = "select count(*) n from a";
+
+/*
+ * Offers this thread until the call, a read of count_a, is answered; the writer
+ * lets some of them go a moment later. The core serves here what it takes for
+ * quick from the time that it took so far, and a thread that loses its
+ * processor in the middle of it has taken long. The reader, which would find
+ * out better, never is free in these tests, so they say it.
+ */
 static const char *assisted(client *c, uint32_t id)
 {
+    sq_db *db = ((sq_peer *)c->session->peer)->db;
+    sq_sql *sql = sq_sql_get(db, count_a, sizeof count_a - 1);
+
     client_send(c);
     for (int i = 0; i < 10000 && waits(c, id); i++) {
-        usleep(1000);
+        atomic_store(&sql->ns, 1000);
         uc_assist(c->session);
+        usleep(1000);
     }
+    sq_sql_unref(db, sql);
     return client_wait(c, id);
 }
 
@@ -139,7 +153,7 @@ static void assisting(void)
 
     ask(c, exec, "n s", "create table a (i integer primary key, v)");
     client_define(c, 1, "insert into a (v) values (?)");
-    client_define(c, 2, "select count(*) n from a");
+    client_define(c, 2, count_a);
     client_define(c, 3,
                   "with recursive g(i) as (select 1 union all select "
                   "i + 1 from g where i < ?) select count(*) n from g");
@@ -189,12 +203,14 @@ static void guests_of_others(void)
     client *a = client_open(scratch_file("assist.db"), "s i", "readers", 1);
     client *b = client_open(scratch_file("assist.db"), "s i", "readers", 1);
     uint32_t slow;
+    int served = 0;
+    bool is_left;
 
-    client_define(a, 1, "select count(*) n from a");
+    client_define(a, 1, count_a);
     client_define(a, 2,
                   "with recursive g(i) as (select 1 union all select "
                   "i + 1 from g) select count(*) n from g");
-    client_define(b, 1, "select count(*) n from a");
+    client_define(b, 1, count_a);
     for (int i = 0; i < 20; i++)
         ask(a, get, "n i i n", 1, 0);
     slow = put(a, get, "n i i n", 2, 0);
@@ -217,16 +233,20 @@ static void guests_of_others(void)
     for (int i = 0; i < 20; i++) {
         b = client_open(scratch_file("assist.db"), "s i", "readers", 1);
         b->assist = true;
-        client_define(b, 1, "select count(*) n from a");
+        client_define(b, 1, count_a);
         if (i % 2)
-            assisted(b, put(b, get, "n i i n", 1, 0));
+            served += starts(assisted(b, put(b, get, "n i i n", 1, 0)), "rows");
         put(b, get, "n i i n", 1, 0);
         put(b, close, "n");
         client_send(b);
         uc_assist(b->session);
         client_destroy(b);
     }
-    ok(waits(a, slow), "ends of sessions leave other sessions' calls alone");
+    eq_int(served, 10, "sessions that end at once are served before");
+    is_left = waits(a, slow);
+    ok(is_left, "ends of sessions leave other sessions' calls alone");
+    if (!is_left)
+        tap_diag("it was answered: %s", client_wait(a, slow));
     client_destroy(a);
 }
 

@@ -101,9 +101,11 @@ static void many_tables(void)
     for (int i = 0; i < N; i++) {
         sprintf(sql, "insert into t%d values (1)", i);
         client_define(c, 1, sql);
-        put(c, run, "n i i n", 1, 0);
+        id = put(c, run, "n i i n", 1, 0);
     }
     client_send(c);
+    /* Whoever watches before the last of them has run hears of that one. */
+    client_wait(c, id);
     client_define(c, 1, "insert into t7 values (1)");
     client_define(c, 2, "insert into t4150 values (1)");
     id = put(c, watch, "n i [s]", 0, "t7");

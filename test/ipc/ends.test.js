@@ -191,6 +191,71 @@ t.test('SIGKILL under load', async (t) => {
   t.ok(lines(processes, 'read').length > 0, 'and no read failed')
 })
 
+// Opens the daemon's file itself and is killed in the middle of a transaction of which a part is
+// in the WAL already, because it has outgrown the pages that SQLite may keep in memory.
+const spills = async ({ undercroft, args, say }) => {
+  const { db } = undercroft.open(args.file, { pragmas: { cache_size: 20 } })
+  await db.transaction(async (tx) => {
+    await tx.run("update big set who = 'killed'")
+    const rows = Array.from({ length: 400 }, (_, n) => ['killed', n, Buffer.alloc(2000)])
+    await tx.many('insert into big(who, n, v) values (?, ?, ?)', rows)
+    say('in the middle')
+    await new Promise(() => {})
+  }, { timeoutMs: 0 })
+}
+
+t.test('SIGKILL of a process on the same file, while others read', async (t) => {
+  const daemon = await start(t, { args: ['--set', 'pragmas.cache_size=2'] })
+  const store = undercroft.open(`ipc://${daemon.socket}`)
+  t.teardown(() => store.close())
+  const { db } = store
+  const inserts = 'insert into big(who, n, v) values (?, ?, ?)'
+  const groups = 'select who, count(*), sum(length(v)) from big group by who'
+  const write = (who) => db.many(inserts, Array.from({ length: 20 }, (_, n) => [who, n, Buffer.alloc(2000)]))
+  await db.exec('create table big(who, n, v); create table t(who, n)')
+  await write('first')
+  let over = false
+  let answers = 0
+  const seen = new Set()
+  const reads = async () => {
+    for (; !over; answers++) {
+      for (const [who] of await db.values(groups)) seen.add(who)
+    }
+  }
+  // Whoever looks at an older state keeps the WAL from being begun anew, so that the next writer
+  // finds there what the killed one has left.
+  await db.snapshot(async (snap) => {
+    const before = await snap.values(groups)
+    await write('second')
+    const readers = Array.from({ length: 4 }, reads)
+    try {
+      for (let round = 0; round < rounds; round++) {
+        const { size } = fs.statSync(`${daemon.file}-wal`)
+        const one = child(t, spills, { args: { file: daemon.file }, deadlineMs: 60000 })
+        await until(() => one.lines.includes('in the middle') || one.code !== null, 'its transaction is large')
+        t.equal(one.stderr, '', 'the other process says nothing')
+        t.ok(fs.statSync(`${daemon.file}-wal`).size > size, `round ${round}: a part of it is in the WAL`)
+        one.proc.kill('SIGKILL')
+        await one.done
+        const read = answers
+        await until(() => answers > read + 8, 'others read what it has left beside the rest')
+        await write(`round ${round}`)
+      }
+    } finally {
+      over = true
+      await Promise.all(readers)
+    }
+    exact(t, await snap.values(groups), before, 'the snapshot is as it was')
+  })
+  t.notOk(seen.has('killed'), `nobody has seen anything of it in ${answers} answers`)
+  t.ok(seen.has('first') && seen.has('second'), 'but what is committed')
+  const expected = ['first', ...Array.from({ length: rounds }, (_, round) => `round ${round}`), 'second']
+  exact(t, await db.values(groups), expected.map((who) => [who, 20, 40000]), 'what was written after it is there')
+  await store.close()
+  t.equal((await daemon.stop()).code, 0)
+  await rowsOf(t, daemon.file)
+})
+
 // ---- replacement -------------------------------------------------------------------------
 
 t.test('--replace under load', async (t) => {

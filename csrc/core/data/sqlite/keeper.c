@@ -144,7 +144,7 @@ int sq_wal_hook(void *arg, sqlite3 *h, const char *name, int pages)
 static void checkpoint(sq_db *db, bool last)
 {
     int64_t bytes = atomic_load(&db->wal_bytes);
-    int log = 0, done = 0, mode = SQLITE_CHECKPOINT_PASSIVE;
+    int mode = SQLITE_CHECKPOINT_PASSIVE;
     uc_error e = {0};
 
     if (db->keeper == NULL)
@@ -157,7 +157,9 @@ static void checkpoint(sq_db *db, bool last)
         mode = SQLITE_CHECKPOINT_RESTART;
     db->keeper->busy_until = uc_now() + WAL_RESTART_MS * UC_MS;
     uc_lock(&db->checkpoint_mu);
-    sqlite3_wal_checkpoint_v2(db->keeper->h, NULL, mode, &log, &done);
+    /* Its two counts are read from the WAL index after its locks were given
+     * back, while the writer may begin the WAL anew: not asked for. */
+    sqlite3_wal_checkpoint_v2(db->keeper->h, NULL, mode, NULL, NULL);
     uc_unlock(&db->checkpoint_mu);
     atomic_fetch_add(&db->checkpoints, 1);
     uc_lock(&db->mu);
@@ -167,7 +169,6 @@ static void checkpoint(sq_db *db, bool last)
 
 bool sq_wal_room(sq_db *db, uc_error *e)
 {
-    int log = 0, done = 0;
     sq_pin *pin;
     const char *who = "another process, or a reader that is at work";
 
@@ -181,7 +182,7 @@ bool sq_wal_room(sq_db *db, uc_error *e)
         db->writer->busy_until =
             uc_now() + (db->wal_stuck ? 0 : WAL_ROOM_MS * UC_MS);
         rc = sqlite3_wal_checkpoint_v2(db->writer->h, NULL,
-                                       SQLITE_CHECKPOINT_TRUNCATE, &log, &done);
+                                       SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         uc_unlock(&db->checkpoint_mu);
         if (rc == SQLITE_OK) {
             atomic_store(&db->wal_bytes, 0);
