@@ -26,6 +26,7 @@ const { Statements } = require('./statements')
 const { defaults, readCall } = require('./options')
 const { UndercroftError, expected } = require('./errors')
 const { listen, unlisten } = require('./abort')
+const { tracing } = require('./log/span')
 const { Look, isWorthwhile } = require('./look')
 const { Desk } = require('./desk')
 
@@ -197,6 +198,8 @@ class Client {
       let timeoutMs = this.#timeoutMs
       let signal = null
       let once = null
+      // A daemon has lines of its own, which name the work that they belong to.
+      const trace = this.#framed ? tracing() : null
       if (opts !== undefined || (scope !== null && scope.limited)) {
         const o = readCall(opts, integers, false, op === ops.RUN)
         integers = o.integers
@@ -216,10 +219,10 @@ class Client {
       call = this.#take()
       this.#writing = true
       if (this.#framed) w.open()
-      if (timeoutMs < 0 && scope === null && once === null) {
+      if (timeoutMs < 0 && scope === null && once === null && trace === null) {
         w.query(op, call.id, prepared.sid, shape.id, params)
       } else {
-        w.head(6, op, call.id, timeoutMs, scope, once)
+        w.head(6, op, call.id, timeoutMs, scope, once, trace)
         w.statement(prepared.sid, shape.id)
         w.params(params)
       }
@@ -321,7 +324,8 @@ class Client {
       call = this.#take()
       if (this.#framed) w.open()
       // The key of a stream of rows goes with its first chunk.
-      w.head(3 + fields, op, call.id, timeoutMs, scope === CLOSER ? null : scope, going ? null : once)
+      w.head(3 + fields, op, call.id, timeoutMs, scope === CLOSER ? null : scope, going ? null : once,
+        this.#framed && quiet !== true ? tracing() : null)
       this.#writing = true
       write(w, about)
       if (this.#framed) w.seal(start, call.id)

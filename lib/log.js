@@ -4,6 +4,7 @@
 // through the core's ring, or to the log of a daemon.
 //
 //   info(…) ── logger.js: the line as text ──> one of log/sinks: write(line)
+//                         or as bytes ──> its page: put(length)
 
 const os = require('node:os')
 const fs = require('node:fs')
@@ -101,14 +102,17 @@ class Log extends Logger {
     if (this.#hup !== null) process.off('SIGHUP', this.#hup)
     const { sink } = this.#core
     this.#core.sink = late(sink)
+    this.#core.page = null
     await sink.close()
   }
 }
 
 function makeCore (options, client) {
   let hasFailed = false
+  const sink = makeSink(options, client)
   return {
-    sink: makeSink(options, client),
+    sink,
+    page: sink.page ?? null,
     maxLineBytes: options.maxLineBytes,
     // No line of so many characters is too long, whatever they are.
     safeLength: Math.floor(options.maxLineBytes / 3),

@@ -191,8 +191,9 @@ napi_value Sync(napi_env env, napi_callback_info info)
     return v;
 }
 
-// syncTake(bytes) -> n
-napi_value SyncTake(napi_env env, napi_callback_info info)
+// What is left of a reply that was too large: (bytes) -> n
+template <size_t take(uc_session *, uint8_t *, size_t)>
+napi_value TakeLeft(napi_env env, napi_callback_info info)
 {
     size_t argc = 1, len;
     napi_value argv[1];
@@ -202,8 +203,8 @@ napi_value SyncTake(napi_env env, napi_callback_info info)
     if (!Enter(env, info, &argc, argv, &h))
         return Number(env, 0);
     if (argc < 1 || !View(env, argv[0], &p, &len))
-        return TypeError(env, "syncTake(bytes)");
-    return Number(env, int64_t(uc_sync_take(h->session, p, len)));
+        return TypeError(env, "expected the bytes that take the reply");
+    return Number(env, int64_t(take(h->session, p, len)));
 }
 
 // cacheSync(length) -> n, 0: submit it; for large replies as sync().
@@ -221,21 +222,6 @@ napi_value CacheSync(napi_env env, napi_callback_info info)
         return TypeError(env, "cacheSync(length)");
     n = uc_cache_sync(h->session, h->in.p, len, h->out.p, h->out.len);
     return Number(env, n > h->out.len ? -int64_t(n) : int64_t(n));
-}
-
-// cacheSyncTake(bytes) -> n
-napi_value CacheSyncTake(napi_env env, napi_callback_info info)
-{
-    size_t argc = 1, len;
-    napi_value argv[1];
-    Handle *h;
-    uint8_t *p;
-
-    if (!Enter(env, info, &argc, argv, &h))
-        return Number(env, 0);
-    if (argc < 1 || !View(env, argv[0], &p, &len))
-        return TypeError(env, "cacheSyncTake(bytes)");
-    return Number(env, int64_t(uc_cache_sync_take(h->session, p, len)));
 }
 
 // cacheGet(length of the key in `in`) -> length of the value in `out`, -1:
@@ -407,7 +393,7 @@ napi_value Open(napi_env env, napi_callback_info info)
         {"take", Take},
         {"attach", Attach},
         {"sync", Sync},
-        {"syncTake", SyncTake},
+        {"syncTake", TakeLeft<uc_sync_take>},
         {"endTurn", EndTurn},
         {"ref", Ref},
         {"unref", Unref},
@@ -415,7 +401,7 @@ napi_value Open(napi_env env, napi_callback_info info)
         {"func", Func},
         {"cacheGet", CacheGet},
         {"cacheSync", CacheSync},
-        {"cacheSyncTake", CacheSyncTake},
+        {"cacheSyncTake", TakeLeft<uc_cache_sync_take>},
     };
     size_t argc = 3, len;
     napi_value argv[3], self, name;
@@ -449,14 +435,7 @@ napi_value Open(napi_env env, napi_callback_info info)
         return nullptr;
     }
     napi_add_env_cleanup_hook(env, OnEnvironmentEnd, h);
-    napi_create_object(env, &self);
-    for (const Method &m : methods) {
-        napi_value fn;
-
-        napi_create_function(env, m.name, NAPI_AUTO_LENGTH, m.fn, h, &fn);
-        napi_set_named_property(env, fn, "session", self);
-        napi_set_named_property(env, self, m.name, fn);
-    }
+    self = ObjectOf(env, methods, h, "session");
     napi_add_finalizer(env, self, h, OnCollected, nullptr, nullptr);
     return self;
 }

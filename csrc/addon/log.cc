@@ -25,6 +25,7 @@ struct LogHandle {
     uc_log *log = nullptr;
     char *line = nullptr; // room for the line that is being put
     size_t room = 0;
+    Bytes page; // of JavaScript, for a line as bytes
 };
 
 // A flush that somebody waits for.
@@ -63,6 +64,7 @@ void OnCollected(napi_env env, void *data, void *)
 
     napi_remove_env_cleanup_hook(env, OnEnvironmentEnd, h);
     End(h);
+    Forget(env, &h->page);
     free(h->line);
     delete h;
 }
@@ -90,6 +92,18 @@ bool MakeRoom(LogHandle *h, size_t size)
 // What becomes of a line, as JavaScript is told.
 enum { DONE, DROPPED, TOO_LARGE, CLOSED };
 
+uint32_t PutBytes(LogHandle *h, const uint8_t *line, size_t len)
+{
+    switch (uc_log_put(h->log, line, len, 1, true)) {
+    case UC_LOG_DONE:
+        return DONE;
+    case UC_LOG_TOO_LARGE:
+        return TOO_LARGE;
+    default:
+        return DROPPED;
+    }
+}
+
 // The line as UTF-8, lone surrogates replaced. Takes half the time of writing
 // it into a buffer from JavaScript first.
 uint32_t PutLine(napi_env env, LogHandle *h, napi_value line)
@@ -103,15 +117,7 @@ uint32_t PutLine(napi_env env, LogHandle *h, napi_value line)
             return TOO_LARGE;
         napi_get_value_string_utf8(env, line, h->line, h->room, &len);
     }
-    switch (uc_log_put(h->log, reinterpret_cast<uint8_t *>(h->line), len, 1,
-                       true)) {
-    case UC_LOG_DONE:
-        return DONE;
-    case UC_LOG_TOO_LARGE:
-        return TOO_LARGE;
-    default:
-        return DROPPED;
-    }
+    return PutBytes(h, reinterpret_cast<uint8_t *>(h->line), len);
 }
 
 // put(line) -> 0: done, 1: dropped, 2: too large, 3: closed
@@ -128,6 +134,37 @@ napi_value Put(napi_env env, napi_callback_info info)
             type != napi_string)
             return TypeError(env, "put(line)");
         result = PutLine(env, h, argv[0]);
+    }
+    napi_create_uint32(env, result, &v);
+    return v;
+}
+
+// attach(bytes): where lines are that putBytes() takes
+napi_value AttachPage(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1;
+    napi_value argv[1];
+    LogHandle *h;
+
+    if (Enter(env, info, &argc, argv, &h) &&
+        (argc < 1 || !Hold(env, argv[0], &h->page)))
+        return TypeError(env, "attach(bytes)");
+    return nullptr;
+}
+
+// putBytes(length of the line in what was attached) -> as put()
+napi_value PutAttached(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1;
+    napi_value argv[1], v;
+    LogHandle *h;
+    uint32_t len, result = CLOSED;
+
+    if (Enter(env, info, &argc, argv, &h)) {
+        if (argc < 1 || napi_get_value_uint32(env, argv[0], &len) != napi_ok ||
+            len > h->page.len)
+            return TypeError(env, "putBytes(length)");
+        result = PutBytes(h, h->page.p, len);
     }
     napi_create_uint32(env, result, &v);
     return v;
@@ -219,23 +256,15 @@ napi_value FlushSync(napi_env env, napi_callback_info info)
     return v;
 }
 
-napi_value Reopen(napi_env env, napi_callback_info info)
+// What is only asked for: reopen(), rotate()
+template <void ask(uc_log *)>
+napi_value Ask(napi_env env, napi_callback_info info)
 {
     size_t argc = 0;
     LogHandle *h;
 
     if (Enter(env, info, &argc, nullptr, &h))
-        uc_log_reopen(h->log);
-    return nullptr;
-}
-
-napi_value Rotate(napi_env env, napi_callback_info info)
-{
-    size_t argc = 0;
-    LogHandle *h;
-
-    if (Enter(env, info, &argc, nullptr, &h))
-        uc_log_rotate(h->log);
+        ask(h->log);
     return nullptr;
 }
 
@@ -321,8 +350,14 @@ bool Settings(napi_env env, napi_callback_info info, uc_log_settings *settings)
 napi_value OpenLog(napi_env env, napi_callback_info info)
 {
     static const Method methods[] = {
-        {"put", Put},       {"flush", FlushLater}, {"flushSync", FlushSync},
-        {"reopen", Reopen}, {"rotate", Rotate},    {"stats", Stats},
+        {"put", Put},
+        {"attach", AttachPage},
+        {"putBytes", PutAttached},
+        {"flush", FlushLater},
+        {"flushSync", FlushSync},
+        {"reopen", Ask<uc_log_reopen>},
+        {"rotate", Ask<uc_log_rotate>},
+        {"stats", Stats},
         {"close", Close},
     };
     uc_log_settings settings;
@@ -347,14 +382,7 @@ napi_value OpenLog(napi_env env, napi_callback_info info)
         return nullptr;
     }
     napi_add_env_cleanup_hook(env, OnEnvironmentEnd, h);
-    napi_create_object(env, &self);
-    for (const Method &m : methods) {
-        napi_value fn;
-
-        napi_create_function(env, m.name, NAPI_AUTO_LENGTH, m.fn, h, &fn);
-        napi_set_named_property(env, fn, "log", self);
-        napi_set_named_property(env, self, m.name, fn);
-    }
+    self = ObjectOf(env, methods, h, "log");
     napi_add_finalizer(env, self, h, OnCollected, nullptr, nullptr);
     return self;
 }

@@ -13,6 +13,25 @@ struct Method {
     napi_callback fn;
 };
 
+// An object with these functions, which get `data` and each hold the object,
+// under the name `as`: it is not collected while somebody has one of them.
+template <size_t n>
+napi_value ObjectOf(napi_env env, const Method (&methods)[n], void *data,
+                    const char *as)
+{
+    napi_value self;
+
+    napi_create_object(env, &self);
+    for (const Method &m : methods) {
+        napi_value fn;
+
+        napi_create_function(env, m.name, NAPI_AUTO_LENGTH, m.fn, data, &fn);
+        napi_set_named_property(env, fn, as, self);
+        napi_set_named_property(env, self, m.name, fn);
+    }
+    return self;
+}
+
 inline napi_value Undefined(napi_env env)
 {
     napi_value v;

@@ -38,8 +38,8 @@ static void batch_release(uc_batch *b, uint32_t n)
 }
 
 /* {"t": timeout ms, "x": transaction, "s": snapshot, "o": once-key,
- * "r": a repetition}; other keys: ignored, so that a newer client may send
- * more. */
+ * "r": a repetition, "w": ids of a trace}; other keys: ignored, so that a newer
+ * client may send more. */
 static bool meta(uc_call *c, uc_reader *r, int64_t t0)
 {
     uc_value v;
@@ -63,6 +63,13 @@ static bool meta(uc_call *c, uc_reader *r, int64_t t0)
         if (uc_view_is(key, "r")) {
             if (!uc_read_bool(r, &c->repeat))
                 return false;
+            continue;
+        }
+        if (uc_view_is(key, "w")) {
+            if (!uc_read(r, &v) || v.type != UC_T_BIN ||
+                v.s.len != UC_TRACE_BYTES)
+                return false;
+            c->trace = v.s;
             continue;
         }
         if (key.len != 1 ||
@@ -100,6 +107,7 @@ static inline void clear(uc_call *c)
     c->snap = 0;
     c->repeat = false;
     c->once = (uc_view){NULL, 0};
+    c->trace = (uc_view){NULL, 0};
     c->deadline = 0;
     atomic_init(&c->state, UC_CALL_QUEUED);
     atomic_init(&c->stop, UC_STOP_NONE);

@@ -32,6 +32,9 @@ typedef enum uc_call_state {
     UC_CALL_DONE
 } uc_call_state;
 
+/* Of a trace's id, and of the span's in it that the call belongs to. */
+enum { UC_TRACE_BYTES = 16 + 8 };
+
 /* Why a call should stop; the first reason wins. */
 enum { UC_STOP_NONE = 0, UC_STOP_ABORT = 1, UC_STOP_TIMEOUT = 2 };
 
@@ -50,6 +53,7 @@ typedef struct uc_call {
     uint64_t snap;    /* meta s, 0 = none */
     bool repeat;      /* meta r: it may have run before; see sq_may_repeat */
     uc_view once;     /* meta o, p NULL = none */
+    uc_view trace;    /* meta w: UC_TRACE_BYTES, p NULL = none */
     int64_t deadline; /* uc_now() terms, 0 = none */
     _Atomic int state;
     _Atomic int stop;

@@ -47,7 +47,7 @@ static const option options[] = {
      AT(log_dir), 0, 0, 0},
     {"log", "OPTION=VALUE",
      "an option of that log: name=app, ringBytes, overflow, growBytes, "
-     "rotateBytes, rotateDaily, compress, keepDays, keepBytes, syncMs",
+     "rotateBytes, rotateDaily, compress, keepDays, keepBytes, syncMs, slowMs",
      LIST, AT(log), 0, 0, 0},
     {"config", "FILE", "more options, a line each, without dashes", TEXT,
      AT(config), 0, 0, 0},

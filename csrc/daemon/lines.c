@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "log.h"
 #include "log/settings.h"
@@ -30,7 +31,14 @@ static const struct {
              {"keepBytes", "keep_bytes"},
              {"syncMs", "sync_ms"}};
 
-enum { NAMES = sizeof names / sizeof *names, MOST_DAYS = 36600 };
+/* Of --log as well, but the desk's. */
+static const char slow_name[] = "slowMs=";
+
+enum {
+    NAMES = sizeof names / sizeof *names,
+    MOST_DAYS = 36600,
+    MOST_SLOW_MS = 86400000
+};
 
 static uc_view view_of(const char *s)
 {
@@ -55,9 +63,24 @@ static uc_value value_of(const char *text)
     return v;
 }
 
-/* "name=value" of --log. */
-static bool set(uc_log_settings *s, const char *entry, uc_error *e)
+static bool set_slow(int64_t *slow, const char *text, uc_error *e)
 {
+    uc_value v = value_of(text);
+
+    if (v.type != UC_T_INT || v.i < 0 || v.i > MOST_SLOW_MS)
+        return uc_fail(e, UC_OPTION,
+                       "expected milliseconds up to %d, 0 for none",
+                       MOST_SLOW_MS);
+    *slow = v.i * UC_MS;
+    return true;
+}
+
+/* "name=value" of --log. */
+static bool set(uc_log_settings *s, int64_t *slow, const char *entry,
+                uc_error *e)
+{
+    if (strncmp(entry, slow_name, sizeof slow_name - 1) == 0)
+        return set_slow(slow, entry + sizeof slow_name - 1, e);
     for (unsigned i = 0; i < NAMES; i++) {
         size_t n = strlen(names[i].name);
         uc_value v;
@@ -78,14 +101,14 @@ static bool set(uc_log_settings *s, const char *entry, uc_error *e)
                    "rotateBytes, compress, keepDays");
 }
 
-static bool settings(const ud_config *config, uc_log_settings *s)
+static bool settings(const ud_config *config, uc_log_settings *s, int64_t *slow)
 {
     uint64_t hash = 0xcbf29ce484222325u;
     uc_error e;
 
     uc_log_settings_init(s);
     for (unsigned i = 0; i < config->log.n; i++) {
-        if (!set(s, config->log.at[i], &e)) {
+        if (!set(s, slow, config->log.at[i], &e)) {
             ud_say("--log %s: %s", config->log.at[i], e.message);
             return false;
         }
@@ -105,6 +128,7 @@ int ud_lines_open(const ud_config *config, ud_lines **out)
     char path[PATH_MAX];
     int code = UD_USAGE;
     ud_lines *l = NULL;
+    int64_t slow = 0;
     uc_error e;
 
     *out = NULL;
@@ -115,7 +139,7 @@ int ud_lines_open(const ud_config *config, ud_lines **out)
         ud_say("--log is about the log of --log-dir, which is missing");
         return UD_USAGE;
     }
-    if (s != NULL && settings(config, s)) {
+    if (s != NULL && settings(config, s, &slow)) {
         code = UD_LOG;
         uc_error_init(&e);
         l = uc_calloc(1, sizeof *l);
@@ -138,6 +162,7 @@ int ud_lines_open(const ud_config *config, ud_lines **out)
         ud_lines_close(l);
         return UD_LOG;
     }
+    uc_log_desk_slow(l->desk, slow);
     uc_log_desk_tick(l->desk);
     ud_log_into(l->log);
     *out = l;

@@ -113,9 +113,10 @@ class Writer {
    * @param {{ key: number, id: number }|null} scope the transaction or
    *   snapshot it belongs to; key is the character code of 'x' or 's'
    * @param {string|null} [once] key of a write that is applied once
+   * @param {Uint8Array|null} [trace] the ids of a trace and of a span in it
    */
-  head (fields, op, id, timeoutMs, scope, once = null) {
-    this.reserve(32)
+  head (fields, op, id, timeoutMs, scope, once = null, trace = null) {
+    this.reserve(64)
     const b = this.buf
     let p = this.pos
     b[p] = 0x90 | fields
@@ -126,12 +127,12 @@ class Writer {
     b[p + 5] = id >>> 8
     b[p + 6] = id
     p += 7
-    if (timeoutMs < 0 && scope === null && once === null) {
+    if (timeoutMs < 0 && scope === null && once === null && trace === null) {
       b[p] = 0xc0
       this.pos = p + 1
       return
     }
-    b[p++] = 0x80 | ((timeoutMs >= 0 ? 1 : 0) + (scope !== null ? 1 : 0) + (once !== null ? 1 : 0))
+    b[p++] = 0x80 | ((timeoutMs >= 0 ? 1 : 0) + (scope !== null ? 1 : 0) + (once !== null ? 1 : 0) + (trace !== null ? 1 : 0))
     if (scope !== null) {
       b[p++] = 0xa1
       b[p++] = scope.key
@@ -145,6 +146,14 @@ class Writer {
       this.pos = p
       this.uint(timeoutMs)
       p = this.pos
+    }
+    if (trace !== null) {
+      b[p++] = 0xa1
+      b[p++] = 0x77
+      b[p++] = 0xc4
+      b[p++] = trace.length
+      b.set(trace, p)
+      p += trace.length
     }
     this.pos = p
     if (once !== null) {

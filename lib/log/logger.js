@@ -1,11 +1,13 @@
 'use strict'
 
 // A logger: a level, the fields that all its lines have as ready text, and where
-// the lines go. What a line costs is decided here: the text is put together from
-// pieces that are kept (text.js), and goes to the sink in one call.
+// the lines go. What a line costs is decided here: it is put together from pieces
+// that are kept, as bytes where the sink has a page for them (page.js) and as text
+// elsewhere (text.js), and goes to the sink in one call.
 
 const { names, levelOf } = require('./levels')
 const { isPlain, number, head, keyOf, first, ending } = require('./text')
+const { Piece, putPiece, putText, putString, putNumber, NO_ROOM } = require('./page')
 const { format } = require('./format')
 const { Walk, cut } = require('./serialise')
 const { compile, merge } = require('./redact')
@@ -14,6 +16,8 @@ const { state, Context, Span, current, newTraceId, newSpanId, runSpan } = requir
 const { http, bun } = require('./http')
 
 const hasOwn = Object.prototype.hasOwnProperty
+const MESSAGE = new Piece(',"msg":')
+const END = new Piece('}\n')
 // Messages up to here are remembered with the field before them.
 const SHORT = 48
 
@@ -107,13 +111,11 @@ class Logger {
     try {
       if (typeof a === 'string') {
         if (b !== undefined) a = format(a, [b], 0, (value) => this.#json(value))
-        this.#write(level, head(level, Date.now()) + this.#tail, a, false)
+        this.#message(level, a)
       } else if (typeof a === 'object' && a !== null) {
         this.#object(level, a, b)
-      } else if (a === undefined || a === null) {
-        this.#write(level, head(level, Date.now()) + this.#tail, b, false)
       } else {
-        this.#write(level, head(level, Date.now()) + this.#tail, a, false)
+        this.#message(level, a ?? b)
       }
     } catch (err) {
       this.#core.failed(err)
@@ -131,7 +133,13 @@ class Logger {
     }
   }
 
+  #message (level, message) {
+    if (this.#inPage(level, null, message)) return
+    this.#write(level, head(level, Date.now()) + this.#tail, message, false)
+  }
+
   #object (level, object, message) {
+    if (this.#rules === null && !(object instanceof Error) && this.#inPage(level, object, message)) return
     let line = head(level, Date.now()) + this.#tail
     if (object instanceof Error) {
       if (message === undefined) message = messageOf(object)
@@ -179,6 +187,73 @@ class Logger {
     }
     if (message === undefined && object.err !== undefined) message = messageOf(object.err)
     this.#write(level, line, message, isOpen, key)
+  }
+
+  // The line as bytes, where the sink takes them. False: it is still to be made; a line
+  // that has no room in the page is begun anew then, and getters are asked again.
+  #inPage (level, object, message) {
+    const { page } = this.#core
+    if (page === null || page.isBusy) return false
+    page.isBusy = true
+    try {
+      let p = page.begin(head(level, Date.now()), this.#tail)
+      if (p !== NO_ROOM && object !== null) {
+        p = this.#putFields(page, p, object)
+        if (message === undefined && object.err !== undefined) message = messageOf(object.err)
+      }
+      if (p !== NO_ROOM) p = this.#putEnd(page, p, message)
+      if (p === NO_ROOM) return false
+      if (p <= this.#core.maxLineBytes) page.put(p)
+      else this.#core.sink.write(this.#shorten(level, message), level)
+      return true
+    } finally {
+      page.isBusy = false
+    }
+  }
+
+  #putFields ({ bytes, view }, p, object) {
+    let key = first
+    for (const name in object) {
+      // Object.hasOwn costs four times as much on Node 20.
+      if (!hasOwn.call(object, name)) continue
+      let value, unreadable
+      try {
+        value = object[name]
+      } catch {
+        unreadable = new Walk(200).field(object, name, null)
+      }
+      if (unreadable === undefined && (value === undefined || typeof value === 'function')) continue
+      const next = key.next
+      if (next.name === name) key = next
+      else key = key.next = keyOf(name)
+      key.piece ??= new Piece(key.plain)
+      p = putPiece(view, p, key.piece)
+      if (p === NO_ROOM) return p
+      if (unreadable !== undefined) p = putText(bytes, p, unreadable)
+      else if (typeof value === 'string' && value.length < 1000) p = putString(bytes, p, value)
+      else if (typeof value === 'number') p = putNumber(bytes, p, value)
+      else p = putText(bytes, p, typeof value === 'boolean' ? (value ? 'true' : 'false') : this.#json(value))
+      if (p === NO_ROOM) return p
+    }
+    return p
+  }
+
+  #putEnd ({ bytes, view }, p, message) {
+    if (state.storage !== null && this.#context === null) {
+      const context = state.storage.getStore()
+      if (context !== undefined) p = putText(bytes, p, context.text)
+      if (p === NO_ROOM) return p
+    }
+    if (message === undefined) return putPiece(view, p, END)
+    p = putPiece(view, p, MESSAGE)
+    if (p === NO_ROOM) return p
+    if (typeof message === 'string') {
+      if (this.#prefix !== '') message = this.#prefix + message
+      p = message.length < 1000 ? putString(bytes, p, message) : putText(bytes, p, this.#json(message))
+    } else {
+      p = putText(bytes, p, this.#json(message))
+    }
+    return p === NO_ROOM ? p : putPiece(view, p, END)
   }
 
   // With redaction and serialisers: the same, not as fast.

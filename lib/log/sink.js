@@ -4,6 +4,7 @@
 //
 //   write(line, level)   one whole line that ends in \n; never throws. What `survives`
 //                        says has happened when it returns
+//   page                 memory for a line as bytes, see page.js; undefined: it takes text only
 //   flush({ sync, timeoutMs }) -> Promise     all lines are where they belong; sync: on disk
 //   flushSync({ sync, timeoutMs }) -> boolean the same, blocking, as far as it can
 //   reopen(), rotate()   of files; elsewhere nothing

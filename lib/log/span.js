@@ -9,6 +9,8 @@ const { randomFillSync } = require('node:crypto')
 
 /** What lines inside of a piece of work have besides: `text` is ready for a line. */
 class Context {
+  #bytes = null
+
   /**
    * @param {string} traceId 32 hex digits
    * @param {string} spanId 16 hex digits
@@ -22,6 +24,12 @@ class Context {
 
   get traceparent () {
     return `00-${this.traceId}-${this.spanId}-01`
+  }
+
+  /** Both ids as a request to a daemon carries them. */
+  get bytes () {
+    this.#bytes ??= Buffer.from(this.traceId + this.spanId, 'hex')
+    return this.#bytes
   }
 }
 
@@ -37,6 +45,11 @@ function within (context, fn, ...args) {
 /** The context of what runs now, or null. */
 function current () {
   return state.storage?.getStore() ?? null
+}
+
+/** The ids for a request that is being made, or null. */
+function tracing () {
+  return state.storage === null ? null : state.storage.getStore()?.bytes ?? null
 }
 
 const POOL = 4096
@@ -144,4 +157,4 @@ function runSpan (span, fn) {
   })
 }
 
-module.exports = { state, Context, Span, within, current, newTraceId, newSpanId, parseTraceparent, since, runSpan }
+module.exports = { state, Context, Span, within, current, tracing, newTraceId, newSpanId, parseTraceparent, since, runSpan }

@@ -94,6 +94,8 @@ class Key {
     this.plainText = ',' + quoted + ':"'
     this.open = '",' + quoted + ':'
     this.openText = '",' + quoted + ':"'
+    // The same as `plain` for page.js, from when it asks for it.
+    this.piece = null
     this.next = this
     // The message that ended the last line whose last field this was.
     this.said = NOTHING

@@ -222,11 +222,6 @@ class IpcSession {
     return flight !== null && !flight.again && this.#flights.isWaiting(flight)
   }
 
-  /** Everything that was submitted has left this process. */
-  get isFlushed () {
-    return this.#state === READY && this.#outbox.queue.length === 0 && !this.#flights.areWaiting && this.#link.flushed
-  }
-
   // ---- flights -----------------------------------------------------------------
 
   // Returns when the time of the call is over.

@@ -32,18 +32,20 @@ const bound = set(ops.CURSOR_NEXT, ops.CURSOR_CLOSE, ops.TX_END, ops.SAVEPOINT,
   ops.SNAP_END, ops.BACKUP_STEP, ops.BACKUP_END, ops.CACHE_HOLD, ops.CACHE_LOADED, ops.LOG_PUT)
 
 // What readMeta found; read at once by its caller.
-const meta = { timeoutMs: -1, scoped: false, end: 0 }
+const meta = { timeoutMs: -1, scoped: false, trace: 0, end: 0 }
 
 /** Reads the meta map of our own encoder, which begins at `p`, into `meta`. */
 function readMeta (b, view, p) {
   meta.timeoutMs = -1
   meta.scoped = false
+  meta.trace = 0
   const c = b[p++]
   for (let n = c === 0xc0 ? 0 : c & 15; n > 0; n--) {
     const key = b[p + 1]
     p += 2
     if (SCOPES.includes(key)) meta.scoped = true
     if (key === 0x74) meta.timeoutMs = uintAt(b, view, p)
+    if (key === 0x77) meta.trace = p
     p = skip(b, view, p)
   }
   meta.end = p
@@ -55,11 +57,12 @@ function uintAt (b, view, p) {
   return b[p] === 0xcd ? view.getUint16(p + 1) : view.getUint32(p + 1)
 }
 
-// The place behind the integer, text or flag at `p`, as Writer writes them.
+// The place behind the integer, text, flag or short bin at `p`, as Writer writes them.
 function skip (b, view, p) {
   const c = b[p]
   if (c < 0x80 || c === 0xc0 || c === 0xc2 || c === 0xc3) return p + 1
   if (c >= 0xa0 && c < 0xc0) return p + 1 + (c & 31)
+  if (c === 0xc4) return p + 2 + b[p + 1]
   if (c === 0xdb) return p + 5 + view.getUint32(p + 1)
   return p + (c === 0xcd ? 3 : c === 0xd3 ? 9 : 5)
 }
@@ -100,12 +103,16 @@ function repeat (w, b, view, p, sql, timeoutMs) {
   let rest = meta.end
   w.open()
   w.raw(b, p + HEAD, p + META)
-  w.mapHeader(timed ? 2 : 1)
+  w.mapHeader(1 + (timed ? 1 : 0) + (meta.trace > 0 ? 1 : 0))
   w.text('r', 0)
   w.flag(true)
   if (timed) {
     w.text('t', 0)
     w.uint(timeoutMs)
+  }
+  if (meta.trace > 0) {
+    w.text('w', 0)
+    w.raw(b, meta.trace, skip(b, view, meta.trace))
   }
   if (statements[b[p + OP]] === 1) {
     rest = skip(b, view, skip(b, view, rest))

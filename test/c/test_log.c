@@ -535,6 +535,19 @@ static void empty_disk(const char *dir)
     unlink(path);
 }
 
+/* What keeps a flush from its end. On a busy machine nobody may have tried to
+ * write within the time of one. False: it has come to its end. */
+static bool flush_error(uc_log *l, uc_error *e)
+{
+    bool done;
+    int i = 0;
+
+    do
+        done = uc_log_flush(l, 10, false, e);
+    while (!done && strcmp(e->code, "UC_TIMEOUT") == 0 && ++i < 1000);
+    return !done;
+}
+
 static void full_disk(void)
 {
     char *disk = lines_dir(base, "disk"), dir[128], *text;
@@ -560,7 +573,7 @@ static void full_disk(void)
     ok(s.volatile_ring && !s.owner, "no room for a ring: in memory");
     for (n = 0; n < 100; n++)
         put(l, "m", n);
-    ok(!uc_log_flush(l, 10, false, &e) && strcmp(e.code, "UC_LOG_IO") == 0 &&
+    ok(flush_error(l, &e) && strcmp(e.code, "UC_LOG_IO") == 0 &&
            strstr(e.message, "No space left") != NULL,
        "nothing can be written, and it says why");
     empty_disk(disk);
@@ -581,7 +594,7 @@ static void full_disk(void)
     } while (!s.stalled);
     ok(strstr(s.error, "No space left") != NULL && s.dropped == 0,
        "full later: the ring keeps it");
-    ok(!uc_log_flush(l, 10, false, &e) && strcmp(e.code, "UC_LOG_IO") == 0,
+    ok(flush_error(l, &e) && strcmp(e.code, "UC_LOG_IO") == 0,
        "a flush says why");
     empty_disk(disk);
     ok(flush(l) && all_there(dir, "s", n), "and goes on by itself");

@@ -13,6 +13,6 @@ module.exports = function runShare (part, parts) {
   t.setTimeout(400000)
   const mine = [...suites()].filter((_, i) => i % parts === part)
     .filter(([name]) => only === undefined || only.includes(name))
-  if (mine.length === 0) t.pass('none of the chosen suites is in this share')
+  if (mine.length === 0) t.skip('none of the chosen suites is in this share')
   for (const [name, suite] of mine) t.test(name, async (t) => suite(t, ipcDoor()))
 }

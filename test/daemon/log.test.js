@@ -5,6 +5,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
+const { open } = require('../..')
 const helper = require('../helper')
 const { connect, start } = require('./raw')
 const { ops } = require('../../lib/ops')
@@ -53,6 +54,7 @@ t.test('options', async t => {
     [['--log-dir', logs, '--log', 'compress=rar'], 2, /--log compress=rar: .*'none', 'gzip' or 'zstd'/],
     [['--log-dir', logs, '--log', 'ringBytes=many'], 2, /--log ringBytes=many: .*number of bytes/],
     [['--log-dir', logs, '--log', 'keepDays=-1'], 2, /--log keepDays=-1: expected a number of days/],
+    [['--log-dir', logs, '--log', 'slowMs=soon'], 2, /--log slowMs=soon: expected milliseconds/],
     [['--log-dir', logs, '--log', 'ringBytes=1'], 6, /cannot open the log in .*: log\.ringBytes/],
     [['--log-dir', logs, '--log', 'name=../a'], 6, /cannot open the log in .*name/],
     [['--log-dir', file], 6, /cannot open the log in /]
@@ -249,4 +251,32 @@ t.test('SIGHUP, and messages of its own', async t => {
   t.ok(own.some(line => line.level === 40 && /is closed/.test(line.msg)), 'what it warns of')
   t.match(own.at(-1).msg, /shutting down/)
   t.match(daemon.stderr, /^undercroftd: serving on /m, 'stderr has it as well')
+})
+
+t.test('slow statements, with the ids of the work that they belong to', async t => {
+  const slow = 'with recursive c(x) as (select 1 union all select x + 1 from c where x < 200000) select count(*) as n from c'
+  const daemon = await logDaemon(t, { args: ['--log', 'slowMs=1'] })
+  const store = open(`ipc://${daemon.socket}`)
+  const span = store.log.span('work')
+  await span.run(() => store.db.get(slow))
+  await span.run(() => store.db.exec(`${slow}; select '"${'é'.repeat(2000)}'`))
+  await store.db.get(slow)
+  await store.db.get('select 1')
+  await store.db.batch([[slow], ['select 2']])
+  await store.close()
+  t.equal((await daemon.stop()).code, 0)
+  const found = textOf(daemon).trim().split('\n').map(JSON.parse).filter(({ msg }) => msg === 'slow statement')
+  t.match(found, [
+    { level: 40, name: 'undercroftd', sql: slow, op: 'get', ms: Number, traceId: span.traceId, spanId: span.spanId },
+    { op: 'exec', traceId: span.traceId, sql: /^with recursive.*"é+…$/s },
+    { op: 'get', traceId: undefined },
+    { op: 'batch', sql: undefined }
+  ])
+  t.equal(found.length, 4)
+
+  const client = await connect(t, await logDaemon(t))
+  for (const trace of [Buffer.alloc(23), Buffer.alloc(25), 'a'.repeat(24), 1]) {
+    t.match((await client.ask(ops.PING, [1], { meta: { w: trace } })).value, { code: 'UC_FRAME' }, 'ids of another size')
+  }
+  t.equal((await client.ask(ops.PING, [1], { meta: { w: Buffer.alloc(24) } })).value, 1)
 })

@@ -273,7 +273,7 @@ while True: print(s.recv(500).decode().replace(chr(10), ' '))
   await helper.until(() => said.includes(`READY=1 MAINPID=${daemon.pid}`), 'READY=1')
   await daemon.stop()
   await helper.until(() => said.includes('STOPPING=1'), 'STOPPING=1')
-  t.pass('ready and stopping')
+  t.same(said.filter(text => /^(READY|STOPPING)=/.test(text)).map(text => text.split('=')[0]), ['READY', 'STOPPING'])
 })
 
 t.test('nothing ticks while nobody asks for anything', async t => {

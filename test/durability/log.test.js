@@ -8,7 +8,7 @@ const path = require('node:path')
 const zlib = require('node:zlib')
 const t = require('tap')
 const undercroft = require('../..')
-const { child, delay, exact, isLong, runs, tmpdir } = require('../helper')
+const { child, delay, exact, isLong, runs, tmpdir, until } = require('../helper')
 
 t.setTimeout(isLong ? 900000 : 180000)
 
@@ -234,4 +234,23 @@ t.test('lines of all lengths around what fits at once', async (t) => {
   await store.close()
   const lines = (await linesIn(dir)).map(({ msg }) => msg)
   t.ok(lines.length === texts.length && lines.every((line, i) => line === texts[i]), `${texts.length} lines are as they were written`)
+})
+
+t.test('a file that cannot be archived stays, and that is said', async (t) => {
+  const dir = tmpdir(t)
+  const store = undercroft.open({ log: { dir } })
+  t.teardown(() => store.close())
+  const { log } = store
+  log.info('first')
+  await log.flush()
+  const [file] = fs.readdirSync(dir).filter((name) => name.endsWith('.log'))
+  fs.mkdirSync(path.join(dir, `${file}.gz`))
+  fs.writeFileSync(path.join(dir, `${file}.gz`, 'in the way'), '')
+  log.rotate()
+  log.info('second')
+  await log.flush()
+  await until(async () => (await log.stats()).error !== '', 'the log says so')
+  t.match((await log.stats()).error, new RegExp(`could not archive ${file}: `))
+  t.match(fs.readFileSync(path.join(dir, file), 'utf8'), /"msg":"first"/)
+  await store.close()
 })

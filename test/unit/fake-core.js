@@ -71,11 +71,8 @@ class Reader {
       case 0xc0: return null
       case 0xc2: return false
       case 0xc3: return true
-      case 0xc6: {
-        const n = b.readUInt32BE(this.take(4))
-        const at = this.take(n)
-        return Buffer.from(b.subarray(at, at + n))
-      }
+      case 0xc4: return this.bin(b[this.take(1)])
+      case 0xc6: return this.bin(b.readUInt32BE(this.take(4)))
       case 0xcb: return b.readDoubleBE(this.take(8))
       case 0xcd: return b.readUInt16BE(this.take(2))
       case 0xce: return b.readUInt32BE(this.take(4))
@@ -92,6 +89,11 @@ class Reader {
   text (n) {
     const at = this.take(n)
     return this.buf.toString('utf8', at, at + n)
+  }
+
+  bin (n) {
+    const at = this.take(n)
+    return Buffer.from(this.buf.subarray(at, at + n))
   }
 
   array (n) {

@@ -4,6 +4,7 @@
 
 const fs = require('node:fs')
 const t = require('tap')
+const { Context, within } = require('../../lib/log/span')
 const { open } = require('../../lib/store')
 const { ops } = require('../../lib/ops')
 const { reply } = require('./fake-core')
@@ -371,14 +372,18 @@ t.test('reads are repeated with the mark, writes are told that nobody knows', as
       setTimeout(() => connection.socket.destroy(), 10)
     }
   })
-  const reads = [db.get('select 1', ['a']), db.get('select 2', ['b'], { timeoutMs: 4000 })]
+  const traced = new Context('ab'.repeat(16), 'cd'.repeat(8))
+  const reads = [db.get('select 1', ['a']), db.get('select 2', ['b'], { timeoutMs: 4000 }),
+    within(traced, () => db.get('select 3', ['c'], { timeoutMs: 4000 }))]
   t.match(await failure(db.run('insert')), { code: 'UC_CONNECTION_LOST', kind: 'connection', outcome: 'unknown' })
-  t.strictSame(await Promise.all(reads), [{ v: 'a' }, { v: 'b' }])
+  t.strictSame(await Promise.all(reads), [{ v: 'a' }, { v: 'b' }, { v: 'c' }])
   const again = daemon.requests.filter(([op, , meta]) => op === ops.GET && meta?.r === true)
-  t.strictSame(again.map(([, , , stmt]) => stmt), ['select 1', 'select 2'], 'with their text')
+  t.strictSame(again.map(([, , , stmt]) => stmt), ['select 1', 'select 2', 'select 3'], 'with their text')
   t.notOk('t' in again[0][2])
   t.ok(again[1][2].t > 3000 && again[1][2].t <= 4000, 'with what is left of their deadline')
-  t.strictSame(again.map(([, , , , shape]) => shape), [0, 0])
+  t.notOk('w' in again[1][2])
+  t.equal(again[2][2].w.toString('hex'), traced.bytes.toString('hex'), 'with the ids of the work that they belong to')
+  t.strictSame(again.map(([, , , , shape]) => shape), [0, 0, 0])
   t.strictSame(await db.get('select 1', ['c']), { v: 'c' }, 'statements were defined anew')
   t.equal(daemon.accepted, 2)
 })

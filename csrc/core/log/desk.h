@@ -36,6 +36,17 @@ void uc_log_desk_end(uc_log_desk *d);
  * before the first client is served and every few seconds. */
 void uc_log_desk_tick(uc_log_desk *d);
 
+/* From here on statements that take at least so long, in nanoseconds, become
+ * lines of the log; 0: none do. Before the first session. */
+void uc_log_desk_slow(uc_log_desk *d, int64_t ns);
+
+/*
+ * A call of a session is over, between its arrival and now: a line if that was
+ * long. sql: its text, p NULL when it has none. Cheap where nobody asked for
+ * such lines. Any thread, without locks; the call is still there.
+ */
+void uc_log_slow(const uc_call *call, uc_view sql);
+
 /*
  * Runs one op of the lane LOG and appends its reply frame, which may be an
  * error's; the call is not finished. The session's desk may be NULL. False:

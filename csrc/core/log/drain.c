@@ -37,6 +37,7 @@ struct uc_drain {
     /* Since when nothing can be written, 0; when it will be tried again. */
     int64_t stalled, retry, backoff;
     char why[128];
+    char unarchived[200]; /* what was said of the archive last */
 
     struct iovec pieces[PIECES];
     int npieces;
@@ -387,10 +388,28 @@ static void serve_syncs(uc_drain *d)
     uc_futex_wake(&c->sync_done);
 }
 
+/* Files that could not be archived or removed stay what they are: said once. */
+static void look_at_archive(uc_drain *d)
+{
+    uint64_t archived, deleted;
+    char text[sizeof d->unarchived];
+
+    uc_archive_counts(d->archive, &archived, &deleted);
+    atomic_store(&d->stats.archived, archived);
+    atomic_store(&d->stats.deleted, deleted);
+    uc_archive_error(d->archive, text, sizeof text);
+    if (strcmp(text, d->unarchived) == 0)
+        return;
+    memcpy(d->unarchived, text, sizeof text);
+    if (text[0] == '\0')
+        return;
+    uc__log_set_text(&d->stats.error, text);
+    fprintf(stderr, "undercroft: %s; the log tries again\n", text);
+}
+
 /* Syncs that are due, files that were moved, what the archive has done. */
 static void tick(uc_drain *d, int64_t now)
 {
-    uint64_t archived, deleted;
     uc_error e;
 
     if (now < d->next_tick)
@@ -398,9 +417,7 @@ static void tick(uc_drain *d, int64_t now)
     d->next_tick = now + SCAN;
     if (!uc_logfile_tick(d->file, now, &d->next_tick, &e))
         remember(d, &e);
-    uc_archive_counts(d->archive, &archived, &deleted);
-    atomic_store(&d->stats.archived, archived);
-    atomic_store(&d->stats.deleted, deleted);
+    look_at_archive(d);
 }
 
 bool uc_drain_run(uc_drain *d, int64_t now, int64_t *next)

@@ -50,6 +50,7 @@ struct uc_log_desk {
     peer *peers;
     stand *stands;
     uint64_t lost; /* lines that were too long, not told yet */
+    int64_t slow;  /* ns, 0: none is told; never changes */
 };
 
 typedef struct log_call {
@@ -514,6 +515,29 @@ bool uc_log_may_repeat(const uc_op *op)
 {
     return op->num == UC_OP_log_watch || op->num == UC_OP_log_flush ||
            op->num == UC_OP_log_stats;
+}
+
+/* ---- slow statements ---- */
+
+void uc_log_desk_slow(uc_log_desk *d, int64_t ns)
+{
+    d->slow = ns;
+}
+
+void uc_log_slow(const uc_call *call, uc_view sql)
+{
+    uc_log_desk *d = call->session->desk;
+    int64_t ns;
+
+    if (d == NULL || d->slow == 0)
+        return;
+    ns = uc_now() - call->batch->t0;
+    if (ns < d->slow)
+        return;
+    uc_lock(&d->mu);
+    if (d->log != NULL)
+        uc_log_note_slow(d->log, call, sql, ns);
+    uc_unlock(&d->mu);
 }
 
 /* ---- ends ---- */

@@ -4,7 +4,7 @@
 // leave together, numbered; they are kept until the daemon says that they are in
 // its ring, and after a lost connection it is asked how far it has come and gets
 // the rest again. So its death costs nothing, and that of this process what the
-// turn has written: what the kernel did not take when it was over goes into a
+// turn has written: at its end what the daemon has not acknowledged goes into a
 // file, see spool.js. With sync: 'line' each line does, at once.
 //
 //   write ─> text ──end of the turn──> batches ──put──> daemon
@@ -134,10 +134,12 @@ class DaemonLog {
     done.then(this.#afterClient)
   }
 
-  // Lines that are in nobody's memory but ours are put where they outlive it.
+  // Lines that the daemon may not have are put where they outlive this process. That
+  // the kernel has taken them is not enough: what lies in a socket when the other end
+  // hangs up is not read any more.
   #secure () {
     const spool = this.#spool
-    if (this.#state >= OFF || spool === null || (this.#batches.every(isSent) && this.#client.native.isFlushed)) return
+    if (this.#state >= OFF || spool === null || this.#batches.length === 0) return
     if (!spool.isOpen || (this.#state !== READY && spool.isGone)) {
       this.#beginSpool()
       return
@@ -556,10 +558,6 @@ function leaving (sink) {
 
 function leave () {
   for (const sink of sinks) sink.leave()
-}
-
-function isSent (batch) {
-  return batch.sent
 }
 
 function say (text) {

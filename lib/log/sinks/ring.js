@@ -8,6 +8,7 @@ const { load } = require('../../binding')
 const { Writer } = require('../../codec/encode')
 const { UndercroftError } = require('../../errors')
 const { toCore } = require('../options')
+const { Page } = require('../page')
 
 const FLUSH_MS = 10000
 // How long the end of a handle may take.
@@ -33,6 +34,14 @@ function ringSink (options) {
     else if (result > TOO_LARGE) lost(line)
   }
 
+  const page = new Page(length => {
+    const result = native.putBytes(length)
+    if (result === 0) return
+    if (result === TOO_LARGE) tooLong++
+    else if (result > TOO_LARGE) lost(page.bytes.toString('utf8', 0, length))
+  })
+  native.attach(page.bytes)
+
   async function flush ({ sync = false, timeoutMs = FLUSH_MS } = {}) {
     if (closed || await native.flush(timeoutMs, sync)) return
     const { error } = native.stats() ?? { error: '' }
@@ -45,6 +54,7 @@ function ringSink (options) {
     survives: 'sigkill',
     onLevel: null,
     write,
+    page,
     flush,
     flushSync ({ sync = false, timeoutMs = FLUSH_MS } = {}) {
       return closed || native.flushSync(timeoutMs, sync)

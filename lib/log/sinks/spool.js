@@ -1,8 +1,8 @@
 'use strict'
 
-// Lines that a client of a daemon may not lose, or could not send: a file in the
-// log's directory that the daemon takes in, by the numbers of the lines, when the
-// client is not connected. csrc/core/log/spool.h has the format.
+// Lines of a client that its daemon has not acknowledged: a file in the log's
+// directory that the daemon takes in, by the numbers of the lines, when the client
+// is not connected. csrc/core/log/spool.h has the format.
 //
 //   <dir>/.rings/spool/<id>        of a process that is there
 //   <dir>/.rings/spool/<id>.done   of one that has ended
@@ -14,6 +14,9 @@ const MAGIC = 0x50534355
 const HEAD = 24
 // A file that is larger than this, and twice what it is needed for, is made anew.
 const LARGE = 1024 * 1024
+// One that is not is emptied when it has come to this: what the daemon has already is
+// known by its number, and to cut a file after each answer costs more than to add.
+const FULL = 256 * 1024
 const ROOM = 64 * 1024
 
 class Spool {
@@ -65,7 +68,7 @@ class Spool {
 
   /** Nothing in it is needed any more. */
   clear () {
-    if (this.#fd < 0 || this.#size === 0) return
+    if (this.#fd < 0 || this.#size < FULL) return
     fs.ftruncateSync(this.#fd, 0)
     this.#size = 0
   }

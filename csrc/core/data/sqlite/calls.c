@@ -1,4 +1,5 @@
 #include "data/sqlite/db.h"
+#include "log/desk.h"
 #include "wire/writer.h"
 
 /*
@@ -19,10 +20,30 @@ static void leave(sq_db *db, sq_peer *p, uint32_t n)
         uc_unlock(&db->mu);
 }
 
+/* A statement is over, which may have been slow. */
+static void tell_slow(const uc_call *c)
+{
+    const sq_sql *s = c->stmt;
+    uc_view sql = {NULL, 0};
+    uc_reader r = c->args;
+
+    if (c->session->desk == NULL || c->batch == NULL)
+        return;
+    if (s != NULL)
+        sql = (uc_view){(const uint8_t *)s->text, s->len};
+    else if (c->op == NULL ||
+             (c->op->num != UC_OP_exec && c->op->num != UC_OP_batch))
+        return;
+    else if (c->op->num == UC_OP_exec && !uc_read_str(&r, &sql))
+        return;
+    uc_log_slow(c, sql);
+}
+
 void sq_finish(sq_db *db, uc_call *c)
 {
     sq_peer *p = c->session->peer;
 
+    tell_slow(c);
     sq_sql_unref(db, c->stmt);
     c->stmt = NULL;
     sq_parts_free(db, c);
@@ -40,8 +61,10 @@ void sq_finish_all(sq_db *db, uc_call **calls, uint32_t n)
         uc_batch *b = calls[i]->batch;
         uc_session *s = calls[i]->session;
 
-        for (k = 0; i + k < n && calls[i + k]->batch == b; k++)
+        for (k = 0; i + k < n && calls[i + k]->batch == b; k++) {
+            tell_slow(calls[i + k]);
             sq_sql_unref(db, calls[i + k]->stmt);
+        }
         uc__session_ref(s); /* the peer lives with its session */
         uc__batch_finish(b, k);
         leave(db, s->peer, k);

@@ -1,0 +1,154 @@
+'use strict'
+
+// A line as bytes is the line as text, to the byte, whatever is logged.
+
+const t = require('tap')
+const { Logger } = require('../../lib/log/logger')
+const { Page, SIZE } = require('../../lib/log/page')
+const { within, Context } = require('../../lib/log/span')
+
+/** Two loggers that differ in how they make a line. -> { text, page, lines: { text, page } } */
+function pair (tail = ',"pid":1,"hostname":"h"', maxLineBytes = 65536) {
+  const lines = { text: [], page: [], aside: [] }
+  const failed = err => { throw err }
+  const core = { maxLineBytes, safeLength: Math.floor(maxLineBytes / 3), failed }
+  const page = new Page(length => { lines.page.push(page.bytes.toString('utf8', 0, length)) })
+  const make = core => new Logger(core, { level: 10, owner: null }, tail, null)
+  return {
+    text: make({ ...core, page: null, sink: { write: line => { lines.text.push(line) } } }),
+    // What does not fit into the page comes as text.
+    page: make({ ...core, page, sink: { write: line => { lines.page.push(line); lines.aside.push(line) } } }),
+    lines
+  }
+}
+
+/** Logs the same on both sides and compares; -> the lines. */
+function same (t, both, what, log) {
+  const { now } = Date
+  const { text, page } = both.lines
+  const [a, b] = [text.length, page.length]
+  // In the same millisecond.
+  Date.now = () => 1700000000123
+  try {
+    log(both.text)
+    log(both.page)
+  } finally {
+    Date.now = now
+  }
+  t.same(page.slice(b), text.slice(a), what)
+  for (const line of page.slice(b)) JSON.parse(line)
+  return page.slice(b)
+}
+
+let state = 12345
+const random = n => {
+  state = (state * 48271) % 2147483647
+  return state % n
+}
+const pick = list => list[random(list.length)]
+
+const STRINGS = ['', 'a', 'plain text', 'a "quoted" one', 'back\\slash', 'line\nbreak', '\0', '\x7f', '\x80', 'é', '日本語', '😀', '\ud800', 'x\udfffy',
+  'a'.repeat(256), 'b'.repeat(257), 'ü'.repeat(300), 'c'.repeat(999), 'd'.repeat(1000), '"'.repeat(1500), 'e'.repeat(20000)]
+const NUMBERS = [0, -0, 1, 9, 10, 99, 100, 999, 1000, 12345, 999999999, 1e9, 4294967296, 2 ** 53, 1e21, -1, -5.5, 0.5, 0.001, 0.0005, 12.34, 999.999, 999.9996,
+  1000.5, 1e-7, Math.PI, NaN, Infinity, -Infinity, 5e-324, 1.7976931348623157e308]
+
+function value () {
+  switch (random(14)) {
+    case 0: case 1: case 2: return pick(STRINGS)
+    case 3: case 4: case 5: return pick(NUMBERS)
+    case 6: return random(1e6) / 1000
+    case 7: return random(2) === 1
+    case 8: return null
+    case 9: return undefined
+    case 10: return () => {}
+    case 11: return { a: [1, pick(STRINGS).slice(0, 50)], b: { c: pick(NUMBERS) } }
+    case 12: return pick([10n, 2n ** 70n, Symbol('s'), new Date(0), new Map([['k', 1]]), Buffer.from('abc'), new URL('http://h/p')])
+    default: return pick([[], {}, new Error('inside'), /x/g])
+  }
+}
+
+t.test('whatever is logged', async t => {
+  const both = pair(',"pid":1,"hostname":"hé"')
+  for (let i = 0; i < 1500; i++) {
+    const object = {}
+    for (let n = random(7); n > 0; n--) object[pick(['reqId', 'url', 'ms', 'a"b', 'ключ', 'x'.repeat(150), 'err', 'n' + random(5)])] = value()
+    const message = pick([undefined, 'request done', pick(STRINGS), value(), null, 5])
+    same(t, both, `line ${i}`, log => log.info(object, message))
+  }
+})
+
+t.test('messages alone', async t => {
+  const both = pair()
+  for (const message of [...STRINGS, ...NUMBERS, true, null, undefined, 10n]) same(t, both, undefined, log => log.warn(message))
+  same(t, both, 'with arguments', log => log.info('%s is %d %j', 'é', 5, { a: 1 }))
+  same(t, both, 'with an object and arguments', log => log.info({ a: 1 }, 'a %s', 'b'))
+})
+
+t.test('every number that has thousandths', async t => {
+  const { page, lines } = pair()
+  for (let from = 0; from < 1000000; from += 1009) {
+    const wanted = from / 1000
+    page.info({ wanted })
+    const { wanted: got } = JSON.parse(lines.page.at(-1))
+    if (got !== wanted || !lines.page.at(-1).includes(`"wanted":${wanted}}`)) t.equal(got, wanted)
+  }
+  t.equal(lines.page.length, 992)
+})
+
+t.test('children, errors and prefixes', async t => {
+  const both = pair()
+  const err = new Error('it broke', { cause: new Error('why') })
+  for (const bindings of [{ reqId: 1 }, { user: 'Zoë' }, { long: 'x'.repeat(5000) }, { longer: 'y'.repeat(SIZE) }]) {
+    same(t, both, 'bindings', log => log.child(bindings).error({ a: 1 }, 'm'))
+  }
+  same(t, both, 'levels take turns', log => {
+    for (const name of ['info', 'error', 'info', 'trace', 'fatal']) log[name]({ name }, 'm')
+  })
+  same(t, both, 'an error', log => log.error(err))
+  same(t, both, 'an error as a field says the message', log => log.error({ err }))
+  same(t, both, 'a prefix', log => log.child({}, { msgPrefix: 'p" ' }).info('m'))
+  same(t, both, 'redaction', log => log.child({}, { redact: ['a'] }).info({ a: 1, b: 2 }, 'm'))
+  same(t, both, 'inherited fields are not its own', log => log.info(Object.create({ a: 1 }, { b: { value: 2, enumerable: true } }), 'm'))
+})
+
+t.test('inside of a span', async t => {
+  const both = pair()
+  within(new Context('a'.repeat(32), 'b'.repeat(16), ',"user":"ü"'), () => {
+    const [line] = same(t, both, 'its ids', log => log.info({ a: 'x' }, 'm'))
+    t.match(line, /"a":"x","user":"ü","traceId":"a{32}","spanId":"b{16}","msg":"m"\}\n$/)
+    same(t, both, 'without a message', log => log.info({ a: 1 }))
+  })
+})
+
+t.test('getters that throw, and such that log', async t => {
+  const both = pair()
+  const thrower = { before: 1, get bad () { throw new Error('no "value"') }, after: 2 }
+  same(t, both, 'a getter that throws', log => log.info(thrower, 'm'))
+  const [inner, outer] = same(t, both, 'a getter that logs', log =>
+    log.info({ first: 'x', get second () { log.info({ inner: true }, 'inside'); return 'y' } }, 'outside'))
+  t.match(inner, /"inner":true,"msg":"inside"/)
+  t.match(outer, /"first":"x","second":"y","msg":"outside"/)
+  same(t, both, 'and the page is free again', log => log.info({ a: 1 }, 'm'))
+})
+
+t.test('what has no room in the page', async t => {
+  const both = pair()
+  const aside = () => both.lines.aside.splice(0).length
+  same(t, both, 'a small one', log => log.info({ a: 1 }, 'm'))
+  t.equal(aside(), 0)
+  // Around the end of the page, field by field and at the message.
+  for (const length of [SIZE - 400, SIZE - 120, SIZE - 100, SIZE - 80, SIZE - 60, SIZE - 40, SIZE, SIZE * 2]) {
+    const fields = Object.fromEntries(Array.from({ length: Math.ceil(length / 200) }, (_, i) => [`f${i}`, 'v'.repeat(190)]))
+    same(t, both, `${length} in fields`, log => log.info(fields, 'm'))
+    for (let more = 0; more < 12; more++) same(t, both, `${length} in one`, log => log.info({ a: [' '.repeat(length + more)] }, 'm'))
+    same(t, both, `${length} in the message`, log => log.info({ a: 1 }, [' '.repeat(length)]))
+  }
+  t.ok(aside() > 0, 'some came as text')
+})
+
+t.test('a line that is longer than one may be', async t => {
+  const both = pair('', 1000)
+  const [line] = same(t, both, 'shortened', log => log.info({ a: 'x'.repeat(900), b: 'y'.repeat(900) }, 'm'))
+  t.match(JSON.parse(line), { truncated: true, msg: 'm' })
+  same(t, both, 'a short one after it', log => log.info('m'))
+})
