@@ -2,5 +2,6 @@
 
 const { Store, open } = require('./lib/store')
 const { UndercroftError } = require('./lib/errors')
+const { graceful } = require('./lib/graceful')
 
-module.exports = { open, Store, UndercroftError }
+module.exports = { open, graceful, Store, UndercroftError }

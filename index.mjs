@@ -1,4 +1,4 @@
 import undercroft from './index.js'
 
-export const { open, Store, UndercroftError } = undercroft
+export const { open, graceful, Store, UndercroftError } = undercroft
 export default undercroft

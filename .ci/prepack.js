@@ -28,7 +28,11 @@ function clean () {
   fs.rmSync(prebuilds, { recursive: true, force: true })
 }
 
+// npm compiles whatever has a binding.gyp in its first folder: `npm ci` takes what it knows of a
+// package from the lock file, which does not keep "gypfile": false. So it travels elsewhere.
 function copySources () {
+  fs.mkdirSync(vendor, { recursive: true })
+  copy(path.join(root, 'binding.gyp'), native.packedGyp)
   for (const [from, to, names] of vendored) {
     fs.mkdirSync(path.join(vendor, to), { recursive: true })
     for (const name of names) copy(path.join(root, from, name), path.join(vendor, to, name))

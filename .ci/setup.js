@@ -10,6 +10,7 @@
 // --quiet says nothing about what is done already.
 
 const fs = require('node:fs')
+const os = require('node:os')
 const path = require('node:path')
 const { spawnSync } = require('node:child_process')
 
@@ -39,13 +40,18 @@ const fullNeeds = [
   { package: 'clang-format', is: () => command('clang-format') },
   { package: 'clang-tidy', is: () => command('clang-tidy') },
   { package: 'libspdlog-dev', is: () => hasLibrary('spdlog/spdlog.h', 'libspdlog.so', 'libspdlog.a') },
+  { package: 'nginx-light', is: () => command('nginx'), service: 'nginx' },
   { package: 'nng-utils', is: () => command('nngcat') },
-  { package: 'redis-server', is: () => command('redis-server') },
+  { package: 'openssh-client', is: () => command('ssh-keygen') && command('scp') && command('ssh-agent') },
+  { package: 'openssh-server', is: () => command('sshd'), service: 'ssh' },
+  { package: 'redis-server', is: () => command('redis-server'), service: 'redis-server' },
+  { package: 'rsync', is: () => command('rsync') },
   { package: 'wrk', is: () => command('wrk') }
 ]
 
+// Daemons are in folders that not everybody's PATH has.
 function command (name) {
-  return (process.env.PATH || '').split(path.delimiter)
+  return [...(process.env.PATH || '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin']
     .some(dir => dir && fs.existsSync(path.join(dir, name)))
 }
 
@@ -74,8 +80,8 @@ function list (dir) {
 }
 
 function debianPackages ({ full, say }) {
-  const missing = [...needs, ...(full ? fullNeeds : [])]
-    .filter(need => !need.is()).map(need => need.package)
+  const lacking = [...needs, ...(full ? fullNeeds : [])].filter(need => !need.is())
+  const missing = lacking.map(need => need.package)
   if (missing.length === 0) {
     say('system packages: all there')
     return
@@ -94,10 +100,41 @@ function debianPackages ({ full, say }) {
   const sudo = isRoot ? [] : ['sudo']
   const install = [...sudo, 'apt-get', 'install', '-y', '--no-install-recommends', '--no-remove', ...missing]
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  if (run(install, { env, optional: true })) return
-  // A fresh machine or container has no package lists yet.
-  run([...sudo, 'apt-get', 'update'], { env })
-  run(install, { env })
+  withoutServices(sudo, lacking.flatMap(need => need.service ?? []), () => {
+    if (run(install, { env, optional: true })) return
+    // A fresh machine or container has no package lists yet.
+    run([...sudo, 'apt-get', 'update'], { env })
+    run(install, { env })
+  })
+}
+
+/**
+ * The tests want the programs, each with its own configuration: a developer's
+ * machine is not to listen on port 22 or 80 because of them. What a package
+ * brings is neither started (policy-rc.d, see invoke-rc.d(8)) nor at the next
+ * start of the machine. Services that were there before are not touched.
+ */
+function withoutServices (sudo, services, install) {
+  const policy = '/usr/sbin/policy-rc.d'
+  const isOurs = services.length > 0 && fs.existsSync('/run/systemd/system') && !fs.existsSync(policy)
+  if (!isOurs) return install()
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'undercroft-setup-'))
+  const file = path.join(dir, 'policy-rc.d')
+  fs.writeFileSync(file, '#!/bin/sh\nexit 101\n')
+  // Ctrl-C ends the command that runs, and not this one before it has cleaned up:
+  // left behind, the file would keep every service of the machine from starting.
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  const hold = () => {}
+  for (const signal of signals) process.on(signal, hold)
+  try {
+    run([...sudo, 'install', '-m', '755', file, policy])
+    install()
+  } finally {
+    fs.rmSync(dir, { recursive: true })
+    run([...sudo, 'rm', '-f', policy])
+    run([...sudo, 'systemctl', 'disable', ...services], { optional: true })
+    for (const signal of signals) process.off(signal, hold)
+  }
 }
 
 // ---- npm packages ----------------------------------------------------------
@@ -128,7 +165,7 @@ function packages (file) {
   }
 }
 
-// None of these packages has an install script, and none gets to run one.
+// No install script of a package gets to run.
 function npmPackages (dir, { say }) {
   const name = path.relative(root, dir)
   if (isInstalled(dir)) {
@@ -152,8 +189,9 @@ function rivals ({ say }) {
 // Runs a command and shows it. -> true; false when it failed and is optional
 function run ([file, ...args], { env = process.env, optional = false } = {}) {
   console.log(`$ ${[file, ...args].join(' ')}`)
-  const { status, error } = spawnSync(file, args, { cwd: root, env, stdio: 'inherit' })
+  const { status, signal, error } = spawnSync(file, args, { cwd: root, env, stdio: 'inherit' })
   if (status === 0) return true
+  if (signal) throw new SetupError(`${file} ${args[0]} was interrupted (${signal})`)
   if (optional) return false
   throw new SetupError(`${file} ${args[0]} failed (${error ? error.message : `exit code ${status}`})`)
 }

@@ -9,6 +9,7 @@ const { runtimes } = require('./runtimes')
 const { tapCounter } = require('./tap-count')
 
 const root = path.join(__dirname, '..')
+const isFull = process.env.CI === 'true'
 const bin = name => path.join(root, 'node_modules/.bin', name)
 
 // Suites in JavaScript: test/<name>/*.test.js. `alone`: they measure time or
@@ -21,7 +22,15 @@ const suites = [
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
   { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true, mixed: true },
   { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', alone: true, mixed: true },
-  { name: 'life', about: 'closing, exiting, worker threads, collection', waits: true },
+  {
+    name: 'deploy',
+    about: 'deployments to real SSH servers behind a real gateway',
+    timeoutMs: 600_000,
+    alone: isFull,
+    mixed: true,
+    slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'logs', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload']
+  },
+  { name: 'life', about: 'closing, exiting, worker threads, collection', waits: true, long: true },
   { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }
 ]
 
@@ -83,17 +92,20 @@ function make (name, about, dir, args, options = {}) {
 // One suite on one runtime. The other runtimes belong to the long run.
 function javascript (suite, runtime, options = {}) {
   const isOther = runtime !== runtimes()[0]
+  const slow = (suite.slow ?? []).map(name => `test/${suite.name}/${name}.test.js`)
   return {
     name: isOther ? `${suite.name}@${runtime.name}` : suite.name,
     about: `${suite.about}, on ${runtime.name} ${runtime.version || ''}`.trim(),
-    full: options.full || isOther,
+    full: options.full || suite.long || isOther,
     async run () {
       if (runtime.skip) return { passed: 0, failed: 1, report: `${runtime.name}: ${runtime.skip}` }
-      const files = testFiles(suite.name)
+      const files = testFiles(suite.name).filter(file => isFull || !slow.includes(file))
       const before = runtime.kind === 'bun' ? ['--preload', path.join(root, 'test/lite-bun.js')] : []
       const jobs = suite.alone ? 1 : os.availableParallelism() + (suite.waits ? 2 : 0)
-      return sum(await pool(jobs, files, file =>
+      const result = sum(await pool(jobs, files, file =>
         tapOf(file, runtime.exec, [...before, path.join(root, file)], { timeoutMs: suite.timeoutMs || 300_000 })))
+      if (!isFull && slow.length > 0) result.report = `${result.report}left out of this short run: ${suite.slow.join(', ')}\n`
+      return result
     }
   }
 }
@@ -168,9 +180,14 @@ async function tapOf (name, file, args, options) {
   return { ...result, report }
 }
 
-// What a program said besides TAP is often the reason: the end of stderr.
+// What a program said besides TAP is often the reason: the end of stderr, or
+// the first report of a sanitizer, which says in its first lines what it found.
 function stray (output) {
-  return output.err.trim() ? ['stderr:', tail({ out: '', err: output.err }, 25)] : []
+  if (!output.err.trim()) return []
+  const report = /^(?:WARNING: ThreadSanitizer|==\d+==ERROR: |[^\n]*: runtime error: )/m.exec(output.err)
+  return ['stderr:', report
+    ? output.err.slice(report.index).split('\n').slice(0, 60).join('\n')
+    : tail({ out: '', err: output.err }, 25)]
 }
 
 // -> { code, signal, late, output: { out, err } }. The whole process group is

@@ -5,17 +5,20 @@
 
 const { parseArgs } = require('node:util')
 const { version } = require('../../package.json')
+const { nearest } = require('../nearest')
 
 // One file a command: { name, summary, usage, help, options, run(ctx) }, loaded
 // when it is asked for. `options` is what parseArgs takes; run gets
 // { values, positionals, say, print } and may return an exit code. A command
-// with `raw` gets { args } unread.
+// with `raw` gets { args } unread; about(word) -> the { usage, help, options } of
+// an action, where a command has several.
 const commands = {
   serve: () => require('./commands/serve'),
   status: () => require('./commands/status'),
   stats: () => require('./commands/stats'),
   ping: () => require('./commands/ping'),
   logs: () => require('./commands/logs'),
+  deploy: () => require('./commands/deploy'),
   build: () => require('./commands/build')
 }
 
@@ -56,7 +59,7 @@ async function run (name, args) {
   const command = commands[name]()
   const { values, positionals } = command.raw ? { values: {}, positionals: [] } : parse(command, args)
   if (values.help) {
-    console.log(describe(command))
+    console.log(describe(command.about?.(positionals[0]) ?? command))
     return exitCodes.ok
   }
   const code = await command.run({
@@ -95,7 +98,7 @@ function overview () {
     ...lines,
     '',
     'npx undercroft help <command> says more; --version prints the version.',
-    'Every command takes --json: its answer on stdout is then one JSON value; of logs, one a line.'
+    'Every command takes --json: its answer on stdout is then one JSON value; of logs and deploy, one a line.'
   ].join('\n')
 }
 
@@ -109,26 +112,7 @@ function describe ({ usage, help, options }) {
   return [`usage: npx undercroft ${usage}`, '', help.trim(), '', ...rows, '', `exit codes: ${codes}`].join('\n')
 }
 
-// The known name that a mistyped one is at most two edits away from.
-function nearest (name, known) {
-  const [best] = known.map(word => ({ word, edits: distance(name, word) }))
-    .sort((a, b) => a.edits - b.edits)
-  return best && best.edits <= 2 ? best.word : null
-}
-
-function distance (a, b) {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
-    }
-    row = next
-  }
-  return row[b.length]
-}
-
-module.exports = { commands, exitCodes, main, nearest }
+module.exports = { commands, exitCodes, main }
 
 if (require.main === module) {
   main(process.argv.slice(2)).then(code => { process.exitCode = code }, err => {

@@ -11,6 +11,17 @@ const root = path.join(__dirname, '../..')
 const output = path.join(root, 'build/Release/undercroft.node')
 const daemon = path.join(root, 'build/Release/undercroftd')
 
+// Where the tarball has binding.gyp: in its first folder npm would take it for an order to compile.
+const packedGyp = path.join(root, 'csrc/vendor/undercroft.gyp')
+
+/** Puts binding.gyp where node-gyp looks for it. -> a function that takes it away again */
+function placeGyp () {
+  const file = path.join(root, 'binding.gyp')
+  if (fs.existsSync(file) || !fs.existsSync(packedGyp)) return () => {}
+  fs.copyFileSync(packedGyp, file)
+  return () => fs.rmSync(file, { force: true })
+}
+
 // The directory that holds include/node of the running Node, when its headers
 // were installed with it: then node-gyp has nothing to download.
 function headers () {
@@ -73,4 +84,4 @@ function run ([file, args], { quiet = false, cwd = root } = {}) {
   })
 }
 
-module.exports = { commands, daemon, findNodeGyp, headers, output, root, run }
+module.exports = { commands, daemon, findNodeGyp, headers, output, packedGyp, placeGyp, root, run }

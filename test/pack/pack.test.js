@@ -100,9 +100,9 @@ t.test('the tarball', async t => {
 
   t.test('holds what it needs and nothing else', async t => {
     for (const name of ['index.js', 'index.mjs', 'index.d.ts', 'lib/cli/main.js', 'LICENSE', 'README.md',
-      'THIRD-PARTY.md', 'CHANGELOG.md', 'binding.gyp', 'csrc/vendor/sqlite3/sqlite3.c', 'csrc/vendor/node-addon-api/napi.h',
+      'THIRD-PARTY.md', 'CHANGELOG.md', 'csrc/vendor/undercroft.gyp', 'csrc/vendor/sqlite3/sqlite3.c', 'csrc/vendor/node-addon-api/napi.h',
       'csrc/vendor/node-addon-api/LICENSE.md', 'prebuilds/linux-x64/undercroft.node', 'prebuilds/linux-x64/undercroftd', 'prebuilds/linux-x64/build.json',
-      'csrc/daemon/undercroft.service', 'csrc/WIRE.md']) {
+      'csrc/daemon/undercroft.service', 'csrc/WIRE.md', 'deploy/index.js', 'deploy/README.md', 'deploy/agent/main.js', 'lib/types/deploy.d.ts']) {
       t.ok(names.includes(name), name)
     }
     t.same(names.filter(name => /^(test|bench|examples|\.|build|node_modules)/.test(name)), [], 'nothing of the workshop')
@@ -118,6 +118,8 @@ t.test('the tarball', async t => {
     const there = JSON.parse(fs.readFileSync(path.join(module, 'package.json')))
     t.same(there.dependencies, undefined, 'no dependencies')
     t.same(Object.keys(there.scripts).filter(name => /install/.test(name)), [], 'no install script')
+    // As a deployment does it; npm then knows of a package what the lock file keeps, which is not all.
+    succeeds(t, 'npm ci', await run(process.execPath, [npm, 'ci', '--offline', '--omit=dev'], { cwd: installed, env: bareEnv() }))
     for (const [name, text] of Object.entries(scripts)) fs.writeFileSync(path.join(installed, name), text)
   })
 
@@ -149,6 +151,22 @@ t.test('the tarball', async t => {
       for (const name of ['app.js', 'app.mjs']) await works(t, installed, bareEnv(), runtime, name)
     })
   }
+
+  t.test('a deployment begins with what it writes, and says what is lacking', async t => {
+    const place = folder('service')
+    fs.cpSync(path.join(installed, 'node_modules'), path.join(place, 'node_modules'), { recursive: true, verbatimSymlinks: true })
+    fs.writeFileSync(path.join(place, 'server.js'), '')
+    const tool = (...args) => run(process.execPath, [npx, '--no-install', 'undercroft', 'deploy', ...args], { cwd: place, env: bareEnv() })
+    const init = await tool('init', '--host', 'deploy@127.0.0.1:1')
+    succeeds(t, 'npx undercroft deploy init', init)
+    t.match(init.out, /wrote deploy\.config\.js\nwrote deploy\/nginx\.conf\n/)
+    t.equal(JSON.parse(fs.readFileSync(path.join(place, 'package.json'))).scripts['deploy:plan'], 'undercroft deploy plan')
+    const plan = await run(process.execPath, [npm, 'run', '--silent', 'deploy:plan'], { cwd: place, env: bareEnv() })
+    t.equal(plan.code, 3)
+    t.match(plan.err, /the package ssh2 is not installed .*\n.*npm install --save-dev ssh2/)
+    const typed = await run(process.execPath, ['-e', "import('undercroft/deploy').then(({ defineConfig }) => console.log(defineConfig({ app: 'x' }).app))"], { cwd: place, env: bareEnv() })
+    t.equal(typed.out, 'x\n')
+  })
 
   t.test('the packed binary passes the contract', async t => {
     const file = path.join(module, 'prebuilds/linux-x64/undercroft.node')

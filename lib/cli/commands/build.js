@@ -32,14 +32,19 @@ async function run ({ values, say, print, exitCodes }) {
   }
 
   const started = Date.now()
-  for (const command of commands) {
-    say(`$ ${[path.basename(command[0]), ...command[1]].join(' ')}`)
-    const { code, text } = await native.run(command, { quiet: !values.verbose })
-    if (code !== 0) {
-      if (!values.verbose) say(text.split('\n').slice(-40).join('\n'))
-      say('the build failed')
-      return exitCodes.failed
+  const clear = native.placeGyp()
+  try {
+    for (const command of commands) {
+      say(`$ ${[path.basename(command[0]), ...command[1]].join(' ')}`)
+      const { code, text } = await native.run(command, { quiet: !values.verbose })
+      if (code !== 0) {
+        if (!values.verbose) say(text.split('\n').slice(-40).join('\n'))
+        say('the build failed')
+        return exitCodes.failed
+      }
     }
+  } finally {
+    clear()
   }
   const seconds = Math.round((Date.now() - started) / 1000)
 

@@ -1,7 +1,8 @@
 'use strict'
 // npx undercroft stats: the counters of one database, the costliest statements first.
 
-const { options, withTarget, pairs, table, bytes } = require('../target')
+const { pairs, table, bytes } = require('../format')
+const { options, withTarget } = require('../target')
 
 const SQL_WIDTH = 70
 

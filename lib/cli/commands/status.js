@@ -1,7 +1,8 @@
 'use strict'
 // npx undercroft status: what serves this socket, and is it well?
 
-const { options, withTarget, pairs, bytes, duration } = require('../target')
+const { pairs, bytes, duration } = require('../format')
+const { options, withTarget } = require('../target')
 
 const help = `
 Shows the process behind the socket, its connections and databases, and whether

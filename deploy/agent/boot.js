@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+'use strict'
+
+// After a reboot, from a crontab: starts what served before (see deploy/README.md). It runs under the lock,
+// as `@reboot flock <folder>/.deploy/lock node <folder>/.deploy/agent/boot.js`.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const processes = require('./launcher/process')
+const { audit } = require('./audit')
+const { isRunning, launch } = require('./launcher/index')
+const { paths } = require('./paths')
+const { readState, writeState } = require('./state')
+
+/**
+ * @param {string} folder of the application
+ * @returns {Promise<boolean>} whether something was started
+ */
+async function boot (folder) {
+  const app = paths(folder)
+  const root = path.join(__dirname, '..')
+  const ctx = { app, source: (name) => fs.readFileSync(path.join(root, name), 'utf8') }
+  const state = readState(app.state)
+  const { active, daemon } = state
+  // The service waits for its daemon by itself, as it does when that is replaced.
+  if (daemon?.slot !== undefined && !processes.look(daemon.slot).alive) await processes.start(ctx, daemon.slot)
+  if (active === null || isRunning(active)) return false
+  await launch(ctx, active)
+  writeState(app.state, { ...state, active: { ...active, at: new Date().toISOString() } })
+  await audit(app, { who: 'boot', action: 'boot', result: 'ok', release: active.release })
+  return true
+}
+
+/** For <folder>/.deploy/agent/boot.js. */
+function main (folder) {
+  boot(folder).catch((err) => {
+    console.error(`undercroft: ${err.message}`)
+    process.exitCode = 1
+  })
+}
+
+module.exports = { boot, main }

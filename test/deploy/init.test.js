@@ -1,0 +1,146 @@
+'use strict'
+
+// deploy init: what it writes can be read again by what reads it, and what is there stays.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const t = require('tap')
+const { spawnSync } = require('node:child_process')
+const { load } = require('../../deploy/config')
+const { SCRIPTS, init } = require('../../deploy/init')
+const { failure, tmpdir } = require('../helper')
+const nginxConf = require('../../deploy/templates/nginx.conf')
+const unit = require('../../deploy/templates/unit')
+
+t.setTimeout(300_000)
+
+// -> { read(name), dir, run(options) }, a folder of its own
+function project (t, name, files = {}) {
+  const dir = path.join(tmpdir(t), name)
+  fs.mkdirSync(dir)
+  for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(dir, name), text)
+  const said = []
+  const report = { answer: (value, text) => said.push(text) }
+  return {
+    dir,
+    said,
+    run: (options = {}) => init(options, { report }, dir),
+    read: (name) => fs.readFileSync(path.join(dir, name), 'utf8'),
+    names: () => fs.readdirSync(dir, { recursive: true }).sort()
+  }
+}
+
+const has = (program, ...args) => spawnSync(program, args, { stdio: 'ignore' }).error === undefined
+
+t.test('what it writes is a valid configuration', async (t) => {
+  for (const [name, pkg, options, wanted] of [
+    ['plain', { name: 'shop' }, {}, { app: 'shop', folder: '/srv/shop', hosts: [{ user: 'deploy', host: 'host.example.com' }] }],
+    ['scoped', { name: '@team/My_Shop.API', type: 'module', main: './src/server.js' }, {}, { app: 'my-shop-api', start: ['server.js'] }],
+    ['odd name', undefined, {}, { app: 'odd-name', runtime: { name: 'node' } }],
+    ['told', { name: 'x' }, { app: 'told', host: ['me@a:23', '[::1]:24'], folder: '/opt/told/', runtime: 'bun', origin: ['https://a.example', 'http://localhost:3000'] },
+      { app: 'told', folder: '/opt/told', runtime: { name: 'bun' }, hosts: [{ user: 'me', host: 'a', port: 23 }, { host: '::1', port: 24 }] }],
+    ['built', { name: 'built', scripts: { build: 'tsc' } }, {}, { build: { command: 'npm run build', where: 'here' } }]
+  ]) {
+    const { dir, run } = project(t, name, pkg && { 'package.json': `${JSON.stringify(pkg, null, 2)}\n` })
+    const { written, kept } = await run(options)
+    t.equal(written.length, 4, `${name}: four files`)
+    t.same(kept, [])
+    const config = await load({ cwd: dir })
+    const { hosts, ...fields } = wanted
+    t.match(config.forHost(0), fields, name)
+    if (hosts !== undefined) t.match(config.hosts, hosts, name)
+  }
+})
+
+t.test('what starts is what the package names', async (t) => {
+  const { dir, run } = project(t, 'main', { 'package.json': '{ "main": "./lib/main.js" }' })
+  fs.mkdirSync(path.join(dir, 'lib'))
+  fs.writeFileSync(path.join(dir, 'lib/main.js'), '')
+  await run()
+  t.same((await load({ cwd: dir })).forHost(0).start, ['lib/main.js'])
+})
+
+t.test('nothing is overwritten, unless it is wanted', async (t) => {
+  const { run, read, said, names } = project(t, 'there', { 'package.json': '{ "name": "shop" }', 'deploy.config.cjs': '// mine' })
+  t.match(await run(), { written: ['deploy/nginx.conf', 'deploy/shop@.service', 'deploy/logrotate.conf'], kept: ['deploy.config.cjs'] })
+  t.equal(read('deploy.config.cjs'), '// mine')
+  t.match(said[0], 'kept  deploy.config.cjs, which is there already (--force overwrites it)')
+  t.match(said[0], /npm install --save-dev ssh2/)
+  t.match(said[0], 'ssh deploy@host.example.com true')
+  const before = names()
+  const second = await run()
+  t.same([second.written, second.scripts], [[], []])
+  t.same(names(), before)
+  await run({ force: true, host: ['me@[::1]:2222'] })
+  t.match(said.at(-1), 'ssh -p 2222 me@::1 true')
+  t.match(read('deploy.config.cjs'), /module\.exports = \{/)
+})
+
+t.test('package.json gets the scripts that it lacks, as it is written', async (t) => {
+  for (const [text, wanted] of [
+    ['{\n\t"name": "a",\n\t"scripts": {\n\t\t"deploy": "mine"\n\t}\n}\n', /^\{\n\t"name": "a",\n\t"scripts": \{\n\t\t"deploy": "mine",\n\t\t"deploy:plan": "undercroft deploy plan",\n[^]*\n\t\}\n\}\n$/],
+    ['{\r\n    "name": "a"\r\n}', /^\{\r\n {4}"name": "a",\r\n {4}"scripts": \{\r\n {8}"deploy": "undercroft deploy",\r\n[^]*\r\n\}$/]
+  ]) {
+    const { read, run } = project(t, `scripts-${text.length}`, { 'package.json': text })
+    await run()
+    t.match(read('package.json'), wanted)
+    t.same(Object.keys(JSON.parse(read('package.json')).scripts), Object.keys(SCRIPTS))
+  }
+})
+
+t.test('wrong input changes nothing', async (t) => {
+  for (const [options, message] of [
+    [{ app: 'Shop' }, /^--app: expected a name of small letters/],
+    [{ folder: 'srv' }, /^--folder: expected an absolute path/],
+    [{ folder: '/srv/a;b' }, /^--folder: /],
+    [{ origin: ['https://a.example/'] }, /^--origin: expected scheme, host and port/],
+    [{ origin: ['*'] }, /^--origin: /],
+    [{ host: ['a b'] }, /^--host: expected user@host/],
+    [{ runtime: 'deno' }, /^--runtime: expected node or bun, not "deno"/]
+  ]) {
+    const { names, run } = project(t, `wrong-${Object.keys(options)[0]}-${Math.random()}`, {})
+    t.match(await failure(run(options)), { code: 'UC_DEPLOY_USAGE', message })
+    t.same(names(), [])
+  }
+  const { names, run } = project(t, 'broken', { 'package.json': '{ "name": ' })
+  t.match(await failure(run()), { code: 'UC_DEPLOY_USAGE', message: /package\.json is not a JSON object/ })
+  t.same(names(), ['package.json'])
+})
+
+t.test('nginx takes what is written', { skip: !has('nginx', '-v') && 'nginx is not installed' }, async (t) => {
+  for (const [name, site] of Object.entries({
+    sockets: {},
+    ports: { mode: 'ports' },
+    several: { instances: 3, ports: [1, 2, 3, 4, 5, 6], origins: ['https://www.example.com', 'http://localhost:3000'] },
+    'a-dash': { app: 'my-shop', body: '1g' }
+  })) {
+    const dir = path.join(tmpdir(t), name)
+    fs.mkdirSync(dir)
+    fs.writeFileSync(path.join(dir, 'site.conf'), nginxConf({ app: 'shop', folder: '/srv/shop', ports: [4000, 4001], listen: '127.0.0.1:4999', logs: dir, ...site }))
+    fs.writeFileSync(path.join(dir, 'nginx.conf'), `pid ${dir}/pid; events {} http { ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+      .map((kind) => `${kind}_temp_path ${dir}/${kind};`).join(' ')} access_log off; include ${dir}/site.conf; }`)
+    const { status, stderr } = spawnSync('nginx', ['-t', '-p', dir, '-c', path.join(dir, 'nginx.conf'), '-e', 'stderr'], { encoding: 'utf8' })
+    t.equal(status, 0, `${name}: ${stderr}`)
+    t.notMatch(stderr, /\[warn\]/)
+  }
+})
+
+t.test('systemd takes what is written', { skip: !has('systemd-analyze', '--version') && 'systemd is not installed' }, async (t) => {
+  for (const scope of ['system', 'user']) {
+    const file = path.join(tmpdir(t), `${scope}@4000.service`)
+    fs.writeFileSync(file, unit({ app: 'shop', folder: '/srv/my 100%', ports: [4000, 4001], user: 'root', start: ['--flag', 'a "b" $c.js'], scope }))
+    const { stderr } = spawnSync('systemd-analyze', ['verify', file], { encoding: 'utf8' })
+    t.notMatch(stderr, `${scope}@`, 'nothing is said of it')
+    t.match(fs.readFileSync(file, 'utf8'), 'TimeoutStopSec=40')
+  }
+})
+
+t.test('logrotate takes what is written', { skip: !has('logrotate', '--version') && 'logrotate is not installed' }, async (t) => {
+  const dir = tmpdir(t)
+  const file = path.join(dir, 'rotate.conf')
+  fs.writeFileSync(file, require('../../deploy/templates/logrotate.conf')({ app: 'shop', logs: dir }))
+  fs.chmodSync(file, 0o644)
+  const { status, stderr } = spawnSync('logrotate', ['--debug', '--state', path.join(dir, 'state'), file], { encoding: 'utf8' })
+  t.equal(status, 0, stderr)
+  t.notMatch(stderr, /^error:/m)
+})
