@@ -7,13 +7,13 @@ const { parseArgs } = require('node:util')
 const HELP = `npm run bench [-- OPTIONS] [WORD ...]
 
   WORD            only cases whose file or row names contain one of the words
-  --door NAME     only the cases of this door: addon, ipc, cache
-                  or log
+  --door NAME     only the cases of this door: addon, ipc, cache,
+                  log or deploy
   --runtime LIST  only these: node24,node26,bun; NAME=PATH names an executable
   --rounds N      rounds of each contestant
   --ms N          milliseconds a round
   --write         write the results of each door: RESULTS.md with results.json and
-                  results.svg; IPC.md, CACHE.md and LOG.md likewise
+                  results.svg; IPC.md, CACHE.md, LOG.md and DEPLOY.md likewise
   --report        write them again from the JSON, without measuring
   --json          print the raw results on standard output
   --quick         short rounds, for development

@@ -48,6 +48,14 @@ const doors = [
     limit: build.buildSpdlog,
     withoutDatabase: true,
     files: { json: 'log.json', text: 'LOG.md', chart: 'log.svg' }
+  },
+  {
+    name: 'deploy',
+    cases: path.join(BENCH, 'cases/deploy'),
+    order: ['upload', 'loss'],
+    contestants: require('../contestants/deploy'),
+    withoutDatabase: true,
+    files: { json: 'deploy.json', text: 'DEPLOY.md', chart: 'deploy.svg' }
   }
 ]
 

@@ -7,14 +7,15 @@ const path = require('node:path')
 const cases = require('./cases')
 const { rowsOf } = require('./rows')
 const { chart } = require('./chart')
-const addon = require('./markdown')
+const addon = require('./markdown-addon')
 const ipc = require('./markdown-ipc')
 const cache = require('./markdown-cache')
 const log = require('./markdown-log')
+const deploy = require('./markdown-deploy')
 
 const BENCH = path.join(__dirname, '..')
 
-const pages = { addon, ipc, cache, log }
+const pages = { addon, ipc, cache, log, deploy }
 
 function write (door, run, say) {
   fs.writeFileSync(path.join(BENCH, door.files.json), `${JSON.stringify(run)}\n`)
