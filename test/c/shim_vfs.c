@@ -132,6 +132,8 @@ typedef struct image {
 
 static void resize(image *f, int64_t len)
 {
+    if (len < 0 || f->len < 0)
+        abort();
     f->bytes = realloc(f->bytes, (size_t)len + 1);
     if (f->bytes == NULL)
         abort();
