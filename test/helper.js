@@ -246,6 +246,24 @@ async function until (check, what, ms = 10000) {
   }
 }
 
+// What holds for only so long: work(i), done anew until it took less than `ms` from its beginning,
+// so that a machine that was busy meanwhile decides nothing.
+async function fastEnough (ms, work) {
+  for (let i = 0; i < 100; i++) {
+    const start = clock()
+    const result = await work(i)
+    if (elapsed(start) < ms) return result
+  }
+  throw new Error(`a hundred tries, none of them within ${ms} ms`)
+}
+
+// A promise that is kept from outside: who awaits `opened` goes on when open(value) is called.
+function gate () {
+  const it = {}
+  it.opened = new Promise((resolve) => { it.open = resolve })
+  return it
+}
+
 function elapsed (since) {
   return Number(process.hrtime.bigint() - since) / 1e6
 }
@@ -341,6 +359,8 @@ module.exports = {
   elapsed,
   exact,
   failure,
+  fastEnough,
+  gate,
   isBun,
   isLong,
   left,

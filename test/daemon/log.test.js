@@ -261,11 +261,13 @@ t.test('slow statements, with the ids of the work that they belong to', async t 
   await span.run(() => store.db.get(slow))
   await span.run(() => store.db.exec(`${slow}; select '"${'é'.repeat(2000)}'`))
   await store.db.get(slow)
-  await store.db.get('select 1')
+  for (let i = 0; i < 20; i++) await store.db.get('select 1')
   await store.db.batch([[slow], ['select 2']])
   await store.close()
   t.equal((await daemon.stop()).code, 0)
-  const found = textOf(daemon).trim().split('\n').map(JSON.parse).filter(({ msg }) => msg === 'slow statement')
+  const all = textOf(daemon).trim().split('\n').map(JSON.parse).filter(({ msg }) => msg === 'slow statement')
+  const found = all.filter(({ sql }) => sql !== 'select 1')
+  t.ok(all.length - found.length < 20, 'a busy machine may make one of them slow, not each')
   t.match(found, [
     { level: 40, name: 'undercroftd', sql: slow, op: 'get', ms: Number, traceId: span.traceId, spanId: span.spanId },
     { op: 'exec', traceId: span.traceId, sql: /^with recursive.*"é+…$/s },

@@ -49,13 +49,13 @@ t.test('hello, then the calls of a turn in one write', async (t) => {
 
 t.test('what the target and the options ask for', async (t) => {
   const { daemon } = await start(t)
-  const store = open(`${daemon.url}?db=other`, { readonly: true, timeoutMs: 500 })
+  const store = open(`${daemon.url}?db=other`, { readonly: true, timeoutMs: 5000 })
   t.teardown(() => store.destroy())
   await store.ready
   t.match([...daemon.connections].at(-1).asked, { db: 'other', readonly: true })
   await store.db.run('a')
-  await store.db.run('a', [], { timeoutMs: 20 })
-  t.strictSame(daemon.requests.slice(-2).map(([, , meta]) => meta), [{ t: 500 }, { t: 20 }], 'a default of its own')
+  await store.db.run('a', [], { timeoutMs: 2000 })
+  t.strictSame(daemon.requests.slice(-2).map(([, , meta]) => meta), [{ t: 5000 }, { t: 2000 }], 'a default of its own')
   t.equal(store.target, `${daemon.url}?db=other`)
 })
 
@@ -135,7 +135,7 @@ t.test('a length that is claimed takes no memory', async (t) => {
   })
   await db.get('a')
   const before = process.memoryUsage().arrayBuffers
-  const call = db.run('a', [], { timeoutMs: 50 })
+  const call = db.run('a', [], { timeoutMs: 400 })
   t.match(await failure(call), { code: 'UC_TIMEOUT', outcome: 'unknown' })
   t.ok(process.memoryUsage().arrayBuffers - before < 8 * 1024 * 1024)
 })
@@ -200,11 +200,13 @@ t.test('no daemon: calls wait, then say what to do', async (t) => {
   t.match(await failure(db.get('a')), { code: 'UC_CONNECT', kind: 'connection', retryable: true, outcome: 'not-sent', message: /npx undercroft serve --listen ipc:/ })
   t.match(await failure(db.run('a')), { code: 'UC_CONNECT' }, 'each call waits its time')
   t.match(await failure(db.run('a', [], { timeoutMs: 20 })), { outcome: 'not-sent' }, 'or its own deadline')
-  const late = db.get('a', [5])
+  await store.close()
+  const patient = open(daemon.url, { connectTimeoutMs: 10000 })
+  const late = patient.db.get('a', [5])
   await delay(50)
   await daemon.listen()
   t.strictSame(await late, { v: 5 }, 'one that comes in time is in time')
-  await store.close()
+  await patient.close()
   await daemon.end()
 })
 
@@ -213,10 +215,10 @@ t.test('a socket that a dead daemon left, and a file that is none', async (t) =>
   await daemon.listen()
   fs.renameSync(daemon.path, `${daemon.path}.left`)
   await daemon.stop()
-  const left = open(`${daemon.url}.left`, { connectTimeoutMs: 100 })
+  const left = open(`${daemon.url}.left`, { connectTimeoutMs: 500 })
   t.match(await failure(left.ready), { code: 'UC_CONNECT', message: /left behind/ })
   fs.writeFileSync(`${daemon.path}.file`, '')
-  const file = open(`${daemon.url}.file/x`, { connectTimeoutMs: 100 })
+  const file = open(`${daemon.url}.file/x`, { connectTimeoutMs: 500 })
   // Bun does not tell the two apart.
   t.match(await failure(file.ready), { code: 'UC_CONNECT', message: /no directory|left behind/ })
   left.destroy()
@@ -229,7 +231,7 @@ t.test('a daemon that accepts and says nothing', async (t) => {
   daemon.greeting = Buffer.alloc(0)
   daemon.hello = () => undefined
   await daemon.listen()
-  const store = open(daemon.url, { connectTimeoutMs: 100 })
+  const store = open(daemon.url, { connectTimeoutMs: 500 })
   t.match(await failure(store.db.run('a')), { code: 'UC_CONNECT', outcome: 'not-sent', message: /does not answer/ })
   await store.close()
   await daemon.end()
@@ -337,7 +339,7 @@ t.test('a cancel overtakes what waits for the window', async (t) => {
 
 t.test('a deadline against a daemon that has stopped', async (t) => {
   const { waiting, answer } = held()
-  const { daemon, db } = await start(t, { [ops.RUN]: answer, [ops.GET]: answer }, { timeoutMs: 60 })
+  const { daemon, db } = await start(t, { [ops.RUN]: answer, [ops.GET]: answer }, { timeoutMs: 400 })
   t.match(await failure(db.run('a')), { code: 'UC_TIMEOUT', outcome: 'unknown' })
   await until(() => daemon.requests.some(([op, , , id, why]) => op === ops.CANCEL && id === waiting[0].request[1] && why === 1), 'the daemon is told to stop')
   t.match(await failure(db.get('a', [], { timeoutMs: 30 })), { code: 'UC_TIMEOUT' })

@@ -28,9 +28,10 @@ module.exports = (t, open) => {
     for (const other of [link, dotted, path.relative(process.cwd(), file)]) {
       const b = open.at(t, other)
       await Promise.all(Array.from({ length: 100 }, (_, i) => (i % 2 ? a : b).db.run('insert into t values (?)', [i])))
+      await b.ready
       const held = a.db.transaction(async (tx) => {
         await tx.run('insert into t values (1)')
-        const err = await failure(b.db.run('insert into t values (2)', [], { timeoutMs: 60 }))
+        const err = await failure(b.db.run('insert into t values (2)', [], { timeoutMs: 300 }))
         t.equal(err.code, 'UC_TIMEOUT', 'it waits in the same queue')
         t.equal(err.outcome, 'not-run')
       })

@@ -90,7 +90,7 @@ module.exports = (t, open) => {
     const begin = clock()
     exact(t, await db.get('select count(*) as n from t'), { n: 20000 }, 'a read')
     t.equal((await db.run('update t set a = a where id = 1')).changes, 1, 'a write')
-    t.ok(elapsed(begin) < 2000)
+    t.ok(elapsed(begin) < 15000)
     for (const rows of open) await rows.return()
   })
 
@@ -111,21 +111,20 @@ module.exports = (t, open) => {
   t.test('a cursor left standing expires with the transaction limit', async (t) => {
     const db = await ready(t, { transactionTimeoutMs: 100, cursors: 1 })
     const rows = await start(db)
-    await delay(600)
+    await delay(1000)
     const err = await failure(async () => { while (!(await rows.next()).done); })
     t.equal(err.code, 'UC_CURSOR_EXPIRED')
     t.equal(err.kind, 'timeout')
-    const again = await start(db)
+    await db.iterate('select 1').next()
     t.ok(true, 'its connection is free')
-    await again.return()
   })
 
   t.test('a cursor in use does not expire', async (t) => {
-    const db = await ready(t, { transactionTimeoutMs: 700 })
+    const db = await ready(t, { transactionTimeoutMs: 2000 })
     let n = 0
     for await (const row of db.iterate(sql)) {
       n = row.id
-      if (n % 2000 === 0) await delay(100)
+      if (n % 2000 === 0) await delay(250)
     }
     t.equal(n, 20000, 'though it lived much longer than the limit')
   })
@@ -204,9 +203,9 @@ module.exports = (t, open) => {
   t.test('a deadline holds for each wait, not for the whole loop', async (t) => {
     const db = await ready(t, {}, 5000)
     let n = 0
-    for await (const row of db.iterate(sql, [], { timeoutMs: 300 })) {
+    for await (const row of db.iterate(sql, [], { timeoutMs: 2000 })) {
       n = row.id
-      if (n % 1000 === 0) await delay(120)
+      if (n % 1000 === 0) await delay(500)
     }
     t.equal(n, 5000, 'the loop may be slow')
     const err = await failure(start(db, { timeoutMs: 80 }, `${runaway} select count(*) from c`))

