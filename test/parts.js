@@ -163,10 +163,12 @@ function testFiles (name) {
 
 // ---- running ---------------------------------------------------------------
 
-// A program's TAP, counted. How it ended counts too, when its points do not say.
+// A program's TAP, counted. How it ended counts too, when its points do not say. node-tap gives a file
+// 30 s unless told, which a slow machine can need: it shall end, and name what hangs, shortly before we do.
 async function tapOf (name, file, args, options) {
   const tap = tapCounter()
-  const { code, signal, output, late } = await execute(file, args, { ...options, onOut: text => tap.write(text) })
+  const env = { ...(options.env ?? process.env), TAP_TIMEOUT: String(Math.floor(options.timeoutMs / 1000) - 10) }
+  const { code, signal, output, late } = await execute(file, args, { ...options, env, onOut: text => tap.write(text) })
   const result = tap.end()
   if (late) {
     result.failed++

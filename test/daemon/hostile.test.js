@@ -3,11 +3,11 @@
 // reason where it can be told, while memory stays bounded and others are served.
 
 const fs = require('node:fs')
-const net = require('node:net')
 const t = require('tap')
 const { spawn } = require('node:child_process')
-const { HELLO, Raw, TOP, connect, frame, message, resident, start } = require('./raw')
+const { HELLO, Raw, TOP, connect, dial, frame, message, resident, start } = require('./raw')
 const helper = require('../helper')
+const { newSeed, random } = require('../random')
 
 const MiB = 1 << 20
 const sanitized = /sanitize|address|thread|asan|tsan/.test(process.env.UNDERCROFT_DAEMON || '')
@@ -267,30 +267,35 @@ t.test('requests that are never answered by design', async t => {
 
 t.test('whatever comes in, it lives', { timeout: 120_000 }, async t => {
   const daemon = await start(t)
-  let state = 12345
-  const dice = n => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state % n
-  }
+  const seed = newSeed()
+  t.comment(`seed ${seed}`)
+  const dice = random(seed)
   const good = Buffer.concat([
     message(TOP + 1, frame([1, 1, null, 'x'])), message(TOP + 2, frame([16, 2, null, 'create table if not exists t(a)'])),
     message(TOP + 3, frame([8, 0, null, 1, 'insert into t values (?)'])), message(TOP + 4, frame([12, 4, null, 1, 0, [1]])),
     message(TOP + 5, frame([7, 5, null, { v: [1, 1] }])), message(TOP + 6, frame([30, 6, null])),
     message(TOP + 7, frame([50, 7, null, 0, []])), message(TOP + 8, frame([20, 8, null, 'select * from t', 0, null, 0]))
   ])
-  for (let round = 0; round < (helper.isLong ? 2000 : 300); round++) {
+  const rounds = helper.isLong ? 2000 : 300
+  const reasons = new Set()
+  for (let round = 0; round < rounds; round++) {
     const bytes = Buffer.from(good)
     for (let i = dice(6); i >= 0; i--) bytes[dice(bytes.length)] = dice(256)
-    const socket = net.connect(daemon.socket)
-    const closed = new Promise(resolve => socket.on('error', () => {}).on('close', resolve))
-    socket.resume().write(HELLO)
+    const client = await dial(daemon)
     const cut = dice(bytes.length)
-    socket.write(bytes.subarray(0, cut))
-    if (dice(2)) socket.write(bytes.subarray(cut))
-    if (dice(2)) socket.destroy()
-    else socket.end()
-    await closed
+    client.write(bytes.subarray(0, cut))
+    if (dice(2)) client.write(bytes.subarray(cut))
+    if (dice(2)) {
+      await client.destroy()
+    } else {
+      client.socket.end()
+      await client.closed
+      reasons.add(client.reason?.code ?? 'none')
+    }
   }
+  const last = await connect(t, daemon)
+  t.ok((await last.ask(52)).value.accepted > rounds, 'it has taken each of them in')
+  t.ok(reasons.has('none') && reasons.has('UC_FRAME'), `some were sound, some were closed: ${[...reasons]}`)
   await serves(t, daemon)
   t.equal((await daemon.stop()).code, 0, 'and ends in order')
   t.notOk(fs.existsSync(daemon.socket))

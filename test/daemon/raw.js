@@ -200,11 +200,27 @@ function decode (b) {
   return valueAt(b, new DataView(b.buffer, b.byteOffset, b.length), 0, b.length)
 }
 
+// A connected client, which the caller ends. While the daemon has not come to accept those before,
+// the kernel refuses more of them with EAGAIN (unix(7)); they try again, as our own client does.
+async function dial (daemon, options) {
+  const deadline = Date.now() + 30_000
+  for (;;) {
+    const client = new Raw(daemon.socket, options)
+    try {
+      await client.connected
+      return client
+    } catch (err) {
+      if (err.code !== 'EAGAIN' || Date.now() > deadline) throw err
+    }
+    await helper.delay(10)
+  }
+}
+
+// The same, ended with the test.
 async function connect (t, daemon, options) {
-  const client = new Raw(daemon.socket, options)
+  const client = await dial(daemon, options)
   t.teardown(() => client.destroy())
-  await client.connected
   return client
 }
 
-module.exports = { ANSWER, HELLO, Raw, TOP, connect, decode, frame, launch, message, program, resident, start }
+module.exports = { ANSWER, HELLO, Raw, TOP, connect, decode, dial, frame, launch, message, program, resident, start }

@@ -6,7 +6,7 @@
 const t = require('tap')
 const undercroft = require('../..')
 const { child, startDaemon, tmpfile, exact, isLong, delay, until } = require('../helper')
-const { newSeed, random } = require('./random')
+const { newSeed, random } = require('../random')
 
 t.setTimeout(120000)
 

@@ -7,7 +7,7 @@ const t = require('tap')
 const undercroft = require('../..')
 const { connect, start } = require('../daemon/raw')
 const { child, delay, exact, isLong, tmpdir, until } = require('../helper')
-const { newSeed, random } = require('./random')
+const { newSeed, random } = require('../random')
 
 t.setTimeout(240000)
 

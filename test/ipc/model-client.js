@@ -6,7 +6,7 @@
 // rows under keys that all of them use) is summed up by the parent.
 
 const util = require('node:util')
-const { random } = require('./random')
+const { random } = require('../random')
 
 const KEYS = 60
 const BURST = 6

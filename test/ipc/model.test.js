@@ -11,7 +11,7 @@ const undercroft = require('../..')
 const { start } = require('../daemon/raw')
 const { exact, isLong, runs, tmpdir } = require('../helper')
 const { runtimes } = require('../runtimes')
-const { newSeed } = require('./random')
+const { newSeed } = require('../random')
 
 const processes = 8
 const lanes = 16

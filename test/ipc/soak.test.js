@@ -10,7 +10,7 @@ const undercroft = require('../..')
 const { start } = require('../daemon/raw')
 const { child, delay, exact, isLong, tmpdir, until } = require('../helper')
 const { runtimes } = require('../runtimes')
-const { newSeed, random } = require('./random')
+const { newSeed, random } = require('../random')
 
 const forMs = isLong ? 40000 : 10000
 const clients = 5
