@@ -7,6 +7,7 @@
 const fs = require('node:fs')
 const net = require('node:net')
 const { UndercroftError } = require('../errors')
+const { refusal } = require('../refusal')
 
 /**
  * Removes what a process that is gone has left at `path`.
@@ -44,7 +45,7 @@ function connectOnce (path) {
   return new Promise(resolve => {
     const socket = net.connect(path)
     socket.on('connect', () => { socket.destroy(); resolve(null) })
-    socket.on('error', err => { socket.destroy(); resolve(err.code ?? 'unknown') })
+    socket.on('error', err => { socket.destroy(); resolve(refusal(err.code, path) ?? 'unknown') })
   })
 }
 

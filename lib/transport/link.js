@@ -12,6 +12,7 @@ const { UndercroftError } = require('../errors')
 const { ops, kinds } = require('../ops')
 const { KIND, BODY, valueAt, badFrame, frameError } = require('../codec/decode')
 const { HELLO, Receiver } = require('./sp')
+const { refusal } = require('../refusal')
 const { version } = require('../../package.json')
 
 // The versions of the protocol that this client speaks.
@@ -53,7 +54,10 @@ class Link {
     this.#socket = socket
     socket.on('connect', () => socket.write(greeting(wanted)))
     socket.on('drain', () => { if (!this.#gone) owner.writable() })
-    socket.on('error', (err) => { this.#cause ??= err })
+    socket.on('error', (err) => {
+      const code = refusal(err.code, path)
+      this.#cause ??= code === err.code ? err : Object.assign(new Error(`connect ${code} ${path}`, { cause: err }), { code })
+    })
     socket.on('close', () => this.#end())
   }
 

@@ -194,6 +194,33 @@ for (const runtime of chosen) {
     service.proc.kill('SIGTERM')
     t.same(await service.end(), { code: 0, signal: null })
   })
+
+  t.test(`${runtime.name}: a socket whose queue is full is somebody's`, async t => {
+    const socket = tmpfile(t, 's.sock')
+    const service = await start(t, runtime, main, { idleMs: 0 }, { UNDERCROFT_SOCKET: socket })
+    service.proc.kill('SIGSTOP')
+    const crowd = []
+    t.teardown(() => crowd.forEach(one => one.destroy()))
+    const refused = await new Promise(resolve => {
+      const more = () => {
+        if (crowd.length === 5000) return resolve(null)
+        crowd.push(net.connect(socket).once('connect', more).once('error', err => resolve(err.code)))
+      }
+      more()
+    })
+    t.equal(refused, 'EAGAIN', `after ${crowd.length}`)
+    const second = await start(t, runtime, main, {}, { UNDERCROFT_SOCKET: socket })
+    t.same(await second.end(), { code: 3, signal: null })
+    t.match(second.facts, [{ code: 'EADDRINUSE', error: /somebody else listens on .*s\.sock \(EAGAIN\)/ }])
+    for (const one of crowd) one.destroy()
+    service.proc.kill('SIGCONT')
+    let answer
+    const isAnswered = () => ask({ socketPath: socket }).then(({ text }) => { answer = text; return true }, () => false)
+    await until(isAnswered, 'it accepts again')
+    t.equal(answer, 'hello', 'it has its socket still')
+    service.proc.kill('SIGTERM')
+    t.same(await service.end(), { code: 0, signal: null })
+  })
 }
 
 // The hand-shake by hand: what comes after it is the service's.

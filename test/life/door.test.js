@@ -3,6 +3,7 @@
 // The door over a socket, with real daemons that are killed, stopped and started at the worst time.
 
 const fs = require('node:fs')
+const net = require('node:net')
 const t = require('tap')
 const undercroft = require('../..')
 const { child, delay, exact, failure, isLong, runs, startDaemon, tmpdir, tmpfile, until } = require('../helper')
@@ -193,6 +194,33 @@ t.test('SIGSTOP of the daemon: deadlines hold, and it goes on', async (t) => {
   exact(t, await patient, { v: 2 }, 'who can wait is answered')
   await db.run('insert into t values (2)')
   exact(t, await db.get('select count(*) as n from t where a = 2'), { n: 1 }, 'the connection is the same and sound')
+})
+
+t.test('more connect than the daemon comes to accept: those beyond the queue wait for their turn', async (t) => {
+  const { daemon, store: first } = start(t)
+  await first.ready
+  daemon.proc.kill('SIGSTOP')
+  const crowd = []
+  t.teardown(() => crowd.forEach((socket) => socket.destroy()))
+  // As many as fit (128 with nng), until the kernel refuses one: EAGAIN, unix(7).
+  const refused = await new Promise((resolve) => {
+    const more = () => {
+      if (crowd.length === 5000) return resolve(null)
+      crowd.push(net.connect(daemon.socket).once('connect', more).once('error', (err) => resolve(err.code)))
+    }
+    more()
+  })
+  // Bun tells it as the code of a socket where nobody listens: see lib/refusal.js.
+  exact(t, refused, process.versions.bun ? 'ECONNREFUSED' : 'EAGAIN', `after ${crowd.length}`)
+  const hasty = undercroft.open(daemon.url, { connectTimeoutMs: 500 })
+  t.match(await failure(hasty.ready), { code: 'UC_CONNECT', outcome: 'not-sent', message: /more processes are connecting/ })
+  hasty.destroy()
+  const stores = Array.from({ length: 20 }, () => undercroft.open(daemon.url, { connectTimeoutMs: 20000 }))
+  t.teardown(() => stores.forEach((store) => store.destroy()))
+  const values = stores.map(({ db }, i) => db.get('select ? as v', [i]))
+  await delay(300)
+  daemon.proc.kill('SIGCONT')
+  exact(t, await Promise.all(values), stores.map((_, v) => ({ v })), 'and are served')
 })
 
 t.test('SIGTERM: what is in flight is finished, then the next daemon is found', async (t) => {
