@@ -35,6 +35,8 @@ class Inbox {
   // The reply of rows that is being read, if it is not finished.
   #partial = null
   #resuming = false
+  // When this turn of the loop began to decode; 0: it has not, or next to nothing.
+  #turnBegan = 0
   #ended = false
 
   /**
@@ -68,8 +70,13 @@ class Inbox {
 
   #read () {
     if (this.#ended) return
-    const began = performance.now()
+    let began = performance.now()
+    if (this.#turnBegan !== 0) {
+      if (began - this.#turnBegan >= BUDGET_MS) return this.#yield()
+      began = this.#turnBegan
+    }
     let bytes = 0
+    let much = false
     // Blocking calls may have used the codec since.
     decode.forgetText()
     for (;;) {
@@ -81,18 +88,28 @@ class Inbox {
         bytes += this.#pos - from
         if (this.#partial !== null || bytes >= CLOCK_BYTES) {
           bytes = 0
+          much = true
           if (performance.now() - began >= BUDGET_MS) return this.#yield()
         }
       }
       if (!this.#refill()) break
     }
+    if (much && this.#turnBegan === 0) this.#rememberTurn(began)
     this.#owner.drained()
+  }
+
+  // One turn may wake this many times, each for what has arrived since: together
+  // they have the budget of one.
+  #rememberTurn (began) {
+    this.#turnBegan = began
+    setImmediate(() => { this.#turnBegan = 0 })
   }
 
   #yield () {
     this.#resuming = true
     setImmediate(() => {
       this.#resuming = false
+      this.#turnBegan = 0
       this.#read()
     })
   }

@@ -260,6 +260,30 @@ t.test('a huge reply is decoded in pieces that let the loop turn', async (t) => 
   t.ok(turns > 2, `${turns} turns, the longest ${longest.toFixed(1)} ms`)
 })
 
+t.test('replies that come one by one in a turn have the budget of that turn together', async (t) => {
+  const rows = Array.from({ length: 2000 }, (_, i) => [i, 'text ' + i])
+  const frames = []
+  const { db, session } = open({ [ops.ALL]: ([, id]) => { frames.push(reply.rows(id, { shape: 3, columns: ['i', 't'], pages: [rows] })) } })
+  let settled = 0
+  const calls = Array.from({ length: 16 }, () => db.all('q').then((rows) => { settled++; return rows }))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(frames.length, 16, 'all are asked for')
+  const { now } = performance
+  t.teardown(() => { performance.now = now })
+  // Each look at the clock takes 0.4 ms, so a wake-up uses less than a turn may last.
+  let clock = now.call(performance)
+  performance.now = () => { clock += 0.4; return clock }
+  session.waking = true
+  for (const frame of frames) {
+    session.push(frame)
+    session.wake()
+  }
+  await null
+  await null
+  t.ok(settled >= 1 && settled < 4, `${settled} in the turn that they came in`)
+  for (const got of await Promise.all(calls)) t.equal(got.length, 2000)
+})
+
 t.test('batch', async (t) => {
   const { db, session } = open({
     [ops.BATCH]: ([, id, , parts]) => reply.multi(id, [
