@@ -7,6 +7,7 @@
 
 const { names, levelOf } = require('./levels')
 const { isPlain, number, head, keyOf, first, ending } = require('./text')
+const { Repeats } = require('./repeats')
 const { Piece, putPiece, putText, putString, putNumber, NO_ROOM } = require('./page')
 const { format } = require('./format')
 const { Walk, cut } = require('./serialise')
@@ -18,6 +19,7 @@ const { http, bun } = require('./http')
 const hasOwn = Object.prototype.hasOwnProperty
 const MESSAGE = new Piece(',"msg":')
 const END = new Piece('}\n')
+const messages = new Repeats(',"msg":', '}\n')
 // Messages up to here are remembered with the field before them.
 const SHORT = 48
 
@@ -211,7 +213,8 @@ class Logger {
     }
   }
 
-  #putFields ({ bytes, view }, p, object) {
+  #putFields (page, p, object) {
+    const { bytes, view } = page
     let key = first
     for (const name in object) {
       // Object.hasOwn costs four times as much on Node 20.
@@ -226,12 +229,23 @@ class Logger {
       const next = key.next
       if (next.name === name) key = next
       else key = key.next = keyOf(name)
-      key.piece ??= new Piece(key.plain)
+      if (key.piece === null) {
+        key.piece = new Piece(key.plain)
+        key.values = new Repeats(key.plain, '')
+      }
+      if (typeof value === 'string') {
+        const known = key.values.find(value)
+        if (known !== null) {
+          p = putPiece(view, p, known)
+          if (p === NO_ROOM) return p
+          continue
+        }
+      }
       p = putPiece(view, p, key.piece)
       if (p === NO_ROOM) return p
       if (unreadable !== undefined) p = putText(bytes, p, unreadable)
       else if (typeof value === 'string' && value.length < 1000) p = putString(bytes, p, value)
-      else if (typeof value === 'number') p = putNumber(bytes, p, value)
+      else if (typeof value === 'number') p = putNumber(page, p, value)
       else p = putText(bytes, p, typeof value === 'boolean' ? (value ? 'true' : 'false') : this.#json(value))
       if (p === NO_ROOM) return p
     }
@@ -245,10 +259,14 @@ class Logger {
       if (p === NO_ROOM) return p
     }
     if (message === undefined) return putPiece(view, p, END)
+    if (typeof message === 'string') {
+      if (this.#prefix !== '') message = this.#prefix + message
+      const known = messages.find(message)
+      if (known !== null) return putPiece(view, p, known)
+    }
     p = putPiece(view, p, MESSAGE)
     if (p === NO_ROOM) return p
     if (typeof message === 'string') {
-      if (this.#prefix !== '') message = this.#prefix + message
       p = message.length < 1000 ? putString(bytes, p, message) : putText(bytes, p, this.#json(message))
     } else {
       p = putText(bytes, p, this.#json(message))

@@ -14,6 +14,8 @@ const LONGEST_NUMBER = 32
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const ZERO = 0x30
+// The two digits of 0 to 99, the first in the lower byte.
+const PAIRS = Uint16Array.from({ length: 100 }, (_, i) => (ZERO + Math.floor(i / 10)) | (ZERO + i % 10) << 8)
 
 /** The memory of a sink for one line at a time, see sink.js. */
 class Page {
@@ -100,30 +102,39 @@ function putPiece (view, p, { words, length }) {
 }
 
 /** A number as JSON; what is none, such as NaN, as null. */
-function putNumber (b, p, v) {
+function putNumber ({ bytes, view }, p, v) {
   if (p + LONGEST_NUMBER > SIZE) return NO_ROOM
   if (v >= 0 && v < 1e9) {
     const whole = v | 0
-    if (whole === v) return putWhole(b, p, whole)
+    if (whole === v) return putWhole(view, p, whole)
     if (v < 1000) {
       // As number() of text.js: the shortest text of what thousandths give back.
       const thousandths = Math.round(v * 1000)
-      if (thousandths / 1000 === v && thousandths < 1e6) return putFraction(b, putWhole(b, p, whole), thousandths - whole * 1000)
+      if (thousandths / 1000 === v && thousandths < 1e6) return putFraction(bytes, putWhole(view, p, whole), thousandths - whole * 1000)
     }
   }
-  return putText(b, p, Number.isFinite(v) ? '' + v : 'null')
+  return putText(bytes, p, Number.isFinite(v) ? '' + v : 'null')
 }
 
-// From 0 to below 2^31.
-function putWhole (b, p, v) {
-  let end = p + 1
-  for (let rest = (v / 10) | 0; rest > 0; rest = (rest / 10) | 0) end++
-  for (let i = end - 1; i >= p; i--) {
-    const tenth = (v / 10) | 0
-    b[i] = ZERO + v - tenth * 10
-    v = tenth
+// From 0 to below 1e9.
+function putWhole (view, p, v) {
+  const end = p + lengthOf(v)
+  let at = end
+  while (v >= 100) {
+    const rest = (v / 100) | 0
+    at -= 2
+    view.setUint16(at, PAIRS[v - rest * 100], true)
+    v = rest
   }
+  if (v >= 10) view.setUint16(p, PAIRS[v], true)
+  else view.setUint8(p, ZERO + v)
   return end
+}
+
+function lengthOf (v) {
+  if (v < 10000) return v < 100 ? (v < 10 ? 1 : 2) : (v < 1000 ? 3 : 4)
+  if (v < 1000000) return v < 100000 ? 5 : 6
+  return v < 100000000 ? (v < 10000000 ? 7 : 8) : 9
 }
 
 // Thousandths, from 1 to 999, without the zeros at their end.

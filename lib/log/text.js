@@ -94,8 +94,10 @@ class Key {
     this.plainText = ',' + quoted + ':"'
     this.open = '",' + quoted + ':'
     this.openText = '",' + quoted + ':"'
-    // The same as `plain` for page.js, from when it asks for it.
+    // The same as `plain` for page.js, and the texts that often follow, from when a page
+    // asks for them.
     this.piece = null
+    this.values = null
     this.next = this
     // The message that ended the last line whose last field this was.
     this.said = NOTHING

@@ -5,6 +5,7 @@
 const t = require('tap')
 const { Logger } = require('../../lib/log/logger')
 const { Page, SIZE } = require('../../lib/log/page')
+const { Repeats, LONGEST, MOST, MOST_OF_ALL, PATIENCE } = require('../../lib/log/repeats')
 const { within, Context } = require('../../lib/log/span')
 
 /** Two loggers that differ in how they make a line. -> { text, page, lines: { text, page } } */
@@ -75,6 +76,31 @@ t.test('whatever is logged', async t => {
     const message = pick([undefined, 'request done', pick(STRINGS), value(), null, 5])
     same(t, both, `line ${i}`, log => log.info(object, message))
   }
+})
+
+t.test('texts that come again', async t => {
+  const both = pair()
+  const texts = ['GET', '', 'a "quoted" one', 'line\nbreak', 'é', '日本語', '\ud800', 'x'.repeat(LONGEST), 'y'.repeat(LONGEST + 1)]
+  for (let round = 0; round < 3; round++) {
+    for (const text of texts) same(t, both, `round ${round}`, log => log.info({ method: text, 'a"b': text, last: text }, text))
+  }
+  for (let i = 0; i < PATIENCE + 2 * MOST; i++) same(t, both, `text ${i}`, log => log.info({ method: 'GET', id: `id ${i}` }, `of ${i}`))
+  for (const text of texts) same(t, both, 'after many', log => log.info({ method: text, id: text }, text))
+})
+
+t.test('what is kept of texts has a limit', t => {
+  const places = Array.from({ length: 2 * MOST_OF_ALL / MOST }, () => new Repeats(',"a":', ''))
+  const known = place => Array.from({ length: 2 * MOST }, (_, i) => place.find(`text ${i}`)).filter(piece => piece !== null).length
+  const counts = places.map(known)
+  t.equal(counts[0], MOST, 'of one place')
+  const sum = counts.reduce((a, b) => a + b, 0)
+  t.ok(sum > MOST && sum <= MOST_OF_ALL, `${sum} of all places`)
+  t.same(places.map(known), counts, 'and they stay known')
+  // What never repeats is not looked for any more, and its room is for others.
+  for (const place of places) for (let i = 0; i <= PATIENCE + 2 * MOST; i++) place.find(`never again ${i}`)
+  t.ok(places.every(place => place.find('text 1') === null), 'none is asked any more')
+  t.equal(new Repeats('', '').find('text').length, 6, 'there is room again')
+  t.end()
 })
 
 t.test('messages alone', async t => {
