@@ -7,15 +7,18 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const manifests = require('./manifest')
+const proc = require('./proc')
 const releases = require('./releases')
 const { DeployError } = require('../errors')
 const { writeAtomic, removeTree } = require('./disk')
+const { within } = require('./wait')
 
 // A file of some size may arrive in several attempts: what has come of it stays.
 const PART = /^([0-9a-f]{64})\.part$/
 // Reading the manifest of one more release takes as long as receiving this much.
 const WORTH_LOOKING = 2 ** 20
 const SPARE_BYTES = 16 * 2 ** 20
+const END_MS = 10_000 // of what an agent that was killed had started
 const MODES = [0o444, 0o555]
 
 /**
@@ -25,12 +28,12 @@ const MODES = [0o444, 0o555]
  * @param {string} text the manifest
  * @param {{ force?: boolean, env?: string | null }} options `env`: the text of
  *   the environment file
- * @returns {object} { unchanged: true, id, at } when the newest release is the
+ * @returns {Promise<object>} { unchanged: true, id, at } when the newest release is the
  *   same, or { id, resumed, manifest, missing: [[index, bytes that are here]…],
  *   twins: [[index, index of the same content]…], here: { files, bytes },
  *   lacking: { files, bytes } }
  */
-function begin (app, text, { force = false, env = null } = {}) {
+async function begin (app, text, { force = false, env = null } = {}) {
   const manifest = manifests.parse(text)
   for (const dir of [app.releases, app.marks, app.shared]) fs.mkdirSync(dir, { recursive: true })
   const newest = releases.newest(app)
@@ -45,6 +48,7 @@ function begin (app, text, { force = false, env = null } = {}) {
   if (unfinished) {
     // Without its mark it counts as incomplete whatever else is there.
     fs.rmSync(app.mark(id), { force: true })
+    await endWork(dir)
   } else {
     writeAtomic(app.manifest(id), text, { sync: false })
   }
@@ -61,6 +65,16 @@ function begin (app, text, { force = false, env = null } = {}) {
   const found = { id, resumed: Boolean(unfinished), manifest, ...askFor(manifest, wanted, parts) }
   checkRoom(app, found)
   return found
+}
+
+/**
+ * An installation goes on when its agent is killed, and two of them in one folder would spoil it unseen: what
+ * a command has made is in no manifest. No service runs in a release that is not complete.
+ */
+async function endWork (dir) {
+  for (const one of proc.within(dir)) proc.signal(one, 'SIGKILL')
+  if (await within(END_MS, () => proc.within(dir).length === 0)) return
+  throw new DeployError('UC_DEPLOY_STUCK', `processes of an interrupted upload still work in ${dir} after SIGKILL`, { details: { pids: proc.within(dir).map(({ pid }) => pid) } })
 }
 
 /** The same files, undamaged as far as that is seen without reading, and the same environment. */
@@ -270,6 +284,16 @@ async function textFrom (payload, most) {
   return Buffer.concat(chunks, size).toString()
 }
 
+/** Does a part of an upload; its failure is written down. A disk that is full has no room for that line either. */
+async function audited (ctx, release, work) {
+  try {
+    return await work()
+  } catch (err) {
+    await ctx.audit('upload', 'failed', { release, code: err.code }).catch(() => {})
+    throw err
+  }
+}
+
 // What this agent has begun: the end of an upload is the same session's.
 const begun = new Map()
 
@@ -277,11 +301,14 @@ const ops = {
   /** { force, env } and the manifest as payload -> what `begin` says, without the manifest. */
   'upload.begin': async ({ force, env }, ctx) => {
     await ctx.stage('compare')
-    const text = await textFrom(ctx.payload, manifests.MOST_BYTES)
-    const found = begin(ctx.app, text, { force, env })
-    if (!found.unchanged) begun.set(found.id, found)
+    const found = await audited(ctx, null, async () => {
+      const text = await textFrom(ctx.payload, manifests.MOST_BYTES)
+      return begin(ctx.app, text, { force, env })
+    })
+    if (found.unchanged) await ctx.audit('upload', 'ok', { release: found.id, changed: false }).catch(() => {})
+    else begun.set(found.id, found)
     return { ...found, manifest: undefined, twins: undefined }
   }
 }
 
-module.exports = { ops, begin, begun, copy, link, foldersOf, textFrom, MODES }
+module.exports = { ops, audited, begin, begun, copy, link, foldersOf, textFrom, MODES }

@@ -16,7 +16,7 @@ const { readState } = require('./state')
  */
 function clean (ctx) {
   const { app, config } = ctx
-  const removed = releases.prune(app, { keep: config.keep })
+  const removed = releases.prune(app, { keep: config.keep }, (warning) => ctx.event({ warning }))
   const known = new Set(releases.all(app))
   for (const name of namesIn(app.out)) {
     const id = /^(.+)\.\d+\.log(\.1)?$/.exec(name)?.[1]

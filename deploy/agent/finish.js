@@ -7,7 +7,7 @@ const fs = require('node:fs')
 const { execFile } = require('node:child_process')
 const { promisify } = require('node:util')
 const releases = require('./releases')
-const { begun, copy, foldersOf, link, MODES } = require('./begin')
+const { audited, begun, copy, foldersOf, link, MODES } = require('./begin')
 const { check } = require('./verify')
 const { prepare } = require('./install')
 const { removeTree, writeAtomic } = require('./disk')
@@ -60,7 +60,7 @@ async function finish (ctx, { id, isLast }) {
 
   // The release is complete: what is left of the work has no say in that.
   await ctx.stage('prune')
-  const removed = releases.prune(app, { keep: ctx.config.keep, except: [id] })
+  const removed = releases.prune(app, { keep: ctx.config.keep, except: [id] }, (warning) => ctx.event({ warning }))
   await ctx.audit('upload', 'ok', { release: id, files, bytes, removed })
   return { ...mark, removed }
 }
@@ -138,15 +138,7 @@ async function syncAll (app) {
 
 const ops = {
   /** { id, isLast } -> what `finish` says. */
-  'upload.finish': async (args, ctx) => {
-    try {
-      return await finish(ctx, args)
-    } catch (err) {
-      // A disk that is full has no room for the line either.
-      await ctx.audit('upload', 'failed', { release: args.id, code: err.code }).catch(() => {})
-      throw err
-    }
-  }
+  'upload.finish': (args, ctx) => audited(ctx, args.id, () => finish(ctx, args))
 }
 
 module.exports = { ops, finish }

@@ -99,6 +99,42 @@ function strings (file) {
   }
 }
 
+/**
+ * The processes that stand in a folder or below it, of those whose folder may be seen.
+ * @param {string} folder
+ * @returns {Array<{ pid: number, born: string }>}
+ */
+function within (folder) {
+  const found = []
+  for (const pid of pids()) {
+    if (pid === process.pid) continue
+    const cwd = cwdOf(pid)
+    if (cwd !== folder && !cwd.startsWith(`${folder}/`)) continue
+    const born = birth(pid)
+    if (born !== null) found.push({ pid, born })
+  }
+  return found
+}
+
+function cwdOf (pid) {
+  try {
+    return fs.readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return '' // of another user, or it has ended
+  }
+}
+
+/**
+ * The processes that have a variable with this value in their environment.
+ * @param {string} name
+ * @param {string} value
+ * @returns {Array<{ pid: number, born: string }>}
+ */
+function withVariable (name, value) {
+  return pids().filter((pid) => pid !== process.pid && strings(`/proc/${pid}/environ`).includes(`${name}=${value}`))
+    .map((pid) => ({ pid, born: birth(pid) })).filter(({ born }) => born !== null)
+}
+
 /** @returns {string} the command line, at most 200 characters; '' when it may not be read */
 function command (pid) {
   return strings(`/proc/${pid}/cmdline`).join(' ').trim().slice(0, 200)
@@ -118,4 +154,4 @@ function memory (list) {
   return bytes
 }
 
-module.exports = { birth, command, isAlive, memory, ofSlot, pids, signal, statOf, tree }
+module.exports = { birth, command, isAlive, memory, ofSlot, pids, signal, statOf, tree, withVariable, within }

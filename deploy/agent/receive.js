@@ -7,7 +7,7 @@ const crypto = require('node:crypto')
 const fs = require('node:fs')
 const releases = require('./releases')
 const { DeployError } = require('../errors')
-const { begun, MODES } = require('./begin')
+const { audited, begun, MODES } = require('./begin')
 const { sha256 } = require('./verify')
 
 const TELL_MS = 100
@@ -176,25 +176,30 @@ const ops = {
    * first of them announces the stage.
    */
   'upload.files': async ({ id, items, isFirst = false }, ctx) => {
-    const { app } = ctx
-    if (isFirst) await ctx.stage('transfer')
-    if (!releases.isId(id) || releases.find(app, id)) throw outOfStep()
-    const { files } = begun.get(id)?.manifest ?? releases.manifestOf(app, id)
-    const receiver = new Receiver({ dir: app.release(id), parts: releases.partsOf(app, id), files, items })
-    let told = Date.now()
-    try {
-      for await (const chunk of ctx.payload) {
-        receiver.push(chunk)
-        if (Date.now() - told < TELL_MS) continue
-        told = Date.now()
-        ctx.event({ received: receiver.done })
-      }
-    } finally {
-      receiver.close()
-    }
-    if (!receiver.isComplete) throw outOfStep()
-    return receiver.done
+    if (!isFirst) return receive(id, items, ctx)
+    await ctx.stage('transfer')
+    return audited(ctx, id, () => receive(id, items, ctx))
   }
+}
+
+async function receive (id, items, ctx) {
+  const { app } = ctx
+  if (!releases.isId(id) || releases.find(app, id)) throw outOfStep()
+  const { files } = begun.get(id)?.manifest ?? releases.manifestOf(app, id)
+  const receiver = new Receiver({ dir: app.release(id), parts: releases.partsOf(app, id), files, items })
+  let told = Date.now()
+  try {
+    for await (const chunk of ctx.payload) {
+      receiver.push(chunk)
+      if (Date.now() - told < TELL_MS) continue
+      told = Date.now()
+      ctx.event({ received: receiver.done })
+    }
+  } finally {
+    receiver.close()
+  }
+  if (!receiver.isComplete) throw outOfStep()
+  return receiver.done
 }
 
 module.exports = { ops, Receiver }

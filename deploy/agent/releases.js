@@ -127,9 +127,10 @@ function inUse (app) {
  * nobody has resumed for a day.
  *
  * @param {{ keep: number, except?: string[], now?: number }} options
+ * @param {function(string): void} [warn] is told of what could not be removed
  * @returns {string[]} what was removed
  */
-function prune (app, { keep, except = [], now = Date.now() }) {
+function prune (app, { keep, except = [], now = Date.now() }, warn = () => {}) {
   const used = inUse(app)
   for (const id of except) used.add(id)
   const marks = complete(app)
@@ -138,7 +139,7 @@ function prune (app, { keep, except = [], now = Date.now() }) {
   const abandoned = all(app).filter(id => !whole.has(id) && now - touched(app, id) > ABANDONED_MS)
   const gone = [...old, ...abandoned].filter(id => !used.has(id))
   for (const id of gone) remove(app, id)
-  sweep(app)
+  sweep(app, warn)
   return gone
 }
 
@@ -148,27 +149,43 @@ function touched (app, id) {
     fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0))
 }
 
-/** The mark goes first: a release that is half removed is not complete. */
+/** The mark goes first: a release that is half removed is not complete. Its files are left to sweep(). */
 function remove (app, id) {
   fs.rmSync(app.mark(id), { force: true })
   syncDirectory(app.marks)
-  const trash = path.join(app.releases, `.trash-${id}`)
-  removeTree(trash)
-  try {
-    fs.renameSync(app.release(id), trash)
-  } catch (err) {
-    if (err.code !== 'ENOENT') throw err
+  const moved = [[app.release(id), `.trash-${id}`], [partsOf(app, id), `.trash-parts-${id}`]]
+  for (const [from, name] of moved) {
+    const trash = freeName(path.join(app.releases, name))
+    try {
+      fs.renameSync(from, trash)
+    } catch (err) {
+      if (err.code !== 'ENOENT') throw err
+    }
   }
   for (const file of [app.manifest(id), envOf(app, id)]) fs.rmSync(file, { force: true })
-  removeTree(partsOf(app, id))
-  removeTree(trash)
 }
 
-/** What a removal that was interrupted has left. */
-function sweep (app) {
+// A tree that could not be removed keeps its name.
+function freeName (file) {
+  for (let n = 1; ; n++) {
+    const name = n === 1 ? file : `${file}.${n}`
+    if (!fs.existsSync(name)) return name
+  }
+}
+
+/**
+ * Removes what was put aside. A command of a release may have made what its user cannot remove, such as
+ * a folder of root's: that stays, and stops nobody.
+ */
+function sweep (app, warn = () => {}) {
   sweepTemporary(app.marks)
   for (const name of namesIn(app.releases)) {
-    if (name.startsWith('.trash-')) removeTree(path.join(app.releases, name))
+    if (!name.startsWith('.trash-')) continue
+    try {
+      removeTree(path.join(app.releases, name))
+    } catch (err) {
+      warn(`${path.join(app.releases, name)} cannot be removed (${err.code ?? err.message}); remove it as root`)
+    }
   }
 }
 

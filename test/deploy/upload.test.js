@@ -6,6 +6,7 @@
 const crypto = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
+const { spawn } = require('node:child_process')
 const t = require('tap')
 const releases = require('../../deploy/agent/releases')
 const { paths } = require('../../deploy/agent/paths')
@@ -66,7 +67,7 @@ for (const runtime of [node, bun]) {
 
     put('lib/3/f3.js', 'content 3')
     t.equal((await upload()).sent.files, 1, 'f3 is here, but not in the newest; small things travel again')
-    t.match(audit(), [{ action: 'upload', result: 'ok', release: first.id, who: 'anna@laptop' }, { release: second.id }, {}])
+    t.match(audit(), [{ action: 'upload', result: 'ok', release: first.id, who: 'anna@laptop' }, { action: 'upload', release: first.id, changed: false }, { release: second.id }, {}])
     const forced = await upload({ force: true })
     t.match(forced, { sent: { files: 0 } })
     t.equal(ids().length, 4)
@@ -174,8 +175,14 @@ t.test('what an interrupted install has left is removed by the next attempt', as
   const next = { install: { command: `${command} || exit 5; rmdir a; mv b a`, timeoutMs: 9000 } }
   await t.rejects(upload({ more: next }), { code: 'UC_DEPLOY_INSTALL' })
   fs.writeFileSync(file, '')
+  // Commands go on whose agent was killed.
+  const left = new Map(fs.readdirSync(app.releases).filter(name => releases.isId(name)).map(name => [name, spawn('sleep', ['60'], { cwd: app.release(name) })]))
+  t.teardown(() => { for (const child of left.values()) child.kill() })
+  const signals = new Map([...left].map(([name, child]) => [name, new Promise(resolve => child.once('exit', (code, signal) => resolve(signal)))]))
   const { id, resumed } = await upload({ more: next })
   t.equal(resumed, true)
+  t.equal(await signals.get(id), 'SIGKILL', 'and is ended before another one begins')
+  for (const [name, child] of left) if (name !== id) t.equal(child.signalCode, null, 'in this release alone')
   t.same(Object.keys(contentOf(app.release(id))).sort(), ['a', 'node_modules/etc'])
 })
 
@@ -186,6 +193,7 @@ t.test('what the host refuses', async t => {
   const evil = textOf({ files: [['../../evil', 4, 0, 'a'.repeat(64)]], links: [] }).text
   await t.rejects(begin(evil), { code: 'UC_DEPLOY_MANIFEST', host: 'one' })
   await t.rejects(begin('nonsense'), { code: 'UC_DEPLOY_MANIFEST' })
+  t.match(fs.readFileSync(app.audit, 'utf8').trim().split('\n').map(JSON.parse), [{ action: 'upload', result: 'failed', code: 'UC_DEPLOY_MANIFEST' }, {}])
   t.notOk(fs.existsSync(app.releases), 'nothing was made')
 
   const sha = text => crypto.createHash('sha256').update(text).digest('hex')
