@@ -47,7 +47,9 @@ class Supervisor {
 
   #start () {
     if (this.#stopping !== null || !fs.existsSync(this.#file)) return this.#end()
-    const { command: [file, ...args], cwd, env, out } = this.#slot
+    const { command: [file, ...args], cwd, env, out, socket } = this.#slot
+    // One that was killed has left it behind, and not every service knows that it may be replaced.
+    if (this.#status.restarts > 0) fs.rmSync(socket, { force: true })
     this.#since = Date.now()
     // It writes into the file itself: an end of this process cannot take its output from it.
     const fd = fs.openSync(out, 'a', 0o640)

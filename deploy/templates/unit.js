@@ -38,6 +38,8 @@ StartLimitBurst=10
 Type=exec
 ${isSystem ? `User=${user}\n` : ''}WorkingDirectory=${escaped(folder)}/.deploy/slots/%i
 EnvironmentFile=${escaped(folder)}/.deploy/slots/%i.env
+# A service that was killed has left its socket behind, and not every service replaces it.
+ExecStartPre=-/bin/rm -f \${UNDERCROFT_SOCKET}
 ExecStart=${[program, ...start.map((word) => argument(word).replaceAll('$', '$$$$'))].join(' ')}
 Restart=on-failure
 RestartSec=500ms

@@ -69,6 +69,22 @@ t.test('services as instances of the unit', { skip: !helper.isLong && 'in the lo
   t.equal(await found.serving(), next)
   t.equal(show(a, 'ActiveState'), 'inactive')
 
+  // Through a sudo that allows what the unit's first lines say, and nothing else.
+  const bin = path.join(found.root, 'bin')
+  const allowed = unit({ app: 'shop', folder: found.folder, ports: found.ports, user: 'deploy', drainMs: 1500, killMs: 500 }).split('\n')
+    .flatMap((line) => line.split(/NOPASSWD: /)[1]?.split(', ') ?? []).map((one) => one.replaceAll('\\=', '='))
+  t.ok(allowed.length >= 12, 'lines of sudoers')
+  fs.mkdirSync(bin)
+  fs.writeFileSync(path.join(found.root, 'allowed'), `${allowed.join('\n')}\n`)
+  fs.writeFileSync(path.join(bin, 'sudo'), `#!/bin/sh\nshift\ngrep -qxF "/usr/bin/$*" '${found.root}/allowed' || { echo "sudo: a password is required" >&2; exit 1; }\nexec "$@"\n`, { mode: 0o755 })
+  const sudoed = path.join(found.root, 'sudoed')
+  fs.writeFileSync(sudoed, `#!/bin/sh\nPATH='${bin}':"$PATH" exec ${systemd.inside.join(' ')} ${process.execPath} "$@"\n`, { mode: 0o755 })
+  const withSudo = { ...more, systemd: { scope: 'system', sudo: true }, runtime: { name: 'node', path: sudoed } }
+  const words = await helper.failure(found.start({}, withSudo))
+  t.match(words, { code: 'UC_DEPLOY_DIED', stage: 'health', message: /code 7/ })
+  t.match((words.lines ?? []).join('\n'), /the cause/, 'the journal is read without it')
+  t.equal(await found.serving(), next)
+
   found.release({ 'server.js': service.replace('Number(PORT), HOST', "Number(PORT), '0.0.0.0'") })
   t.match(await helper.failure(found.start({}, more)), { code: /EXPOSED|UNHEALTHY/ })
   t.equal(await found.serving(), next)
@@ -92,6 +108,17 @@ t.test('services as instances of the unit', { skip: !helper.isLong && 'in the lo
   t.equal(await found.serving(), next)
   t.match(await found.start({}, more), { release: last, changed: true })
   t.equal(await found.serving(), last)
+
+  // And with one that has traffic: after a reboot either could be asked for.
+  const newest = found.release({ 'c.js': '' })
+  const second = await found.session(more)
+  const [port] = [a, b].filter((port) => port !== found.state().active.instances[0].port)
+  const watched = second.call('start', {}, { onEvent: ({ stage }) => { if (stage === 'watch') killInside(systemd, second.facts.pid) } })
+  t.match(await helper.failure(watched), { code: 'UC_DEPLOY_LOST' })
+  await second.close()
+  t.same([show(a, 'UnitFileState'), show(b, 'UnitFileState')], ['enabled', 'enabled'])
+  t.match(await found.start({}, more), { release: newest, changed: false, recovered: [`finished the start of ${newest}`, `ended ${last}`] })
+  t.same([a, b].map((one) => show(one, 'UnitFileState')), [a, b].map((one) => one === port ? 'enabled' : 'disabled'))
   const active = systemd.run('systemctl', 'list-units', '--no-legend', '--plain', 'shop@*').stdout.trim().split('\n')
   t.equal(active.length, 1, 'one unit runs')
 })

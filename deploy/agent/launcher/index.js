@@ -1,6 +1,7 @@
 'use strict'
 
 // Two ways of keeping a service running, with one interface: start, look, stop, lines (process.js).
+// What starts it after a reboot is systemd's, or boot.js from a crontab.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -50,9 +51,19 @@ async function stop (side, limits) {
   }))
 }
 
+/** After a reboot systemd starts a side as well as what served before: which of them serves is not decided yet. */
+async function announce (ctx, side) {
+  if (side.launcher === 'systemd') await systemd.enable(ctx, side)
+}
+
+/** After a reboot the active side is started, and no other. */
+async function keep (ctx, active, old) {
+  if (active.launcher === 'systemd' || old?.launcher === 'systemd') await systemd.keep(ctx, active, old)
+}
+
 /** Ends what was started from a slot that belongs to no side any more. */
 async function stopSlot (slot, limits) {
   return launchers[disk.readJson(slot)?.launcher ?? 'process'].stop(slot, limits)
 }
 
-module.exports = { choose, isRunning, launch, launcherOf, stop, stopSlot }
+module.exports = { announce, choose, isRunning, keep, launch, launcherOf, stop, stopSlot }

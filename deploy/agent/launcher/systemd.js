@@ -178,24 +178,46 @@ function lines (slot, count = 20) {
   if (spec === null) return []
   try {
     const { InvocationID: id } = show(spec, ['InvocationID'])
-    const text = call(spec.systemd, ['--no-pager', '--quiet', '-o', 'cat', '-n', String(count), `_SYSTEMD_INVOCATION_ID=${id}`], 'journalctl')
+    // What a member of systemd-journal may read needs no sudo, and sudo does not allow it.
+    const text = call({ ...spec.systemd, sudo: false }, ['--no-pager', '--quiet', '-o', 'cat', '-n', String(count), `_SYSTEMD_INVOCATION_ID=${id}`], 'journalctl')
     return text.trimEnd() === '' ? [] : text.trimEnd().split('\n').map((line) => line.slice(0, 2000))
   } catch {
     return [`the journal of ${unitOf(spec)} cannot be read by this user`]
   }
 }
 
-/** After a reboot systemd starts the units of the release that serves, and no others. */
+/** systemd starts the units of a side after a reboot, too. */
+async function enable (ctx, side) {
+  await rearrange(ctx, [], portsOf(side))
+}
+
+/**
+ * After a reboot systemd starts the units of the release that serves, and none on the other ports.
+ * @param {object} ctx
+ * @param {object} active
+ * @param {object|null} old  whose ports may not be in the configuration any more
+ */
 async function keep (ctx, active, old) {
-  const units = (side) => (side?.launcher === 'systemd' ? side.instances : []).map(({ port }) => unitOf({ systemd: ctx.config.systemd, port }))
-  const mine = units(active)
+  const mine = portsOf(active)
+  const others = new Set([...ctx.config.ports, ...portsOf(old)].filter((port) => !mine.includes(port)))
+  await rearrange(ctx, [...others], mine)
+}
+
+function portsOf (side) {
+  return side?.launcher === 'systemd' ? side.instances.map(({ port }) => port) : []
+}
+
+// One by one, and only what has to change: what sudo has to allow names one unit each.
+async function rearrange (ctx, without, withIt) {
+  const { systemd } = ctx.config
+  const isEnabled = (port) => show({ systemd, port }, ['UnitFileState']).UnitFileState === 'enabled'
+  const tell = (verb, port) => call(systemd, [verb, '--quiet', unitOf({ systemd, port })])
   try {
-    // One by one: what sudo has to allow names one unit each.
-    for (const unit of mine) call(ctx.config.systemd, ['enable', '--quiet', unit])
-    for (const unit of units(old)) if (!mine.includes(unit)) call(ctx.config.systemd, ['disable', '--quiet', unit])
+    for (const port of withIt) if (!isEnabled(port)) tell('enable', port)
+    for (const port of without) if (isEnabled(port)) tell('disable', port)
   } catch (err) {
-    ctx.event({ warning: `after a reboot the service will not be started: ${err.message}` })
+    ctx.event({ warning: `after a reboot the service will not be started as it is now: ${err.message}` })
   }
 }
 
-module.exports = { isUsable, keep, lines, look, start, stop }
+module.exports = { enable, isUsable, keep, lines, look, start, stop }
