@@ -43,12 +43,13 @@ async function ask ({ call, session, view, tree, force }) {
   const { hash, text } = manifestFor(tree, view)
   const args = { env: hashOf(view.env.file, 'env.file'), gateway: hashOf(view.gateway?.file ?? null, 'gateway.file') }
   const there = await call('plan', args, { timeoutMs: PLAN_MS, payload: pieces(Buffer.from(text)) })
-  const { status, same, resumes, send, files, ports, gateway, writable } = there
+  const { status, same, serves, resumes, send, files, ports, gateway, writable } = there
   const upload = same !== null && !force ? { unchanged: same } : { resumes, hash: hash.slice(0, 8), send, ofFiles: files, install: view.install?.command ?? null }
+  const isServed = upload.unchanged !== undefined && serves
   const obstacles = [
     ...(writable ? [] : [`${view.folder} cannot be written by ${session.facts.user}: install -d -o ${session.facts.user} ${view.folder}, as root`]),
     ...(upload.send?.bytes > status.disk.free ? [`the disk has ${bytes(status.disk.free)} free, and ${bytes(upload.send.bytes)} would be sent`] : []),
-    ...ports.filter(({ taken }) => taken !== null).map(({ port, taken }) => `port ${port} is taken by ${taken.pid === null ? `a process of user ${taken.uid}` : `pid ${taken.pid} (${taken.command})`}`)
+    ...ports.filter(({ taken }) => taken !== null && !isServed).map(({ port, taken }) => `port ${port} is taken by ${taken.pid === null ? `a process of user ${taken.uid}` : `pid ${taken.pid} (${taken.command})`}`)
   ]
   return {
     address: `${view.target.user}@${view.target.host}:${view.target.port}`,
@@ -59,6 +60,7 @@ async function ask ({ call, session, view, tree, force }) {
     interrupted: status.interrupted,
     upload,
     start: {
+      unchanged: isServed,
       ports: ports.map(({ port }) => port),
       from: status.active?.instances.map(({ port }) => port) ?? [],
       switch: view.switch,
@@ -67,13 +69,13 @@ async function ask ({ call, session, view, tree, force }) {
       migrations: view.migrations && { command: view.migrations.command, when: view.migrations.when },
       gateway
     },
-    commands: commandsOf(view, upload, gateway),
+    commands: commandsOf(view, upload, gateway, isServed),
     obstacles
   }
 }
 
 // Every command of the configuration, in the order in which it would run, here or there.
-function commandsOf (view, upload, gateway) {
+function commandsOf (view, upload, gateway, isServed) {
   const { build, install, migrations, hooks } = view
   const isUploaded = upload.unchanged === undefined
   const out = []
@@ -82,13 +84,15 @@ function commandsOf (view, upload, gateway) {
     const what = hooks[name]
     if (what !== null) add(name, typeof what === 'function' ? 'here' : what.where, typeof what === 'function' ? what : what.command)
   }
+  const isHere = (name) => typeof hooks[name] === 'function' || hooks[name]?.where === 'here'
   hook('beforeUpload')
   if (build?.where === 'here') add('build', 'here', build.command)
   if (build?.where === 'there' && isUploaded) add('build', 'there', build.command)
   if (install !== null && isUploaded) add('install', 'there', install.command)
   hook('afterUpload')
-  hook('beforeStart')
+  if (!isServed || isHere('beforeStart')) hook('beforeStart')
   if (gateway?.changes) for (const name of ['test', 'reload']) add(`gateway.${name}`, 'there', view.gateway[name])
+  if (isServed) return out
   if (migrations !== null) add(`migrations, ${migrations.when}`, 'there', migrations.command)
   hook('afterSwitch')
   hook('afterStart')
@@ -134,8 +138,9 @@ function hostLines ({ host, address, folder, runtime, current, next, interrupted
     lines.push(row('1 upload', `${upload.resumes === null ? `a new release, ${next}` : `goes on with ${next}`}: ${upload.send.files} of ${upload.ofFiles} files are sent, ${bytes(upload.send.bytes)}`))
     for (const { path, size } of upload.send.files <= 10 ? upload.send.largest : []) lines.push(row('', `  ${path} (${bytes(size)})`))
   }
-  lines.push(row('2 start', `on port ${start.ports.join(', ')}; health ${start.health}; switch: ${start.switch}`))
-  if (start.daemon !== null) lines.push(row('daemon', `undercroftd serves ${start.daemon.db}: ${start.daemon.runs ? 'replaced if the release brings another one' : 'started'}`))
+  if (start.unchanged) lines.push(row('2 start', `nothing: ${upload.unchanged} serves already, with the same settings`))
+  else lines.push(row('2 start', `on port ${start.ports.join(', ')}; health ${start.health}; switch: ${start.switch}`))
+  if (start.daemon !== null) lines.push(row('daemon', `undercroftd serves ${start.daemon.db}: ${start.unchanged ? 'goes on' : start.daemon.runs ? 'replaced if the release brings another one' : 'started'}`))
   if (start.gateway !== null) lines.push(row('gateway', start.gateway.changes ? `${start.gateway.to} is replaced` : `${start.gateway.to} stays as it is`))
   for (const { when, where, command } of commands) lines.push(row('runs', `${where}: ${Array.isArray(command) ? command.join(' ') : command}  (${when})`))
   for (const what of obstacles) lines.push(row('BUT', what))

@@ -55,9 +55,10 @@ function gatewayOf ({ gateway }) {
   }
 }
 
-function say (report, host, { release, before, changed, recovered, instances, drained, removed, ms }) {
+function say (report, host, { release, before, changed, gateway, recovered, instances, drained, removed, ms }) {
   for (const what of recovered) report.say(host, `an earlier deployment was interrupted: ${what}`)
-  if (!changed) return report.say(host, `${release} serves already`)
+  if (gateway) report.say(host, 'the gateway has its new file')
+  if (!changed) return report.say(host, `${release} serves already, with the same settings`)
   const where = instances.map(({ port }) => port).join(', ')
   report.say(host, `${release} serves on port ${where}${before !== null && before !== release ? `, before it ${before}` : ''} (${(ms / 1000).toFixed(1)} s)`)
   for (const { port, how, ms } of drained) if (how === 'exited') report.say(host, `the one before it on port ${port} ended by itself after ${ms} ms`)

@@ -45,7 +45,7 @@ function rows (one) {
   ])
 }
 
-function notes ({ host, error, active, deploying, interrupted, damage, daemon, draining, incomplete, audit }) {
+function notes ({ host, error, active, releases, deploying, interrupted, damage, daemon, draining, incomplete, audit }) {
   const out = []
   const note = (line) => out.push(`${host}: ${line}`)
   if (error !== undefined) {
@@ -62,7 +62,11 @@ function notes ({ host, error, active, deploying, interrupted, damage, daemon, d
   if (daemon !== null) note(daemon.alive ? `undercroftd runs (pid ${daemon.pid}, ${bytes(daemon.memory)})` : 'undercroftd does NOT run')
   if (deploying !== null) note(`${deploying.who} deploys since ${deploying.since} (${[deploying.action, deploying.stage].filter(Boolean).join(', ')})`)
   if (interrupted !== null) note(`a deployment of ${interrupted.release} was interrupted${interrupted.stage ? ` at '${interrupted.stage}'` : ''}: the next one ${interrupted.switched ? 'finishes' : 'undoes'} it`)
-  if (draining.length > 0) note(`still draining: ${draining.join(', ')}`)
+  if (draining.length > 0) {
+    note(deploying !== null ? `still draining: ${draining.join(', ')}` : `an interrupted deployment has left ${draining.join(', ')}, which runs idle: the next one ends it`)
+  }
+  const kept = releases.map(({ id }) => id).filter((id) => id !== active?.release)
+  if (kept.length > 0) note(`kept, for deploy:rollback -- <release>: ${kept.join(', ')}`)
   if (incomplete.length > 0) note(`incomplete: ${incomplete.join(', ')}; the same upload again completes it`)
   if (audit !== null) note(`last: ${audit.action} ${audit.result ?? ''} by ${audit.who} at ${audit.at}${audit.release ? `, release ${audit.release}` : ''}`)
   return out

@@ -11,6 +11,7 @@ const { audit } = require('./audit')
 const { isRunning, launch } = require('./launcher/index')
 const { paths } = require('./paths')
 const { readState, writeState } = require('./state')
+const { switchTo } = require('./switch')
 
 /**
  * @param {string} folder of the application
@@ -26,6 +27,8 @@ async function boot (folder) {
   if (daemon?.slot !== undefined && !processes.look(daemon.slot).alive) await processes.start(ctx, daemon.slot)
   if (active === null || isRunning(active)) return false
   await launch(ctx, active)
+  // The power may have gone between a switch and its entry in the journal.
+  if (active.mode === 'socket') switchTo(app, active)
   writeState(app.state, { ...state, active: { ...active, at: new Date().toISOString() } })
   await audit(app, { who: 'boot', action: 'boot', result: 'ok', release: active.release })
   return true

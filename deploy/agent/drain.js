@@ -2,10 +2,9 @@
 
 // The ends of a start, for the agent that began it and for one that finds it half done.
 
-const fs = require('node:fs')
 const sources = require('./sources')
-const { launcherOf, stop } = require('./launcher/index')
-const { linkAtomic, readState, writeState } = require('./state')
+const { keep, stop } = require('./launcher/index')
+const { linkAtomic, linkOf, readState, writeState } = require('./state')
 const { reached, switchTo, unlink } = require('./switch')
 
 /**
@@ -15,7 +14,7 @@ const { reached, switchTo, unlink } = require('./switch')
 async function settle (ctx) {
   const { app } = ctx
   const state = readState(app.state)
-  const { stage, switched, ...active } = state.pending
+  const { switched, ...active } = state.pending
   const old = state.active
   const next = {
     ...state,
@@ -25,10 +24,23 @@ async function settle (ctx) {
     previous: old === null || old.release === active.release ? state.previous : old.release
   }
   writeState(app.state, next)
-  linkAtomic(`releases/${active.release}`, app.current)
-  sources.installBoot(ctx)
-  await launcherOf(active).keep?.(ctx, active, old)
+  await affirm(ctx, active, old)
   return next
+}
+
+/**
+ * What follows from a release being the active one: `current`, and what is started after a reboot. Idempotent;
+ * an agent that was killed behind the journal's entry has left it to the next one.
+ * @param {object} ctx
+ * @param {object} active  the side that serves
+ * @param {object|null} [old]  the one before it
+ */
+async function affirm (ctx, active, old = null) {
+  const { app } = ctx
+  const target = `releases/${active.release}`
+  if (linkOf(app.current) !== target) linkAtomic(target, app.current)
+  sources.installBoot(ctx)
+  await keep(ctx, active, old)
 }
 
 /**
@@ -58,7 +70,8 @@ async function undo (ctx) {
   const state = readState(app.state)
   const { pending, active } = state
   if (pending === null) return
-  const hadTraffic = pending.switched === true || reached(app, pending) !== 'none'
+  // With both ports in the gateway's upstream it is reached as soon as it listens.
+  const hadTraffic = pending.mode === 'ports' || pending.switched === true || reached(app, pending) !== 'none'
   if (reached(app, pending) !== 'none') {
     if (active !== null && active.mode === 'socket') switchTo(app, active)
     else unlink(app, pending)
@@ -66,7 +79,7 @@ async function undo (ctx) {
   // Requests that have come to it are answered; without any there is nothing to wait for.
   await stop(pending, { drainMs: hadTraffic ? config.drainMs : 0, killMs: config.killMs })
   writeState(app.state, { ...readState(app.state), pending: null })
-  fs.rmSync(`${app.current}.${process.pid}.part`, { force: true })
+  if (active !== null) await affirm(ctx, active, pending)
 }
 
-module.exports = { drain, settle, undo }
+module.exports = { affirm, drain, settle, undo }

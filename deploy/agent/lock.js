@@ -28,9 +28,18 @@ function readHolder (app) {
   return info
 }
 
+/** What was written last by whoever had the lock, also when it has ended without a word. @returns {object|null} */
+function readLast (app) {
+  try {
+    return JSON.parse(fs.readFileSync(app.lockInfo, 'utf8'))
+  } catch {
+    return null
+  }
+}
+
 const ops = {
   /** -> { who, pid, action, since, lost, stage } | null. Works without the lock. */
   'lock.holder': async (args, ctx) => readHolder(ctx.app)
 }
 
-module.exports = { ops, writeHolder, removeHolder, readHolder }
+module.exports = { ops, writeHolder, removeHolder, readHolder, readLast }

@@ -7,6 +7,7 @@ const fs = require('node:fs')
 const manifests = require('./manifest')
 const releases = require('./releases')
 const { textFrom } = require('./begin')
+const { serves } = require('./serves')
 const { status } = require('./status')
 
 /**
@@ -29,7 +30,8 @@ async function plan ({ env, gateway }, ctx) {
     resumes: isSame ? null : unfinished,
     send: lacking(app, manifest, [...now.releases.map(({ id }) => id), ...now.incomplete]),
     files: manifest.files.length,
-    ports: portsOf(config, now),
+    serves: isSame && now.damage === null && serves(ctx, newest.id),
+    ports: portsOf(app, config, now),
     gateway: config.gateway && { to: config.gateway.to, changes: hashOf(config.gateway.to) !== gateway },
     writable: isWritable(app.folder)
   }
@@ -52,12 +54,16 @@ function lacking (app, manifest, ids) {
 }
 
 /** The port for each instance, and who has it that is not of the application. */
-function portsOf (config, { active }) {
+function portsOf (app, config, { active }) {
   const { choose } = require('./ports')
   const { listenerOn } = require('./listeners')
+  const { ofSlot } = require('./proc')
+  const { all } = require('./slots')
+  // What an interrupted deployment has left is ended before anything is started.
+  const own = new Set(all(app).flatMap((slot) => ofSlot(slot)).map(({ pid }) => pid))
   return choose(config, active).map((port) => {
     const found = listenerOn(port)
-    return { port, taken: found && { pid: found.pid, command: found.command, uid: found.uid } }
+    return { port, taken: found && !own.has(found.pid) ? { pid: found.pid, command: found.command, uid: found.uid } : null }
   })
 }
 

@@ -10,7 +10,7 @@ const disk = require('./disk')
 const gateway = require('./gateway')
 const slots = require('./slots')
 const { isRunning, stopSlot } = require('./launcher/index')
-const { drain, settle, undo } = require('./drain')
+const { affirm, drain, settle, undo } = require('./drain')
 const { illness } = require('./health')
 const { readState } = require('./state')
 const { reached } = require('./switch')
@@ -25,10 +25,14 @@ const { placesOf } = require('./watch')
 async function recover (ctx) {
   const { app } = ctx
   for (const dir of [app.deploy, app.slots]) disk.sweepTemporary(dir)
+  sweepLinks(app)
   const state = readState(app.state)
   const orphans = strangers(app, state)
   const isClean = state.gateway === null && !state.daemon?.pending && state.pending === null && state.draining.length === 0 && orphans.length === 0
-  if (isClean) return []
+  if (isClean) {
+    if (state.active !== null) await affirm(ctx, state.active)
+    return []
+  }
   await ctx.stage('recover')
   const done = []
   if (state.gateway !== null) {
@@ -52,6 +56,8 @@ async function recover (ctx) {
     done.push(`ended ${path.basename(slot, '.json')}, which nobody knew of`)
   }
   sweepSockets(app, readState(app.state))
+  const { active } = readState(app.state)
+  if (active !== null) await affirm(ctx, active)
   await ctx.audit('recover', 'ok', { done })
   return done
 }
@@ -67,6 +73,14 @@ function strangers (app, { active, pending, draining, daemon }) {
   const known = new Set([active, pending, ...draining].flatMap((side) => side?.instances.map(({ slot }) => slot) ?? []))
   for (const one of [daemon, daemon?.pending]) if (one) known.add(one.slot)
   return slots.all(app).filter((slot) => !known.has(slot))
+}
+
+// Links that were not renamed to what they are: of `current`, and of systemd's names of the slots.
+function sweepLinks (app) {
+  for (const [dir, what] of [[app.folder, /^current\.\d+\.part$/], [app.slots, /^\d+\.\d+\.part$/]]) {
+    if (!fs.existsSync(dir)) continue
+    for (const name of fs.readdirSync(dir)) if (what.test(name)) fs.rmSync(path.join(dir, name), { force: true })
+  }
 }
 
 // Sockets and parts of links that a kill has left; those of the active release stay.

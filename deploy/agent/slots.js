@@ -4,6 +4,7 @@
 // file that only the user may read. It outlives the deployment: a supervisor starts the service from it
 // again, after a crash and after a reboot, as it was started first.
 
+const crypto = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
 const disk = require('./disk')
@@ -17,13 +18,16 @@ const SESSION = /^(SSH_|XDG_SESSION|UNDERCROFT_|BASH_FUNC|OLDPWD$|PWD$|SHLVL$|_$
  * @param {string} release id
  * @param {number[]} ports one for each instance
  * @param {'process'|'systemd'} launcher
+ * @param {object} variables of the environment file
  * @returns {object} the Side of state.js
  */
-function sideOf ({ app, config }, release, ports, launcher) {
+function sideOf (ctx, release, ports, launcher, variables) {
+  const { app, config } = ctx
   return {
     release,
     launcher,
     mode: config.switch,
+    settings: settingsOf(ctx, release, launcher, variables),
     at: new Date().toISOString(),
     instances: ports.map((port, index) => ({
       index,
@@ -35,27 +39,48 @@ function sideOf ({ app, config }, release, ports, launcher) {
 }
 
 /**
+ * What a release would be started with, as a hash: two that differ mean that it has to be started anew. What
+ * the session of the deployment has in its environment is left out: it may be another person's.
+ */
+function settingsOf (ctx, release, launcher, variables) {
+  const { instances, ports, switch: mode, socketMode, killMs, systemd, daemon, start } = ctx.config
+  const what = [
+    launcher, launcher === 'systemd' ? systemd : null, mode, socketMode, instances, ports, killMs, daemon,
+    start, commandOf(ctx.config, ctx.app.release(release)), given(ctx, release, variables)
+  ]
+  return crypto.createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 16)
+}
+
+/**
  * The environment of an instance. Without an instance: that of a command that runs for the release.
  * @param {object} ctx
  * @param {string} release
  * @param {object} variables of the environment file, { NAME: value }
  */
-function environment ({ app, config }, release, variables, instance = null) {
-  const { daemon, drainMs } = config
+function environment (ctx, release, variables, instance = null) {
   return {
     ...inherited(),
+    ...given(ctx, release, variables),
+    ...(instance !== null && {
+      HOST: '127.0.0.1',
+      PORT: String(instance.port),
+      UNDERCROFT_SOCKET: instance.socket,
+      UNDERCROFT_SOCKET_MODE: ctx.config.socketMode.toString(8).padStart(4, '0'),
+      UNDERCROFT_INSTANCE: String(instance.index)
+    })
+  }
+}
+
+// What the configuration, the environment file and we say, for all instances.
+function given ({ app, config }, release, variables) {
+  const { daemon, drainMs } = config
+  return {
     ...config.env?.set,
     ...variables,
     UNDERCROFT_SHARED: app.shared,
     UNDERCROFT_RELEASE: release,
     UNDERCROFT_DRAIN_MS: String(drainMs),
-    ...(daemon && { UNDERCROFT_TARGET: `ipc://${path.join(app.folder, daemon.socket)}` }),
-    ...(instance !== null && {
-      HOST: '127.0.0.1',
-      PORT: String(instance.port),
-      UNDERCROFT_SOCKET: instance.socket,
-      UNDERCROFT_INSTANCE: String(instance.index)
-    })
+    ...(daemon && { UNDERCROFT_TARGET: `ipc://${path.join(app.folder, daemon.socket)}` })
   }
 }
 
@@ -117,4 +142,4 @@ function all (app) {
   }
 }
 
-module.exports = { all, environment, inherited, put, sideOf, write }
+module.exports = { all, environment, inherited, put, settingsOf, sideOf, write }

@@ -13,14 +13,15 @@ const releases = require('./releases')
 const slots = require('./slots')
 const { DeployError } = require('../errors')
 const { clean } = require('./clean')
-const { choose, isRunning, launch, launcherOf } = require('./launcher/index')
+const { announce, choose, launch, launcherOf } = require('./launcher/index')
 const { drain, settle, undo } = require('./drain')
 const { healthy } = require('./health')
 const { hook } = require('./hooks')
 const { migrate } = require('./migrate')
 const { readState, writeState } = require('./state')
 const { recover } = require('./recover')
-const { switchTo } = require('./switch')
+const { serves } = require('./serves')
+const { reached, switchTo } = require('./switch')
 const { placesOf, refuseDead, refuseListeners, watch } = require('./watch')
 
 /**
@@ -31,8 +32,8 @@ const { placesOf, refuseDead, refuseListeners, watch } = require('./watch')
  * @param {boolean} [args.force]   start it anew although it serves already
  * @param {boolean} [args.migrate] whether migrations run here
  * @param {string} [args.gateway]  the gateway's file
- * @returns {Promise<object>} { release, before, changed, recovered, instances: [{ port, pid }],
- *   daemon: 'none'|'unchanged'|'started'|'replaced', drained, removed, ms }
+ * @returns {Promise<object>} { release, before, changed, gateway: whether its file was, recovered,
+ *   instances: [{ port, pid }], daemon: 'none'|'unchanged'|'started'|'replaced', drained, removed, ms }
  */
 async function start (args, ctx) {
   const action = args.back ? 'rollback' : 'start'
@@ -59,7 +60,7 @@ async function note (ctx, action, result, more) {
 
 // Which release, and that it may be started.
 async function chosen ({ release, back, verify }, { app }) {
-  const id = release ?? (back ? previousOf(app) : releases.newest(app)?.id)
+  const id = release ?? (back ? backFrom(app) : releases.newest(app)?.id)
   if (id === undefined || id === null) {
     throw new DeployError('UC_DEPLOY_NO_RELEASE', back ? 'there is no release before the one that serves' : 'there is no complete release on this host', {
       hint: back ? 'name one of those that deploy:status shows: deploy:rollback <release>' : 'upload one first: npm run deploy:upload'
@@ -81,9 +82,12 @@ async function chosen ({ release, back, verify }, { app }) {
   return id
 }
 
-// The release that served before, or else the newest complete one that is older than what serves.
-function previousOf (app) {
+// The release that served before, or else the newest complete one that is older than what serves. What a
+// rollback has brought stays: the same command again, after an interruption or for another host, must not
+// lead back to what was left.
+function backFrom (app) {
   const { active, previous } = readState(app.state)
+  if (active?.back === true) return active.release
   if (previous !== null && releases.find(app, previous) !== null) return previous
   return releases.complete(app).find(({ id }) => active !== null && id < active.release)?.id
 }
@@ -91,18 +95,17 @@ function previousOf (app) {
 async function bring (release, args, ctx) {
   const { app, config } = ctx
   const { active } = readState(app.state)
-  if (active?.release === release && !args.force && isRunning(active)) {
-    return { changed: false, instances: instancesOf(active), daemon: 'unchanged', drained: [], removed: [] }
+  if (!args.force && serves(ctx, release)) {
+    // The gateway may have been led elsewhere by hand, or before a power cut.
+    if (active.mode === 'socket' && reached(app, active) !== 'all') switchTo(app, active)
+    return { changed: false, gateway: await putGateway(ctx, args), instances: instancesOf(active), daemon: 'unchanged', drained: [], removed: [] }
   }
   const variables = env.of(app, release)
-  const side = slots.sideOf(ctx, release, ports.choose(config, active), choose(ctx))
+  const side = { ...slots.sideOf(ctx, release, ports.choose(config, active), choose(ctx), variables), ...(args.back && { back: true }) }
   const place = { env: slots.environment(ctx, release, variables), cwd: app.release(release) }
   const commands = async (when) => args.back || args.migrate === false ? undefined : migrate(ctx, when, place)
   ports.refuseTaken(side.instances.map(({ port }) => port))
-  if (args.gateway !== undefined && config.gateway) {
-    await begin(ctx, 'gateway')
-    await gateway.apply(ctx, args.gateway)
-  }
+  const changedGateway = await putGateway(ctx, args)
   await hook(ctx, 'beforeStart', place)
   const beside = await daemon.bring(ctx, release)
   await commands('before-start')
@@ -114,16 +117,25 @@ async function bring (release, args, ctx) {
   }
   await ctx.stage('settle')
   await settle(ctx)
-  await ctx.stage('drain')
-  const drained = await drain(ctx)
-  await daemon.retire(ctx)
-  await ctx.stage('clean')
-  const removed = clean(ctx)
-  await hook(ctx, 'afterStart', place).catch((err) => {
+  try {
+    await ctx.stage('drain')
+    const drained = await drain(ctx)
+    await daemon.retire(ctx)
+    await ctx.stage('clean')
+    const removed = clean(ctx)
+    await hook(ctx, 'afterStart', place)
+    return { changed: true, gateway: changedGateway, instances: instancesOf(side), daemon: beside, drained, removed }
+  } catch (err) {
     err.message += `; ${release} serves all the same`
     throw err
-  })
-  return { changed: true, instances: instancesOf(side), daemon: beside, drained, removed }
+  }
+}
+
+// -> whether it was another file.
+async function putGateway (ctx, { gateway: text }) {
+  if (text === undefined || !ctx.config.gateway) return false
+  await begin(ctx, 'gateway')
+  return gateway.apply(ctx, text)
 }
 
 // A stage before the switch: not for a deployer that is gone, or has changed its mind.
@@ -159,6 +171,7 @@ async function letIn (ctx, side, place) {
   const { app } = ctx
   await begin(ctx, 'switch')
   await refuseDead(side)
+  await announce(ctx, side)
   writeState(app.state, { ...readState(app.state), pending: { ...side, switched: true } })
   if (side.mode === 'socket') switchTo(app, side)
   ctx.event({ switched: side.release })

@@ -20,7 +20,8 @@ const { syncDirectory, writeAtomic } = require('./disk')
  * @property {string} mode      'socket' or 'ports'
  * @property {Instance[]} instances
  * @property {string} at        since when, ISO 8601
- * @property {string} [stage]   of a pending one
+ * @property {string} settings  a hash of what it was started with, see slots.js
+ * @property {boolean} [back]   a rollback has brought it
  * @property {boolean} [switched]  of a pending one: the gateway may reach it
  *
  * @typedef {object} State

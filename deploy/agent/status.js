@@ -3,7 +3,7 @@
 // How an application is on this host. Reads only, and takes no lock: it answers during a deployment, too.
 
 const fs = require('node:fs')
-const { readHolder } = require('./lock')
+const { readHolder, readLast } = require('./lock')
 const releases = require('./releases')
 
 const ASK_MS = 3000
@@ -35,7 +35,7 @@ async function status (ctx) {
     draining: state.draining.map((side) => side.release),
     deploying: holder,
     // Nobody has the lock, and what was begun is not over: the next deployment finishes or undoes it.
-    interrupted: pending && holder === null ? { release: pending.release, stage: pending.stage ?? null, switched: pending.switched === true } : null,
+    interrupted: pending && holder === null ? { release: pending.release, stage: readLast(app)?.stage ?? null, switched: pending.switched === true } : null,
     damage,
     daemon: state.daemon && daemonOf(state.daemon),
     disk: diskOf(app),
@@ -55,22 +55,31 @@ function readState (app) {
 
 async function sideOf (app, side, health) {
   const { reached } = require('./switch')
-  const instances = await Promise.all(side.instances.map((instance) => instanceOf(side, instance, health)))
+  const instances = await Promise.all(side.instances.map((instance) => instanceOf(app, side, instance, health)))
   return { release: side.release, since: side.at, launcher: side.launcher, mode: side.mode, reached: side.mode === 'socket' ? reached(app, side) : null, instances }
 }
 
-async function instanceOf (side, { index, port, socket, slot }, { path, status }) {
+async function instanceOf (app, side, { index, port, socket, slot }, { path, status }) {
   const { ask } = require('./health')
   const { launcherOf } = require('./launcher')
   const { alive, pid, pids, restarts } = launcherOf(side).look(slot)
   const began = performance.now()
   const answer = await ask({ port }, path, ASK_MS)
   const ms = Math.round(10 * (performance.now() - began)) / 10
-  const isWell = answer.status === status
-  const reason = isWell ? null : answer.reason ?? `status ${answer.status}, expected ${status}`
+  let reason = reasonOf(answer, status)
+  // The gateway asks by the socket, which the port knows nothing of.
+  if (reason === null && side.mode === 'socket') {
+    reason = reasonOf(await ask({ socket: app.upstream(index) }, path, ASK_MS), status)
+    if (reason !== null) reason = `by the gateway's way, ${app.upstream(index)}: ${reason}`
+  }
+  const isWell = reason === null
   return {
     index, port, socket, pid, alive, restarts, uptimeMs: uptimeOf(pid), memory: memoryOf(pids), health: { ok: isWell, reason, ms }
   }
+}
+
+function reasonOf (answer, status) {
+  return answer.status === status ? null : answer.reason ?? `status ${answer.status}, expected ${status}`
 }
 
 function daemonOf ({ launcher, slot, port, release }) {

@@ -68,17 +68,20 @@ t.test('releases by their names, and what was interrupted', async (t) => {
 
   // As a deployer and its agent leave it that were killed before the switch.
   const before = JSON.parse(fs.readFileSync(app.state, 'utf8'))
-  fs.writeFileSync(app.state, JSON.stringify({ ...before, pending: { ...before.active, release: ids[0], stage: 'health', instances: [] } }))
+  fs.writeFileSync(app.state, JSON.stringify({ ...before, pending: { ...before.active, release: ids[0], instances: [] } }))
+  const left = (stage) => fs.writeFileSync(app.lockInfo, JSON.stringify({ pid: 2 ** 22 + 1, who: 'anna', action: 'start', stage }))
+  left('health')
   const { answer, text } = await ask('status')
   t.match(answer.hosts[0].interrupted, { release: ids[0], stage: 'health', switched: false })
   t.match(text, `host1: a deployment of ${ids[0]} was interrupted at 'health': the next one undoes it`)
   t.match((await ask('plan')).text, new RegExp(`first +the deployment of ${ids[0]}, which was interrupted, is undone`))
   // And after the switch: the traffic is with the new one.
-  fs.writeFileSync(app.state, JSON.stringify({ ...before, active: { ...before.active, release: ids[0], instances: [] }, pending: { ...before.active, stage: 'watch', switched: true } }))
+  fs.writeFileSync(app.state, JSON.stringify({ ...before, active: { ...before.active, release: ids[0], instances: [] }, pending: { ...before.active, switched: true } }))
+  left('watch')
   const after = await ask('status')
   t.match(after.answer.hosts[0], { active: { release: ids[1], reached: 'all' }, interrupted: { release: ids[1], stage: 'watch', switched: true } })
   t.match(after.text, `host1: a deployment of ${ids[1]} was interrupted at 'watch': the next one finishes it`)
-  fs.writeFileSync(app.state, JSON.stringify({ ...before, pending: { ...before.active, release: ids[0], stage: 'health', instances: [] } }))
+  fs.writeFileSync(app.state, JSON.stringify({ ...before, pending: { ...before.active, release: ids[0], instances: [] } }))
   configure({ keep: 3 })
   t.equal((await deploy()).code, 0)
   t.equal((await ask('status')).answer.hosts[0].interrupted, null)

@@ -24,8 +24,11 @@ t.test('rollback', async t => {
   t.comment(`back in ${Date.now() - began} ms, of which 200 ms were the watch`)
   t.equal(await found.serving(), two)
   t.match(found.audit().at(-1), { action: 'rollback', result: 'ok', release: two, before: three })
-  t.match(await found.start({ back: true }), { release: three }, 'and forth')
-  t.match(await found.start({ back: true, release: one }), { release: one, before: three }, 'to any that is kept')
+  t.match(await found.start({ back: true }), { release: two, changed: false }, 'the same again, as after an interruption, does not lead back to what was left')
+  t.match(await found.start({ back: true, release: one }), { release: one, before: two }, 'to any that is kept')
+  t.match(await found.start({ back: true }), { release: one, changed: false })
+  t.match(await found.start({ release: three }), { release: three, before: one, changed: true })
+  t.match(await found.start({ back: true }), { release: one, before: three }, 'after a start it is the one before again')
   t.equal(await found.serving(), one)
 
   // A byte of another one is wrong; its size and its mode are right.

@@ -10,7 +10,7 @@ const path = require('node:path')
 const t = require('tap')
 const { spawn, spawnSync } = require('node:child_process')
 const helper = require('../helper')
-const { host, service } = require('./parts/host')
+const { host, service, whenSwitched } = require('./parts/host')
 const { runtimes } = require('../runtimes')
 const { ask } = require('../../deploy/agent/health')
 const proc = require('../../deploy/agent/proc')
@@ -65,6 +65,7 @@ t.test('one release after the other', async t => {
   t.equal(fs.statSync(found.app.slots).mode & 0o777, 0o700)
   t.equal(fs.statSync(path.join(found.app.slots, fs.readdirSync(found.app.slots)[0])).mode & 0o777, 0o600, 'nobody else reads the environment')
 
+  t.match(env, { UNDERCROFT_SOCKET_MODE: '0666' })
   t.equal((await found.start()).changed, false, 'what serves already is left alone')
 
   const next = found.release({ 'more.js': '1' })
@@ -79,6 +80,71 @@ t.test('one release after the other', async t => {
   t.same(found.audit().map(({ action, result, release }) => [action, result, release]), [
     ['start', 'ok', first], ['start', 'ok', first], ['start', 'ok', next], ['start', 'ok', next]
   ])
+})
+
+t.test('what the configuration alone has changed', async t => {
+  const found = await host(t)
+  const release = found.release()
+  const to = path.join(found.root, 'gateway.conf')
+  const gateway = { file: 'x', to, test: ['true'], reload: ['true'] }
+  await found.start({ gateway: 'one' }, { gateway })
+  const { settings } = found.state().active
+  t.match(await found.start({ gateway: 'two' }, { gateway }), { changed: false, gateway: true }, 'the gateway has its new file although the release serves')
+  t.equal(fs.readFileSync(to, 'utf8'), 'two')
+  t.match(await found.start({ gateway: 'two' }, { gateway, watchMs: 100, health: { timeoutMs: 9000, everyMs: 10 } }), { changed: false, gateway: false }, 'what matters to no process')
+  for (const [more, seen] of [[{ env: { set: { COLOUR: 'red' } } }, { COLOUR: 'red' }], [{ drainMs: 1500 }, { UNDERCROFT_DRAIN_MS: '1500', COLOUR: undefined }], [{ socketMode: '0660' }, { UNDERCROFT_SOCKET_MODE: '0660' }]]) {
+    t.match(await found.start({}, more), { release, before: release, changed: true }, JSON.stringify(more))
+    t.match(JSON.parse(await body({ socketPath: found.app.upstream(0), path: '/env' })), seen)
+    t.equal((await found.start({}, more)).changed, false)
+  }
+  t.equal(fs.statSync(found.app.upstream(0)).mode & 0o777, 0o660)
+  t.match(await found.start(), { changed: true }, 'and back')
+  t.equal(found.state().active.settings, settings)
+  t.equal(found.processes().length, 2)
+})
+
+t.test('what an agent that was killed has left undone behind its entry', async t => {
+  const found = await serving(t)
+  const next = found.release({ 'a.js': '' })
+  await found.start()
+  // As it is when it was killed between the journal and what follows from it, and somebody has moved the link.
+  fs.rmSync(found.app.current)
+  fs.symlinkSync(`releases/${found.first}`, found.app.current)
+  fs.symlinkSync('half', `${found.app.current}.12345.part`)
+  fs.symlinkSync('half', path.join(found.app.slots, '4000.12345.part'))
+  fs.rmSync(path.join(found.app.agent, 'boot.js'))
+  fs.rmSync(found.app.upstream(0))
+  fs.symlinkSync('nowhere.sock', found.app.upstream(0))
+  t.match(await found.start(), { release: next, changed: false })
+  t.equal(fs.readlinkSync(found.app.current), `releases/${next}`)
+  t.ok(fs.existsSync(path.join(found.app.agent, 'boot.js')), 'what starts it after a reboot')
+  t.equal(await found.serving(), next, 'the gateway reaches it')
+  t.same([...fs.readdirSync(found.folder), ...fs.readdirSync(found.app.slots)].filter((name) => name.endsWith('.part')), [])
+})
+
+t.test('what cannot be removed', { skip: !isRoot && 'needs root, to mount something' }, async t => {
+  const found = await host(t, { keep: 1 })
+  const old = found.release()
+  await found.start()
+  const place = path.join(found.app.release(old), 'node_modules')
+  fs.mkdirSync(place)
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', place])
+  if (mounted.status !== 0) return t.comment(`left out: no tmpfs can be mounted here: ${mounted.stderr}`)
+  const moved = path.join(found.app.releases, `.trash-${old}`, 'node_modules')
+  t.teardown(() => { for (const one of [place, moved]) spawnSync('umount', ['-l', one]) })
+  found.release({ 'a.js': '' })
+  await found.start()
+  const third = found.release({ 'b.js': '' })
+  const warnings = []
+  const { removed } = await found.start({}, {}, { onEvent: (event) => { if (event.warning) warnings.push(event.warning) } })
+  t.ok(removed.includes(old))
+  t.match(warnings.join(), new RegExp(`\\.trash-${old} cannot be removed \\(EBUSY\\)`), 'is told')
+  t.equal(await found.serving(), third, 'and stops nobody')
+  spawnSync('umount', ['-l', moved])
+  const fourth = found.release({ 'c.js': '' })
+  await found.start()
+  t.equal(await found.serving(), fourth)
+  t.notOk(fs.existsSync(path.join(found.app.releases, `.trash-${old}`)), 'it goes when it can')
 })
 
 function body (options) {
@@ -124,7 +190,7 @@ t.test('a release that does not become healthy', async t => {
   found.first = await found.serving()
 
   found.release({ 'server.js': when("console.log('thinking'); setInterval(() => {}, 1000)") })
-  await fails(t, found, { code: 'UC_DEPLOY_UNHEALTHY', stage: 'health', message: /ECONNREFUSED/ }, { more: { health: { timeoutMs: 1500, everyMs: 20 } }, lines: /thinking/ })
+  await fails(t, found, { code: 'UC_DEPLOY_UNHEALTHY', stage: 'health', message: /ECONNREFUSED/ }, { more: longer, lines: /thinking/ })
   if (!helper.isLong) return
 
   found.release({ 'server.js': when(service.replace('res.end(UNDERCROFT_RELEASE)', "res.writeHead(503).end('not yet')")) })
@@ -142,18 +208,6 @@ t.test('a release that does not become healthy', async t => {
   found.release({ other: '' })
   await fails(t, found, { code: 'UC_DEPLOY_DIED', message: /could not be started: .*ENOENT/ }, { more: { start: { command: ['./missing'] } }, mend: () => ({ more: {} }) })
 })
-
-// Service code that runs as soon as the gateway has been switched to it.
-const whenSwitched = (code) => `
-{
-  const path = require('node:path')
-  const timer = setInterval(() => {
-    if (fs.readlinkSync(path.join(path.dirname(UNDERCROFT_SOCKET), 'app.sock')) !== path.basename(UNDERCROFT_SOCKET)) return
-    clearInterval(timer)
-    ${code}
-  }, 5)
-}
-`
 
 t.test('a release that fails with traffic', async t => {
   const found = await serving(t)
@@ -202,7 +256,15 @@ long('migrations and hooks', async t => {
   await fails(t, found, { code: 'UC_DEPLOY_HOOK', message: /beforeStart/ }, { more: { hooks: { beforeStart: { command: ['false'], where: 'there' } } } })
   fs.rmSync(mark)
   const migrations = { command: ['node', 'migrate.js'] }
-  const { release } = await found.start({}, { migrations })
+  // One that a deployment has left behind whose agent was killed.
+  const left = spawn(process.execPath, ['-e', `setTimeout(() => require('node:fs').appendFileSync(${JSON.stringify(mark)}, 'left\\n'), 1500)`], { env: { UNDERCROFT_MIGRATES: found.app.deploy }, stdio: 'ignore' })
+  const early = await helper.failure(found.start({}, { migrations: { ...migrations, timeoutMs: 300 } }))
+  t.match(early, { code: 'UC_DEPLOY_MIGRATION', message: new RegExp(`pid ${left.pid}`) }, 'is not waited for longer than one may take')
+  const said = []
+  const { release } = await found.start({}, { migrations }, { onEvent: ({ log }) => { if (log) said.push(log) } })
+  t.match(said.join(), new RegExp(`pid ${left.pid}\\) still runs`))
+  t.equal(fs.readFileSync(mark, 'utf8'), `left\n${release}\n`, 'one after the other')
+  fs.writeFileSync(mark, `${release}\n`)
   t.equal(fs.readFileSync(mark, 'utf8'), `${release}\n`, 'they ran once')
   await found.start({ back: true }, { migrations })
   t.equal(fs.readFileSync(mark, 'utf8'), `${release}\n`, 'and not for a rollback')
@@ -330,7 +392,8 @@ long('what a service has started ends with it', async t => {
 
 t.test('a supervisor starts a service again that crashes, later and later', async t => {
   const found = await host(t)
-  const release = found.release()
+  // It does not clear its socket away itself: that of a process that was killed would be in its way.
+  const release = found.release({ 'server.js': service.replace('fs.rmSync(UNDERCROFT_SOCKET, { force: true })\n', 'fs.statSync(__filename)\n') })
   await found.start()
   const [{ slot }] = found.state().active.instances
   const status = () => JSON.parse(fs.readFileSync(slot.replace('.json', '.status')))
@@ -390,6 +453,17 @@ long('the mode of two ports', async t => {
   t.equal(await body({ port: found.ports[1], path: '/' }), next)
   t.match(await ask({ port: found.ports[0] }, '/'), { reason: 'ECONNREFUSED' })
   t.equal(fs.readlinkSync(found.app.current), `releases/${next}`)
+
+  // The gateway has both ports: one that is given up may have requests.
+  found.release({ 'server.js': service.replace("if (req.url === '/env')", "if (req.url === '/slow') return setTimeout(() => res.end('slow'), 1500)\n  if (req.url === '/env')") })
+  let slow
+  const begun = { command: ['sh', '-c', 'sleep 0.3; exit 1'], when: 'before-switch' }
+  const err = await helper.failure(found.start({}, { migrations: begun, drainMs: 20_000 }, {
+    onEvent: ({ stage }) => { if (stage === 'migrate') slow = body({ port: found.ports[0], path: '/slow' }).catch((err) => err.code) }
+  }))
+  t.match(err, { code: 'UC_DEPLOY_MIGRATION' })
+  t.equal(await slow, 'slow', 'its request is answered')
+  t.equal(await body({ port: found.ports[1], path: '/' }), next)
 })
 
 t.test('after a reboot', async t => {
@@ -409,6 +483,15 @@ t.test('after a reboot', async t => {
   t.equal(found.processes().length, 4)
   const env = JSON.parse(await body({ socketPath: found.app.upstream(1), path: '/env' }))
   t.match(env, { UNDERCROFT_RELEASE: release, UNDERCROFT_INSTANCE: '1' })
+  // The power went between a switch and its entry in the journal: the names lead to sockets that nobody serves.
+  for (const pid of found.processes()) process.kill(pid, 'SIGKILL')
+  await helper.until(() => found.processes().length === 0, 'the machine is off')
+  for (const index of [0, 1]) {
+    fs.rmSync(found.app.upstream(index))
+    fs.symlinkSync(`20300101-000000-00000000.${found.ports[1 + 2 * index]}.sock`, found.app.upstream(index))
+  }
+  t.equal(await boot(), 0)
+  for (const index of [0, 1]) await helper.until(async () => (await ask({ socket: found.app.upstream(index) }, '/health')).status === 200, 'what served before serves')
   const next = found.release({ 'a.js': '' })
   await found.start()
   t.equal(await found.serving(), next, 'and is replaced as ever')

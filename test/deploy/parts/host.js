@@ -21,6 +21,18 @@ const { ask } = require('../../../deploy/agent/health')
 // A service that listens as the deployment says, answers with its release, and drains.
 const service = fs.readFileSync(path.join(__dirname, 'plain.js'), 'utf8')
 
+// Service code that runs as soon as the gateway has been switched to it.
+const whenSwitched = (code) => `
+{
+  const path = require('node:path')
+  const timer = setInterval(() => {
+    if (fs.readlinkSync(path.join(path.dirname(UNDERCROFT_SOCKET), 'app.sock')) !== path.basename(UNDERCROFT_SOCKET)) return
+    clearInterval(timer)
+    ${code}
+  }, 5)
+}
+`
+
 /**
  * TCP ports that are free now and that the kernel gives to nobody as the port of a connection: those below
  * its own range (ip(7)). Each caller begins somewhere else.
@@ -150,4 +162,4 @@ async function serving (app) {
   return status === null ? reason : path.basename(fs.readlinkSync(app.upstream(0))).replace(/\.\d+\.sock$/, '')
 }
 
-module.exports = { freePorts, host, makeRelease, service }
+module.exports = { freePorts, host, makeRelease, service, whenSwitched }
