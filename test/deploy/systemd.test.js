@@ -89,6 +89,14 @@ t.test('services as instances of the unit', { skip: !helper.isLong && 'in the lo
   t.match(await helper.failure(found.start({}, more)), { code: /EXPOSED|UNHEALTHY/ })
   t.equal(await found.serving(), next)
 
+  // The configuration has been changed since the unit was written.
+  const third = found.release({ 'other.js': service })
+  const warnings = []
+  t.match(await found.start({}, { ...more, start: ['other.js'], drainMs: 60_000 }, { onEvent: ({ warning }) => { if (warning) warnings.push(warning) } }), { release: third })
+  t.match(warnings, [/shop@\.service starts '.* server\.js', and deploy\.config\.js says 'other\.js': deploy init --force/, /is killed 7s after SIGTERM, and drainMs and killMs are 60500 ms/])
+  t.match(await found.start({ release: next }, more, { onEvent: ({ warning }) => { if (warning) warnings.push(warning) } }), { release: next })
+  t.equal(warnings.length, 2)
+
   // A crash: systemd starts it again.
   systemd.run('kill', '-9', show(b, 'MainPID'))
   await helper.until(async () => show(b, 'NRestarts') === '1' && await found.serving() === next, 'it serves again', 20_000)

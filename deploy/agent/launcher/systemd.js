@@ -65,11 +65,13 @@ function isUsable ({ config, facts }) {
 async function start (ctx, slot) {
   const spec = disk.readJson(slot)
   const unit = unitOf(spec)
-  if (show(spec, ['LoadState']).LoadState !== 'loaded') {
+  const found = show(spec, ['LoadState', 'ExecStart', 'TimeoutStopUSec'])
+  if (found.LoadState !== 'loaded') {
     throw new DeployError('UC_DEPLOY_SYSTEMD', `systemd has no unit ${spec.systemd.unit} (${spec.systemd.scope})`, {
       hint: 'npx undercroft deploy init writes one; its first lines say where it goes. Then: systemctl daemon-reload'
     })
   }
+  for (const warning of differences(spec, found)) ctx.event?.({ warning })
   disk.writeAtomic(portFile(slot, spec, '.env'), environmentFile(spec.env), { mode: 0o600 })
   linkAtomic(spec.cwd, portFile(slot, spec, ''))
   forget(spec)
@@ -78,6 +80,25 @@ async function start (ctx, slot) {
   } catch (err) {
     throw new DeployError(err.code, err.message, { hint: err.hint, lines: lines(slot), cause: err })
   }
+}
+
+// The unit was written once, and the configuration has been changed since.
+function differences ({ systemd: { unit }, command, drainMs, killMs }, { ExecStart, TimeoutStopUSec }) {
+  const again = 'deploy init --force writes the unit anew; install it, systemctl daemon-reload'
+  const args = command.slice(1).join(' ')
+  const started = /argv\[\]=(.*?) ;/.exec(ExecStart)?.[1]
+  const out = []
+  if (started !== undefined && !started.replace(/["']/g, '').endsWith(args.replace(/["']/g, ''))) out.push(`${unit} starts '${started}', and deploy.config.js says '${args}': ${again}`)
+  if (milliseconds(TimeoutStopUSec) < drainMs + killMs) out.push(`${unit} is killed ${TimeoutStopUSec} after SIGTERM, and drainMs and killMs are ${drainMs + killMs} ms: ${again}`)
+  return out
+}
+
+const UNITS = { us: 0.001, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** '1min 40s' -> 100000; what is no time, such as infinity, is one that does not end. */
+function milliseconds (text = '') {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|min|h|d)\b/g)]
+  return parts.length === 0 ? Infinity : parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNITS[unit], 0)
 }
 
 function portFile (slot, { port }, suffix) {
