@@ -224,10 +224,7 @@ function refuse (name, faults) {
 function finish (config, views) {
   const { dir } = config
   const here = (file) => file === null ? null : path.resolve(dir, file)
-  // What logs brings here is not to go back with the next release.
-  const brought = [...new Set(views.map((view) => path.relative(config.source, here(view.logs.to))))]
-    .filter((place) => place !== '' && !place.startsWith('..') && !/[*?[\]{}]/.test(place))
-  config.ignore = [...config.ignore, ...brought]
+  config.never = [...new Set(views.flatMap((view) => stays(config, view, here)).flatMap((file) => below(config.source, file)))]
   const ready = views.map((view) => freeze({
     ...config,
     ...view,
@@ -238,6 +235,29 @@ function finish (config, views) {
     target: { ...view.target, key: here(view.target.key), jump: view.target.jump && view.target.jump.map((hop) => ({ ...hop, key: here(hop.key) })) }
   }))
   return freeze({ ...config, ...ready[0], target: undefined, hosts: ready.map((view) => view.target), forHost: (i) => ready[i] })
+}
+
+// What stays on this machine wherever it lies: secrets, the configuration, and what is kept and brought here,
+// which is not to go back with the next release.
+function stays ({ dir, file }, { env, logs, target }, here) {
+  const keys = [target.key, ...(target.jump ?? []).map((hop) => hop.key)]
+  return [file, path.join(dir, '.undercroft'), env.file, logs.to, ...keys].filter((name) => typeof name === 'string').map(here)
+}
+
+// -> [its path in the folder], none if it is elsewhere; two where a link leads there by another name.
+function below (folder, file) {
+  return [path.relative(folder, file), path.relative(real(folder), real(file))]
+    .filter((name) => name !== '' && name !== '..' && !name.startsWith('../'))
+}
+
+function real (file) {
+  try {
+    return fs.realpathSync(file)
+  } catch {
+    // It is not there yet: its folder may be.
+    const folder = path.dirname(file)
+    return folder === file ? file : path.join(real(folder), path.basename(file))
+  }
 }
 
 // Everything but functions, which are the user's.
@@ -254,7 +274,7 @@ function freeze (value) {
  * @param {object} view of forHost
  */
 function forAgent (view) {
-  const { target, hosts, file, dir, source, include, ignore, ssh, build, env, logs, gateway, hooks, ...rest } = view
+  const { target, hosts, file, dir, source, include, ignore, never, ssh, build, env, logs, gateway, hooks, ...rest } = view
   const there = Object.entries(hooks).filter(([, hook]) => hook !== null && typeof hook !== 'function' && hook.where === 'there')
   return {
     ...rest,

@@ -5,6 +5,7 @@
 
 const os = require('node:os')
 const path = require('node:path')
+const { Patterns } = require('./files/glob')
 const { userName } = require('./who')
 const { choice, flag, isPlain, list, map, object, or, text, whole } = require('./schema')
 
@@ -73,6 +74,17 @@ const timeout = (value) => ({ check: whole(1, 24 * HOUR), value })
 function local (value, at) {
   const name = filled(value, at)
   return name === undefined ? undefined : name.replace(/^~(?=\/|$)/, os.homedir())
+}
+
+/** A pattern of `include` or `ignore`: what is wrong with it is told here, not after the build. */
+function pattern (value, at) {
+  const found = filled(value, at)
+  if (found === undefined) return undefined
+  try {
+    return new Patterns([found], at.path) && found
+  } catch (err) {
+    return at.wrong(`${JSON.stringify(found)}: ${err.details.why}`)
+  }
 }
 
 // ---- ssh --------------------------------------------------------------------------------------
@@ -224,8 +236,8 @@ const build = { where: where('here'), timeoutMs: timeout(30 * MINUTE) }
 const common = {
   app: { check: text('a name of small letters, digits and "-"', /^[a-z0-9][a-z0-9-]{0,40}$/), required: 'a name such as "shop"' },
   source: { check: local, value: '.' },
-  include: { check: list(filled, { min: 1, what: "a list of patterns such as ['dist/**']" }), value: () => ['**'] },
-  ignore: { check: list(filled, { what: "a list of patterns such as ['test/**']" }), value: () => [] },
+  include: { check: list(pattern, { min: 1, what: "a list of patterns such as ['dist/**']" }), value: () => ['**'] },
+  ignore: { check: list(pattern, { what: "a list of patterns such as ['test/**']" }), value: () => [] },
   build: { check: or(work(build), null), value: null },
   migrations: { check: or(migrations, null), value: null },
   order: { check: choice('one', 'all'), value: 'one' },

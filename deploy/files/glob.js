@@ -141,6 +141,6 @@ function nameSource (part, pattern, field) {
 }
 
 const wrong = (field, pattern, why) =>
-  new DeployError('UC_DEPLOY_CONFIG', `${field}: ${JSON.stringify(pattern)}: ${why}`)
+  new DeployError('UC_DEPLOY_CONFIG', `${field}: ${JSON.stringify(pattern)}: ${why}`, { details: { why } })
 
 module.exports = { Patterns }

@@ -10,7 +10,8 @@ const { DeployError } = require('../errors')
 const { whyOutside, MOST_FILES } = require('../agent/manifest')
 
 // Dependencies are installed on the host; secrets and what belongs to this
-// machine stay here whatever `include` says.
+// machine stay here whatever `include` says. So do the files that the
+// configuration names: `never` of config.js.
 const NEVER = ['**/node_modules', '**/.git', '**/.env*', '**/.DS_Store', '.undercroft', 'deploy.config.{js,cjs,mjs}']
 
 const SLICE_MS = 5 // after which a connection that is being made gets a turn
@@ -19,14 +20,16 @@ const SLICE_MS = 5 // after which a connection that is being made gets a turn
  * Looks at everything below the source that is included and not ignored.
  *
  * @param {string} source an absolute path
- * @param {{ include: string[], ignore: string[] }} patterns
+ * @param {{ include: string[], ignore: string[], never: string[] }} patterns
+ *   `never`: no patterns but paths, which are left out in any case
  * @returns {Promise<{ files: { path, size, mode: 0 | 1, key }[], links: [path, target][] }>}
  *   sorted by path; `key` changes when the file does
  * @throws UC_DEPLOY_SOURCE for what cannot be uploaded, with the path
  */
-async function walk (source, { include = ['**'], ignore = [] } = {}) {
+async function walk (source, { include = ['**'], ignore = [], never = [] } = {}) {
   const wanted = new Patterns(include, 'include')
   const unwanted = new Patterns([...NEVER, ...ignore], 'ignore')
+  const kept = new Set(never)
   const found = { files: [], links: [] }
   let end = performance.now() + SLICE_MS
   const look = async (folder, prefix) => {
@@ -36,7 +39,7 @@ async function walk (source, { include = ['**'], ignore = [] } = {}) {
         end = performance.now() + SLICE_MS
       }
       const name = prefix + entry.name
-      if (unwanted.has(name)) continue
+      if (kept.has(name) || unwanted.has(name)) continue
       const full = `${folder}/${entry.name}`
       if (entry.isDirectory()) {
         if (wanted.reaches(name)) await look(full, `${name}/`)

@@ -132,7 +132,7 @@ export interface Config extends PerHost {
   source?: string
   /** Patterns. Default: ['**']. */
   include?: readonly string[]
-  /** Patterns. Never sent anyway: node_modules, .git, .env files, the configuration. */
+  /** Patterns. Never sent anyway: node_modules, .git, .env files, the configuration, env.file, private keys of ssh. */
   ignore?: readonly string[]
   /** Before the files are looked at, or ('there') in the release. */
   build?: Command | (CommandOptions & { where?: 'here' | 'there' }) | null

@@ -9,6 +9,7 @@ const path = require('node:path')
 const t = require('tap')
 const { forAgent, load, validate } = require('../../deploy/config')
 const { common, perHost, ssh } = require('../../deploy/fields')
+const { survey } = require('../../deploy/files/manifest')
 const { exact, failure, root, tmpdir } = require('../helper')
 
 t.setTimeout(300_000)
@@ -38,7 +39,8 @@ t.test('the least that is needed, and what all the rest is then', async (t) => {
     folder: '/srv/shop',
     source: dir,
     include: ['**'],
-    ignore: ['server-logs'],
+    ignore: [],
+    never: ['deploy.config.js', '.undercroft', 'server-logs'],
     build: null,
     install: null,
     env: { file: null, set: {} },
@@ -209,11 +211,39 @@ t.test('paths', async (t) => {
   t.same(config.forHost(0).gateway.test, ['sudo', '-n', 'nginx', '-t'])
 })
 
-t.test('what deploy:logs brings here is not sent', async (t) => {
-  const ignore = (more) => check(t, more).forHost(0).ignore
-  t.same(ignore({ ignore: ['a'], logs: { to: 'var/logs' } }), ['a', 'var/logs'])
-  t.same(ignore({ logs: { to: '../elsewhere' } }), [])
-  t.same(ignore({ source: 'dist' }), [], 'it is not there')
+t.test('what is secret or belongs to this machine is not sent', async (t) => {
+  const never = (more, dir) => check(t, more, dir).forHost(0).never
+  const always = ['deploy.config.js', '.undercroft']
+  t.same(never({ ignore: ['a'], logs: { to: 'var/[logs]' } }), [...always, 'var/[logs]'], 'names, no patterns')
+  t.same(never({ logs: { to: '../elsewhere' } }), always)
+  t.same(never({ source: 'dist' }), [], 'it is not there')
+  t.same(never({ source: '..', logs: { to: '/elsewhere' } }, '/home/anna/shop'), ['shop/deploy.config.js', 'shop/.undercroft'])
+  const named = never({
+    env: { file: 'config/production.env' },
+    ssh: { key: './keys/deploy_key', jump: { host: 'b', key: 'keys/bastion' } },
+    hosts: ['a', { host: 'b', env: { file: '..env/b' }, key: '/etc/ssh/x' }]
+  })
+  t.same(named, [...always, 'config/production.env', 'server-logs', 'keys/deploy_key', 'keys/bastion', '..env/b'], 'of every host')
+  t.same(never({ source: '~', ssh: { key: '~/.ssh/id' }, logs: { to: '/elsewhere' } }, '/opt/shop'), ['.ssh/id'])
+
+  // By another name, and through a link.
+  const dir = tmpdir(t)
+  fs.mkdirSync(path.join(dir, 'real/secret'), { recursive: true })
+  fs.symlinkSync('real', path.join(dir, 'link'))
+  fs.symlinkSync('secret', path.join(dir, 'real/alias'))
+  t.same(check(t, { source: 'real', ssh: { key: 'link/alias/key' } }, dir).never, ['secret/key'])
+  t.same(check(t, { source: 'link', ssh: { key: 'real/key' } }, dir).never, ['key'])
+
+  for (const name of ['server.js', 'prod.env', 'prod.deploy.js', 'key', 'nginx.conf']) fs.writeFileSync(path.join(dir, 'real/secret', name), '')
+  const raw = { ...least, source: '..', env: { file: 'prod.env' }, ssh: { key: './key' }, gateway: { file: 'nginx.conf', to: '/etc/nginx/x' } }
+  const { files } = await survey(validate(raw, { file: path.join(dir, 'real/secret/prod.deploy.js') }))
+  t.same(files.map(([name]) => name), ['secret/nginx.conf', 'secret/server.js'], 'so it is when the files are looked at')
+})
+
+t.test('what is no pattern is told before anything runs', async (t) => {
+  t.same(faults(t, { include: ['a', '!b'], ignore: ['/etc', '[z-a]', 5, ''] }).map((line) => line.replace(/: .*/, '')),
+    ['include[1]', 'ignore[0]', 'ignore[1]', 'ignore[2]', 'ignore[3]'])
+  t.same(faults(t, { ignore: ['../x'] }), ['ignore[0]: "../x": a pattern is relative to the source, and stays in it'])
 })
 
 t.test('commands: a list, a line, or an object', async (t) => {
@@ -263,6 +293,7 @@ t.test('the environment of the service', async (t) => {
 
 t.test('the agent gets plain data, and nothing of this machine', async (t) => {
   const view = check(t, {
+    source: '~',
     ssh: { key: '~/.ssh/secret' },
     env: { file: '.env.production', set: { A: 1 } },
     hooks: { afterStart: () => {}, beforeStart: { command: ['x'], where: 'there' }, beforeUpload: ['y'] },

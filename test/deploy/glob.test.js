@@ -76,6 +76,15 @@ t.test('what is walked', async t => {
   await t.rejects(walk(path.join(dir, 'missing')), { code: 'UC_DEPLOY_SOURCE', message: /missing/ })
 })
 
+t.test('what the configuration names stays here, whatever is included', async t => {
+  const { dir, put } = source(t)
+  for (const name of ['index.js', 'config/production.env', 'config/[a].js', 'config/a.js', 'own/.undercroft/hashes.json', 'prod.deploy.js']) put(name)
+  const never = ['config/production.env', 'config/[a].js', 'own/.undercroft', 'prod.deploy.js']
+  for (const include of [['**'], ['*.js', 'config/**', 'own/.undercroft/hashes.json', 'config/production.env']]) {
+    t.same(names(await walk(dir, { include, never })), ['config/a.js', 'index.js'])
+  }
+})
+
 t.test('what cannot be uploaded is named', async t => {
   for (const [target, why] of [['/etc/passwd', /absolute/], ['../../x', /outside/], ['a/../b', /'\.\.' behind/]]) {
     const { dir, put, link } = source(t)
