@@ -22,6 +22,9 @@ const JUMPS = 8
 // What the deployment itself tells a service; see deploy/README.md.
 const GIVEN = /^(PORT|HOST|UNDERCROFT_.*)$/
 
+// So long a hook may take, unless a command says otherwise.
+const HOOK_MS = 10 * MINUTE
+
 const HOOKS = ['beforeUpload', 'afterUpload', 'beforeStart', 'afterSwitch', 'afterStart']
 
 // ---- checks of single values ------------------------------------------------------------------
@@ -213,7 +216,7 @@ function socketMode (value, at) {
 }
 
 const hooks = object(Object.fromEntries(HOOKS.map((name) =>
-  [name, { check: or(work({ where: where('here'), timeoutMs: timeout(10 * MINUTE) }, { functions: true }), null), value: null }])))
+  [name, { check: or(work({ where: where('here'), timeoutMs: timeout(HOOK_MS) }, { functions: true }), null), value: null }])))
 
 const places = (value, at) => Array.isArray(value) ? list(filled, { min: 1 })(value, at) : [filled(value, at)]
 
@@ -268,4 +271,4 @@ const perHost = {
 
 const install = work({ timeoutMs: timeout(10 * MINUTE) })
 
-module.exports = { address, common, host, install, perHost, ssh }
+module.exports = { HOOK_MS, address, common, host, install, perHost, ssh }

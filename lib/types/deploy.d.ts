@@ -16,6 +16,8 @@ export interface HookFacts {
   dir: string
   /** The names of all hosts. */
   hosts: string[]
+  /** Aborted when the deployment is stopped, and after ten minutes, when the hook has failed: pass it to what you wait for. */
+  signal: AbortSignal
   action?: string
   /** The host that it is about, where it is called for each. */
   host?: string
@@ -25,7 +27,7 @@ export interface HookFacts {
   releases?: Record<string, string>
 }
 
-/** A command runs here, unless `where` says otherwise; a function always does. */
+/** A command runs here, unless `where` says otherwise; a function always does. Default of `timeoutMs`, and the time of a function: ten minutes. */
 export type Hook = Command | (CommandOptions & { where?: 'here' | 'there' }) | ((facts: HookFacts) => unknown) | null
 
 /** How a host on the way is reached; what it does not say is as for the host behind it. */

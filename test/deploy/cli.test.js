@@ -93,6 +93,15 @@ t.test('a configuration that is missing or wrong', async (t) => {
   t.match(host.err, 'there is no host "c" in the configuration; there are a, b')
 })
 
+t.test('a hook that hangs ends with Ctrl-C', async (t) => {
+  const dir = withConfig(t, `module.exports = { app: 'shop', hosts: ['127.0.0.1:1'], start: ['x'], hooks: {
+    beforeUpload: () => new Promise(() => { setInterval(() => {}, 1000); process.kill(process.pid, 'SIGINT') })
+  } }`)
+  const { code, out } = await tool(dir, ['deploy', 'upload', '--json'])
+  t.equal(code, 1)
+  t.match(events(out).at(-1), { error: { code: 'UC_DEPLOY_STOPPED', message: 'stopped by SIGINT', hint: /same command again/ } })
+})
+
 t.test('without ssh2 it says how to get it', async (t) => {
   // A copy of the package where no folder above has one.
   const dir = tmpdir(t)

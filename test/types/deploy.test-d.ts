@@ -31,6 +31,7 @@ const config = defineConfig({
     afterStart: async (facts) => {
       expectType<HookFacts>(facts)
       expectType<string | undefined>(facts.host)
+      expectType<AbortSignal>(facts.signal)
     }
   }
 })

@@ -123,6 +123,9 @@ systemd, and adds npm scripts to package.json. Asks nothing and overwrites nothi
 
 const allOptions = Object.assign({}, ...Object.values(about).map(({ options }) => options))
 
+// So long what a hook has left open keeps the process, when everything is done.
+const LINGER_MS = 3000
+
 // Mistakes of who asks, and what the machine lacks; the rest is a failure.
 const codesOf = { UC_DEPLOY_CONFIG: 'usage', UC_DEPLOY_HOST: 'usage', UC_DEPLOY_USAGE: 'usage', UC_DEPLOY_SSH2: 'lacking' }
 
@@ -148,6 +151,8 @@ async function run ({ values, positionals, exitCodes }) {
   } finally {
     stop.end()
     report.end()
+    // A function of the configuration that hangs was given up, but cannot be ended.
+    setTimeout(() => process.exit(), LINGER_MS).unref()
   }
 }
 
