@@ -19,6 +19,8 @@
  */
 function nginxConf ({ app, folder, ports, instances = 1, mode = 'socket', origins = [], listen = '80', serverName = '_', body = '10m', logs = '/var/log/nginx' }) {
   const id = app.replaceAll('-', '_')
+  // $2048_origin would be read as $2, what a pattern has captured, and "048_origin".
+  const variable = `$app_${id}`
   const upstream = mode === 'ports' ? portServers(ports) : `${socketServers(folder, instances)}\n${portsInstead(ports)}`
   return `# The gateway of ${app}: belongs to ${folder}, goes to /etc/nginx/conf.d/${app}.conf.
 #
@@ -34,18 +36,18 @@ log_format ${id}_json escape=json
     '"client":"$remote_addr","agent":"$http_user_agent","referer":"$http_referer"}';
 
 # The origins that may call from a browser, exactly as browsers send them: scheme, host, port.
-map $http_origin $${id}_origin {
+map $http_origin ${variable}_origin {
     default "";
 ${origins.map((origin) => `    ${quoted(origin)} $http_origin;\n`).join('')}}
 
 # A preflight of one of them (fetch.spec.whatwg.org, CORS protocol), which nginx answers by itself.
-map "$request_method $http_access_control_request_method $${id}_origin" $${id}_preflight {
+map "$request_method $http_access_control_request_method ${variable}_origin" ${variable}_preflight {
     default 0;
     "~^OPTIONS \\S+ \\S" 1;
 }
 
 # Connections to the service stay open, unless the client wants another protocol (WebSocket).
-map $http_upgrade $${id}_connection {
+map $http_upgrade ${variable}_connection {
     default upgrade;
     "" "";
 }
@@ -69,10 +71,10 @@ server {
     error_log ${logs}/${app}.error warn;
 
     location / {
-        add_header Access-Control-Allow-Origin $${id}_origin always;
+        add_header Access-Control-Allow-Origin ${variable}_origin always;
         add_header Vary Origin always;
-        if ($${id}_preflight) {
-            add_header Access-Control-Allow-Origin $${id}_origin always;
+        if (${variable}_preflight) {
+            add_header Access-Control-Allow-Origin ${variable}_origin always;
             add_header Access-Control-Allow-Methods "GET, HEAD, POST, PUT, PATCH, DELETE" always;
             add_header Access-Control-Allow-Headers $http_access_control_request_headers always;
             add_header Access-Control-Max-Age 600 always;
@@ -83,7 +85,7 @@ server {
 
         proxy_pass http://${id};
         proxy_http_version 1.1;
-        proxy_set_header Connection $${id}_connection;
+        proxy_set_header Connection ${variable}_connection;
         proxy_set_header Upgrade $http_upgrade;
         proxy_set_header Host $http_host;
         proxy_set_header X-Request-Id $request_id;

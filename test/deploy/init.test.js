@@ -9,6 +9,7 @@ const { spawnSync } = require('node:child_process')
 const { load } = require('../../deploy/config')
 const { SCRIPTS, init } = require('../../deploy/init')
 const { failure, tmpdir } = require('../helper')
+const { startNginx } = require('./parts/nginx')
 const nginxConf = require('../../deploy/templates/nginx.conf')
 const unit = require('../../deploy/templates/unit')
 
@@ -112,7 +113,8 @@ t.test('nginx takes what is written', { skip: !has('nginx', '-v') && 'nginx is n
     sockets: {},
     ports: { mode: 'ports' },
     several: { instances: 3, ports: [1, 2, 3, 4, 5, 6], origins: ['https://www.example.com', 'http://localhost:3000'] },
-    'a-dash': { app: 'my-shop', body: '1g' }
+    'a-dash': { app: 'my-shop', body: '1g' },
+    'a-digit': { app: '2048' }
   })) {
     const dir = path.join(tmpdir(t), name)
     fs.mkdirSync(dir)
@@ -122,6 +124,25 @@ t.test('nginx takes what is written', { skip: !has('nginx', '-v') && 'nginx is n
     const { status, stderr } = spawnSync('nginx', ['-t', '-p', dir, '-c', path.join(dir, 'nginx.conf'), '-e', 'stderr'], { encoding: 'utf8' })
     t.equal(status, 0, `${name}: ${stderr}`)
     t.notMatch(stderr, /\[warn\]/)
+  }
+})
+
+t.test('nginx answers preflights of the origins that are named, and of no others', { skip: !has('nginx', '-v') && 'nginx is not installed' }, async (t) => {
+  // nginx reads a variable whose name begins with a digit as what a pattern has captured.
+  for (const app of ['shop', '2048', '1-a']) {
+    const nginx = await startNginx({ app, folder: tmpdir(t), ports: [1, 2], origins: ['https://www.example.com'] })
+    t.teardown(() => nginx.stop())
+    const ask = async (origin, method, headers) => {
+      const answer = await fetch(nginx.url, { method, headers: { origin, ...headers } })
+      return [answer.status, answer.headers.get('access-control-allow-origin')]
+    }
+    const preflight = { 'access-control-request-method': 'PUT', 'access-control-request-headers': 'x-a' }
+    t.same(await ask('https://www.example.com', 'OPTIONS', preflight), [204, 'https://www.example.com'], app)
+    t.same(await ask('https://www.example.com', 'GET'), [502, 'https://www.example.com'], 'there is no service')
+    for (const origin of ['https://evil.example', 'https://www.example.com.evil.example', 'null']) {
+      t.same(await ask(origin, 'OPTIONS', preflight), [502, null], `${app}: ${origin}`)
+      t.same(await ask(origin, 'GET'), [502, null])
+    }
   }
 })
 
