@@ -51,6 +51,12 @@ t.test('help, of the command and of each action', async (t) => {
     t.match(out, /--json/)
   }
   t.match((await tool(dir, ['help', 'deploy'])).out, whole.out)
+  // Each option is parsed for every action, but its words are those of one.
+  t.same(whole.out.match(/--[a-z-]+(?= {2})/g), ['--config', '--host', '--json', '--force', '--verify', '--help'])
+  t.match(whole.out, /--host +only this host, by its name/)
+  t.match(whole.out, /--force +a new release, and a new start/)
+  t.match((await tool(dir, ['deploy', 'whatever', '--help'])).out, whole.out)
+  t.match((await tool(dir, ['deploy', 'init', '--help'])).out, /--host +user@host; can be repeated\n[^]*--force +overwrite files/)
   t.match((await tool(dir, ['--help'])).out, /^ {2}deploy /m)
 })
 

@@ -22,9 +22,9 @@ one, which drains when the new one has proved its health.
   npx undercroft deploy status     release, port, uptime, health, memory
   npx undercroft deploy logs       the archives of the last weeks, pulled to this machine
 
-npx undercroft deploy <action> --help says more of each; deploy/README.md in the package
-says all of it. When something fails, the old release goes on serving, and the same command
-again finishes the job.
+npx undercroft deploy <action> --help says more of each, and what it takes; deploy/README.md
+in the package says all of it. When something fails, the old release goes on serving, and the
+same command again finishes the job.
 `
 
 const common = {
@@ -67,7 +67,7 @@ goes on serving.
     word: true
   },
   deploy: {
-    usage: 'deploy [--host NAME …] [--force] [--verify]',
+    usage: 'deploy [plan|upload|start|rollback|status|logs|init] [options]',
     help,
     options: { ...common, force, verify }
   },
@@ -121,6 +121,7 @@ systemd, and adds npm scripts to package.json. Asks nothing and overwrites nothi
   }
 }
 
+// For the parser, which reads them before it knows the action: read() refuses what the action does not take.
 const allOptions = Object.assign({}, ...Object.values(about).map(({ options }) => options))
 
 // So long what a hook has left open keeps the process, when everything is done.
@@ -196,10 +197,11 @@ function interruptible (report) {
 module.exports = {
   name: 'deploy',
   summary: 'put a service on its hosts over SSH, in two steps: upload, start',
-  usage: 'deploy [plan|upload|start|rollback|status|logs|init] [options]',
+  usage: about.deploy.usage,
   help,
   options: allOptions,
   positionals: true,
-  about: (action) => about[action],
+  // Without an action, or with one that there is not: what `deploy` itself takes.
+  about: (action) => Object.hasOwn(about, action) ? about[action] : about.deploy,
   run
 }
