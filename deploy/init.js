@@ -153,8 +153,9 @@ function addScripts ({ file, text, value }) {
 
 // ---- what is said -----------------------------------------------------------------------------
 
-function said ({ app, hosts, folder, user, written, kept, scripts, pkg, configName }) {
+function said ({ app, hosts, folder, user, runtime, written, kept, scripts, pkg, configName }) {
   const { host, port, user: as = user } = address(hosts[0], new At('', []))
+  const ssh = `ssh ${port === undefined ? '' : `-p ${port} `}${as}@${host}`
   const lines = [
     ...written.map((name) => `wrote ${name}`),
     ...kept.map((name) => `kept  ${name}, which is there already (--force overwrites it)`)
@@ -167,13 +168,23 @@ function said ({ app, hosts, folder, user, written, kept, scripts, pkg, configNa
     'Next:',
     `1. Look through ${configName}: the hosts, and what they are to start.`,
     '2. npm install --save-dev ssh2',
-    `3. Once on each host, as root: the folder, and a runtime (node or bun) in the PATH of ${user}:`,
-    `     install -d -o ${user} -g ${user} ${folder}`,
-    `4. Know the host's key: ssh ${port === undefined ? '' : `-p ${port} `}${as}@${host} true`,
-    '5. In the service, one line that lets it drain: const { graceful } = require(\'undercroft/graceful\')',
+    '3. In the service, one line that lets it drain: const { graceful } = require(\'undercroft/graceful\')',
+    `4. Know the key of each host, and bring the files there; ${runtime} has to be in the PATH of ${as}:`,
+    `     ${ssh} true`,
+    `     scp ${port === undefined ? '' : `-P ${port} `}deploy/* ${as}@${host.includes(':') ? `[${host}]` : host}:`,
+    '5. Once on each host, as root:',
+    `     cd ~${as}`,
+    `     install -d -o ${as} -g ${as} ${folder}`,
+    `     cp nginx.conf /etc/nginx/conf.d/${app}.conf`,
+    '     rm -f /etc/nginx/sites-enabled/default    # of Debian: takes all that no server_name names. Or set server_name',
+    `     cp logrotate.conf /etc/logrotate.d/${app}`,
+    '   and so that the service comes back after a reboot, with systemd:',
+    `     cp ${app}@.service /etc/systemd/system/ && systemctl daemon-reload`,
+    ...(user === 'root' ? [] : [`     grep -o '${user} ALL=.*' ${app}@.service | install -m 440 /dev/stdin /etc/sudoers.d/${app} && visudo -c`]),
+    `   without systemd, from here; cron wants the full path of ${runtime}, which is asked for there:`,
+    `     ${ssh} '(crontab -l; echo "@reboot flock ${folder}/.deploy/lock $(command -v ${runtime}) ${folder}/.deploy/agent/boot.js") | crontab -'`,
     '6. npm run deploy:plan, then npm run deploy. Into .gitignore: .undercroft/ and server-logs/',
-    `7. The gateway, once on each host: deploy/nginx.conf goes to /etc/nginx/conf.d/${app}.conf, deploy/logrotate.conf to`,
-    `   /etc/logrotate.d/${app}, and with systemd deploy/${app}@.service to /etc/systemd/system/.`
+    '7. On each host, as root: nginx -t && nginx -s reload. No deployment after that reloads it.'
   ].join('\n')
 }
 

@@ -28,7 +28,7 @@ const suites = [
     timeoutMs: 600_000,
     alone: isFull,
     mixed: true,
-    slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'logs', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload']
+    slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'logs', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload', 'walk']
   },
   { name: 'life', about: 'closing, exiting, worker threads, collection', waits: true, long: true },
   { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }

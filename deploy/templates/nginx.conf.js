@@ -62,6 +62,8 @@ ${upstream}
 
 server {
     listen ${listen};
+    # "_" is nobody's name: this server answers if it is the first of its port, and none is the default_server,
+    # as Debian's sites-enabled/default is. Remove that, or write the names of the service here.
     server_name ${serverName};
     server_tokens off;
     client_max_body_size ${body};

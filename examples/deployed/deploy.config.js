@@ -13,8 +13,8 @@ module.exports = {
 
   // Of this folder, all that is not ignored. Never node_modules, .git, .env files and this file.
   ignore: ['test/**', '*.db', '*.db-*', '*.md'],
-  // On the host, in the new release, before it counts as complete.
-  install: ['npm', 'ci', '--omit=dev'],
+  // install: on the host, in the new release, before it counts as complete. By default what the lock file
+  // wants: npm ci --omit=dev for the package-lock.json that npm install writes.
 
   runtime: 'node', // or 'bun': the service runs on both
   start: ['server.js'],

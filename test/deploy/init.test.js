@@ -74,7 +74,29 @@ t.test('nothing is overwritten, unless it is wanted', async (t) => {
   t.same(names(), before)
   await run({ force: true, host: ['me@[::1]:2222'] })
   t.match(said.at(-1), 'ssh -p 2222 me@::1 true')
+  t.match(said.at(-1), 'scp -P 2222 deploy/* me@[::1]:')
   t.match(read('deploy.config.cjs'), /module\.exports = \{/)
+})
+
+t.test('what is to be done once on a host is said as commands, which end with a service that comes back', async (t) => {
+  const { dir, run, read, said } = project(t, 'commands', { 'package.json': '{ "name": "shop" }' })
+  await run({ host: ['anna@host'], runtime: 'bun', folder: '/opt/shop' })
+  t.match(said[0], 'install -d -o anna -g anna /opt/shop')
+  t.match(said[0], 'rm -f /etc/nginx/sites-enabled/default')
+  const command = (pattern) => pattern.exec(said[0])[1]
+  const sh = (line, env = {}) => spawnSync('sh', ['-c', line], { cwd: path.join(dir, 'deploy'), encoding: 'utf8', env: { ...process.env, ...env } }).stdout
+  const sudoers = sh(command(/^ +(grep .*) \| install /m))
+  t.equal(sudoers.match(/^anna ALL=\(root\) NOPASSWD: \/usr\/bin\/systemctl .*shop@4001\.service$/mg).length, 6)
+  t.equal(sudoers.split('\n').length, 7, 'and nothing else')
+  // With a crontab of ours and a bun in a place of its own.
+  const bin = path.join(dir, 'bin')
+  fs.mkdirSync(bin)
+  fs.writeFileSync(path.join(bin, 'bun'), '', { mode: 0o755 })
+  fs.writeFileSync(path.join(bin, 'crontab'), `#!/bin/sh\ntest "$1" = - && cat > '${dir}/tab' || echo '# mine'\n`, { mode: 0o755 })
+  sh(command(/^ +ssh anna@host '(.*)'$/m), { PATH: `${bin}:${process.env.PATH}` })
+  t.equal(read('tab'), `# mine\n@reboot flock /opt/shop/.deploy/lock ${bin}/bun /opt/shop/.deploy/agent/boot.js\n`)
+  await run({ force: true, host: ['root@host'] })
+  t.notMatch(said[1], 'sudoers', 'root needs none')
 })
 
 t.test('package.json gets the scripts that it lacks, as it is written', async (t) => {

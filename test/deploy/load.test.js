@@ -3,11 +3,12 @@
 // Deployments in a row under a constant load, through a real nginx and a real sshd: every
 // request is answered, once, and no order that was answered is lost.
 
+const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
 const { runtimes } = require('../runtimes')
 const { load } = require('../../deploy')
-const { isLong, root } = require('../helper')
+const { isLong, root, tmpdir } = require('../helper')
 const { startLoad } = require('./parts/load')
 const { startSite } = require('./parts/site')
 const { deployUnderLoad, nothingLost } = require('./parts/under-load')
@@ -26,7 +27,11 @@ t.test('socket mode on Bun', { skip: !isLong ? 'in the long run' : !bun && 'Bun 
 })
 
 t.test('the configuration of the example is right', async t => {
-  const config = await load({ cwd: path.join(root, 'examples/deployed') })
+  const cwd = path.join(tmpdir(t), 'shop')
+  fs.cpSync(path.join(root, 'examples/deployed'), cwd, { recursive: true })
+  fs.writeFileSync(path.join(cwd, 'package-lock.json'), '{}') // as npm install leaves one
+  const config = await load({ cwd })
+  t.same(config.install.command, ['npm', 'ci', '--omit=dev'])
   t.equal(config.app, 'shop')
   t.equal(config.forHost(0).folder, '/srv/shop')
 })
