@@ -122,24 +122,31 @@ class LogStore {
     return fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined
   }
 
+  /** The days of which there are archives here: a Set. */
+  days (kind) {
+    return new Set(this.#files(kind).filter(({ file }) => !file.endsWith(PART)).map(({ day }) => day))
+  }
+
   /** Deletes what is older than so many days; -> the names. */
   prune ({ today, keepDays }) {
-    const pruned = []
-    for (const kind of ['application', 'gateway']) {
-      const visit = dir => {
-        for (const entry of fs.existsSync(dir) ? fs.readdirSync(dir, { withFileTypes: true }) : []) {
-          const file = path.join(dir, entry.name)
-          if (entry.isDirectory()) visit(file)
-          if (!entry.isFile()) continue
-          if (today - logDay(entry.name, fs.lstatSync(file).mtimeMs) <= keepDays) continue
-          fs.unlinkSync(file)
-          pruned.push(path.relative(this.#root, file))
-        }
+    const old = ['application', 'gateway'].flatMap(kind => this.#files(kind)).filter(({ day }) => today - day > keepDays)
+    for (const { file } of old) fs.unlinkSync(file)
+    return old.map(({ file }) => path.relative(this.#root, file))
+  }
+
+  // -> [{ file, day }]
+  #files (kind) {
+    const found = []
+    const visit = dir => {
+      for (const entry of fs.readdirSync(dir, { withFileTypes: true })) {
+        const file = path.join(dir, entry.name)
+        if (entry.isDirectory()) visit(file)
+        if (entry.isFile()) found.push({ file, day: logDay(entry.name, fs.lstatSync(file).mtimeMs) })
       }
-      const top = path.join(this.#root, kind)
-      if (fs.lstatSync(top, { throwIfNoEntry: false })?.isDirectory()) visit(top)
     }
-    return pruned
+    const top = path.join(this.#root, kind)
+    if (fs.lstatSync(top, { throwIfNoEntry: false })?.isDirectory()) visit(top)
+    return found
   }
 }
 

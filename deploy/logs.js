@@ -69,7 +69,7 @@ async function one ({ call, view, host, report }, days) {
     const result = {
       from: dayText(today - since),
       to: dayText(today - until - 1),
-      ...Object.fromEntries(KINDS.map(kind => [kind, view.logs[kind] ? summary(kind, results, days) : null])),
+      ...Object.fromEntries(KINDS.map(kind => [kind, view.logs[kind] ? summary(kind, results, days, store.days(kind)) : null])),
       older: await notHere({ call, store }, older, days.prune),
       problems: [...problemsOf, ...results.filter(({ error }) => error).map(({ file, error }) => ({ kind: file.kind, file: file.rel, message: error.message, hint: error.hint }))]
     }
@@ -136,7 +136,8 @@ async function fetch ({ call, store }, file, onBytes) {
   throw new DeployError('UC_DEPLOY_LOGS', `${name} arrives with another checksum than it has there`, { hint: 'it changes while it is read, or a disk is failing' })
 }
 
-function summary (kind, results, { today, since, until }) {
+// A day is missing that has no archive there and none `here`: what is here may have been deleted there.
+function summary (kind, results, { today, since, until }, here) {
   const mine = results.filter(({ file, error }) => file.kind === kind && !error)
   const came = mine.filter(({ status }) => status === 'came')
   const there = new Set(results.filter(({ file }) => file.kind === kind).map(({ file }) => file.day))
@@ -145,7 +146,7 @@ function summary (kind, results, { today, since, until }) {
     came: came.map(({ file }) => file.rel),
     bytes: came.reduce((sum, { size }) => sum + size, 0),
     kept: mine.length - came.length,
-    missing: all.filter(day => !there.has(day)).map(dayText)
+    missing: all.filter(day => !there.has(day) && !here.has(day)).map(dayText)
   }
 }
 
@@ -188,6 +189,17 @@ async function end ({ call, store }, { today, keepDays, prune }, results, verifi
   return { prunedThere: pruned, leftThere: left, prunedHere: prune ? store.prune({ today, keepDays }) : [] }
 }
 
+/** Days in a row as one: '2026-11-02 to 2026-11-05'. */
+function spans (days) {
+  const found = []
+  for (const day of days) {
+    const at = dayOf(Date.parse(day))
+    if (found.at(-1)?.end === at - 1) Object.assign(found.at(-1), { end: at, last: day })
+    else found.push({ first: day, last: day, end: at })
+  }
+  return found.map(({ first, last }) => first === last ? first : `${first} to ${last}`)
+}
+
 function text ({ host, error, from, to, older, problems, prunedThere, prunedHere, leftThere, ...kinds }) {
   if (error) return `${host}: ${error.message} (${error.code})${error.hint ? `\n  -> ${error.hint}` : ''}`
   const count = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`
@@ -197,7 +209,7 @@ function text ({ host, error, from, to, older, problems, prunedThere, prunedHere
     if (!found) continue
     lines.push(`  ${kind}: ${count(found.came.length, 'file')} came (${bytes(found.bytes)}), ${found.kept} ${found.kept === 1 ? 'was' : 'were'} here`)
     for (const name of found.came) lines.push(`    ${name}`)
-    if (found.missing.length) lines.push(`    missing: nothing of ${found.missing.join(', ')}`)
+    if (found.missing.length) lines.push(`    missing: nothing of ${spans(found.missing).join(', ')}`)
   }
   if (older > 0) lines.push(`  ${count(older, 'file')} older than ${from} ${older === 1 ? 'is' : 'are'} not here: --since takes more days`)
   for (const { kind, file, message, hint } of problems) lines.push(`  ${kind}: ${file}: ${message}${hint ? `\n    -> ${hint}` : ''}`)

@@ -166,6 +166,21 @@ t.test('names that count up become names that stay', async t => {
   t.match(next.hosts[0], { application: null, gateway: { came: [], kept: 2 } }, 'the same file under its next name')
 })
 
+t.test('each week with all that is not here: a run that is late leaves no hole', async t => {
+  const site = await setup(t)
+  await site.pull({ since: 60, prune: true })
+  t.same(list(site.here('gateway')), names(theirs, ...Array.from({ length: 16 }, (_, i) => 15 + i)))
+  // The next Monday the machine is off, and it runs on Wednesday.
+  const late = await site.pull({ since: 60, prune: true }, { now: NOW + 9 * DAY })
+  t.same(list(site.here('gateway')), names(theirs, ...Array.from({ length: 25 }, (_, i) => 6 + i)))
+  const [{ application, gateway }] = late.hosts
+  t.match(gateway, { came: { length: 9 }, kept: 0 })
+  t.same(gateway.missing, Array.from({ length: 21 }, (_, i) => dayText(51 - i)), 'what is here and deleted there is not missing')
+  t.ok(application.missing.includes(dayText(17)))
+  t.match(late.text, new RegExp(`missing: nothing of ${dayText(51)} to ${dayText(31)}, ${dayText(17)}\\n`), 'days in a row are told as such')
+  t.equal((await site.pull({ since: 60, prune: true }, { now: NOW + 9 * DAY })).hosts[0].gateway.missing.length, 21)
+})
+
 t.test('no link is followed, no active file is taken', async t => {
   const site = await setup(t)
   const [app] = site.app
@@ -188,7 +203,7 @@ t.test('no link is followed, no active file is taken', async t => {
   const led = await site.pull({ prune: true })
   t.equal(led.failed, true)
   t.match(led.hosts[0].problems, [{ kind: 'application', file: 'shared/logs', message: /leads out of/ }])
-  t.equal(led.hosts[0].gateway.missing.length, 7, 'they are gone there, and here')
+  t.same(led.hosts[0].gateway.missing, [], 'they are gone there, and here')
   t.ok(fs.existsSync(secret))
 
   fs.rmSync(site.here('gateway'), { recursive: true })
