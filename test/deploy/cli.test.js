@@ -56,6 +56,7 @@ t.test('help, of the command and of each action', async (t) => {
   t.match(whole.out, /--host +only this host, by its name/)
   t.match(whole.out, /--force +a new release, and a new start/)
   t.match((await tool(dir, ['deploy', 'whatever', '--help'])).out, whole.out)
+  t.match((await tool(dir, ['deploy', 'plan', '--help'])).out, /Changes nothing there; here it only remembers/)
   t.match((await tool(dir, ['deploy', 'init', '--help'])).out, /--host +user@host; can be repeated\n[^]*--force +overwrite files/)
   t.match((await tool(dir, ['--help'])).out, /^ {2}deploy /m)
 })

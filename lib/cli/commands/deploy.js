@@ -43,7 +43,8 @@ const about = {
     usage: 'deploy plan [--host NAME …]',
     help: `
 Says for each host what a deployment would do: files to be sent, releases before and after,
-commands, port, switch. Changes nothing, there or here.
+commands, port, switch. Changes nothing there; here it only remembers the hashes of files,
+in .undercroft/ beside the configuration.
 `,
     options: { ...common, force: { ...force, help: 'as if upload had --force' } }
   },
