@@ -89,6 +89,9 @@ function validate (raw, { file }) {
   const views = readHosts(rawHosts, raw, shared, { ...rawSsh }, at)
   const config = { ...shared, ssh: ways, file, dir: path.dirname(file) }
   config.source = path.resolve(config.dir, config.source ?? '.')
+  if (shared?.migrations?.once === 'first-host' && shared.order === 'all' && views.length > 1) {
+    at.in('migrations').in('once').wrong("'first-host' does not go with order: 'all', as the other hosts would not wait for the first: set order: 'one'")
+  }
   config.install = readInstall(rawInstall, config.source, views[0]?.runtime?.name, at.in('install'))
   if (faults.length > 0) throw refuse(name, faults)
   return finish(config, views)

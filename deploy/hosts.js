@@ -33,6 +33,19 @@ function choose (config, names) {
 }
 
 /**
+ * Warns when the host that migrates is not among the chosen ones: then nobody does.
+ *
+ * @param {object} config of load()
+ * @param {object} options { host: [name…] }
+ * @param {Report} report
+ */
+function warnOfMigrations (config, options, report) {
+  if (config.migrations?.once !== 'first-host' || choose(config, options.host).includes(0)) return
+  const { name } = config.hosts[0]
+  report.warn(null, `no migrations run: migrations.once is 'first-host', and ${name}, the first of the configuration, is not among the chosen hosts`)
+}
+
+/**
  * Runs work on each chosen host.
  *
  * @param {object} config of load()
@@ -114,4 +127,4 @@ function once (fn) {
   }
 }
 
-module.exports = { choose, eachHost, tell }
+module.exports = { choose, eachHost, tell, warnOfMigrations }

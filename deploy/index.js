@@ -20,15 +20,23 @@ const actions = {
   status: (...args) => require('./status').status(...args),
   logs: (...args) => require('./logs').logs(...args),
   upload: (...args) => answered(steps.upload, ...args),
-  start: (...args) => answered(steps.start, ...args),
+  start: (...args) => answered(migrating(steps.start), ...args),
   rollback: (...args) => answered(steps.rollback, ...args),
   // Both steps; the second only when the first has succeeded on every host, and with what it has brought there.
-  deploy: (...args) => answered(async (config, options, io) => {
+  deploy: (...args) => answered(migrating(async (config, options, io) => {
     const uploaded = await steps.upload(config, options, io)
     const releases = Object.fromEntries(uploaded.map(({ host, value }) => [host, value.id]))
     const started = await steps.start(config, { ...options, releases }, io)
     return uploaded.map(({ host, value }, i) => ({ host, value: { upload: value, start: started[i].value } }))
-  }, ...args)
+  }), ...args)
+}
+
+// Before anything is done: who chooses hosts may have forgotten where migrations run.
+function migrating (step) {
+  return (config, options, io) => {
+    require('./hosts').warnOfMigrations(config, options, io.report)
+    return step(config, options, io)
+  }
 }
 
 async function answered (step, config, options, io) {

@@ -140,6 +140,7 @@ export interface Config extends PerHost {
   build?: Command | (CommandOptions & { where?: 'here' | 'there' }) | null
   /** In the release. Default: as the lock file wants it. */
   install?: Command | CommandOptions | null
+  /** once: 'first-host' is the first of `hosts`, also where --host chooses others; not with order 'all'. */
   migrations?: Command | (CommandOptions & { when?: 'before-start' | 'before-switch', once?: 'per-host' | 'first-host' }) | null
   /** Default: 'one' after the other. */
   order?: 'one' | 'all'

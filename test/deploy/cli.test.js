@@ -8,7 +8,8 @@ const t = require('tap')
 const { PassThrough } = require('node:stream')
 const { spawn } = require('node:child_process')
 const { Report } = require('../../deploy/report')
-const { eachHost } = require('../../deploy/hosts')
+const { actions } = require('../../deploy')
+const { eachHost, warnOfMigrations } = require('../../deploy/hosts')
 const { validate } = require('../../deploy/config')
 const { DeployError } = require('../../deploy/errors')
 const { failure, root, tmpdir } = require('../helper')
@@ -222,4 +223,27 @@ t.test('hosts: one after the other or all at once, until the first failure', asy
   const on = await run('one', { goOn: true }, ['open a', 'c'])
   t.match(on.result, [{ host: 'a', error: { code: 'UC_DEPLOY_CONNECT' } }, { host: 'b', value: 'B' }, { host: 'c', error: { code: 'UC_DEPLOY_HEALTH' } }])
   t.match(await failure(eachHost(config('one'), { host: ['x'] }, {}, () => {})), { code: 'UC_DEPLOY_HOST' })
+})
+
+t.test('who chooses hosts is told when none of them migrates', async (t) => {
+  const config = (migrations) => validate({ app: 'shop', hosts: ['a', 'b'], start: ['x'], migrations }, { file: path.join(tmpdir(t), 'deploy.config.js') })
+  const first = config({ command: 'x', once: 'first-host' })
+  const warnings = (config, host) => {
+    const said = []
+    warnOfMigrations(config, { host }, { warn: (host, text) => said.push(text) })
+    return said
+  }
+  t.match(warnings(first, ['b']), [/^no migrations run: migrations\.once is 'first-host', and a, the first of the configuration,/])
+  for (const host of [undefined, ['a'], ['b', 'a']]) t.same(warnings(first, host), [])
+  t.same(warnings(config('x'), ['b']), [])
+  t.same(warnings(config(null), ['b']), [])
+
+  const refused = async () => { throw new DeployError('UC_DEPLOY_CONNECT', 'refused') }
+  for (const [action, count] of [['start', 1], ['rollback', 0]]) {
+    const report = new Report({ out: new PassThrough().resume(), err: new PassThrough().resume() })
+    let told = 0
+    report.warn = () => { told++ }
+    await failure(actions[action](first, { host: ['b'] }, { report, action, openSession: refused }))
+    t.equal(told, count, action)
+  }
 })

@@ -263,6 +263,14 @@ t.test('commands: a list, a line, or an object', async (t) => {
   for (const command of ['', '  ', [], [''], ['a', 1], 5, ['a\0b'], {}]) t.equal(faults(t, { build: command }).length, 1, JSON.stringify(command))
 })
 
+t.test('migrations on the first host alone need hosts one after the other', async (t) => {
+  const once = (migrations, order, hosts = ['a', 'b']) => faults(t, { migrations, order, hosts })
+  t.match(once({ command: 'x', once: 'first-host' }, 'all'), [/^migrations\.once: 'first-host' does not go with order: 'all'.* set order: 'one'$/])
+  t.same(once({ command: 'x', once: 'first-host' }, 'one'), [])
+  t.same(once({ command: 'x', once: 'first-host' }, 'all', ['a']), [])
+  t.same(once('x', 'all'), [])
+})
+
 t.test('what installs the dependencies is seen from the lock file', async (t) => {
   const dir = tmpdir(t)
   const write = (name, text = '') => fs.writeFileSync(path.join(dir, name), text)
