@@ -43,13 +43,14 @@ function list (dir, prefix) {
 /**
  * The command line for a host's shell. With `lock` it runs under flock(1), which
  * closes the lock's descriptor in the agent (-o): what the agent starts must not
- * keep the lock, and the kernel frees it when flock or the agent ends.
+ * keep the lock, and the kernel frees it when flock or the agent ends. `env`, as
+ * not every login shell knows NAME=value before a command (csh does not).
  */
 function command ({ runtime, folder, lock }) {
   const agent = quoteAll([runtime, '-e', loader])
   if (!lock) return `exec ${agent}`
   const dir = `${folder}/.deploy`
-  return `LC_ALL=C mkdir -p ${quote(dir)} && exec flock -n -o -E ${LOCKED} ${quote(`${dir}/lock`)} ${agent}`
+  return `env LC_ALL=C mkdir -p ${quote(dir)} && exec flock -n -o -E ${LOCKED} ${quote(`${dir}/lock`)} ${agent}`
 }
 
 module.exports = { bundle, command, LOCKED }

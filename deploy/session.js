@@ -139,12 +139,18 @@ function explain (err, { runtime, folder }) {
   const said = (err.lines || []).join('\n')
   const known = (code, message, hint) => new DeployError(code, message, { host: err.host, hint, lines: err.lines, details: err.details })
   if (exit === LOCKED) return known('UC_DEPLOY_LOCKED', 'another deployment has the lock of this host')
+  const full = /^(mkdir|flock): .*?(No space left on device|Disk quota exceeded)/m.exec(said)
+  if (full) return known('UC_DEPLOY_DISK', `${folder}/.deploy cannot be written: ${full[2]}`)
   if (/^mkdir: /m.test(said)) {
     return known('UC_DEPLOY_ACCESS', `the folder ${folder} cannot be made or written`,
       `once, on the host: sudo install -d -o <user> -g <group> ${folder}`)
   }
   if (/flock: .*(cannot open|failed to open|Permission denied)/.test(said) && !/failed to execute/.test(said)) {
     return known('UC_DEPLOY_ACCESS', `the lock ${folder}/.deploy/lock cannot be opened`, `let ${folder}/.deploy belong to the user of the deployment`)
+  }
+  // That of busybox has no -E.
+  if (/^flock: (unrecognized|invalid) option/m.test(said)) {
+    return known('UC_DEPLOY_RUNTIME', 'the flock of the host is not that of util-linux', 'install util-linux there, in place of the one of busybox: apk add util-linux, or apt-get install util-linux')
   }
   if (/flock/.test(said) && /not found|No such file/.test(said) && !/failed to execute/.test(said)) {
     return known('UC_DEPLOY_RUNTIME', 'the host has no flock', 'install util-linux there: apt-get install util-linux')

@@ -5,8 +5,9 @@
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const { spawn } = require('node:child_process')
+const { spawn, spawnSync } = require('node:child_process')
 const t = require('tap')
+const { command } = require('../../deploy/bundle')
 const { openLocalSession } = require('../../deploy/session')
 const { runtimes } = require('../runtimes')
 const { files } = require('./parts/ops')
@@ -288,11 +289,38 @@ t.test('what a host may lack', async t => {
   await t.rejects(start({ runtime: { path: '/no/such/node' } }, { lock: true }), { code: 'UC_DEPLOY_RUNTIME', message: /no\/such\/node/ })
   const { PATH } = process.env
   fs.mkdirSync(`${folder}/bin`)
-  fs.symlinkSync('/bin/mkdir', `${folder}/bin/mkdir`)
+  for (const name of ['env', 'mkdir']) fs.symlinkSync(`/usr/bin/${name}`, `${folder}/bin/${name}`)
   process.env.PATH = `${folder}/bin`
+  t.teardown(() => { process.env.PATH = PATH })
   await t.rejects(start({}, { lock: true }), { code: 'UC_DEPLOY_RUNTIME', message: /no flock/, hint: /util-linux/ })
+  // What other programs than ours say, in their words.
+  const says = (name, text) => {
+    fs.rmSync(`${folder}/bin/${name}`, { force: true })
+    fs.writeFileSync(`${folder}/bin/${name}`, `#!/bin/sh\necho "${text}" >&2\nexit 1\n`, { mode: 0o755 })
+  }
+  for (const text of ['flock: unrecognized option: E', "flock: invalid option -- 'E'"]) {
+    says('flock', text)
+    await t.rejects(start({}, { lock: true }), { code: 'UC_DEPLOY_RUNTIME', message: /the flock of the host is not that of util-linux/, hint: /util-linux/, lines: [text] })
+  }
+  says('flock', 'flock: cannot open lock file /x: No space left on device')
+  await t.rejects(start({}, { lock: true }), { code: 'UC_DEPLOY_DISK' })
+  for (const text of ["mkdir: cannot create directory '/x': No space left on device", "mkdir: can't create directory '/x/.deploy': Disk quota exceeded"]) {
+    says('mkdir', text)
+    await t.rejects(start({}, { lock: true }), { code: 'UC_DEPLOY_DISK', message: text.split(': ').at(-1), hint: /free space/ })
+  }
   process.env.PATH = PATH
   await open({ lock: true })
+})
+
+const csh = ['/bin/tcsh', '/usr/bin/tcsh', '/bin/csh'].find(file => fs.existsSync(file))
+t.test('a login shell that is no sh', async t => {
+  const { folder } = setup(t)
+  const line = command({ runtime: node.exec, folder: `${folder}/it's $HOME`, lock: true })
+  t.match(line, /^env LC_ALL=C mkdir /, 'csh takes NAME=value for a command')
+  if (!csh) return t.comment('left out: there is no csh')
+  const { status, stderr } = spawnSync(csh, ['-f', '-c', line], { input: '', encoding: 'utf8' })
+  t.same([status, stderr], [0, ''])
+  t.ok(fs.existsSync(`${folder}/it's $HOME/.deploy/lock`))
 })
 
 t.test('an audit line an action', async t => {
