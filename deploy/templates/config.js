@@ -19,7 +19,7 @@ ${isModule ? 'export default' : 'module.exports ='} {
   // What is sent: of this folder, all that is not ignored. Never node_modules, .git, .env files and this file.
   // source: '.',
   // include: ['**'],
-  ignore: ['test/**', 'deploy/**', '*.md', '*.log', '*.db', '*.db-*'],
+  ignore: ['test/**', 'deploy/**', '*.md', '**/*.log', '**/*.db', '**/*.db-*'],
 
   build: ${hasBuild ? "'npm run build', // here" : "null, // 'npm run build': here"}, before anything is sent
   // install: ['npm', 'ci', '--omit=dev'], // on the host, in the release; by default as the lock file wants it

@@ -12,7 +12,7 @@ module.exports = {
   folder: '/srv/shop',
 
   // Of this folder, all that is not ignored. Never node_modules, .git, .env files and this file.
-  ignore: ['test/**', '*.db', '*.db-*', '*.md'],
+  ignore: ['test/**', '*.md', '**/*.log', '**/*.db', '**/*.db-*'],
   // install: on the host, in the new release, before it counts as complete. By default what the lock file
   // wants: npm ci --omit=dev for the package-lock.json that npm install writes.
 

@@ -7,6 +7,7 @@ const path = require('node:path')
 const t = require('tap')
 const { spawnSync } = require('node:child_process')
 const { load } = require('../../deploy/config')
+const { survey } = require('../../deploy/files/manifest')
 const { SCRIPTS, init } = require('../../deploy/init')
 const { failure, tmpdir } = require('../helper')
 const { startNginx } = require('./parts/nginx')
@@ -50,6 +51,18 @@ t.test('what it writes is a valid configuration', async (t) => {
     const { hosts, ...fields } = wanted
     t.match(config.forHost(0), fields, name)
     if (hosts !== undefined) t.match(config.hosts, hosts, name)
+  }
+})
+
+t.test('databases and logs stay here, wherever they are', async (t) => {
+  for (const from of [null, '../../examples/deployed/deploy.config.js']) {
+    const { dir, run } = project(t, from === null ? 'ignores' : 'example', { 'package.json': '{}', 'server.js': '' })
+    if (from === null) await run()
+    else fs.copyFileSync(path.join(__dirname, from), path.join(dir, 'deploy.config.js'))
+    fs.mkdirSync(path.join(dir, 'data'))
+    for (const name of ['shop.db', 'data/shop.db', 'data/shop.db-wal', 'data/out.log', 'data/cities.json']) fs.writeFileSync(path.join(dir, name), '')
+    const { files } = await survey(await load({ cwd: dir }))
+    t.same(files.map(([name]) => name), ['data/cities.json', 'package.json', 'server.js'])
   }
 })
 
