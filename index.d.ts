@@ -21,6 +21,6 @@ export {
 export {
   ChildOptions, FlushOptions, Log, LogDestination, Logger, LogLevel, LogMethod, LogOptions, LogStats, RedactOptions, RequestOptions, Span
 } from './lib/types/log'
-export { Closable, FastifyLike, FetchHandler, FetchLike, GracefulOptions, Service, graceful } from './lib/types/graceful'
+export { Closable, ExpressLike, FastifyLike, FetchHandler, FetchLike, GracefulOptions, Service, graceful } from './lib/types/graceful'
 export { Door, Health, Stats, StatementStats, WalPin } from './lib/types/stats'
 export { Store, open } from './lib/types/store'

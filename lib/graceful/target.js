@@ -28,7 +28,7 @@ function recognise (target) {
   if (typeof target === 'function') return fetching({ fetch: target })
   if (typeof target?.fetch === 'function') return fetching(target)
   if (isBun && typeof target?.routes === 'object' && typeof target.get !== 'function') return fetching(target)
-  throw expected('UC_OPTION', 'graceful', 'a node:http server, a fastify instance, a Hono application, options of Bun.serve or a fetch handler', target)
+  throw expected('UC_OPTION', 'graceful', 'a node:http server, a fastify instance, an application of Express or Hono, options of Bun.serve or a fetch handler', target)
 }
 
 function isServer (value) {

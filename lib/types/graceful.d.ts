@@ -54,6 +54,12 @@ export interface FastifyLike {
   server: unknown
 }
 
+/** An application of Express or Connect: a listener of requests with a listen() of its own. */
+export interface ExpressLike {
+  (req: any, res: any, next?: any): unknown
+  listen: (...args: any[]) => unknown
+}
+
 /** An application of Hono, options of Bun.serve. */
 export interface FetchLike {
   fetch: (request: Request, ...more: any[]) => Response | Promise<Response> | undefined | Promise<Response | undefined>
@@ -66,4 +72,4 @@ export type FetchHandler = FetchLike['fetch']
  * then closes the stores and ends the process. Rejects with EADDRINUSE when the port or the socket is taken:
  * the stores are then still yours.
  */
-export function graceful (target: Server | SecureServer | FastifyLike | FetchLike | FetchHandler, options?: GracefulOptions): Promise<Service>
+export function graceful (target: Server | SecureServer | FastifyLike | ExpressLike | FetchLike | FetchHandler, options?: GracefulOptions): Promise<Service>

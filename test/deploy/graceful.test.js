@@ -367,7 +367,7 @@ t.test('what is wrong is named, before anything listens', async t => {
   await refused({ health: 'health' }, /health: expected a path such as '\/health'/)
   await refused({ signals: ['TERM'] }, /signals: expected false, or an array/)
   await refused({ socket: '/x'.repeat(60) }, /socket: expected the path of a unix socket, of at most 107 bytes/)
-  await refused({}, /expected a node:http server, a fastify instance, a Hono application, options of Bun.serve or a fetch handler, got 5/, 5)
+  await refused({}, /expected a node:http server, a fastify instance, an application of Express or Hono, options of Bun.serve or a fetch handler, got 5/, 5)
   await refused({}, /'websocket' is an option of Bun.serve, and this is Node/, { fetch () {}, websocket: {} })
   t.notOk(server.listening)
   process.env.PORT = '4000x'

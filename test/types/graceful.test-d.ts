@@ -1,4 +1,5 @@
-import { createServer } from 'node:http'
+import { EventEmitter } from 'node:events'
+import { IncomingMessage, Server, ServerResponse, createServer } from 'node:http'
 import { expectError, expectType } from 'tsd'
 import { Service, graceful, open } from '../..'
 import { graceful as alone } from '../../lib/types/graceful'
@@ -15,6 +16,14 @@ service.then((running) => {
 })
 graceful({ fetch: async () => new Response('x') }, { store: [store, store], signals: false, exit: false })
 graceful((request: Request) => new Response(request.url))
+// As @types/express has its Application, in short.
+interface Application extends EventEmitter {
+  (req: IncomingMessage, res: ServerResponse): any
+  listen (port: number, hostname: string, callback?: (error?: Error) => void): Server
+  listen (callback?: (error?: Error) => void): Server
+  get: ((name: string) => any) & ((path: string, ...handlers: Array<(req: IncomingMessage, res: ServerResponse, next: () => void) => void>) => Application)
+}
+graceful({} as Application, { store })
 expectError(graceful(server, { store: 5 }))
 expectError(graceful(server, { drain: 5 }))
 expectError(graceful(5))
