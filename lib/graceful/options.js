@@ -27,7 +27,8 @@ function readOptions (given, own, env = process.env) {
     port: pick(given.port, 'port', env, 'PORT', whole(0, 65_535)) ?? own.port ?? 4000,
     host: pick(given.host, 'host', env, 'HOST', text) ?? own.host ?? '127.0.0.1',
     socket: given.socket === null ? null : pick(given.socket, 'socket', env, 'UNDERCROFT_SOCKET', socketPath) ?? null,
-    socketMode: check(given.socketMode, 'socketMode', whole(0, 0o777)) ?? 0o666,
+    // By the environment too: a service that crashed is started again without its deployment, which would set it.
+    socketMode: pick(given.socketMode, 'socketMode', env, 'UNDERCROFT_SOCKET_MODE', mode) ?? 0o666,
     drainMs,
     acceptMs: check(given.acceptMs, 'acceptMs', whole(0, drainMs)) ?? Math.floor(drainMs / 2),
     idleMs: check(given.idleMs, 'idleMs', whole(0, 86_400_000)) ?? 6000,
@@ -42,7 +43,7 @@ function readOptions (given, own, env = process.env) {
 function pick (value, name, env, variable, kind) {
   if (value !== undefined && value !== null) return check(value, name, kind)
   if (env[variable] === undefined || env[variable] === '') return undefined
-  return check(kind.fromText ? kind.fromText(env[variable]) : env[variable], `the environment variable ${variable}`, kind)
+  return check(kind.fromText ? kind.fromText(env[variable]) : env[variable], `the environment variable ${variable}`, { ...kind, what: kind.asText ?? kind.what })
 }
 
 function check (value, name, kind) {
@@ -60,6 +61,12 @@ function whole (min, max) {
   }
 }
 
+// Octal as text, as chmod(1) has it; as a number it is one.
+const mode = {
+  ...whole(0, 0o777),
+  asText: 'an octal mode such as 0660',
+  fromText: value => /^0?[0-7]{3}$/.test(value) ? Number.parseInt(value, 8) : value
+}
 const text = { what: 'a name or an address', is: value => typeof value === 'string' && value !== '' }
 const flag = { what: 'true or false', is: value => typeof value === 'boolean' }
 const urlPath = { what: "a path such as '/health'", is: value => typeof value === 'string' && value.startsWith('/') }

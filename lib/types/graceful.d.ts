@@ -17,7 +17,10 @@ export interface GracefulOptions {
   host?: string
   /** A unix socket to listen on as well. Default: the environment's UNDERCROFT_SOCKET, else none. */
   socket?: string | null
-  /** Who may connect to it. Default 0o666: whoever may connect to the port. */
+  /**
+   * Who may connect to it. Default: the environment's UNDERCROFT_SOCKET_MODE, octal as '0660', else 0o666: whoever may
+   * connect to the port.
+   */
   socketMode?: number
   /** What is not done by then is cut off. Default: the environment's UNDERCROFT_DRAIN_MS, else 30,000. */
   drainMs?: number

@@ -24,7 +24,7 @@ const kinds = { node: ['http', 'fastify', 'hono', 'fetch'], bun: ['http', 'fasti
 async function start (t, runtime, kind, options = {}, env = {}) {
   const proc = spawn(runtime.exec, [path.join(__dirname, 'parts/service.js'), kind, JSON.stringify(options)], {
     cwd: root,
-    env: { ...process.env, NODE_OPTIONS: '', PORT: '0', HOST: '', UNDERCROFT_SOCKET: '', UNDERCROFT_DRAIN_MS: '', ...env },
+    env: { ...process.env, NODE_OPTIONS: '', PORT: '0', HOST: '', UNDERCROFT_SOCKET: '', UNDERCROFT_SOCKET_MODE: '', UNDERCROFT_DRAIN_MS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })
   t.teardown(() => { proc.kill('SIGKILL') })
@@ -117,6 +117,22 @@ for (const runtime of chosen) {
   }
 
   const main = runtime.kind === 'bun' ? 'bun' : 'http'
+  t.test(`${runtime.name}: who may connect to the socket, by the option, else by the environment`, async t => {
+    for (const [options, text, wanted] of [[{}, '0660', 0o660], [{}, '600', 0o600], [{ socketMode: 0o640 }, '0660', 0o640], [{}, '', 0o666]]) {
+      const socket = tmpfile(t, `mode-${wanted}.sock`)
+      const env = { UNDERCROFT_SOCKET: socket, UNDERCROFT_SOCKET_MODE: text }
+      const { proc } = await start(t, runtime, main, options, env)
+      t.equal(fs.statSync(socket).mode & 0o777, wanted, `${JSON.stringify(options)} ${text}`)
+      // A crash: what starts it again has its environment and nothing else.
+      proc.kill('SIGKILL')
+      await new Promise(resolve => { proc.on('exit', resolve) })
+      await start(t, runtime, main, options, env)
+      t.equal(fs.statSync(socket).mode & 0o777, wanted, 'and after a crash')
+    }
+    const wrong = await start(t, runtime, main, {}, { UNDERCROFT_SOCKET_MODE: '0888' })
+    t.match(wrong.facts, [{ code: 'UC_OPTION', error: 'graceful: the environment variable UNDERCROFT_SOCKET_MODE: expected an octal mode such as 0660, got "0888"' }])
+  })
+
   t.test(`${runtime.name}: a second signal ends it at once, and says what it cut`, async t => {
     const service = await start(t, runtime, main)
     const cut = ask({ host: '127.0.0.1', port: service.port }, { path: '/hold' }).then(() => 'answered', err => err.code)
@@ -361,6 +377,7 @@ t.test('what is wrong is named, before anything listens', async t => {
   const refused = (options, message, target = server) => t.rejects(graceful(target, options), { code: 'UC_OPTION', message })
   await refused({ port: 'ssh' }, /port: expected a whole number from 0 to 65535, got "ssh"/)
   await refused({ prot: 5 }, /there is no option 'prot'; there are store, log, port/)
+  await refused({ socketMode: '0660' }, /socketMode: expected a whole number from 0 to 511, got "0660"/)
   await refused({ store: {} }, /store: expected something with close\(\)/)
   await refused({ log: {} }, /log: expected a logger/)
   await refused({ acceptMs: 6, drainMs: 5 }, /acceptMs: expected a whole number from 0 to 5, got 6/)
