@@ -2,7 +2,7 @@
 'use strict'
 
 // After a reboot, from a crontab: starts what served before (see deploy/README.md). It runs under the lock,
-// as `@reboot flock <folder>/.deploy/lock node <folder>/.deploy/agent/boot.js`.
+// as `@reboot flock <folder>/.deploy/lock <full path of node or bun> <folder>/.deploy/agent/boot.js`.
 
 const fs = require('node:fs')
 const path = require('node:path')

@@ -217,7 +217,7 @@ t.test('what is secret or belongs to this machine is not sent', async (t) => {
   t.same(never({ ignore: ['a'], logs: { to: 'var/[logs]' } }), [...always, 'var/[logs]'], 'names, no patterns')
   t.same(never({ logs: { to: '../elsewhere' } }), always)
   t.same(never({ source: 'dist' }), [], 'it is not there')
-  t.same(never({ source: '..', logs: { to: '/elsewhere' } }, '/home/anna/shop'), ['shop/deploy.config.js', 'shop/.undercroft'])
+  t.same(never({ source: '..', logs: { to: '/elsewhere' } }, '/srv/anna/shop'), ['shop/deploy.config.js', 'shop/.undercroft'])
   const named = never({
     env: { file: 'config/production.env' },
     ssh: { key: './keys/deploy_key', jump: { host: 'b', key: 'keys/bastion' } },
