@@ -37,6 +37,30 @@ static int64_t seq_of(const char *text)
     return strtoll(text + strlen("value ["), NULL, 10);
 }
 
+static int64_t held_at; /* when a question was put last */
+
+/* A question that stands. */
+static uint32_t stand(client *c, int64_t seq)
+{
+    uint32_t id;
+
+    held_at = uc_now();
+    id = put(c, cache_hold, "n I", seq);
+    client_send(c);
+    return id;
+}
+
+/* The answer to a question that stands: to the next one, and so on, when there
+ * was nothing to tell within the 30 ms that one stands. */
+static const char *told(client *c, uint32_t standing)
+{
+    const char *text = client_wait(c, standing);
+
+    while (strcmp(news(text), "false [] []") == 0)
+        text = client_wait(c, stand(c, seq_of(text)));
+    return text;
+}
+
 static bool answered(client *c, uint32_t id)
 {
     client_poll(c);
@@ -61,7 +85,8 @@ static void first_levels(void)
 {
     const char *path = scratch_file("levels.db");
     client *c = client_open(path, NULL), *w = client_open(path, NULL);
-    char want[100], text[300];
+    char want[300], text[300];
+    bool first = false, in_time = false;
     int64_t seq, hash;
     uint32_t standing, change;
 
@@ -81,12 +106,11 @@ static void first_levels(void)
     ok(hash > 0 && hash < (int64_t)1 << 52, "a hash that a double holds");
     /* It stands and is told at once; the change is answered when it has
      * confirmed. */
-    standing = put(c, cache_hold, "n I", seq);
-    client_send(c);
+    standing = stand(c, seq);
     ask(c, ping, "n i", 1);
     change = put(w, cache_set, "n s x n", "k", TEXT("w"));
     client_send(w);
-    snprintf(text, sizeof text, "%s", client_wait(c, standing));
+    snprintf(text, sizeof text, "%s", told(c, standing));
     snprintf(want, sizeof want, "false [%" PRId64 "] []", hash);
     eq_str(news(text), want, "a change is told");
     ok(seq_of(text) > seq, "with a higher seq");
@@ -102,7 +126,7 @@ static void first_levels(void)
     client_send(c);
     ask(c, ping, "n i", 1);
     eq_str(set(w, "k", "x"), "stored", "who is silent is not waited for long");
-    snprintf(text, sizeof text, "%s", client_wait(c, standing));
+    snprintf(text, sizeof text, "%s", told(c, standing));
     eq_str(news(text), want, "though told");
     seq = seq_of(text);
     /* Who asks again without having applied it. */
@@ -127,23 +151,31 @@ static void first_levels(void)
     ask(c, ping, "n i", 1);
     change = put(w, cache_drop, "n [s]", "#t");
     client_send(w);
-    snprintf(text, sizeof text, "%s", client_wait(c, standing));
+    snprintf(text, sizeof text, "%s", told(c, standing));
     eq_str(head(news(text), 1), "false []", "a domain is told as one");
     seq = hold(c, seq_of(text));
     eq_str(client_wait(w, change), "value null", "and confirmed");
-    /* A commit. */
-    set_in(w, "d0", "t:user");
-    ask(c, cache_read, "n s", "d0");
-    standing = put(c, cache_hold, "n I", seq);
-    client_send(c);
-    ask(c, ping, "n i", 1);
-    change = put(w, run, "n i i n", 1, 0);
-    client_send(w);
-    snprintf(text, sizeof text, "%s", client_wait(c, standing));
+    /* A commit. It waits for as long as the lease, 100 ms from the last
+     * question on: what is seen later says nothing, and is tried again. */
+    for (int i = 0; i < 100 && !in_time; i++) {
+        char key[20];
+
+        snprintf(key, sizeof key, "d0 %d", i);
+        set_in(w, key, "t:user");
+        ask(c, cache_read, "n s", key);
+        standing = stand(c, seq);
+        ask(c, ping, "n i", 1);
+        change = put(w, run, "n i i n", 1, 0);
+        client_send(w);
+        snprintf(text, sizeof text, "%s", told(c, standing));
+        first = !answered(w, change);
+        in_time = uc_now() - held_at < 80 * UC_MS;
+        seq = hold(c, seq_of(text));
+        snprintf(want, sizeof want, "%s", head(client_wait(w, change), 1));
+    }
     eq_str(head(news(text), 1), "false []", "a commit is told");
-    ok(!answered(w, change), "before it is acknowledged");
-    seq = hold(c, seq_of(text));
-    eq_str(head(client_wait(w, change), 1), "run 1", "and acknowledged then");
+    ok(in_time && first, "before it is acknowledged");
+    eq_str(want, "run 1", "and acknowledged then");
     /* Its own commit. */
     set_in(w, "d1", "t:user");
     ask(c, cache_read, "n s", "d1");

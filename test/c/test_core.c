@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "common/clock.h"
 #include "tap.h"
 
 #define ask(c, op, ...) client_ask(c, UC_OP_##op, __VA_ARGS__)
@@ -94,7 +95,7 @@ static void writing(const char *path)
 
 static void transactions(const char *path)
 {
-    client *c = client_open(path, "s i", "tx_ms", 300);
+    client *c = client_open(path, "s i", "tx_ms", 60000);
     int64_t x;
 
     ask(c, exec, "n s", "create table x (v)");
@@ -121,13 +122,15 @@ static void transactions(const char *path)
     ask(c, run, "{s I} i i [i]", "x", x, 1, 0, 3);
     eq_str(ask(c, tx_end, "n I b", x, 0), "value null", "rollback");
     eq_str(ask(c, get, "n i i n", 2, 0), "rows n: 1", "undoes it");
+    client_close(c);
+    c = client_open(path, "s i", "tx_ms", 300);
+    client_define(c, 1, "insert into x values (?)");
     ask(c, tx_begin, "n");
     x = c->value;
-    usleep(500000);
-    eq_str(ask(c, run, "{s I} i i [i]", "x", x, 1, 0, 4),
-           "error UC_TX_EXPIRED not-run", "a transaction expires");
     eq_str(ask(c, run, "n i i [i]", 1, 0, 5), "run 1 2",
-           "and others may write again");
+           "others wait for a transaction until it expires");
+    eq_str(ask(c, run, "{s I} i i [i]", "x", x, 1, 0, 4),
+           "error UC_TX_EXPIRED not-run", "and it has expired");
     client_close(c);
 }
 
@@ -135,8 +138,8 @@ static void transactions(const char *path)
  * somebody's transaction: it does not wait for the transaction's end. */
 static void reads_beside(const char *path)
 {
-    client *c = client_open(path, "s i", "tx_ms", 20000);
-    client *d = client_open(path, "s i", "tx_ms", 20000);
+    client *c = client_open(path, "s i", "tx_ms", 60000);
+    client *d = client_open(path, "s i", "tx_ms", 60000);
     uint32_t slow, one, two, write;
     int64_t x;
 
@@ -170,9 +173,55 @@ static void reads_beside(const char *path)
     client_close(c);
 }
 
+static client *two_cursors(const char *path, int tx_ms)
+{
+    client *c = client_open(path, "s i s i", "cursors", 2, "tx_ms", tx_ms);
+
+    client_define(c, 1, "select i from n order by i");
+    client_define(c, 2, "insert into n values (?, ?)");
+    client_define(c, 3, "select count(*) c from n");
+    return c;
+}
+
+/* All places taken, until those who have them have been idle for too long. */
+static void idle_cursors(const char *path)
+{
+    bool refused = false, in_time = false;
+    client *c = NULL;
+    uint32_t cur = 0;
+
+    /* The first of them must not expire before the third is refused. */
+    for (int i = 0; i < 100 && !in_time; i++) {
+        int64_t began;
+
+        if (c != NULL)
+            client_close(c);
+        c = two_cursors(path, 400);
+        ask(c, get, "n i i n", 3, 0);
+        began = uc_now();
+        ask(c, cursor_open, "n i i n i", 1, 0, 256);
+        cur = c->cursor;
+        ask(c, cursor_open, "n i i n i", 1, 0, 256);
+        refused = starts(ask(c, cursor_open, "n i i n i", 1, 0, 256),
+                         "error UC_CURSORS");
+        in_time = uc_now() - began < 300 * UC_MS;
+    }
+    ok(in_time && refused, "the third of two cursors is refused");
+    for (int i = 0; i < 3000 && refused; i++) {
+        usleep(10000);
+        refused = starts(ask(c, cursor_open, "n i i n i", 1, 0, 256),
+                         "error UC_CURSORS");
+    }
+    ok(!refused, "until there is room again");
+    ok(starts(ask(c, cursor_next, "n i i", (int)cur, 0),
+              "error UC_CURSOR_EXPIRED"),
+       "an idle cursor expires");
+    client_close(c);
+}
+
 static void cursors(const char *path)
 {
-    client *c = client_open(path, "s i s i", "cursors", 2, "tx_ms", 400);
+    client *c = two_cursors(path, 60000);
     client *other;
     int64_t s, b;
     uint32_t cur, id, rows = 0;
@@ -182,9 +231,6 @@ static void cursors(const char *path)
         "create table n (i integer primary key, s); with recursive "
         "g(i) as (select 1 union all select i + 1 from g where i < 1000) "
         "insert into n select i, printf('%05d', i) from g");
-    client_define(c, 1, "select i from n order by i");
-    client_define(c, 2, "insert into n values (?, ?)");
-    client_define(c, 3, "select count(*) c from n");
     ask(c, cursor_open, "n i i n i", 1, 0, 256);
     cur = c->cursor;
     ok(cur != 0, "a cursor stays open behind its first page");
@@ -198,15 +244,9 @@ static void cursors(const char *path)
     cur = c->cursor;
     eq_str(ask(c, cursor_close, "n i", (int)cur), "value null",
            "a cursor is closed");
-    ask(c, cursor_open, "n i i n i", 1, 0, 256);
-    cur = c->cursor;
-    ask(c, cursor_open, "n i i n i", 1, 0, 256);
-    ok(starts(ask(c, cursor_open, "n i i n i", 1, 0, 256), "error UC_CURSORS"),
-       "the third of two cursors is refused");
-    usleep(900000);
-    ok(starts(ask(c, cursor_next, "n i i", (int)cur, 0),
-              "error UC_CURSOR_EXPIRED"),
-       "an idle cursor expires");
+    client_close(c);
+    idle_cursors(path);
+    c = two_cursors(path, 60000);
     ask(c, cursor_open, "n i i n i", 1, 0, 256);
     cur = c->cursor;
     id = put(c, cursor_next, "n i i", (int)cur, 0);

@@ -65,11 +65,20 @@ static void heads(void)
     client_close(c);
 }
 
+/* Bytes that wait to be taken, as soon as they are more than that. */
+static size_t grown(client *c, size_t from)
+{
+    for (int i = 0; i < 30000 && uc_pending(c->session) <= from; i++)
+        usleep(1000);
+    return uc_pending(c->session);
+}
+
 static void unsent(void)
 {
     client *c = client_open(scratch_file("door.db"), "s i", "max_unsent", 4096);
     client *d = client_open(scratch_file("door.db"), NULL);
     uint32_t big, get, run, part, end;
+    size_t pending;
     int64_t x;
 
     ask(c, exec, "n s", "create table u (v)");
@@ -85,14 +94,18 @@ static void unsent(void)
     client_send(c);
     while (uc_pending(c->session) < 4096)
         usleep(1000);
+    /* Each is refused before anything is taken. */
+    pending = uc_pending(c->session);
     get = put(c, get, "n i i n", 1, 0);
+    client_send(c);
+    pending = grown(c, pending);
     part = put(c, run, "{s I} i i [i]", "x", x, 2, 0, 1);
     client_send(c);
+    grown(c, pending);
     end = put(c, tx_end, "n I b", x, 1);
     run = put(c, run, "n i i [i]", 2, 0, 1);
     client_send(c);
     eq_str(ask(d, get, "n i i n", 1, 0), "rows n: 0", "another session reads");
-    usleep(100000); /* what is to be refused is refused */
     ok(starts(client_wait(c, big), "rows v: '0000"), "a large reply");
     eq_str(client_wait(c, get), "error UC_BUSY not-run",
            "a read while it waits to be taken is not run");

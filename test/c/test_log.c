@@ -23,6 +23,7 @@ static uc_log_options options(const char *dir)
     o.compress = UC_LOG_PLAIN;
     o.ring_bytes = 64 << 10;
     o.sync_ms = 0;
+    o.block_ms = 60000; /* a slow disk is not to drop anything */
     return o;
 }
 

@@ -1,6 +1,7 @@
 /* What becomes of the log's files: archives, retention, 90 days of both. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "common/clock.h"
 #include "log/archive.h"
 #include "log/names.h"
+#include "log/round.h"
 #include "log_dir.h"
 #include "tap.h"
 
@@ -400,18 +402,37 @@ static void ninety_days(void)
     log_dir_fini(&d);
 }
 
+typedef struct ending {
+    uc_archive *a; /* set before there is anything to archive */
+    atomic_bool begun;
+} ending;
+
+/* Holds the archive until it has been told to stop. It begins with its duty. */
+static void wait_for_stop(void *arg, const char *where)
+{
+    ending *end = arg;
+
+    if (strcmp(where, "archive begun") != 0)
+        return;
+    atomic_store(&end->begun, true);
+    while (!atomic_load(&((uc_logduty *)end->a)->stop))
+        usleep(100);
+}
+
 /* Ends amid a file that takes longer. */
 static void stops(void)
 {
     const size_t size = 1 << 20;
     char *bytes = malloc(size);
+    ending end = {.begun = false};
     uc_logfile *f;
-    uc_archive *a;
     uc_logmark mark;
     uc_error e;
     log_dir d;
 
     log_dir_init(&d);
+    d.o.step = wait_for_stop;
+    d.o.step_arg = &end;
     tap_seed(7);
     for (size_t i = 0; i < size; i++)
         bytes[i] = (char)tap_random();
@@ -422,12 +443,13 @@ static void stops(void)
     f = uc_logfile_open(&d.o, NULL, &e);
     uc_logfile_rotate(f);
     uc_logfile_turn(f, 1, &e);
-    a = uc_archive_start(&d.o, &e);
+    end.a = uc_archive_start(&d.o, &e);
     uc_logfile_mark(f, &mark);
-    uc_archive_poke(a, &mark);
-    while (log_count(&d, ".part") == 0)
+    uc_archive_poke(end.a, &mark);
+    while (!atomic_load(&end.begun))
         usleep(100);
-    uc_archive_stop(a);
+    eq_int(log_count(&d, ".part"), 1, "an archive is begun");
+    uc_archive_stop(end.a);
     eq_int(log_size(&d, "app-2025-12-31.1.log"), (16 << 20) + 1,
            "stopped amid a file: it is there");
     eq_int(log_count(&d, ".part") + log_count(&d, ".gz"), 0, "and alone");

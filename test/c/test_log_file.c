@@ -199,7 +199,7 @@ static void meddled(void)
     uc_logfile *f;
     uc_logmark mark;
     uc_error e;
-    int64_t next;
+    int64_t now, next;
     char aside[300];
 
     log_dir_init(&d);
@@ -209,8 +209,9 @@ static void meddled(void)
     rename(log_path(&d, "app-2026-01-01.1.log"), aside);
     ok(uc_logfile_turn(f, 1, &e), "moved, which nobody has seen yet");
     log_append(f, 3, 1);
-    ok(uc_logfile_tick(f, uc_now(), &next, &e), "looked");
-    ok(next > uc_now() && next < uc_now() + 2000 * UC_MS, "again in a second");
+    now = uc_now();
+    ok(uc_logfile_tick(f, now, &next, &e), "looked");
+    ok(next > now && next < now + 2000 * UC_MS, "again in a second");
     ok(uc_logfile_turn(f, 1, &e), "turned");
     eq_str(log_link(&d), "app-2026-01-01.10.log", "to another one");
     log_append(f, 4, 1);

@@ -16,6 +16,9 @@
 
 enum { THREADS = 4, ROUNDS = 6, STEPS = 40 };
 
+/* No transaction and no snapshot ends because the machine is slow. */
+#define OPTIONS "s i s i s i", "cursors", 3, "readers", 2, "tx_ms", 60000
+
 static char file[400];
 static _Atomic uint64_t inserted; /* acknowledged */
 static _Atomic uint64_t wrong;
@@ -191,7 +194,7 @@ static void *work(void *arg)
     worker *w = arg;
 
     for (int round = 0; round < ROUNDS; round++) {
-        client *c = client_open(file, "s i s i", "cursors", 3, "readers", 2);
+        client *c = client_open(file, OPTIONS);
         int steps = (int)dice(w, STEPS);
         bool free_to_call = true;
         int end = (int)dice(w, 3);
@@ -230,7 +233,7 @@ static void mixed(void)
     char want[64];
 
     strcpy(file, scratch_file("threads.db"));
-    c = client_open(file, "s i s i", "cursors", 3, "readers", 2);
+    c = client_open(file, OPTIONS);
     ask(c, exec, "n s", "create table t (i integer primary key, v)");
     client_close(c);
     for (int i = 0; i < THREADS; i++) {
@@ -242,7 +245,7 @@ static void mixed(void)
         eq_str(workers[i].first_wrong, "", "a thread saw only what it should");
     }
     eq_int(wrong, 0, "every reply was of its kind");
-    c = client_open(file, "s i s i", "cursors", 3, "readers", 2);
+    c = client_open(file, OPTIONS);
     define_all(c);
     snprintf(want, sizeof want, "rows n: %" PRIu64, (uint64_t)inserted);
     eq_str(ask(c, get, "n i i n", 2, 0), want,
