@@ -22,9 +22,12 @@ async function insist (call) {
   }
 }
 
+// However long a machine takes to start the next daemon.
+const patient = { connectTimeoutMs: 60_000, timeoutMs: 60_000 }
+
 t.test('kill -9 under writes with keys: each is applied once', async (t) => {
   let daemon = await start(t)
-  const store = open(`ipc://${daemon.socket}`)
+  const store = open(`ipc://${daemon.socket}`, patient)
   t.teardown(() => store.destroy())
   const { db } = store
   await db.exec('create table t(id integer primary key, a); create table u(id integer primary key, a)')
@@ -69,12 +72,13 @@ t.test('kill -9 under writes with keys: each is applied once', async (t) => {
 
 t.test('a watch outlives its daemon', async (t) => {
   let daemon = await start(t)
-  const store = open(`ipc://${daemon.socket}`)
-  const other = open(`ipc://${daemon.socket}`)
+  const store = open(`ipc://${daemon.socket}`, patient)
+  const other = open(`ipc://${daemon.socket}`, patient)
   t.teardown(() => { store.destroy(); other.destroy() })
   await store.db.exec('create table a(x); create table b(x)')
   const fresh = store.db.watch('a')
   const used = store.db.watch('a')
+  await store.db.health() // behind the watches: they are there before the write of another connection
   await other.db.run('insert into a values (1)')
   exact(t, (await used.next()).value.tables, ['a'], 'before')
   exact(t, (await fresh.next()).value.tables, ['a'], 'both')

@@ -58,26 +58,38 @@ t.test('a write waits for a first level that keeps what it changes', async t => 
   const daemon = await start(t)
   const [a, b] = await Promise.all([connect(t, daemon), connect(t, daemon)])
   await a.ask(ops.EXEC, ['create table user (x)'])
-  await set(a, 'k', 'v', { d: ['t:user'] })
   let [seq] = (await b.ask(ops.CACHE_HOLD, [0])).value
-  const order = []
-  let held = b.ask(ops.CACHE_HOLD, [seq])
-  const [value, ms, hash, domains] = (await b.ask(ops.CACHE_READ, ['k'])).value
-  t.same([value, ms], [bin('v'), null])
-  const write = a.sql(ops.RUN, 'insert into user values (1)').then(reply => { order.push('written'); return reply })
-  for (;;) {
-    const news = (await held).value
-    seq = news[0]
-    if (news[3].length > 0 || news[1]) {
-      t.same(news[3], domains, `the domain of ${hash}`)
-      order.push('told')
-      break
-    }
-    held = b.ask(ops.CACHE_HOLD, [seq])
+  let heldAt
+  const hold = () => {
+    heldAt = performance.now()
+    return b.ask(ops.CACHE_HOLD, [seq])
   }
-  b.ask(ops.CACHE_HOLD, [seq])
-  t.equal((await write).kind, 'run')
-  t.equal(order[0], 'told')
+  // A write waits for as long as the first level may trust what it keeps, 100 ms from its last question on. What
+  // a busy machine has told us later says nothing.
+  for (let i = 0; ; i++) {
+    await set(a, `k${i}`, 'v', { d: ['t:user'] })
+    const order = []
+    let held = hold()
+    const [value, ms, hash, domains] = (await b.ask(ops.CACHE_READ, [`k${i}`])).value
+    t.same(value, bin('v'))
+    const isKept = ms === null
+    const write = a.sql(ops.RUN, 'insert into user values (1)').then(reply => { order.push('written'); return reply })
+    for (;;) {
+      const news = (await held).value
+      seq = news[0]
+      if (news[3].length > 0 || news[1]) {
+        t.same(news[3], domains, `the domain of ${hash}`)
+        order.push('told')
+        break
+      }
+      held = hold()
+    }
+    const isInTime = isKept && performance.now() - heldAt < 80
+    hold()
+    t.equal((await write).kind, 'run')
+    if (isInTime) return t.equal(order[0], 'told')
+    if (i === 99) return t.fail('a hundred tries, each of them too late')
+  }
 })
 
 t.test('an end does not wait for what stands', async t => {
