@@ -238,7 +238,7 @@ function delay (ms) {
 }
 
 // Waits until check() is true; fails loudly after the deadline.
-async function until (check, what, ms = 10000) {
+async function until (check, what, ms = 60_000) {
   const limit = Date.now() + ms
   while (!await check()) {
     if (Date.now() > limit) throw new Error(`waited ${ms} ms in vain: ${what}`)

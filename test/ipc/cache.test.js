@@ -8,11 +8,11 @@ const undercroft = require('../..')
 const { child, startDaemon, tmpfile, exact, isLong, delay, until } = require('../helper')
 const { newSeed, random } = require('../random')
 
-t.setTimeout(120000)
+t.setTimeout(240000)
 
 function served (t) {
   const daemon = startDaemon(t, ['--db', tmpfile(t)])
-  const store = undercroft.open(daemon.url)
+  const store = undercroft.open(daemon.url, { connectTimeoutMs: 60_000, timeoutMs: 60_000 })
   t.teardown(() => store.close())
   return { daemon, store }
 }
@@ -38,12 +38,12 @@ const wrapper = async ({ undercroft, args, say }) => {
 
 t.test('ten processes, a thousand calls each, one run of the loader', async (t) => {
   const { daemon } = served(t)
-  const children = Array.from({ length: 10 }, () => child(t, wrapper, { args: { url: daemon.url, calls: 1000 }, deadlineMs: 60000 }))
-  await until(() => children.every(({ lines }) => lines.length === 1), 'all are ready', 30000)
+  const children = Array.from({ length: 10 }, () => child(t, wrapper, { args: { url: daemon.url, calls: 1000 }, deadlineMs: 180_000 }))
+  await until(() => children.every(({ lines }) => lines.length === 1), 'all are ready')
   let runs = 0
   for (let round = 1; round <= (isLong ? 5 : 2); round++) {
     for (const { proc } of children) proc.stdin.write(`key ${round}\n`)
-    await until(() => children.every(({ lines }) => lines.length === 1 + round), 'all have it', 30000)
+    await until(() => children.every(({ lines }) => lines.length === 1 + round), 'all have it')
     const told = children.map(({ lines }) => JSON.parse(lines[round]))
     const sum = told.reduce((n, { runs }) => n + runs, 0)
     t.equal(sum - runs, 1, 'one run')
@@ -63,7 +63,7 @@ t.test('who loads is killed: the next one loads', async (t) => {
       say('loading')
       return new Promise(() => {})
     })
-  }, { args: { url: daemon.url } })
+  }, { args: { url: daemon.url }, deadlineMs: 180_000 })
   await until(() => loading.lines.includes('loading'), 'it loads')
   let runs = 0
   const waiting = Array.from({ length: 100 }, () => store.cache.wrap('k', async () => `run ${++runs}`))
@@ -83,7 +83,7 @@ t.test('who loads is stopped: its lease ends', async (t) => {
       say('loading')
       return load
     }, { timeoutMs: 300 }).then((v) => say(`value ${v}`), (err) => say(`error ${err.code}`))
-  }, { args: { url: daemon.url } })
+  }, { args: { url: daemon.url }, deadlineMs: 180_000 })
   await until(() => loading.lines.includes('loading'), 'it loads')
   process.kill(loading.proc.pid, 'SIGSTOP')
   t.equal(await store.cache.wrap('k', () => 'ours'), 'ours', 'the next one loads')
@@ -184,8 +184,8 @@ t.test('no read is older than an acknowledged write, though processes are stoppe
   const fd = fs.openSync(file, 'w')
   const acknowledge = (n) => fs.writeSync(fd, String(n).padStart(12), 0)
   acknowledge(0)
-  const readers = Array.from({ length: 3 }, () => child(t, reader, { args: { url: daemon.url, file }, deadlineMs: 90000 }))
-  await until(() => readers.every(({ lines }) => lines.length === 1), 'all read', 20000)
+  const readers = Array.from({ length: 3 }, () => child(t, reader, { args: { url: daemon.url, file }, deadlineMs: 180_000 }))
+  await until(() => readers.every(({ lines }) => lines.length === 1), 'all read')
   let over = false
   const stopping = (async () => {
     while (!over) {

@@ -9,7 +9,7 @@ const { connect, start } = require('../daemon/raw')
 const { child, delay, exact, isLong, tmpdir, until } = require('../helper')
 const { newSeed, random } = require('../random')
 
-t.setTimeout(240000)
+t.setTimeout(600000)
 
 const rounds = isLong ? 10 : 3
 const RUN = 12
@@ -33,7 +33,8 @@ async function rowsOf (t, file, tables = 't') {
 // outcome is unknown is repeated until there is an answer; without, it is given up.
 const writer = async ({ undercroft, args, say }) => {
   const { url, who, once } = args
-  const store = undercroft.open(url)
+  // However long a machine takes to start the next daemon.
+  const store = undercroft.open(url, { connectTimeoutMs: 60_000, timeoutMs: 60_000 })
   const { db } = store
   let n = 0
   let over = false
@@ -70,7 +71,7 @@ const writer = async ({ undercroft, args, say }) => {
 function writers (t, daemon, count, { once = false, onLine } = {}) {
   return Array.from({ length: count }, (_, i) => child(t, writer, {
     args: { url: `ipc://${daemon.socket}`, who: `w${i}`, once },
-    deadlineMs: 60000,
+    deadlineMs: 300_000,
     onLine
   }))
 }
@@ -94,7 +95,7 @@ t.test('SIGTERM under load', async (t) => {
   const pick = random(newSeed())
   const dir = tmpdir(t)
   for (let round = 0; round < rounds; round++) {
-    const daemon = await start(t, { dir })
+    const daemon = await start(t, { dir, args: ['--drain-ms', '60000'] })
     const client = await connect(t, daemon)
     await client.ask(EXEC, ['create table if not exists t(who, n)'])
     await client.ask(EXEC, ['create table if not exists held(a)'])
@@ -148,7 +149,8 @@ t.test('a second signal, and a client that holds everything up', async (t) => {
 })
 
 t.test('the deadline of a shutdown', async (t) => {
-  const daemon = await start(t, { args: ['--drain-ms', '300'] })
+  // What comes after the deadline has a few seconds, which a slow disk could need for one sync.
+  const daemon = await start(t, { args: ['--drain-ms', '300', '--set', 'synchronous=off'] })
   const client = await connect(t, daemon)
   await client.ask(EXEC, ['create table t(who, n)'])
   client.send(RUN, ['with recursive c(x) as (select 1 union all select x + 1 from c) insert into t select 1, x from c', 0, []], { meta: { t: 0 } })
@@ -205,7 +207,8 @@ const spills = async ({ undercroft, args, say }) => {
 }
 
 t.test('SIGKILL of a process on the same file, while others read', async (t) => {
-  const daemon = await start(t, { args: ['--set', 'pragmas.cache_size=2'] })
+  // The snapshot of all rounds is to outlive them, however slow they are.
+  const daemon = await start(t, { args: ['--set', 'pragmas.cache_size=2', '--set', 'transactionTimeoutMs=120000'] })
   const store = undercroft.open(`ipc://${daemon.socket}`)
   t.teardown(() => store.close())
   const { db } = store
@@ -240,12 +243,12 @@ t.test('SIGKILL of a process on the same file, while others read', async (t) => 
         const read = answers
         await until(() => answers > read + 8, 'others read what it has left beside the rest')
         await write(`round ${round}`)
+        exact(t, await snap.values(groups), before, 'the snapshot is as it was')
       }
     } finally {
       over = true
       await Promise.all(readers)
     }
-    exact(t, await snap.values(groups), before, 'the snapshot is as it was')
   })
   t.notOk(seen.has('killed'), `nobody has seen anything of it in ${answers} answers`)
   t.ok(seen.has('first') && seen.has('second'), 'but what is committed')

@@ -94,7 +94,7 @@ t.test('killed, stopped and replaced at random', async (t) => {
   await first.db.exec('create table rows(who, kind, n, part); create index rows_of on rows(who, kind)')
   await first.close()
   for (let i = 0; i < clients; i++) soak.client(i)
-  await until(() => soak.alive.every(({ lines }) => lines.some((line) => line.startsWith('ack'))), 'all clients are at work', 20000)
+  await until(() => soak.alive.every(({ lines }) => lines.some((line) => line.startsWith('ack'))), 'all clients are at work')
 
   const end = Date.now() + forMs
   while (Date.now() < end) {
@@ -111,7 +111,7 @@ t.test('killed, stopped and replaced at random', async (t) => {
     const lines = one.lines.slice(seen.get(one))
     return lines.some((line) => line.startsWith('try') && lines.includes(line.replace('try', 'ack')))
   }
-  await until(() => soak.alive.every((one) => goesOn(one) || one.proc.exitCode !== null), 'all clients go on', 20000)
+  await until(() => soak.alive.every((one) => goesOn(one) || one.proc.exitCode !== null), 'all clients go on')
   for (const one of soak.alive) one.proc.stdin.end()
   await Promise.all(soak.all.map(({ done }) => done))
   for (const { who, code, signal, isKilled, stderr } of soak.all) {
