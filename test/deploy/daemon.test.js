@@ -33,7 +33,9 @@ function release (found, mark, program) {
 /** Clients as services are: they read and write all the time. -> end() -> what came of it */
 async function load (t, found) {
   const url = `ipc://${found.folder}/run/undercroft.sock`
-  const stores = [open(url), open(url)]
+  // However long a machine takes from the end of one daemon to the next.
+  const options = { connectTimeoutMs: 60_000, timeoutMs: 60_000 }
+  const stores = [open(url, options), open(url, options)]
   t.teardown(() => { for (const store of stores) store.destroy() })
   const [{ db }] = stores
   await db.exec('create table if not exists t (n integer primary key)')

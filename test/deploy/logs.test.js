@@ -51,7 +51,7 @@ async function setup (t, count = 1, more = {}) {
       const config = validate({
         app: 'shop',
         hosts: hosts.map(({ name, host, port, user, folder }) => ({ name, host, port, user, folder, ports: [4000, 4001] })),
-        ssh: { key: hosts.userKey, agent: false, knownHosts: hosts.knownHosts, connectTimeoutMs: 5000 },
+        ssh: { key: hosts.userKey, agent: false, knownHosts: hosts.knownHosts, connectTimeoutMs: 20_000 },
         start: ['server.js'],
         runtime: { name: 'node', path: process.execPath },
         logs: { application: 'shared/logs', gateway: path.join(site.gateway, 'shop.*.gz'), to },

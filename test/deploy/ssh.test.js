@@ -88,10 +88,10 @@ t.test('real servers', async t => {
     // The time that people take is not the host's.
     const ask = async question => {
       asked.push(question)
-      await new Promise(resolve => setTimeout(resolve, 1600))
+      await new Promise(resolve => setTimeout(resolve, 3200))
       return answers.shift()
     }
-    await Promise.all([one, two].map(host => open(t, { ...host, key, connectTimeoutMs: 3000 }, { ask })))
+    await Promise.all([one, two].map(host => open(t, { ...host, key, connectTimeoutMs: 6000 }, { ask })))
     t.equal(asked.length, 2, 'asked once for both hosts, and again after a wrong one')
     t.match(asked, [/^Passphrase of .*locked: $/, /^That was not it/])
 
@@ -190,7 +190,7 @@ t.test('real servers', async t => {
   })
 
   await t.test('a connection that is silent is lost', async t => {
-    const session = await open(t, { ...two, keepaliveMs: 200 })
+    const session = await open(t, { ...two, keepaliveMs: 1000 })
     const call = session.call('hold', { file: path.join(hosts.dir, 'y') }, {
       onEvent: event => { if (event.held) two.sessions().forEach(pid => process.kill(pid, 'SIGSTOP')) }
     })
@@ -277,7 +277,7 @@ t.test('a server that misbehaves', async t => {
   await rejected({ onReady: client => client.end() }, { code: /UC_DEPLOY_(LOST|CONNECT)/ })
   await rejected({ refuseSession: true }, { code: 'UC_DEPLOY_CONNECT', message: /refuses to run/ })
   await rejected({ refuseExec: true }, { code: 'UC_DEPLOY_CONNECT', message: /refuses to run/ })
-  await rejected({ ignoreExec: true }, { code: 'UC_DEPLOY_TIMEOUT', message: /did not start a command/ }, { connectTimeoutMs: 2000 })
+  await rejected({ ignoreExec: true }, { code: 'UC_DEPLOY_TIMEOUT', message: /did not start a command/ }, { connectTimeoutMs: 6000 })
   await rejected({ onExec () {} }, { code: 'UC_DEPLOY_TIMEOUT', message: /agent did not start within 0\.5 s/ }, { startMs: 500 })
   await rejected({ onExec: channel => channel.close() }, { code: 'UC_DEPLOY_LOST' })
   await rejected({ onExec: channel => { channel.exit(3); channel.end() } }, { code: 'UC_DEPLOY_RUNTIME', message: /exit code 3/ })

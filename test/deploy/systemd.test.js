@@ -28,7 +28,7 @@ t.test('systemd takes the unit', async t => {
 t.test('services as instances of the unit', { skip: !helper.isLong && 'in the long run' }, async t => {
   // Not in /tmp, of which the unit has its own (PrivateTmp).
   if (process.getuid() !== 0) return t.comment('left out: a systemd of its own needs root')
-  const found = await host(t, { drainMs: 1500, killMs: 500 }, '/srv')
+  const found = await host(t, { drainMs: 15_000, killMs: 500 }, '/srv')
   const systemd = await startSystemd(t, found.root)
   if (typeof systemd === 'string') return t.comment(`left out: there can be no systemd here: ${systemd}`)
   const version = systemd.run('systemctl', '--version').stdout.split('\n')[0]
@@ -41,7 +41,7 @@ t.test('services as instances of the unit', { skip: !helper.isLong && 'in the lo
   const first = found.release({}, { env: 'TOKEN=\'a "quoted" $word `here` \\\\ there\'\n' })
 
   t.match(await helper.failure(found.start({}, more)), { code: 'UC_DEPLOY_SYSTEMD', stage: 'launch', message: /no unit shop@\.service/, hint: /deploy init/ })
-  const text = unit({ app: 'shop', folder: found.folder, ports: found.ports, user: 'root', runtime: process.execPath, drainMs: 1500, killMs: 500 })
+  const text = unit({ app: 'shop', folder: found.folder, ports: found.ports, user: 'root', runtime: process.execPath, drainMs: 15_000, killMs: 500 })
   fs.writeFileSync(path.join(systemd.units, 'shop@.service'), text)
   systemd.run('systemctl', 'daemon-reload')
 

@@ -23,6 +23,8 @@ const { fork } = require('node:child_process')
 const ANSWER_MS = 15_000
 const FAILURES_KEPT = 20
 const MAX_ANSWER = 1 << 20
+// Well below the keep-alive of the gateways in the tests, which is 1 s.
+const IDLE_MS = 300
 
 /**
  * @param {object} load
@@ -95,6 +97,7 @@ class Connection {
   #socket
   #bytes = Buffer.alloc(0)
   #wanted = null
+  #idleSince = performance.now()
   isOpen = true
   // Bytes that nobody asked for.
   extra = 0
@@ -106,6 +109,9 @@ class Connection {
     this.#socket.on('error', err => { this.#over(err.code ?? err.message) })
     this.#socket.on('close', () => { this.#over('closed before the answer was complete') })
   }
+
+  // The gateway may have closed it for being idle, and a process that was held up has not read that yet.
+  get isStale () { return performance.now() - this.#idleSince > IDLE_MS }
 
   /** -> { status, body, isLast }; rejects with what went wrong */
   ask (method, target, host, { body = null, close = false } = {}) {
@@ -137,6 +143,7 @@ class Connection {
     const { resolve, timer } = this.#wanted
     clearTimeout(timer)
     this.#wanted = null
+    this.#idleSince = performance.now()
     this.extra += this.#bytes.length - answer.end
     this.#bytes = Buffer.alloc(0)
     resolve(answer)
@@ -204,7 +211,8 @@ class Load {
     // Of those that this client knows to be taken.
     let mine = null
     for (let turn = 0; !this.#isOver; turn++) {
-      if (isOneShot || !connection?.isOpen) {
+      // The request is written before anything else runs.
+      if (isOneShot || !connection?.isOpen || connection.isStale) {
         this.#leave(connection)
         connection = new Connection(this.#url.hostname, Number(this.#url.port))
       }

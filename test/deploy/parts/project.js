@@ -42,7 +42,7 @@ async function project (t, count, more = {}) {
       const config = {
         app: 'shop',
         hosts: hosts.map(({ name, host, port, user, folder }, i) => ({ name, host, port, user, folder, ports: found.ports[i] })),
-        ssh: { key: hosts.userKey, agent: false, knownHosts: hosts.knownHosts, connectTimeoutMs: 5000 },
+        ssh: { key: hosts.userKey, agent: false, knownHosts: hosts.knownHosts, connectTimeoutMs: 20_000 },
         start: ['server.js'],
         launcher: 'process',
         runtime: { name: 'node', path: process.execPath },
