@@ -21,7 +21,7 @@ const suites = [
   { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, waits: true },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
   { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true, mixed: true },
-  { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', alone: true, mixed: true },
+  { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', timeoutMs: 900_000, alone: true, mixed: true },
   {
     name: 'deploy',
     about: 'deployments to real SSH servers behind a real gateway',
@@ -47,7 +47,7 @@ function parts () {
     make('c@tsan', 'C modules under TSan', 'test/c', ['test', 'SAN=thread'], { full: true }),
     sanitized('daemon@asan', 'address,undefined', /./),
     sanitized('daemon@tsan', 'thread', /^ipc/),
-    check('fuzz', 'each fuzzer for a while', ['make', '-s', '-C', 'test/fuzz', 'fuzz', 'SECONDS=20'], { full: true, if: exists('test/fuzz/Makefile') }),
+    check('fuzz', 'each fuzzer for a while', ['make', '-s', `-j${os.availableParallelism()}`, '-C', 'test/fuzz', 'fuzz', 'SECONDS=20'], { full: true, if: exists('test/fuzz/Makefile') }),
     check('fuzz-js', 'the decoder of replies in JavaScript, ten million runs', [process.execPath, 'test/fuzz/decode.js', '10000000'], { full: true }),
     check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy'], { full: true }),
     check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, if: exists('bench/index.js') }),
@@ -71,7 +71,7 @@ function check (name, about, [file, ...args], options = {}) {
     about,
     full: options.full,
     async run () {
-      const { code, output } = await execute(file, args, { timeoutMs: 600_000 })
+      const { code, output } = await execute(file, args, { timeoutMs: 1_800_000 })
       return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1, report: tail(output) }
     }
   }
@@ -85,7 +85,7 @@ function make (name, about, dir, args, options = {}) {
     about,
     full: options.full,
     beside: options.beside,
-    run: () => tapOf(name, 'make', ['-s', `-j${os.availableParallelism()}`, '--no-print-directory', '-C', dir, ...args], { timeoutMs: 1_200_000 })
+    run: () => tapOf(name, 'make', ['-s', `-j${os.availableParallelism()}`, '--no-print-directory', '-C', dir, ...args], { timeoutMs: 1_800_000 })
   }
 }
 
