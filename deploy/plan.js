@@ -22,7 +22,7 @@ const PLAN_MS = 60_000
  */
 async function plan (config, options, io) {
   const tree = await surveyed(config)
-  const found = await eachHost(config, { host: options.host, lock: false, goOn: true }, io, ({ call, session, view }) => ask({ call, session, view, tree, force: options.force }))
+  const found = await eachHost(config, { host: options.host, lock: false, goOn: true }, io, ({ call, session, view, index }) => ask({ call, session, view, index, tree, force: options.force }))
   const hosts = found.map(({ host, value, error }) => ({ host, ...(error ? { error: error.toJSON?.() ?? { message: error.message } } : value) }))
   const failed = hosts.some(({ error, obstacles }) => error !== undefined || obstacles.length > 0)
   io.report.answer({ hosts, ok: !failed }, text(config, tree, hosts))
@@ -39,7 +39,7 @@ async function surveyed (config) {
   }
 }
 
-async function ask ({ call, session, view, tree, force }) {
+async function ask ({ call, session, view, index, tree, force }) {
   const { hash, text } = manifestFor(tree, view)
   const args = { env: hashOf(view.env.file, 'env.file'), gateway: hashOf(view.gateway?.file ?? null, 'gateway.file') }
   const there = await call('plan', args, { timeoutMs: PLAN_MS, payload: pieces(Buffer.from(text)) })
@@ -69,13 +69,13 @@ async function ask ({ call, session, view, tree, force }) {
       migrations: view.migrations && { command: view.migrations.command, when: view.migrations.when },
       gateway
     },
-    commands: commandsOf(view, upload, gateway, isServed),
+    commands: commandsOf(view, index, upload, gateway, isServed),
     obstacles
   }
 }
 
 // Every command of the configuration, in the order in which it would run, here or there.
-function commandsOf (view, upload, gateway, isServed) {
+function commandsOf (view, index, upload, gateway, isServed) {
   const { build, install, migrations, hooks } = view
   const isUploaded = upload.unchanged === undefined
   const out = []
@@ -93,7 +93,7 @@ function commandsOf (view, upload, gateway, isServed) {
   if (!isServed || isHere('beforeStart')) hook('beforeStart')
   if (gateway?.changes) for (const name of ['test', 'reload']) add(`gateway.${name}`, 'there', view.gateway[name])
   if (isServed) return out
-  if (migrations !== null) add(`migrations, ${migrations.when}`, 'there', migrations.command)
+  if (migrations !== null && (migrations.once !== 'first-host' || index === 0)) add(`migrations, ${migrations.when}`, 'there', migrations.command)
   hook('afterSwitch')
   hook('afterStart')
   return out

@@ -124,6 +124,9 @@ t.test('two hosts, from nothing to a release that was interrupted', async (t) =>
       ]
     })
     t.match(changed.text, /runs +there: node migrate\.js {2}\(migrations, before-switch\)/)
+    configure({ migrations: { command: ['node', 'migrate.js'], once: 'first-host' }, ignore: ['*.log', 'nginx.conf'] })
+    const first = await ask('plan')
+    t.same(first.answer.hosts.map(({ commands }) => commands.length), [1, 0], 'migrations of the first host alone')
     configure({ env: { file: 'missing.env' } })
     const missing = await deploy('plan')
     t.equal(missing.code, 2)
