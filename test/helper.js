@@ -13,6 +13,9 @@ const root = path.resolve(__dirname, '..')
 const isBun = process.versions.bun !== undefined
 const isLong = process.env.CI === 'true'
 
+// How long a file may take: what the runner says, and alone more than tap's own 30 s.
+const fileTimeoutMs = Number(process.env.TAP_TIMEOUT || 900) * 1000
+
 const runaway = 'with recursive c(x) as (select 1 union all select x + 1 from c)'
 
 // A statement that computes for a while and ends: about a third of a second for a million steps.
@@ -101,10 +104,11 @@ function ipcDoor () {
     const own = space(t)
     const { path: file, ipc } = parseTarget(target)
     let url = target
-    let settings = options
+    // A daemon opens its file before it listens, and a disk may take its time for that.
+    let settings = { connectTimeoutMs: 60000, ...options }
     if (!ipc) {
       normalise(options)
-      settings = {}
+      settings = { connectTimeoutMs: 60000 }
       const sets = []
       for (const [name, value] of Object.entries(options ?? {})) {
         const { where, type } = table[name]
@@ -185,7 +189,7 @@ function startDaemon (t, args, options = {}) {
   t.teardown(async () => {
     proc.kill('SIGCONT')
     proc.kill('SIGTERM')
-    const late = setTimeout(() => proc.kill('SIGKILL'), 5000)
+    const late = setTimeout(() => proc.kill('SIGKILL'), 60000)
     await daemon.done
     clearTimeout(late)
     const wanted = options.codes ?? [0, 5]
@@ -280,7 +284,7 @@ function clock () {
 //   options.args        passed as JSON
 //   options.exec        the runtime; default: this one
 //   options.nodeArgs    flags of the runtime
-//   options.deadlineMs  default 30 s
+//   options.deadlineMs  default 120 s
 //   options.onLine      called with each line of stdout as it arrives, and the child process
 function child (t, body, options = {}) {
   const source = [
@@ -320,7 +324,7 @@ function child (t, body, options = {}) {
   const deadline = setTimeout(() => {
     result.timedOut = true
     proc.kill('SIGKILL')
-  }, options.deadlineMs ?? 30000)
+  }, options.deadlineMs ?? 120000)
   t.teardown(() => { proc.kill('SIGKILL') })
   result.done = new Promise((resolve, reject) => {
     proc.on('error', reject)
@@ -360,6 +364,7 @@ module.exports = {
   exact,
   failure,
   fastEnough,
+  fileTimeoutMs,
   gate,
   isBun,
   isLong,

@@ -30,8 +30,8 @@ const suites = [
     mixed: true,
     slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'logs', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload', 'walk']
   },
-  { name: 'life', about: 'closing, exiting, worker threads, collection', waits: true, long: true },
-  { name: 'durability', about: 'kill -9, power cut, full disk', alone: true }
+  { name: 'life', about: 'closing, exiting, worker threads, collection', timeoutMs: 900_000, waits: true, long: true },
+  { name: 'durability', about: 'kill -9, power cut, full disk', timeoutMs: 900_000, alone: true }
 ]
 
 function parts () {

@@ -3,7 +3,7 @@
 // Every contract suite through the in-process door.
 
 const t = require('tap')
-const { addonDoor, suites } = require('../helper')
+const { addonDoor, fileTimeoutMs, suites } = require('../helper')
 
-t.setTimeout(180000)
+t.setTimeout(fileTimeoutMs)
 for (const [name, suite] of suites()) t.test(name, async (t) => suite(t, addonDoor()))

@@ -5,10 +5,10 @@
 
 const t = require('tap')
 const { open } = require('../..')
-const { delay, exact, until } = require('../helper')
+const { delay, exact, fileTimeoutMs, until } = require('../helper')
 const { start } = require('./raw')
 
-t.setTimeout(120000)
+t.setTimeout(fileTimeoutMs)
 
 // Calls again for as long as the connection, or what became of the call in it, is in doubt.
 async function insist (call) {

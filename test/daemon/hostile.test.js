@@ -29,7 +29,7 @@ async function told (t, daemon, bytes, options) {
   return client.reason
 }
 
-t.setTimeout(240_000)
+t.setTimeout(helper.fileTimeoutMs)
 
 t.test('bytes that are no messages', async t => {
   const daemon = await start(t)

@@ -16,7 +16,7 @@ const lines = (from, to) => bin(Array.from({ length: to - from + 1 }, (_, i) => 
 const put = (client, from, to) => client.ask(ops.LOG_PUT, [to, to - from + 1, lines(from, to)])
 const MAGIC = 0x50534355
 
-t.setTimeout(120_000)
+t.setTimeout(helper.fileTimeoutMs)
 
 function logDaemon (t, options = {}) {
   const dir = options.dir ?? helper.tmpdir(t)

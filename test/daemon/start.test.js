@@ -26,7 +26,7 @@ const fails = async (t, code, pattern, args, options) => {
   t.match(result.stderr, /^undercroftd: [^\n]+\n$/, 'in one line')
 }
 
-t.setTimeout(240_000)
+t.setTimeout(helper.fileTimeoutMs)
 
 t.test('options', async t => {
   const dir = helper.tmpdir(t)

@@ -8,9 +8,9 @@ const path = require('node:path')
 const t = require('tap')
 const { execFileSync } = require('node:child_process')
 const undercroft = require('../..')
-const { exact, failure, outcomes, tmpdir } = require('../helper')
+const { exact, failure, fileTimeoutMs, outcomes, tmpdir } = require('../helper')
 
-t.setTimeout(90000)
+t.setTimeout(fileTimeoutMs)
 
 // A small file system of our own, or the reason why there is none.
 const disk = (t, megabytes) => {

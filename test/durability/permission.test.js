@@ -6,9 +6,9 @@ const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
 const undercroft = require('../..')
-const { exact, root, runs, tmpdir } = require('../helper')
+const { exact, fileTimeoutMs, root, runs, tmpdir } = require('../helper')
 
-t.setTimeout(60000)
+t.setTimeout(fileTimeoutMs)
 
 const nobody = 65534
 const isRoot = process.getuid?.() === 0

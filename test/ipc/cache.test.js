@@ -5,10 +5,10 @@
 
 const t = require('tap')
 const undercroft = require('../..')
-const { child, startDaemon, tmpfile, exact, isLong, delay, until } = require('../helper')
+const { child, fileTimeoutMs, startDaemon, tmpfile, exact, isLong, delay, until } = require('../helper')
 const { newSeed, random } = require('../random')
 
-t.setTimeout(240000)
+t.setTimeout(fileTimeoutMs)
 
 function served (t) {
   const daemon = startDaemon(t, ['--db', tmpfile(t)])

@@ -6,10 +6,10 @@ const fs = require('node:fs')
 const t = require('tap')
 const undercroft = require('../..')
 const { connect, start } = require('../daemon/raw')
-const { child, delay, exact, isLong, tmpdir, until } = require('../helper')
+const { child, delay, exact, fileTimeoutMs, isLong, tmpdir, until } = require('../helper')
 const { newSeed, random } = require('../random')
 
-t.setTimeout(600000)
+t.setTimeout(fileTimeoutMs)
 
 const rounds = isLong ? 10 : 3
 const RUN = 12

@@ -8,11 +8,11 @@ const path = require('node:path')
 const zlib = require('node:zlib')
 const t = require('tap')
 const undercroft = require('../..')
-const { child, delay, exact, isLong, tmpdir, until } = require('../helper')
+const { child, delay, exact, fileTimeoutMs, isLong, tmpdir, until } = require('../helper')
 const { runtimes } = require('../runtimes')
 const { start } = require('../daemon/raw')
 
-t.setTimeout(isLong ? 900000 : 180000)
+t.setTimeout(fileTimeoutMs)
 
 const kills = isLong ? 200 : 20
 const others = runtimes().filter(({ skip }) => !skip)

@@ -9,7 +9,7 @@ const path = require('node:path')
 const t = require('tap')
 const undercroft = require('../..')
 const { start } = require('../daemon/raw')
-const { exact, isLong, runs, tmpdir } = require('../helper')
+const { exact, fileTimeoutMs, isLong, runs, tmpdir } = require('../helper')
 const { runtimes } = require('../runtimes')
 const { newSeed } = require('../random')
 
@@ -17,7 +17,7 @@ const processes = 8
 const lanes = 16
 const count = isLong ? 10000 : 1000
 
-t.setTimeout(300000)
+t.setTimeout(fileTimeoutMs)
 
 const body = ({ undercroft, args, say, require, root }) => require(`${root}/test/ipc/model-client.js`)({ undercroft, args, say })
 

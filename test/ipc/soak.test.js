@@ -8,7 +8,7 @@ const fs = require('node:fs')
 const t = require('tap')
 const undercroft = require('../..')
 const { start } = require('../daemon/raw')
-const { child, delay, exact, isLong, tmpdir, until } = require('../helper')
+const { child, delay, exact, fileTimeoutMs, isLong, tmpdir, until } = require('../helper')
 const { runtimes } = require('../runtimes')
 const { newSeed, random } = require('../random')
 
@@ -16,7 +16,7 @@ const forMs = isLong ? 40000 : 10000
 const clients = 5
 const parts = { one: 1, plain: 1, many: 5, batch: 2, tx: 2 }
 
-t.setTimeout(240000)
+t.setTimeout(fileTimeoutMs)
 
 const body = ({ undercroft, args, say, require, root }) => require(`${root}/test/ipc/soak-client.js`)({ undercroft, args, say })
 

@@ -3,9 +3,9 @@
 // What memory the decoder and the cursors may take. Each in a process of its own.
 
 const t = require('tap')
-const { isLong, runs, tmpfile } = require('../helper')
+const { fileTimeoutMs, isLong, runs, tmpfile } = require('../helper')
 
-t.setTimeout(180000)
+t.setTimeout(fileTimeoutMs)
 
 const MiB = 1024 * 1024
 
