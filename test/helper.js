@@ -261,6 +261,17 @@ async function fastEnough (ms, work) {
   throw new Error(`a hundred tries, none of them within ${ms} ms`)
 }
 
+// The error of a call that its deadline ends, from who has it in a queue. A daemon that does not get
+// to say so within GRACE_MS (lib/transport/ipc.js) leaves its client with an outcome that is unknown:
+// then the call is made anew.
+async function overdue (timeoutMs, call) {
+  for (let i = 0; ; i++) {
+    const start = clock()
+    const err = await failure(call({ timeoutMs }))
+    if (i === 20 || err.outcome !== 'unknown' || elapsed(start) < timeoutMs + 400) return err
+  }
+}
+
 // A promise that is kept from outside: who awaits `opened` goes on when open(value) is called.
 function gate () {
   const it = {}
@@ -370,6 +381,7 @@ module.exports = {
   isLong,
   left,
   outcomes,
+  overdue,
   root,
   runaway,
   runs,

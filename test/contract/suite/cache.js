@@ -132,12 +132,12 @@ module.exports = (t, open) => {
       const cache = ready(t)
       await cache.set('idle', 1, { idleMs: 150 })
       await cache.set('used', 1, { idleMs: 400 })
-      // Lost is what was asked for less than 400 ms before.
+      // Lost is what was asked for clearly less than 400 ms before.
       for (let i = 0, last = clock(); i < 30; i++) {
         await delay(20)
         const asked = clock()
         const isLost = await cache.get('used') === undefined
-        if (isLost && elapsed(last) < 400) return t.fail('it was asked for all the time')
+        if (isLost && elapsed(last) < 300) return t.fail('it was asked for all the time')
         if (isLost) await cache.set('used', 1, { idleMs: 400 })
         last = asked
       }
@@ -320,13 +320,13 @@ module.exports = (t, open) => {
     t.equal(cache.peek('k'), undefined)
     await cache.set('k', { a: 1 })
     t.equal(cache.peek('k'), undefined, 'nobody has read it here')
+    let seen
     await until(async () => {
       await cache.get('k')
-      return cache.peek('k') !== undefined
-    }, 'what is read stays here')
-    const seen = cache.peek('k')
+      seen = cache.peek('k')
+      return seen !== undefined && await cache.get('k') === seen
+    }, 'what is read stays here, and all share it')
     exact(t, seen, { a: 1 }, 'the value')
-    t.equal(await cache.get('k'), seen, 'which all share')
     await cache.delete('k')
     t.equal(cache.peek('k'), undefined)
     t.throws(() => cache.peek(5), { code: 'UC_CACHE_KEY' })
@@ -489,7 +489,8 @@ function blocking (t, open) {
     await cache.get('k')
     const until = performance.now() + 300
     let n = 0
-    while (performance.now() < until) {
+    // A stall may cost a few that are asked for again: they shall be few of many.
+    while (performance.now() < until || n < 10000) {
       n++
       if (cache.sync.get('k') !== 'value') return t.fail('another value')
     }

@@ -2,7 +2,7 @@
 
 // Deadlines and AbortSignal: they stop the statement, free the connection and reject.
 
-const { clock, delay, elapsed, exact, failure, runaway, slow } = require('../../helper')
+const { clock, delay, elapsed, exact, failure, overdue, runaway, slow, until } = require('../../helper')
 
 const endless = `${runaway} select count(*) as n from c`
 const endlessWrite = `${runaway} insert into t select count(*) from c`
@@ -12,6 +12,15 @@ module.exports = (t, open) => {
     const store = open(t, options)
     await store.db.exec('create table t(a)')
     return store.db
+  }
+
+  // Until what was called before has left the queues. The first answer may come before it is in them.
+  const taken = async (db) => {
+    await db.stats()
+    await until(async () => {
+      const { queues } = await db.stats()
+      return queues.reads + queues.writes + queues.waitingReads === 0
+    }, 'it runs')
   }
 
   // A signal that counts its listeners.
@@ -141,9 +150,9 @@ module.exports = (t, open) => {
     const stop = new AbortController()
     const hold = new AbortController()
     const blocker = failure(db.run(endlessWrite, [], { signal: hold.signal }))
-    await delay(50)
+    await taken(db)
     const aborted = failure(db.run('insert into t values (1)', [], { signal: stop.signal }))
-    const late = failure(db.run('insert into t values (2)', [], { timeoutMs: 50 }))
+    const late = overdue(50, (o) => db.run('insert into t values (2)', [], o))
     const kept = db.run('insert into t values (3)')
     const err = await late
     t.equal(err.code, 'UC_TIMEOUT')
@@ -160,8 +169,8 @@ module.exports = (t, open) => {
     const db = await ready(t, { readers: 1 })
     const stop = new AbortController()
     const blocker = failure(db.get(endless, [], { signal: stop.signal }))
-    await delay(30)
-    const late = await failure(db.get('select 1', [], { timeoutMs: 50 }))
+    await taken(db)
+    const late = await overdue(50, (o) => db.get('select 1', [], o))
     t.equal(late.code, 'UC_TIMEOUT')
     t.equal(late.outcome, 'not-run', 'without waiting for the one that runs')
     stop.abort(new Error('enough'))
@@ -170,29 +179,31 @@ module.exports = (t, open) => {
 
   t.test('outcome unknown: the statement has run in a group whose commit is not known yet', async (t) => {
     let outcome
-    // On a busy machine its time may be over before it has begun: then once more.
+    // On a busy machine its time may be over before it has begun, or its group before the third: then once more.
     for (let i = 0; i < 10 && outcome !== 'unknown'; i++) {
       const db = await ready(t)
       const calls = [
         db.run('insert into t values (0)'),
-        failure(db.run('insert into t values (1)', [], { timeoutMs: 120 })),
+        db.run('insert into t values (1)', [], { timeoutMs: 120 }).then(() => null, (err) => err),
         db.run(`${slow(2000000)} insert into t select count(*) from c`)
       ]
       const [, err] = await Promise.all(calls)
-      t.equal(err.code, 'UC_TIMEOUT')
-      outcome = err.outcome
+      if (err !== null) t.equal(err.code, 'UC_TIMEOUT')
+      outcome = err === null ? 'in time' : err.outcome
       const { n } = await db.get('select count(*) as n from t where a = 1')
-      t.ok(n === 0 || (n === 1 && outcome === 'unknown'), `${outcome}: it ${n ? 'did' : 'did not'}`)
+      const wanted = { 'in time': [1], unknown: [0, 1] }[outcome] ?? [0]
+      t.ok(wanted.includes(n), `${outcome}: it ${n ? 'did' : 'did not'}`)
       exact(t, await db.get('select count(*) as n from t where a <> 1'), { n: 2 }, 'the others are there')
     }
     t.equal(outcome, 'unknown', 'it may have happened')
   })
 
   t.test('timeoutMs 0 is no deadline; the handle has a default', async (t) => {
-    const db = await ready(t, { timeoutMs: 400 })
+    const { db } = open(t, { timeoutMs: 400 })
+    await db.health({ timeoutMs: 60000 })
     t.equal((await failure(db.get(endless))).code, 'UC_TIMEOUT', 'the handle\'s')
     exact(t, await db.get(`${slow(4000000)} select count(*) as n from c`, [], { timeoutMs: 0 }), { n: 4000000 }, 'none')
-    exact(t, await db.get(`${slow(4000000)} select count(*) as n from c`, [], { timeoutMs: 20000 }), { n: 4000000 }, 'the call\'s')
+    exact(t, await db.get(`${slow(4000000)} select count(*) as n from c`, [], { timeoutMs: 60000 }), { n: 4000000 }, 'the call\'s')
   })
 
   t.test('wrong timeoutMs and signal are refused', async (t) => {

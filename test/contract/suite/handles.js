@@ -4,7 +4,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { exact, failure, left, slow } = require('../../helper')
+const { exact, failure, left, overdue, slow } = require('../../helper')
 
 module.exports = (t, open) => {
   t.test('two handles see each other and write without waiting for locks', async (t) => {
@@ -19,19 +19,20 @@ module.exports = (t, open) => {
 
   t.test('the same file by another path is the same core', async (t) => {
     const file = open.file(t)
-    const a = open.at(t, file)
+    const options = { transactionTimeoutMs: 600000 }
+    const a = open.at(t, file, options)
     await a.db.exec('create table t(a)')
     const link = `${file}.link`
     fs.symlinkSync(file, link)
     const dotted = path.join(path.dirname(file), '.', path.basename(path.dirname(file)), '..', path.basename(file))
     fs.mkdirSync(path.join(path.dirname(file), path.basename(path.dirname(file))), { recursive: true })
     for (const other of [link, dotted, path.relative(process.cwd(), file)]) {
-      const b = open.at(t, other)
+      const b = open.at(t, other, options)
       await Promise.all(Array.from({ length: 100 }, (_, i) => (i % 2 ? a : b).db.run('insert into t values (?)', [i])))
       await b.ready
       const held = a.db.transaction(async (tx) => {
         await tx.run('insert into t values (1)')
-        const err = await failure(b.db.run('insert into t values (2)', [], { timeoutMs: 300 }))
+        const err = await overdue(300, (o) => b.db.run('insert into t values (2)', [], o))
         t.equal(err.code, 'UC_TIMEOUT', 'it waits in the same queue')
         t.equal(err.outcome, 'not-run')
       })

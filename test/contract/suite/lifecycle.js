@@ -66,6 +66,8 @@ module.exports = (t, open) => {
   })
 
   t.test('close in the turn of a call: what was begun comes to its end', async (t) => {
+    // A close that waits for a limit takes longer than one that a busy machine delays.
+    const patient = { transactionTimeoutMs: 600000, timeoutMs: 600000 }
     const started = {
       get: (db) => db.get('select 1'),
       run: (db) => db.run('insert into t values (1)'),
@@ -78,13 +80,13 @@ module.exports = (t, open) => {
       snapshot: (db) => db.snapshot((s) => s.get('select 1'))
     }
     for (const [name, begin] of Object.entries(started)) {
-      const store = open(t)
+      const store = open(t, patient)
       await store.db.exec('create table t(a)')
       const start = clock()
       const call = begin(store.db).then(() => 'done', (err) => err.code)
       await store.close()
       t.equal(await call, 'done', name)
-      t.ok(elapsed(start) < 9000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
+      t.ok(elapsed(start) < 60000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
     }
     const long = {
       iterate: async (db) => { for await (const row of db.iterate(`${slow(20000)} select x from c`)) row.x = 0 },
@@ -92,13 +94,13 @@ module.exports = (t, open) => {
       table: (db) => db.table('t').find()
     }
     for (const [name, begin] of Object.entries(long)) {
-      const store = open(t)
+      const store = open(t, patient)
       await store.db.exec('create table t(a)')
       const start = clock()
       const call = begin(store.db).then(() => 'done', (err) => err.code)
       await store.close()
       t.match(await call, /^(done|UC_CLOSED)$/, `${name}: ends or is told`)
-      t.ok(elapsed(start) < 9000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
+      t.ok(elapsed(start) < 60000, `${name}: closed after ${Math.round(elapsed(start))} ms`)
     }
   })
 

@@ -174,7 +174,7 @@ module.exports = (t, open) => {
 
   t.test('the target', async (t) => {
     for (const target of [undefined, null, 5, '', {}, 'a\0b', 'postgres://x', 'ipc:///x']) {
-      const err = await failure(async () => open.at(t, target).ready)
+      const err = await failure(async () => open.at(t, target, { connectTimeoutMs: 300 }).ready)
       t.match(err.code, /^UC_/, JSON.stringify(target) ?? 'undefined')
     }
     const file = open.file(t)

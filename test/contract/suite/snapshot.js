@@ -2,7 +2,7 @@
 
 // db.snapshot: several reads, one view.
 
-const { delay, exact, failure, gate, until } = require('../../helper')
+const { exact, failure, gate, until } = require('../../helper')
 
 module.exports = (t, open) => {
   const ready = async (t, options) => {
@@ -95,7 +95,7 @@ module.exports = (t, open) => {
     const db = await ready(t, { transactionTimeoutMs: 100, cursors: 1 })
     const err = await failure(db.snapshot(async (s) => {
       await s.get('select 1')
-      await delay(500)
+      await until(async () => (await db.stats()).connections.pins === 0, 'it is ended')
       return s.get('select 1')
     }))
     t.match(err.code, /_EXPIRED$/)

@@ -2,7 +2,7 @@
 
 // db.transaction: interactive, nested, bounded in time.
 
-const { clock, delay, elapsed, exact, failure, gate, outcomes, runaway } = require('../../helper')
+const { clock, delay, elapsed, exact, failure, gate, outcomes, overdue, runaway, until } = require('../../helper')
 
 module.exports = (t, open) => {
   const ready = async (t, options) => {
@@ -197,13 +197,13 @@ module.exports = (t, open) => {
 
   t.test('another handle waits with a deadline', async (t) => {
     const file = open.file(t)
-    const a = open.at(t, file).db
-    const b = open.at(t, file).db
+    const a = open.at(t, file, { transactionTimeoutMs: 600000 }).db
+    const b = open.at(t, file, { transactionTimeoutMs: 600000 }).db
     await a.exec('create table t(id integer primary key, a)')
     t.equal(await count(b), 0, 'both are there')
     await a.transaction(async (tx) => {
       await tx.run(insert, [1])
-      const err = await failure(b.run(insert, [2], { timeoutMs: 300 }))
+      const err = await overdue(300, (o) => b.run(insert, [2], o))
       t.equal(err.code, 'UC_TIMEOUT')
       t.equal(err.outcome, 'not-run')
     })
@@ -298,12 +298,14 @@ module.exports = (t, open) => {
     })
   })
 
+  const expired = (db) => until(async () => !(await db.stats()).writer.transactionOpen, 'it is rolled back')
+
   t.test('time-out: rolled back, the writer is free, the late callback is told', async (t) => {
     const db = await ready(t, { transactionTimeoutMs: 120 })
     let late
     const err = await failure(db.transaction(async (tx) => {
       await tx.run(insert, [1]).catch(() => {})
-      await delay(500)
+      await expired(db)
       late = await failure(tx.run(insert, [2]))
       throw late
     }))
@@ -333,7 +335,7 @@ module.exports = (t, open) => {
     const db = await ready(t, { transactionTimeoutMs: 80 })
     const err = await failure(db.transaction(async (tx) => {
       await tx.run(insert, [1])
-      await delay(200)
+      await expired(db)
       await tx.run(insert, [2]).catch(() => {})
       return 'fine'
     }))

@@ -21,7 +21,7 @@ module.exports = (t, open) => {
   t.test('get steps no further than the first row', async (t) => {
     const { db } = open(t)
     const row = await db.get(`with recursive c(x) as (select 1 union all select x + 1 from c)
-      select x from c`, [], { timeoutMs: 5000 })
+      select x from c`, [], { timeoutMs: 25000 })
     exact(t, row, { x: 1 }, 'of an endless statement')
   })
 
