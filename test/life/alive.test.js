@@ -4,10 +4,10 @@
 
 const t = require('tap')
 const undercroft = require('../..')
-const { exact, runs, tmpfile } = require('../helper')
+const { exact, fileTimeoutMs, runs, tmpfile } = require('../helper')
 const { prepare } = require('./pending')
 
-t.setTimeout(120000)
+t.setTimeout(fileTimeoutMs)
 
 t.test('idle: the process ends by itself', async (t) => {
   const idle = {
@@ -23,7 +23,7 @@ t.test('idle: the process ends by itself', async (t) => {
       db.sync.run('insert into t(a) values (1)')
     },
     'with a cursor that stands still': async ({ undercroft, args }) => {
-      const { db } = undercroft.open(args.file)
+      const { db } = undercroft.open(args.file, { transactionTimeoutMs: 3600000 })
       const rows = db.iterate('select * from t')
       await rows.next()
       globalThis.kept = rows
@@ -63,7 +63,8 @@ t.test('idle: the process ends by itself', async (t) => {
   }
   const file = tmpfile(t)
   await prepare(undercroft, file)
-  for (const [name, body] of Object.entries(idle)) await runs(t, body, { args: { file }, deadlineMs: 8000, name })
+  // Less than the 30 s after which a call is late: whoever waits for its timer is found.
+  for (const [name, body] of Object.entries(idle)) await runs(t, body, { args: { file }, deadlineMs: 25000, name })
 })
 
 t.test('busy: the process stays until the work is done', async (t) => {
@@ -94,7 +95,7 @@ t.test('busy: the process stays until the work is done', async (t) => {
   const file = tmpfile(t)
   await prepare(undercroft, file)
   for (const [name, body] of Object.entries(busy)) {
-    const result = await runs(t, body, { args: { file, slow }, nodeArgs: ['--expose-gc'], deadlineMs: 20000, name })
+    const result = await runs(t, body, { args: { file, slow }, nodeArgs: ['--expose-gc'], name })
     exact(t, result.lines, ['done'], `${name}: it came to its end`)
   }
 })
@@ -109,6 +110,6 @@ t.test('busy, idle, busy again', async (t) => {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
     db.get('select 1').then(() => say('done'))
-  }, { args: { file } })
+  }, { args: { file }, deadlineMs: 25000 })
   exact(t, result.lines, ['done'], 'the last one too')
 })

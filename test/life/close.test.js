@@ -5,10 +5,10 @@
 
 const t = require('tap')
 const undercroft = require('../..')
-const { delay, elapsed, clock, exact, tmpfile } = require('../helper')
+const { delay, elapsed, clock, exact, fileTimeoutMs, tmpfile } = require('../helper')
 const { pending, prepare } = require('./pending')
 
-t.setTimeout(180000)
+t.setTimeout(fileTimeoutMs)
 
 const settled = (promise) => promise.then(() => 'done', (err) => err)
 const inTime = (promise, ms, what) => {
@@ -36,17 +36,20 @@ const sound = async (t, file, name) => {
 // Callbacks that wait for ever never settle by themselves: destroying must not need them to.
 const callbackHangs = new Set(['transaction', 'a nested transaction', 'snapshot', 'a stream that stands still', 'a cursor that stands still'])
 
+// Without them what is destroyed cannot end by a limit.
+const unlimited = { timeoutMs: 0, transactionTimeoutMs: 3600000 }
+
 t.test('destroy', async (t) => {
   for (const name of Object.keys(pending)) {
     for (const wait of [0, 15]) {
-      const { file, store, work } = await start(t, name)
+      const { file, store, work } = await start(t, name, unlimited)
       if (wait > 0) await delay(wait)
       const begin = clock()
       store.destroy()
-      await inTime(store.close(), 5000, `${name}: close after destroy`)
-      t.ok(elapsed(begin) < 5000, `${name}, after ${wait} ms: destroyed in ${Math.round(elapsed(begin))} ms`)
+      await inTime(store.close(), 60000, `${name}: close after destroy`)
+      t.ok(elapsed(begin) < 60000, `${name}, after ${wait} ms: destroyed in ${Math.round(elapsed(begin))} ms`)
       if (!callbackHangs.has(name)) {
-        const end = await inTime(work, 5000, `${name}: its promise`)
+        const end = await inTime(work, 60000, `${name}: its promise`)
         t.ok(end === 'done' || /^UC_(CLOSED|TX_CLOSED)$/.test(end.code), `${name}: rejects with UC_CLOSED (${end === 'done' ? end : end.code})`)
       }
       await sound(t, file, name)
@@ -61,16 +64,16 @@ t.test('close, with deadlines on what does not end by itself', async (t) => {
     await delay(10)
     const closing = store.close()
     // A callback that never returns keeps its activity open: that is what destroy is for.
-    const ended = await Promise.race([closing.then(() => true), delay(callbackHangs.has(name) ? 500 : 8000).then(() => false)])
+    const ended = await inTime(closing, callbackHangs.has(name) ? 500 : 60000, name).then(() => true, () => false)
     if (!ended) {
       t.ok(callbackHangs.has(name) || name === 'a stream into many', `${name}: close still waits`)
       store.destroy()
-      await inTime(closing, 5000, `${name}: close after destroy`)
+      await inTime(closing, 60000, `${name}: close after destroy`)
     } else {
       t.ok(true, `${name}: closed`)
     }
     if (!callbackHangs.has(name)) {
-      const end = await inTime(work, 5000, `${name}: its promise`)
+      const end = await inTime(work, 60000, `${name}: its promise`)
       if (endless.has(name)) t.match(end.code, /^UC_/, `${name}: ended with ${end.code}`)
     }
     await sound(t, file, name)
@@ -81,11 +84,11 @@ t.test('everything at once, then destroy', async (t) => {
   const file = tmpfile(t)
   await prepare(undercroft, file)
   for (let round = 0; round < 5; round++) {
-    const store = undercroft.open(file)
+    const store = undercroft.open(file, unlimited)
     const all = Object.entries(pending).filter(([name]) => !callbackHangs.has(name)).map(([, start]) => settled(start(store)))
     await delay(5 + round * 20)
     store.destroy()
-    await inTime(Promise.all(all), 10000, 'all promises')
+    await inTime(Promise.all(all), 60000, 'all promises')
   }
   await sound(t, file, 'after five rounds')
 })
@@ -100,7 +103,7 @@ t.test('close in each turn after a call', async (t) => {
       for (let i = 0; i < turns; i++) await (turns % 2 ? null : new Promise((resolve) => setImmediate(resolve)))
       await store[end]()
       for (const call of calls) {
-        const result = await inTime(call, 5000, `a call, ${turns} turns before ${end}`)
+        const result = await inTime(call, 60000, `a call, ${turns} turns before ${end}`)
         if (end === 'close' && result !== 'done') t.ok(false, `close drops a call: ${result.code}`)
         if (result !== 'done' && result.code !== 'UC_CLOSED') t.ok(false, `${end}: ${result.code}`)
       }
@@ -129,9 +132,9 @@ t.test('closing inside of callbacks', async (t) => {
   for (const [name, work] of Object.entries(within)) {
     const store = undercroft.open(file)
     await store.ready
-    const end = await inTime(settled(work(store)), 5000, name)
+    const end = await inTime(settled(work(store)), 60000, name)
     t.ok(end === 'done' || end.code, `${name}: ${end === 'done' ? end : end.code}`)
-    await inTime(store.close(), 5000, `${name}: close`)
+    await inTime(store.close(), 60000, `${name}: close`)
   }
   await sound(t, file, 'afterwards')
   const store = undercroft.open(file)

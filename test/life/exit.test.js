@@ -6,10 +6,10 @@
 const path = require('node:path')
 const t = require('tap')
 const undercroft = require('../..')
-const { child, exact, isLong, tmpfile } = require('../helper')
+const { child, exact, fileTimeoutMs, isLong, tmpfile } = require('../helper')
 const { pending, prepare } = require('./pending')
 
-t.setTimeout(300000)
+t.setTimeout(fileTimeoutMs)
 
 const stages = Object.keys(pending)
 const ends = ['exit', 'exit in a callback', 'throw', 'rejection', 'SIGTERM', 'SIGKILL']
@@ -42,7 +42,6 @@ const run = async (t, stage, end, wait) => {
   if (stage !== 'opening') await prepare(undercroft, file, 500)
   const result = child(t, body, {
     args: { file, stage, end, wait },
-    deadlineMs: 15000,
     onLine: (line, proc) => { if (line === 'now' && end.startsWith('SIG')) proc.kill(end) }
   })
   await result.done

@@ -4,10 +4,10 @@
 
 const t = require('tap')
 const undercroft = require('../..')
-const { exact, isLong, runs, tmpfile } = require('../helper')
+const { exact, fileTimeoutMs, isLong, runs, tmpfile } = require('../helper')
 const { pending, prepare } = require('./pending')
 
-t.setTimeout(180000)
+t.setTimeout(fileTimeoutMs)
 
 const stages = Object.keys(pending)
 
@@ -46,7 +46,7 @@ t.test('several workers and the main thread on one file', async (t) => {
     say(counts.join(' '))
     say((await store.db.get("select count(*) as n from t where a like 'w%' or a = 'main'")).n)
     await store.close()
-  }, { args: { file }, deadlineMs: 40000 })
+  }, { args: { file } })
   exact(t, result.lines, ['300 300 300 300', '1500'], 'every write of every thread')
 })
 
@@ -82,7 +82,7 @@ t.test('terminated in the middle of each kind of operation', async (t) => {
     say((await store.db.get("select count(*) as n from t where a = 'tx'")).n)
     say((await store.db.get('pragma integrity_check')).integrity_check)
     await store.close()
-  }, { args: { file, stages, waits: isLong ? [0, 1, 20] : [5] }, deadlineMs: isLong ? 120000 : 60000 })
+  }, { args: { file, stages, waits: isLong ? [0, 1, 20] : [5] }, deadlineMs: 300000 })
   exact(t, result.lines.slice(-2), ['0', 'ok'], 'no half transaction, and the file is sound')
 })
 
@@ -107,7 +107,7 @@ t.test('exit and throw inside of a worker, with work under way', async (t) => {
         say(await new Promise((resolve) => worker.on('exit', resolve)))
       }
     }
-  }, { args: { file }, deadlineMs: 30000 })
+  }, { args: { file } })
   exact(t, result.lines, ['5', '5', '1', '1', '0', '0'], 'their exit codes')
 })
 
@@ -127,7 +127,7 @@ t.test('hundreds of short workers', async (t) => {
       })))
     }
     say('done')
-  }, { args: { file, n }, deadlineMs: 60000 })
+  }, { args: { file, n } })
   exact(t, result.lines, ['done'], 'no crash')
   const store = undercroft.open(file)
   exact(t, await store.db.get('select count(*) as n from t where a = 1'), { n }, 'every row')
@@ -148,7 +148,7 @@ t.test('the main thread exits while workers are busy', async (t) => {
     const workers = [0, 1].map(() => new Worker(source, { eval: true, workerData: { root, file: args.file } }))
     await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))))
     undercroft.open(args.file).db.get('select 1').then(() => setTimeout(() => process.exit(6), 50))
-  }, { args: { file }, code: 6, deadlineMs: 15000 })
+  }, { args: { file }, code: 6 })
   t.equal(result.signal, null)
   const store = undercroft.open(file)
   exact(t, await store.db.get('pragma integrity_check'), { integrity_check: 'ok' }, 'the file is sound')
