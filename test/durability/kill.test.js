@@ -5,9 +5,9 @@
 
 const t = require('tap')
 const undercroft = require('../..')
-const { child, exact, isLong, tmpfile } = require('../helper')
+const { child, exact, fileTimeoutMs, isLong, tmpfile } = require('../helper')
 
-t.setTimeout(isLong ? 600000 : 120000)
+t.setTimeout(fileTimeoutMs)
 
 const rounds = isLong ? 60 : 8
 
@@ -80,7 +80,6 @@ t.test('every acknowledged row is there', async (t) => {
     let began = false
     const result = child(t, body, {
       args: { file, first: round * 10000000, synchronous: ['full', 'normal', 'off', 'extra'][round % 4] },
-      deadlineMs: 20000,
       onLine: (line, proc) => {
         if (began) return
         began = true
@@ -140,7 +139,6 @@ t.test('killed in a checkpoint, a vacuum, a migration, a backup', async (t) => {
       work().catch(() => {})
     }, {
       args: { file, round },
-      deadlineMs: 15000,
       onLine: (line, proc) => setTimeout(() => proc.kill('SIGKILL'), 100 + Math.random() * 200)
     })
     await result.done

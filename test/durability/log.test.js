@@ -8,17 +8,19 @@ const path = require('node:path')
 const zlib = require('node:zlib')
 const t = require('tap')
 const undercroft = require('../..')
-const { child, delay, exact, isLong, runs, tmpdir, until } = require('../helper')
+const { child, delay, exact, fileTimeoutMs, isLong, runs, tmpdir, until } = require('../helper')
 
-t.setTimeout(isLong ? 900000 : 180000)
+t.setTimeout(fileTimeoutMs)
 
 const rounds = isLong ? 200 : 20
-const options = (dir) => ({ dir, ringBytes: 1 << 20, maxLineBytes: 4096, rotate: { bytes: 200000 } })
+// The default drops lines when the disk, or whoever writes for all, stands still for a second.
+const blockMs = 120000
+const options = (dir) => ({ dir, ringBytes: 1 << 20, maxLineBytes: 4096, blockMs, rotate: { bytes: 200000 } })
 
 // All lines of the directory, also those that are in rings of processes that have died.
 async function linesIn (dir) {
   const { log, close } = opened(dir)
-  await log.flush({ sync: true })
+  await log.flush({ sync: true, timeoutMs: 60000 })
   await close()
   const lines = []
   for (const name of fs.readdirSync(dir)) {
@@ -214,7 +216,7 @@ t.test('a process that is stopped while it owns the files, and killed then', asy
   t.equal(early, 'UC_TIMEOUT', 'the files stand still')
   owner.proc.kill('SIGKILL')
   await owner.done
-  await log.flush()
+  await log.flush({ timeoutMs: 60000 })
   await close()
   const found = numbers(await linesIn(dir))
   t.ok(judge(t, found.get('other'), 1000, 'other'), 'the next one goes on')
@@ -223,7 +225,7 @@ t.test('a process that is stopped while it owns the files, and killed then', asy
 
 t.test('lines of all lengths around what fits at once', async (t) => {
   const dir = path.join(tmpdir(t), 'logs')
-  const store = undercroft.open({ log: { dir, ringBytes: 1 << 20, maxLineBytes: 1 << 18, base: null } })
+  const store = undercroft.open({ log: { dir, ringBytes: 1 << 20, maxLineBytes: 1 << 18, blockMs, base: null } })
   const texts = []
   for (const [unit, bytes] of [['a', 1], ['é', 2], ['€', 3], ['\u{1f600}', 4]]) {
     const around = Math.floor(16384 / bytes)
