@@ -144,6 +144,11 @@ t.test('who stops reading is no failure', async (t) => {
 t.test('follow, over rotation and compression', async (t) => {
   const dir = tmpdir(t)
   const file = (n, end = '') => path.join(dir, `app-2026-11-23.${n}.log${end}`)
+  // As the log does: under its name an archive is whole.
+  const archive = (n, bytes) => {
+    fs.writeFileSync(path.join(dir, 'archive'), bytes)
+    fs.renameSync(path.join(dir, 'archive'), file(n, '.gz'))
+  }
   const add = (n, msg) => fs.appendFileSync(file(n), line('2026-11-23T10:00:00Z', 30, msg))
   for (let i = 0; i < 15; i++) add(1, `old ${i}`)
   let seen = ''
@@ -161,13 +166,13 @@ t.test('follow, over rotation and compression', async (t) => {
   await has('next file')
   // The next rotation is over, and the file packed, before it is looked at.
   add(2, 'before it was packed')
-  fs.writeFileSync(file(3, '.gz'), zlib.gzipSync(line('2026-11-23T10:00:00Z', 30, 'only in an archive')))
+  archive(3, zlib.gzipSync(line('2026-11-23T10:00:00Z', 30, 'only in an archive')))
   add(4, 'newest')
-  fs.writeFileSync(file(2, '.gz'), zlib.gzipSync(fs.readFileSync(file(2))))
+  archive(2, zlib.gzipSync(fs.readFileSync(file(2))))
   fs.unlinkSync(file(2))
   await has('newest')
   // An archive that is damaged is told, and not the end.
-  fs.writeFileSync(file(5, '.gz'), 'no archive')
+  archive(5, 'no archive')
   add(6, 'and the last')
   await has('and the last')
   fs.rmSync(dir, { recursive: true })
