@@ -354,6 +354,80 @@ static void recovering(void)
     lines_free(dir);
 }
 
+static int count_logs(const char *dir)
+{
+    struct dirent **names;
+    int n = scandir(dir, &names, lines_is_log, NULL);
+
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    if (n >= 0)
+        free(names);
+    return n;
+}
+
+static int64_t in_a_year(void *arg)
+{
+    (void)arg;
+    return uc_wall_ms() + (int64_t)366 * 86400 * 1000;
+}
+
+/* So that what runs beside it comes to what it would do. */
+static void dawdle(void *arg, const char *where)
+{
+    (void)arg;
+    if (strcmp(where, "append") == 0)
+        usleep(200000);
+}
+
+static int64_t size_of(const char *dir, const char *file)
+{
+    char path[512];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+/* Who reads has other options than the service, which keeps all. */
+static void recovering_beside_old_files(void)
+{
+    static const char old[] = "app-2020-01-01.1.log";
+    const uc_log_clock clock = {in_a_year, NULL};
+    char *dir = lines_dir(base, "old"), path[512], *text;
+    uint64_t more, bad;
+    uc_log_options o;
+    uc_error e;
+    pid_t pid;
+    FILE *f;
+
+    forget();
+    pid = fork();
+    if (pid == 0)
+        fill_ring(dir);
+    while (all->child[0].owner == 0)
+        sched_yield();
+    end(pid);
+    snprintf(path, sizeof path, "%s/%s", dir, old);
+    f = fopen(path, "w");
+    fputs("of 2020\n", f);
+    fclose(f);
+    uc_log_options_init(&o);
+    o.dir = dir;
+    o.clock = &clock;
+    o.rotate_bytes = 1000;
+    o.keep_bytes = 1;
+    o.step = dawdle;
+    ok(uc_log_recover(&o, &e), "what is left is written with the defaults");
+    eq_int(size_of(dir, old), 8, "an old file stays, and is not archived");
+    text = lines_text(dir);
+    ok(count(text, "left", 300, &more, &bad) == 300 && more + bad == 0,
+       "the lines are there");
+    free(text);
+    eq_int(count_logs(dir), 2, "in the file that was there");
+    lines_free(dir);
+}
+
 /* More of them than one publication tells of. */
 static void many_rings(void)
 {
@@ -517,6 +591,7 @@ int main(void)
     owners();
     daemons();
     recovering();
+    recovering_beside_old_files();
     many_rings();
     flush_elsewhere();
     end_together();

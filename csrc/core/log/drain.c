@@ -26,8 +26,9 @@
 struct uc_drain {
     const uc_log_options *o;
     uc_place *place;
-    uc_logfile *file; /* NULL: not yet, for want of disk */
-    uc_archive *archive;
+    uc_logfile *file;    /* NULL: not yet, for want of disk */
+    uc_archive *archive; /* NULL with keeps_files */
+    bool keeps_files;
     uc_sources sources;
     uint32_t turn; /* whose ring is first this time */
     uint32_t rings_seen, reopen_seen, rotate_seen;
@@ -70,6 +71,11 @@ uc_drain *uc_drain_new(const uc_log_options *o, uc_place *p)
     d->rotate_seen = atomic_load(&p->control->rotate);
     uc__sources_init(&d->sources, p->rings);
     return d;
+}
+
+void uc_drain_keep_files(uc_drain *d)
+{
+    d->keeps_files = true;
 }
 
 void uc_drain_free(uc_drain *d)
@@ -166,7 +172,8 @@ static void turned(uc_drain *d)
 
     uc_logfile_mark(d->file, &mark);
     publish(d, NULL, 0);
-    uc_archive_poke(d->archive, &mark);
+    if (d->archive != NULL)
+        uc_archive_poke(d->archive, &mark);
     atomic_store(&d->stats.files, uc_logfile_count(d->file));
 }
 
@@ -179,9 +186,9 @@ static bool open_file(uc_drain *d, uc_error *e)
     d->file = uc_logfile_open(d->o, ours ? &last.mark : NULL, e);
     if (d->file == NULL)
         return false;
-    if (d->archive == NULL)
+    if (d->archive == NULL && !d->keeps_files)
         d->archive = uc_archive_start(d->o, e);
-    if (d->archive == NULL) {
+    if (d->archive == NULL && !d->keeps_files) {
         uc_logfile_close(d->file);
         d->file = NULL;
         return false;
@@ -394,6 +401,8 @@ static void look_at_archive(uc_drain *d)
     uint64_t archived, deleted;
     char text[sizeof d->unarchived];
 
+    if (d->archive == NULL)
+        return;
     uc_archive_counts(d->archive, &archived, &deleted);
     atomic_store(&d->stats.archived, archived);
     atomic_store(&d->stats.deleted, deleted);

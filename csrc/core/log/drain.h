@@ -22,6 +22,8 @@ typedef struct uc_drain uc_drain;
 
 /* The claimed place's; both are borrowed. NULL: out of memory. */
 uc_drain *uc_drain_new(const uc_log_options *o, uc_place *p);
+/* Before the beginning: it only appends. No file is archived or deleted. */
+void uc_drain_keep_files(uc_drain *d);
 /* Writes nothing more. d may be NULL. */
 void uc_drain_free(uc_drain *d);
 

@@ -144,8 +144,10 @@ void uc_log_stats_get(uc_log *l, uc_log_stats *s);
 
 /*
  * For whoever only reads the files: when nobody owns the directory, writes what
- * the rings of dead processes hold, and leaves. True also when there was
- * nothing to do or no such directory.
+ * the rings of dead processes hold, and leaves. It goes on with the file that
+ * is there, whatever its day and size, and archives and deletes none: of o only
+ * dir, name and sync_ms count. True also when there was nothing to do or no
+ * such directory.
  */
 bool uc_log_recover(const uc_log_options *o, uc_error *e);
 

@@ -112,11 +112,17 @@ uc_ring *uc__log_copy_ring(uc_log *l, int *err)
 
 bool uc_log_recover(const uc_log_options *o, uc_error *e)
 {
+    /* Who only reads knows nothing of the log's options: how long files are
+     * kept and when they end is for its owners. */
+    uc_log_options own = *o;
     char why[200];
     uc_place p;
     uc_drain *d;
     bool ok = true;
     int64_t next;
+
+    own.rotate_bytes = 0;
+    own.daily = false;
 
     if (!uc_place_open(&p, o->dir, false, e))
         return e->native == ENOENT;
@@ -124,10 +130,11 @@ bool uc_log_recover(const uc_log_options *o, uc_error *e)
         uc_place_close(&p);
         return true;
     }
-    d = uc_drain_new(o, &p);
+    d = uc_drain_new(&own, &p);
     if (d == NULL) {
         ok = uc_fail(e, UC_MEMORY, "log: out of memory");
     } else if (uc_drain_has_lines(d)) {
+        uc_drain_keep_files(d);
         ok = uc_drain_begin(d, e);
         while (ok && uc_drain_run(d, uc_now(), &next))
             ;
