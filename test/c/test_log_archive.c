@@ -37,7 +37,7 @@ static const char *error_of(uc_archive *a)
 static void archives(uc_log_compress kind, const char *ending)
 {
     uint64_t archived, deleted;
-    struct stat st;
+    struct stat st, of_dir;
     uc_logfile *f;
     uc_archive *a;
     uc_error e;
@@ -47,6 +47,9 @@ static void archives(uc_log_compress kind, const char *ending)
     tap_diag("%s", ending);
     log_dir_init(&d);
     umask(022);
+    /* What is root's is given to the directory's user. */
+    if (geteuid() == 0 && chown(d.path, 1234, 5678) != 0)
+        tap_diag("the directory is root's");
     d.o.compress = kind;
     f = uc_logfile_open(&d.o, NULL, &e);
     a = uc_archive_start(&d.o, &e);
@@ -63,6 +66,9 @@ static void archives(uc_log_compress kind, const char *ending)
     snprintf(name, sizeof name, "app-2026-01-01.1%s", ending);
     ok(stat(log_path(&d, name), &st) == 0 && (st.st_mode & 07777) == 0640,
        "with the file's mode");
+    ok(stat(d.path, &of_dir) == 0 && st.st_uid == of_dir.st_uid &&
+           (geteuid() != 0 || st.st_gid == of_dir.st_gid),
+       "and the directory's user");
     ok(st.st_size > 100 && st.st_size < 280000 / 4, "and much smaller");
     ok(log_holds(&d, 1, 20005), "every line is there");
     uc_archive_counts(a, &archived, &deleted);

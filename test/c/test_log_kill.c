@@ -7,6 +7,7 @@
 #include "log_lines.h"
 #include "tap.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -428,6 +429,101 @@ static void recovering_beside_old_files(void)
     lines_free(dir);
 }
 
+/* --- another user --------------------------------------------------------- */
+
+#define NOBODY 65534
+
+/* As another user opens the log, puts 20 lines, of which the first has that
+ * number, and flushes them; then the process is killed. 0: all went well. */
+static int run_as_nobody(const char *dir, uint64_t first, bool may_write)
+{
+    uc_log_options o = options(dir);
+    int status = 0;
+    pid_t pid = fork();
+    uc_error e;
+    uc_log *l;
+
+    if (pid == 0) {
+        if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+            _exit(2);
+        o.step = may_write ? NULL : stand;
+        l = must_open(&o);
+        for (uint64_t i = 0; i < 20; i++)
+            put(l, "n", first + i);
+        if (may_write && !uc_log_flush(l, 20000, true, &e))
+            _exit(3);
+        raise(SIGKILL);
+    }
+    waitpid(pid, &status, 0);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 0 : status;
+}
+
+static bool is_nobodys(const char *dir, const char *file)
+{
+    char path[512];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    return stat(path, &st) == 0 && st.st_uid == NOBODY && st.st_gid == NOBODY;
+}
+
+/* A service and root, who reads its log. */
+static void users(void)
+{
+    char *dir = lines_dir(base, "users"), path[512];
+    uc_log_options o = options(dir);
+    char target[256] = "";
+    uc_error e;
+    pid_t pid;
+
+    if (geteuid() != 0) {
+        tap_skip("a log of another user", "only root can become one");
+        free(dir);
+        return;
+    }
+    snprintf(path, sizeof path, "%s/current", dir);
+    if (chmod(base, 0711) != 0 || mkdir(dir, 0750) != 0 ||
+        chown(dir, NOBODY, NOBODY) != 0)
+        tap_diag("%s", strerror(errno));
+    eq_int(run_as_nobody(dir, 0, true), 0, "a service of another user");
+    eq_int(run_as_nobody(dir, 20, false), 0, "is killed before it writes");
+    /* Moved away, and what takes its place is of root's making. */
+    if (readlink(path, target, sizeof target - 1) > 0)
+        snprintf(path, sizeof path, "%s/%s", dir, target);
+    eq_int(unlink(path), 0, "the file is moved away");
+    ok(uc_log_recover(&o, &e), "root writes what was left");
+    snprintf(path, sizeof path, "%s/current", dir);
+    memset(target, 0, sizeof target);
+    ok(readlink(path, target, sizeof target - 1) > 0 && is_nobodys(dir, target),
+       "into a file of the directory's user");
+    eq_int(run_as_nobody(dir, 40, true), 0, "in which the service goes on");
+
+    snprintf(path, sizeof path, "%s/%s", dir, target);
+    ok(chown(path, 0, 0) == 0 && chmod(path, 0600) == 0,
+       "a file that the service may not open");
+    eq_int(run_as_nobody(dir, 60, true), 0, "another one is begun");
+    lines_free(dir);
+
+    dir = lines_dir(base, "owned");
+    o.dir = dir;
+    if (mkdir(dir, 0750) != 0 || chown(dir, NOBODY, NOBODY) != 0)
+        tap_diag("%s", strerror(errno));
+    gather(dir);
+    ok(is_nobodys(dir, ".rings") && is_nobodys(dir, ".rings/lock") &&
+           is_nobodys(dir, ".rings/control"),
+       "where root was first all belongs to the directory's user");
+    forget();
+    pid = fork();
+    if (pid == 0)
+        fill_ring(dir);
+    while (all->child[0].owner == 0)
+        sched_yield();
+    end(pid);
+    eq_int(run_as_nobody(dir, 0, true), 0, "who comes after it");
+    ok(all_there(dir, "left", 300), "and writes what root has left");
+    lines_free(dir);
+}
+
 /* More of them than one publication tells of. */
 static void many_rings(void)
 {
@@ -592,6 +688,7 @@ int main(void)
     daemons();
     recovering();
     recovering_beside_old_files();
+    users();
     many_rings();
     flush_elsewhere();
     end_together();

@@ -87,6 +87,8 @@ static int open_file(int dir, const char *name, bool make, struct stat *st)
 
     if (fd < 0)
         return -1;
+    if (make)
+        uc__log_give(dir, fd);
     if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
         return fd;
     close(fd);
@@ -141,7 +143,8 @@ static bool next_name(const uc_logfile *f, int dir, uc_logname *next,
         uc__logname_write(&last, f->o->name, name);
         *make = last.kind != UC_LOG_PLAIN || last.day < today ||
                 fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-                st.st_size > 0;
+                st.st_size > 0 ||
+                faccessat(dir, name, R_OK | W_OK, AT_EACCESS) != 0;
     }
     uc_free(list);
     *next = (uc_logname){.day = last.day, .number = last.number};
@@ -220,6 +223,13 @@ static bool cut_torn_line(uc_logfile *f, uc_error *e)
     return true;
 }
 
+/* Whether another file is begun for want of this one: somebody has moved it,
+ * made a link of it, or has it for himself alone. */
+static bool is_lost(int err)
+{
+    return err == ENOENT || err == ELOOP || err == EEXIST || err == EACCES;
+}
+
 /* Takes up a file that is there; false in *there when it is not. */
 static bool resume(uc_logfile *f, const uc_logmark *at, bool known, bool *there,
                    uc_error *e)
@@ -233,13 +243,12 @@ static bool resume(uc_logfile *f, const uc_logmark *at, bool known, bool *there,
     fd = open_file(dir, file_name(f), false, &st);
     *there = fd >= 0;
     if (fd < 0) {
-        /* Somebody has moved it, or made a link of it: another is begun. */
-        bool gone = errno == ENOENT || errno == ELOOP || errno == EEXIST;
+        bool lost = is_lost(errno);
 
-        if (!gone)
+        if (!lost)
             uc__log_failed(e, errno, "open", f->path);
         close(dir);
-        return gone;
+        return lost;
     }
     take(f, fd, &st, at->day, at->number);
     point_current(f, dir);
@@ -410,9 +419,8 @@ static bool follow(uc_logfile *f, uc_error *e)
     int fd = open_file(AT_FDCWD, f->path, false, &st);
 
     if (fd < 0)
-        return errno == ENOENT || errno == ELOOP || errno == EEXIST
-                   ? begin(f, e)
-                   : uc__log_failed(e, errno, "open", f->path);
+        return is_lost(errno) ? begin(f, e)
+                              : uc__log_failed(e, errno, "open", f->path);
     if (same_file(f, &st)) {
         close(fd);
         f->moved = false;

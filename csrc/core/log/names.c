@@ -123,6 +123,18 @@ int uc__log_dir(const uc_log_options *o, uc_error *e)
     return fd;
 }
 
+void uc__log_give(int dirfd, int fd)
+{
+    struct stat dir, st;
+
+    if (geteuid() != 0 || fstat(dirfd, &dir) != 0 || fstat(fd, &st) != 0 ||
+        (st.st_uid == dir.st_uid && st.st_gid == dir.st_gid))
+        return;
+    /* Where root may not do that either, it has no need to. */
+    if (fchown(fd, dir.st_uid, dir.st_gid) != 0)
+        return;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return uc__logname_compare(a, b);

@@ -33,6 +33,12 @@ void uc__logname_write(const uc_logname *n, const char *name,
 /* By day and number, then as the enum has it: the file before its archive. */
 int uc__logname_compare(const uc_logname *a, const uc_logname *b);
 
+/* What root has just made in dir, which is somebody else's, is given to that
+ * one: who reads a log as root, or rotates it, must not shut its service out.
+ * Anybody else's files stay as they are; so do those of which it fails. Not for
+ * what was there: it may be a link to something else. */
+void uc__log_give(int dirfd, int fd);
+
 /* Milliseconds since 1970 by the log's clock, and the day that it is. */
 int64_t uc__log_wall(const uc_log_options *o);
 uint32_t uc__log_day(int64_t wall_ms);

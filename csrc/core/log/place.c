@@ -102,11 +102,25 @@ static void read_boot(uint64_t boot[2])
     }
 }
 
+/* A file of the place: opened, or made. */
+static int open_ours(const uc_place *p, const char *file)
+{
+    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+    int fd = openat(p->rings, file, flags);
+
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    fd = openat(p->rings, file, flags | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return errno == EEXIST ? openat(p->rings, file, flags) : -1;
+    uc__log_give(p->dir, fd);
+    return fd;
+}
+
 /* The page, which the first process makes. 0 or an errno. */
 static int map_control(uc_place *p)
 {
-    int fd = openat(p->rings, "control",
-                    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_ours(p, "control");
     void *map;
     int err;
 
@@ -138,6 +152,7 @@ static bool fail_open(uc_place *p, int err, const char *what, const char *dir,
 bool uc_place_open(uc_place *p, const char *dir, bool make, uc_error *e)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    bool made;
     int err = 0;
 
     *p = (uc_place){.dir = -1, .rings = -1, .lock = -1};
@@ -149,13 +164,15 @@ bool uc_place_open(uc_place *p, const char *dir, bool make, uc_error *e)
     p->dir = open(dir, flags);
     if (p->dir < 0)
         return fail_open(p, errno, "cannot open the directory", dir, e);
-    if (make && mkdirat(p->dir, ".rings", 0750) != 0 && errno != EEXIST)
+    made = make && mkdirat(p->dir, ".rings", 0750) == 0;
+    if (make && !made && errno != EEXIST)
         return fail_open(p, errno, "cannot write to the directory", dir, e);
     p->rings = openat(p->dir, ".rings", flags | O_NOFOLLOW);
     if (p->rings < 0)
         return fail_open(p, errno, "cannot open .rings in", dir, e);
-    p->lock = openat(p->rings, "lock",
-                     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (made)
+        uc__log_give(p->dir, p->rings);
+    p->lock = open_ours(p, "lock");
     if (p->lock < 0)
         return fail_open(p, errno, "cannot open .rings/lock in", dir, e);
     err = map_control(p);

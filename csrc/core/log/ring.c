@@ -2,6 +2,7 @@
 #include "log/ring.h"
 
 #include "common/mem.h"
+#include "log/names.h"
 #include "log/record.h"
 
 #include <errno.h>
@@ -161,6 +162,7 @@ static int new_file(int dirfd, char *temporary, uint64_t bytes, int *err)
         *err = errno;
         return -1;
     }
+    uc__log_give(dirfd, fd);
     *err = lock_new(fd);
     if (*err == 0)
         *err = allocate(fd, bytes);

@@ -226,6 +226,7 @@ static bool archive(round *r, item *f, uc_error *e)
             close(from);
         return false;
     }
+    uc__log_give(r->dir, to);
     uc__log_step(r->o, "archive begun");
     good = pack_and_verify(r, &st, from, to, e);
     close(from);
