@@ -21,6 +21,9 @@
 #define BATCH ((size_t)1 << 20)
 #define BACKOFF (10 * UC_MS)
 #define BACKOFF_MOST (1000 * UC_MS)
+#define SAY                                                                  \
+    (60000 * UC_MS)         /* of a disk that fails each time: no more often \
+                             */
 #define SCAN (1000 * UC_MS) /* for rings that were made without a word */
 
 struct uc_drain {
@@ -38,6 +41,8 @@ struct uc_drain {
     /* Since when nothing can be written, 0; when it will be tried again. */
     int64_t stalled, retry, backoff;
     char why[128];
+    int64_t said;         /* that a sync has failed; 0: never */
+    int unsynced;         /* its errno, and no line says so yet */
     char unarchived[200]; /* what was said of the archive last */
 
     struct iovec pieces[PIECES];
@@ -103,11 +108,6 @@ bool uc_drain_is_behind(const uc_drain *d)
     return !is_room(d);
 }
 
-bool uc_drain_sync(uc_drain *d, uc_error *e)
-{
-    return d->file == NULL || uc_logfile_sync(d->file, e);
-}
-
 bool uc_drain_adopt(uc_drain *d, uc_ring *r)
 {
     return uc__sources_add(&d->sources, r, true);
@@ -153,6 +153,31 @@ static void resume(uc_drain *d)
     d->stalled = 0;
     atomic_store(&d->stats.stalled, false);
     atomic_store(&d->place->control->stalled, 0);
+}
+
+/* Whoever has asked for a sync since the last one, or asks next, is told. */
+static void sync_failed(uc_drain *d, const uc_error *e)
+{
+    int64_t now = uc_now();
+
+    remember(d, e);
+    atomic_fetch_add(&d->place->control->sync_failures, 1);
+    if (d->said != 0 && now - d->said < SAY)
+        return;
+    d->said = now;
+    d->unsynced = e->native;
+    fprintf(stderr,
+            "undercroft: %s; what was not on the disk yet may not survive a "
+            "power cut\n",
+            e->message);
+}
+
+bool uc_drain_sync(uc_drain *d, uc_error *e)
+{
+    if (d->file == NULL || uc_logfile_sync(d->file, e))
+        return true;
+    sync_failed(d, e);
+    return false;
 }
 
 /* --- beginning ------------------------------------------------------------ */
@@ -302,6 +327,13 @@ static void gather(uc_drain *d, int64_t now)
 
         add_staged(d, len);
     }
+    if (d->unsynced != 0)
+        add_staged(d, uc__log_line((char *)d->stage + d->staged, STAGE_NOTE,
+                                   d->o, 50, "errno", (uint64_t)d->unsynced,
+                                   "the log could not be synced: %s; what was "
+                                   "not on the disk yet may not survive a "
+                                   "power cut",
+                                   strerror(d->unsynced)));
     if (d->sources.spoiled > 0)
         add_skipped(d, "that had no form", d->sources.spoiled);
     d->turn++;
@@ -370,6 +402,7 @@ static bool write_batch(uc_drain *d, int64_t now)
     }
     resume(d);
     d->sources.spoiled = 0;
+    d->unsynced = 0;
     for (uint32_t i = 0; i < d->ntaken; i++) {
         uc__log_step(d->o, "tail");
         uc__source_taken(d->taken[i], d->tails[i].tail);
@@ -387,10 +420,8 @@ static void serve_syncs(uc_drain *d)
 
     if (asked == atomic_load(&c->sync_done))
         return;
-    if (!uc_logfile_sync(d->file, &e)) {
-        remember(d, &e);
-        return;
-    }
+    /* Also when it fails, which is counted before. */
+    uc_drain_sync(d, &e);
     atomic_store(&c->sync_done, asked);
     uc_futex_wake(&c->sync_done);
 }
@@ -425,7 +456,7 @@ static void tick(uc_drain *d, int64_t now)
         return;
     d->next_tick = now + SCAN;
     if (!uc_logfile_tick(d->file, now, &d->next_tick, &e))
-        remember(d, &e);
+        sync_failed(d, &e);
     look_at_archive(d);
 }
 

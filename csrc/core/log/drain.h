@@ -53,6 +53,7 @@ bool uc_drain_was_busy(const uc_drain *d);
 /* What was there was more than it could take at once. */
 bool uc_drain_is_behind(const uc_drain *d);
 
+/* False: it is said and counted, here too. */
 bool uc_drain_sync(uc_drain *d, uc_error *e);
 
 /* Counted for uc_log_stats. Any thread. */

@@ -57,6 +57,19 @@ static bool is_synced(const uc_log *l, uint32_t number)
     return (int32_t)(done - number) >= 0;
 }
 
+/* Whether a sync has failed since the process was told of the last one: then it
+ * is told now, and whoever waits beside it too. Under mu. */
+static bool has_failed(uc_log *l, uint32_t failures)
+{
+    uint32_t now = atomic_load(&l->place->control->sync_failures);
+
+    if (now == failures)
+        return false;
+    l->place->failures = now;
+    uc__log_get_text(&l->place->control->error, l->error);
+    return true;
+}
+
 /* Asks the owner for a sync, which will have this number. */
 static uint32_t ask_sync(uc_log *l)
 {
@@ -97,7 +110,7 @@ static bool fail(const uc_log *l, uc_error *e)
 bool uc_log_flush(uc_log *l, int64_t timeout_ms, bool sync, uc_error *e)
 {
     int64_t until = uc_now() + timeout_ms * UC_MS, ms;
-    uint32_t number = 0;
+    uint32_t number = 0, failures = 0;
     bool asked = false, done = false;
     uc__point point;
 
@@ -108,6 +121,7 @@ bool uc_log_flush(uc_log *l, int64_t timeout_ms, bool sync, uc_error *e)
 
         if (behind == NULL && sync && !asked && l->place != NULL) {
             number = ask_sync(l);
+            failures = l->place->failures;
             asked = true;
         }
         done = behind == NULL &&
@@ -124,8 +138,12 @@ bool uc_log_flush(uc_log *l, int64_t timeout_ms, bool sync, uc_error *e)
         else
             wait_for_sync(l, number, ms);
     }
-    if (!done)
+    if (!done) {
         fail(l, e);
+    } else if (sync && has_failed(l, failures)) {
+        done = uc_fail(e, UC_LOG_IO,
+                       "log: not all lines may be on the disk: %s", l->error);
+    }
     uc_unlock(&l->mu);
     return done;
 }
@@ -152,7 +170,7 @@ void uc_log_on_flushed(uc_log *l, bool sync, void (*fn)(void *arg, bool ok),
     uc_unlock(&l->mu);
 }
 
-/* 1: it is so, 0: not yet, -1: the time is up. Under mu. */
+/* 1: it is so, 0: not yet, -1: it failed, or the time is up. Under mu. */
 static int outcome(uc_log *l, uc__waiter *w, int64_t now)
 {
     if (uc__log_reached(l, w->point)) {
@@ -160,10 +178,11 @@ static int outcome(uc_log *l, uc__waiter *w, int64_t now)
             return 1;
         if (l->place != NULL && !w->asked) {
             w->number = ask_sync(l);
+            w->failures = l->place->failures;
             w->asked = true;
         }
         if (w->asked && l->place != NULL && is_synced(l, w->number))
-            return 1;
+            return has_failed(l, w->failures) ? -1 : 1;
     }
     return now >= w->deadline ? -1 : 0;
 }

@@ -28,7 +28,8 @@ typedef struct uc__waiter {
     struct uc__waiter *next;
     uc__point point;
     bool sync, asked, reached;
-    uint32_t number; /* of the sync, once it is asked for */
+    uint32_t number;   /* of the sync, once it is asked for */
+    uint32_t failures; /* the place's, then */
     int64_t deadline;
     void (*fn)(void *arg, bool ok);
     void *arg;

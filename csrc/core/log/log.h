@@ -110,7 +110,9 @@ uint64_t uc_log_seen(uc_log *l, const uint8_t client[16]);
 /*
  * Waits until all that this process has put before is in the file, and with
  * sync on the disk, which the owner does, whichever process that is. False:
- * UC_TIMEOUT, or what keeps the owner from writing. Any thread but those that
+ * UC_TIMEOUT, or what keeps the owner from writing; with sync also UC_LOG_IO
+ * when a sync has failed, be it before this one: what it was for may be lost
+ * with the power, and a process is told so once. Any thread but those that
  * call back.
  */
 bool uc_log_flush(uc_log *l, int64_t timeout_ms, bool sync, uc_error *e);

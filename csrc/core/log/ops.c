@@ -36,6 +36,7 @@ typedef struct stand {
     struct uc_session *session; /* weak */
     uint32_t id;
     bool flush;
+    int64_t until; /* of a flush, in uc_now()'s terms */
 } stand;
 
 struct uc_log_desk {
@@ -252,6 +253,20 @@ static void dismiss(uc_log_desk *d, struct uc_session *s, uint32_t id,
     }
 }
 
+static void why_not_flushed(uc_log_desk *d, const stand *w, uc_error *e)
+{
+    uc_log_stats s = {0};
+
+    if (d->log != NULL && uc_now() < w->until)
+        uc_log_stats_get(d->log, &s);
+    if (s.error[0] != '\0')
+        uc_fail(e, UC_LOG_IO, "the log could not be flushed: %s", s.error);
+    else
+        uc_fail(e, UC_TIMEOUT,
+                "the log could not be written before the deadline; what it "
+                "has taken it keeps");
+}
+
 /* On the log's thread, or at once where memory ran out. */
 static void on_flushed(void *arg, bool ok)
 {
@@ -275,9 +290,7 @@ static void on_flushed(void *arg, bool ok)
     } else if (w->session != NULL) {
         uc_error e = {0};
 
-        uc_fail(&e, UC_TIMEOUT,
-                "the log could not be written before the deadline; what it "
-                "has taken it keeps");
+        why_not_flushed(d, w, &e);
         answer_error(w->session, w->id, &e);
     }
     uc_unlock(&d->mu);
@@ -408,6 +421,7 @@ static bool flush(log_call *w)
         return false;
     if (until == 0)
         until = uc_now() + FLUSH_MS * UC_MS;
+    s->until = until;
     uc_log_desk_ref(d);
     uc_unlock(&d->mu);
     uc_log_on_flushed(d->log, sync, on_flushed, s, until);

@@ -178,6 +178,7 @@ bool uc_place_open(uc_place *p, const char *dir, bool make, uc_error *e)
     err = map_control(p);
     if (err != 0)
         return fail_open(p, err, "cannot make .rings/control in", dir, e);
+    p->failures = atomic_load(&p->control->sync_failures);
     return true;
 }
 

@@ -57,9 +57,12 @@ typedef struct uc_control {
     /* Counters of requests, and of syncs done. */
     _Alignas(64) _Atomic uint32_t rings; /* one was made */
     _Atomic uint32_t reopen, rotate;
-    _Atomic uint32_t sync_asked, sync_done; /* done: a futex */
+    _Atomic uint32_t sync_asked, sync_done; /* done, or failed: a futex */
     _Atomic uint32_t stalled;               /* the owner cannot write */
     uc_log_text error;                      /* what keeps it from that */
+    /* Syncs that failed, counted, those that nobody asked for too: the kernel
+     * says it once, and the next sync says nothing of the lines before. */
+    _Atomic uint32_t sync_failures;
 
     _Alignas(64) uc_published slots[2];
 } uc_control;
@@ -70,6 +73,7 @@ typedef struct uc_place {
     int rings;             /* dir/.rings */
     int lock;
     bool owner;
+    uint32_t failures; /* of syncs, that its user knows of. The user's */
     uc_control *control;
     uint64_t boot[2];
 } uc_place;
