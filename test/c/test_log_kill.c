@@ -524,6 +524,134 @@ static void users(void)
     lines_free(dir);
 }
 
+/* --- two names ------------------------------------------------------------ */
+
+/* NULL: *e. */
+static uc_log *open_as(const char *dir, const char *name, uc_error *e)
+{
+    uc_log_options o = options(dir);
+
+    o.name = name;
+    return uc_log_open(&o, e);
+}
+
+static bool is_refused(const char *dir, const char *name, const char *there)
+{
+    char want[64];
+    uc_error e;
+    uc_log *l = open_as(dir, name, &e);
+
+    if (l != NULL) {
+        uc_log_unref(l);
+        return false;
+    }
+    snprintf(want, sizeof want, "with the name \"%s\"", there);
+    return strcmp(e.code, "UC_OPTIONS_CONFLICT") == 0 &&
+           strstr(e.message, name) != NULL && strstr(e.message, want) != NULL &&
+           strstr(e.message, "a directory for each") != NULL;
+}
+
+static void two_names(void)
+{
+    char *dir = lines_dir(base, "names");
+    uc_log_options o;
+    int status = 1;
+    uc_log *l, *other;
+    uc_error e;
+    pid_t pid;
+
+    forget();
+    pid = fork();
+    if (pid == 0) {
+        l = open_as(dir, "web", &e);
+        put(l, "n", 0);
+        all->child[0].owner = 1;
+        for (;;)
+            pause();
+    }
+    while (all->child[0].owner == 0)
+        sched_yield();
+    ok(is_refused(dir, "worker", "web"), "another name beside the owner's");
+    l = open_as(dir, "web", &e);
+    ok(l != NULL, "the same one is fine");
+    ok(is_refused(dir, "worker", "web"), "another in the same process");
+    end(pid);
+    pid = fork();
+    if (pid == 0)
+        _exit(is_refused(dir, "worker", "web") ? 0 : 1);
+    waitpid(pid, &status, 0);
+    eq_int(status, 0, "who is left keeps the name");
+    uc_log_unref(l);
+
+    /* What is left is the last name's, whatever the reader thinks. */
+    pid = fork();
+    if (pid == 0) {
+        o = options(dir);
+        o.name = "web";
+        o.step = stand;
+        l = must_open(&o);
+        put(l, "n", 1);
+        raise(SIGKILL);
+    }
+    waitpid(pid, NULL, 0);
+    o = options(dir);
+    ok(uc_log_recover(&o, &e) && all_there(dir, "n", 2), "a recovery");
+    eq_int(count_logs(dir), 1, "writes into the files that are there");
+    other = open_as(dir, "worker", &e);
+    ok(other != NULL, "nobody has it open: another name is fine");
+    uc_log_unref(other);
+    lines_free(dir);
+}
+
+/* Of those that have it open at the same time all have the same name. */
+static void names_at_once(void)
+{
+    static const char *const names[] = {"even", "odd"};
+    char *dir = lines_dir(base, "at-once");
+    uint64_t opened[2] = {0};
+    bool right = true;
+    pid_t pid[6];
+
+    forget();
+    for (int i = 0; i < 6; i++) {
+        pid[i] = fork();
+        if (pid[i] != 0)
+            continue;
+        for (int round = 0; round < 30; round++) {
+            uc_error e;
+            uc_log *l = open_as(dir, names[i % 2], &e);
+
+            if (l == NULL) {
+                if (strcmp(e.code, "UC_OPTIONS_CONFLICT") != 0)
+                    _exit(1);
+                usleep(500);
+                continue;
+            }
+            all->child[i % 2].owner++;
+            all->child[i % 2].taken++;
+            if (all->child[1 - i % 2].owner != 0)
+                _exit(2);
+            usleep((unsigned)(tap_random() % 2000));
+            all->child[i % 2].owner--;
+            uc_log_unref(l);
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < 6; i++) {
+        int status;
+
+        waitpid(pid[i], &status, 0);
+        if (status != 0)
+            tap_diag("%x", status);
+        right = right && status == 0;
+        opened[i % 2] = all->child[i % 2].taken;
+    }
+    tap_diag("opened %" PRIu64 " and %" PRIu64 " times", opened[0], opened[1]);
+    ok(right, "two names are never open at once");
+    ok(opened[0] > 0 && opened[1] > 0, "one after the other they are");
+    lines_free(dir);
+}
+
 /* More of them than one publication tells of. */
 static void many_rings(void)
 {
@@ -689,6 +817,8 @@ int main(void)
     recovering();
     recovering_beside_old_files();
     users();
+    two_names();
+    names_at_once();
     many_rings();
     flush_elsewhere();
     end_together();

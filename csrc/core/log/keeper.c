@@ -150,7 +150,8 @@ static void try_place(uc_log *l, int64_t now)
         place = uc_malloc(sizeof *place);
         if (place == NULL)
             return;
-        if (!uc_place_open(place, l->o.dir, true, &e)) {
+        if (!uc_place_open(place, l->o.dir, true, &e) ||
+            !uc_place_join(place, l->o.dir, l->o.name, &e)) {
             uc_free(place);
             note_error(l, &e);
             return;

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "log/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,25 +32,14 @@ void uc_log_options_init(uc_log_options *o)
                           .sync_ms = 1000};
 }
 
-static bool is_name(const char *s)
-{
-    size_t n = strlen(s);
-
-    for (size_t i = 0; i < n; i++)
-        if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
-              (s[i] >= '0' && s[i] <= '9') || s[i] == '_' || s[i] == '-'))
-            return false;
-    return n > 0 && n <= 64;
-}
-
 static bool check_options(const uc_log_options *o, uc_error *e)
 {
     if (o->dir == NULL || o->dir[0] == '\0')
         return uc_fail(e, UC_OPTION, "log.dir is missing");
-    if (o->name == NULL || !is_name(o->name))
+    if (o->name == NULL || !uc__log_is_name(o->name))
         return uc_fail(e, UC_OPTION,
                        "log.name must be 1 to 64 of A-Z, a-z, 0-9, _ and -");
-    if (o->ring != NULL && !is_name(o->ring))
+    if (o->ring != NULL && !uc__log_is_name(o->ring))
         return uc_fail(e, UC_OPTION,
                        "log.ring must be 1 to 64 of A-Z, a-z, 0-9, _ and -");
     if (o->ring_bytes < UC_RING_LEAST || o->ring_bytes > UC_RING_MOST)
@@ -151,7 +141,8 @@ static bool open_place(uc_log *l, uc_error *e)
 
     if (p == NULL)
         return uc_fail(e, UC_MEMORY, "log: out of memory");
-    if (!uc_place_open(p, l->o.dir, true, e)) {
+    if (!uc_place_open(p, l->o.dir, true, e) ||
+        !uc_place_join(p, l->o.dir, l->o.name, e)) {
         uc_free(p);
         return uc__log_is_full(e->native);
     }
@@ -235,9 +226,12 @@ uc_log *uc_log_open(const uc_log_options *o, uc_error *e)
     l = find(o->dir);
     field = l == NULL ? NULL : difference(&l->o, o);
     if (field != NULL) {
-        uc_fail(e, UC_OPTIONS_CONFLICT,
-                "log.%s is not what this process has open for %s", field,
-                o->dir);
+        if (strcmp(field, "name") == 0)
+            uc__place_other_name(e, o->dir, o->name, l->o.name);
+        else
+            uc_fail(e, UC_OPTIONS_CONFLICT,
+                    "log.%s is not what this process has open for %s", field,
+                    o->dir);
         l = NULL;
     } else if (l != NULL) {
         l->refs++;

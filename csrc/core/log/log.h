@@ -70,7 +70,9 @@ void uc_log_options_init(uc_log_options *o);
  * Opens the log of a directory: a reference of the caller's, which is another
  * one when this process has it open. o is copied, but for the clock and step's
  * argument, which have to outlive the log. NULL: UC_OPTION names the field that
- * is wrong, UC_OPTIONS_CONFLICT the one that differs from what is open,
+ * is wrong, UC_OPTIONS_CONFLICT the one that differs from what is open (in this
+ * process, but for the name, which all processes have to agree on; of the other
+ * options for the files the owner's hold),
  * UC_ACCESS and UC_LOG_IO say what of the directory could not be had. A full
  * disk is no reason: the ring is in memory until there is room (stats:
  * volatile_ring). Any thread. A forked child opens for itself.
@@ -148,8 +150,8 @@ void uc_log_stats_get(uc_log *l, uc_log_stats *s);
  * For whoever only reads the files: when nobody owns the directory, writes what
  * the rings of dead processes hold, and leaves. It goes on with the file that
  * is there, whatever its day and size, and archives and deletes none: of o only
- * dir, name and sync_ms count. True also when there was nothing to do or no
- * such directory.
+ * dir and sync_ms count, and name where the last owner has left none. True also
+ * when there was nothing to do or no such directory.
  */
 bool uc_log_recover(const uc_log_options *o, uc_error *e);
 

@@ -20,6 +20,17 @@ static const char *const endings[] = {
     [UC_LOG_ZSTD] = ".log.zst",
 };
 
+bool uc__log_is_name(const char *s)
+{
+    size_t n = strlen(s);
+
+    for (size_t i = 0; i < n; i++)
+        if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
+              (s[i] >= '0' && s[i] <= '9') || s[i] == '_' || s[i] == '-'))
+            return false;
+    return n > 0 && n <= 64;
+}
+
 /* The digits at *s as a number; false when there are none or too many. */
 static bool digits(const char **s, size_t least, size_t most, uint32_t *value)
 {

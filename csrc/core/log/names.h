@@ -26,6 +26,9 @@ typedef struct uc_logname {
     bool part;
 } uc_logname;
 
+/* 1 to 64 letters, digits, _ and -. */
+bool uc__log_is_name(const char *s);
+
 /* False when it is none of ours. name: the option. */
 bool uc__logname_read(uc_logname *n, const char *name, const char *file);
 void uc__logname_write(const uc_logname *n, const char *name,

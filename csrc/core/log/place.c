@@ -15,6 +15,9 @@
 
 #define MAGIC 0x000174636f6c6375u /* "uclct" and the version */
 #define SIZE ((size_t)4096)
+/* For the lock of the name: 20 ms. */
+#define TRIES 20
+#define TRY_US 1000
 
 _Static_assert(sizeof(uc_control) <= SIZE, "a page");
 
@@ -137,7 +140,7 @@ static int map_control(uc_place *p)
         else
             p->control = map;
     }
-    close(fd);
+    p->page = fd;
     return err;
 }
 
@@ -155,7 +158,7 @@ bool uc_place_open(uc_place *p, const char *dir, bool make, uc_error *e)
     bool made;
     int err = 0;
 
-    *p = (uc_place){.dir = -1, .rings = -1, .lock = -1};
+    *p = (uc_place){.dir = -1, .rings = -1, .lock = -1, .page = -1};
     read_boot(p->boot);
     if (make)
         err = make_dirs(dir);
@@ -193,7 +196,61 @@ void uc_place_close(uc_place *p)
         close(p->dir);
     if (p->lock >= 0)
         close(p->lock);
-    *p = (uc_place){.dir = -1, .rings = -1, .lock = -1};
+    if (p->page >= 0)
+        close(p->page);
+    *p = (uc_place){.dir = -1, .rings = -1, .lock = -1, .page = -1};
+}
+
+bool uc_place_name(const uc_place *p, char name[65])
+{
+    memcpy(name, p->control->name, 64);
+    name[64] = '\0';
+    return p->control->name[64] == '\0' && uc__log_is_name(name);
+}
+
+bool uc__place_other_name(uc_error *e, const char *dir, const char *name,
+                          const char *there)
+{
+    return uc_fail(e, UC_OPTIONS_CONFLICT,
+                   "log.name is \"%s\", and the log in %s is open with the "
+                   "name \"%s\": use a directory for each name",
+                   name, dir, there);
+}
+
+/* Shared, behind a look whether nobody has it: then the name is ours to set.
+ * The step from the one to the other may be another's chance, so the name is
+ * read only when the lock is shared. 0, EWOULDBLOCK or another errno. */
+static int lock_name(uc_place *p, const char *name)
+{
+    if (flock(p->page, LOCK_EX | LOCK_NB) == 0) {
+        memset(p->control->name, 0, sizeof p->control->name);
+        memcpy(p->control->name, name, strlen(name));
+    } else if (errno != EWOULDBLOCK) {
+        return errno;
+    }
+    return flock(p->page, LOCK_SH | LOCK_NB) == 0 ? 0 : errno;
+}
+
+bool uc_place_join(uc_place *p, const char *dir, const char *name, uc_error *e)
+{
+    char there[65];
+
+    /* Who is refused, or just setting the name, has it for a moment as well. */
+    for (int tries = 0; tries < TRIES; tries++) {
+        int err = lock_name(p, name);
+
+        /* Without locks nobody becomes the owner either. */
+        if (err != 0 && err != EWOULDBLOCK)
+            return true;
+        if (err == 0 && (!uc_place_name(p, there) || strcmp(there, name) == 0))
+            return true;
+        flock(p->page, LOCK_UN);
+        usleep(TRY_US);
+    }
+    if (!uc_place_name(p, there))
+        there[0] = '\0';
+    uc_place_close(p);
+    return uc__place_other_name(e, dir, name, there);
 }
 
 bool uc_place_is_gone(const uc_place *p, const char *dir)

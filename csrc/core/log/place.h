@@ -65,6 +65,10 @@ typedef struct uc_control {
     _Atomic uint32_t sync_failures;
 
     _Alignas(64) uc_published slots[2];
+
+    /* Of the files. It changes only under the page's exclusive lock, and who
+     * has the directory open holds the shared one. */
+    char name[72];
 } uc_control;
 
 typedef struct uc_place {
@@ -72,6 +76,7 @@ typedef struct uc_place {
     int dir;               /* of the files */
     int rings;             /* dir/.rings */
     int lock;
+    int page; /* of control: its lock keeps the name */
     bool owner;
     uint32_t failures; /* of syncs, that its user knows of. The user's */
     uc_control *control;
@@ -84,7 +89,18 @@ typedef struct uc_place {
  * when it is not there.
  */
 bool uc_place_open(uc_place *p, const char *dir, bool make, uc_error *e);
-/* Gives the lock back as well. */
+/*
+ * To be one of those that have it open, until it is closed: they all have one
+ * name for the files, which the first of them brings. False:
+ * UC_OPTIONS_CONFLICT, and the place is closed.
+ */
+bool uc_place_join(uc_place *p, const char *dir, const char *name, uc_error *e);
+/* The name that the last ones had. False: it cannot be known. */
+bool uc_place_name(const uc_place *p, char name[65]);
+/* Says so. False. */
+bool uc__place_other_name(uc_error *e, const char *dir, const char *name,
+                          const char *there);
+/* Gives the locks back as well. */
 void uc_place_close(uc_place *p);
 /* The directory has been removed or replaced since. */
 bool uc_place_is_gone(const uc_place *p, const char *dir);

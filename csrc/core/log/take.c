@@ -115,7 +115,7 @@ bool uc_log_recover(const uc_log_options *o, uc_error *e)
     /* Who only reads knows nothing of the log's options: how long files are
      * kept and when they end is for its owners. */
     uc_log_options own = *o;
-    char why[200];
+    char why[200], name[65];
     uc_place p;
     uc_drain *d;
     bool ok = true;
@@ -130,6 +130,9 @@ bool uc_log_recover(const uc_log_options *o, uc_error *e)
         uc_place_close(&p);
         return true;
     }
+    /* The lines belong to the log that was there. */
+    if (uc_place_name(&p, name))
+        own.name = name;
     d = uc_drain_new(&own, &p);
     if (d == NULL) {
         ok = uc_fail(e, UC_MEMORY, "log: out of memory");
