@@ -23,6 +23,11 @@ static int64_t clock_of(void *arg)
     return __atomic_load_n(&((log_dir *)arg)->now, __ATOMIC_RELAXED);
 }
 
+static int64_t steady_of(void *arg)
+{
+    return __atomic_load_n(&((log_dir *)arg)->steady, __ATOMIC_RELAXED);
+}
+
 __attribute__((noreturn)) static void give_up(const char *what, const char *why)
 {
     printf("Bail out! %s: %s\n", what, why);
@@ -40,7 +45,7 @@ void log_dir_init(log_dir *d)
     if (mkdtemp(d->path) == NULL)
         give_up(d->path, strerror(errno));
     d->now = 20454 * UC_LOGDAY_MS + UC_LOGDAY_MS / 2;
-    d->clock = (uc_log_clock){clock_of, d};
+    d->clock = (uc_log_clock){clock_of, d, steady_of};
     d->o = (uc_log_options){.dir = d->path,
                             .name = "app",
                             .daily = true,

@@ -14,7 +14,8 @@
  */
 typedef struct log_dir {
     char path[128];
-    int64_t now; /* what the clock says; at first 2026-01-01, UTC */
+    int64_t now;    /* what the clock says; at first 2026-01-01, UTC */
+    int64_t steady; /* ms; what it would say if nobody set it, but from 0 on */
     uc_log_clock clock;
     uc_log_options o; /* files alone: no ring needs more of it */
 } log_dir;

@@ -13,6 +13,7 @@
 #include "log_dir.h"
 #include "tap.h"
 
+#define TEN_MINUTES ((int64_t)600000)
 #define LIMIT (30 * 1000 * UC_MS)
 
 /* One round of it, with the current file as f has it. */
@@ -211,6 +212,19 @@ static void set_changed(const log_dir *d, const char *name, int64_t wall_ms)
     utimes(log_path(d, name), times);
 }
 
+/* Time passes, and the clock shows it. */
+static void pass(log_dir *d, int64_t ms)
+{
+    __atomic_add_fetch(&d->now, ms, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&d->steady, ms, __ATOMIC_RELAXED);
+}
+
+/* Somebody sets the clock. */
+static void set_clock(log_dir *d, int64_t by)
+{
+    __atomic_add_fetch(&d->now, by, __ATOMIC_RELAXED);
+}
+
 static void old_ones(void)
 {
     const int64_t day = UC_LOGDAY_MS;
@@ -240,6 +254,10 @@ static void old_ones(void)
     set_changed(&d, "app-2025-01-02.1.log.zst", d.now - 400 * day);
     set_changed(&d, "app-2025-01-03.1.log", d.now - 2 * day);
     poke(a, f);
+    eq_int(log_count(&d, ".log") + log_count(&d, ".gz"), 8,
+           "nothing is known of the clock yet: none goes");
+    pass(&d, TEN_MINUTES);
+    poke(a, f);
     eq_int(log_size(&d, "app-2025-12-21.1.log"), -1, "11 days old by its name");
     eq_int(log_size(&d, "app-2025-12-22.1.log"), 2, "10 days and some hours");
     eq_int(log_size(&d, "app-2025-01-01.1.log.gz"), -1,
@@ -253,13 +271,77 @@ static void old_ones(void)
     ok(log_size(&d, "app-2025-01-01.5.log") > 0, "no file");
     eq_int(log_size(&d, "app-2026-01-01.1.log"), 14, "the current one");
     rmdir(log_path(&d, "app-2025-01-01.5.log"));
-    d.now += 1000 * day;
+    set_clock(&d, 1000 * day);
+    poke(a, f);
+    pass(&d, TEN_MINUTES / 10);
+    poke(a, f);
+    eq_int(log_size(&d, "app-2025-12-22.1.log"), 2,
+           "a clock that was set ahead is not believed at once");
+    set_clock(&d, -1000 * day);
+    pass(&d, TEN_MINUTES);
+    poke(a, f);
+    pass(&d, TEN_MINUTES);
+    poke(a, f);
+    eq_int(log_size(&d, "app-2025-12-22.1.log"), 2,
+           "and does no harm if it is set right again");
+    pass(&d, 1000 * day);
     poke(a, f);
     eq_int(log_size(&d, "app-2026-01-01.1.log"), 14,
            "the current one, however old");
     eq_int(log_size(&d, "app-2025-12-22.1.log"), -1, "the others go");
     uc_archive_stop(a);
     uc_logfile_close(f);
+    log_dir_fini(&d);
+}
+
+/* Whether an owner deletes an old file in its first round. */
+static bool deletes_at_once(log_dir *d, uc_logpace *pace, uint64_t boot)
+{
+    uc_error e;
+    uc_logfile *f = uc_logfile_open(&d->o, NULL, &e);
+    uc_archive *a = uc_archive_start(&d->o, &e);
+    const uint64_t boots[2] = {boot, boot};
+
+    log_write(d, "app-2025-01-01.1.log", "x\n");
+    set_changed(d, "app-2025-01-01.1.log", d->now - 400 * UC_LOGDAY_MS);
+    uc_archive_remember(a, pace, boots);
+    poke(a, f);
+    uc_archive_stop(a);
+    uc_logfile_close(f);
+    return log_size(d, "app-2025-01-01.1.log") < 0;
+}
+
+/* What one owner knows of the clock the next one knows as well. */
+static void owners_and_the_clock(void)
+{
+    bool believed = false;
+    uc_logpace pace = {{0}, 0, 0};
+    log_dir d;
+
+    log_dir_init(&d);
+    d.o.compress = UC_LOG_PLAIN;
+    d.o.keep_ms = 10 * UC_LOGDAY_MS;
+    d.steady = TEN_MINUTES;
+    ok(!deletes_at_once(&d, &pace, 7), "the first one knows nothing");
+    pass(&d, TEN_MINUTES / 10);
+    ok(!deletes_at_once(&d, &pace, 7), "it is too soon for the second");
+    pass(&d, TEN_MINUTES);
+    ok(deletes_at_once(&d, &pace, 7), "the third knows that the clock goes");
+    set_clock(&d, 2 * UC_LOGDAY_MS);
+    ok(!deletes_at_once(&d, &pace, 7), "it was set between two of them");
+    pass(&d, TEN_MINUTES);
+    ok(deletes_at_once(&d, &pace, 7), "and has gone on");
+    pass(&d, TEN_MINUTES);
+    ok(!deletes_at_once(&d, &pace, 8), "of another start nothing is known");
+    pass(&d, TEN_MINUTES);
+    ok(!deletes_at_once(&d, &pace, 0), "nor where no start can be told");
+    for (int i = 0; i < 200; i++) {
+        for (size_t at = 0; at < sizeof pace; at++)
+            ((uint8_t *)&pace)[at] = (uint8_t)tap_random();
+        pace.boot[0] = pace.boot[1] = 7;
+        believed |= deletes_at_once(&d, &pace, 7);
+    }
+    ok(!believed, "any bytes are no proof");
     log_dir_fini(&d);
 }
 
@@ -374,6 +456,7 @@ static void ninety_days(void)
                               : turn >= 360 && turn < 370 ? UC_LOGDAY_MS * 3
                                                           : 0),
                          __ATOMIC_RELAXED);
+        __atomic_store_n(&d.steady, turn * UC_LOGDAY_MS / 6, __ATOMIC_RELAXED);
         for (int i = 0; i < 8; i++, line += 5) {
             if (!uc_logfile_turn(f, 70, &e))
                 tap_diag("%s", e.message);
@@ -470,6 +553,7 @@ int main(void)
     plain();
     broken();
     old_ones();
+    owners_and_the_clock();
     many_bytes();
     overtaken();
     ninety_days();

@@ -394,7 +394,7 @@ static int64_t size_of(const char *dir, const char *file)
 static void recovering_beside_old_files(void)
 {
     static const char old[] = "app-2020-01-01.1.log";
-    const uc_log_clock clock = {in_a_year, NULL};
+    const uc_log_clock clock = {in_a_year, NULL, NULL};
     char *dir = lines_dir(base, "old"), path[512], *text;
     uint64_t more, bad;
     uc_log_options o;

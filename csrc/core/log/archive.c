@@ -17,6 +17,7 @@
 
 struct uc_archive {
     uc_logduty duty;
+    uc_logpace pace; /* where nobody remembers it */
     uc_thread thread;
     uc_mutex mu;
     uc_cond wake, idle;
@@ -73,6 +74,9 @@ uc_archive *uc_archive_start(const uc_log_options *o, uc_error *e)
 
     if (a != NULL) {
         a->duty.o = o;
+        a->duty.pace = &a->pace;
+        /* No pace that anybody had. */
+        a->pace.steady_ms = INT64_MAX;
         uc_mutex_init(&a->mu);
         uc_cond_init(&a->wake);
         uc_cond_init(&a->idle);
@@ -85,6 +89,16 @@ uc_archive *uc_archive_start(const uc_log_options *o, uc_error *e)
     }
     uc_fail(e, UC_MEMORY, "out of memory");
     return NULL;
+}
+
+void uc_archive_remember(uc_archive *a, uc_logpace *pace,
+                         const uint64_t boot[2])
+{
+    if ((boot[0] | boot[1]) == 0)
+        return;
+    a->duty.pace = pace;
+    a->duty.boot[0] = boot[0];
+    a->duty.boot[1] = boot[1];
 }
 
 void uc_archive_poke(uc_archive *a, const uc_logmark *current)

@@ -211,8 +211,12 @@ static bool open_file(uc_drain *d, uc_error *e)
     d->file = uc_logfile_open(d->o, ours ? &last.mark : NULL, e);
     if (d->file == NULL)
         return false;
-    if (d->archive == NULL && !d->keeps_files)
+    if (d->archive == NULL && !d->keeps_files) {
         d->archive = uc_archive_start(d->o, e);
+        if (d->archive != NULL)
+            uc_archive_remember(d->archive, &d->place->control->pace,
+                                d->place->boot);
+    }
     if (d->archive == NULL && !d->keeps_files) {
         uc_logfile_close(d->file);
         d->file = NULL;

@@ -36,6 +36,7 @@ typedef enum uc_log_compress {
 typedef struct uc_log_clock {
     int64_t (*wall_ms)(void *arg); /* since 1970; any thread */
     void *arg;
+    int64_t (*steady_ms)(void *arg); /* it is never set. NULL: the system's */
 } uc_log_clock;
 
 typedef struct uc_log_options {

@@ -114,6 +114,16 @@ int64_t uc__log_wall(const uc_log_options *o)
     return o->clock != NULL ? o->clock->wall_ms(o->clock->arg) : uc_wall_ms();
 }
 
+int64_t uc__log_steady(const uc_log_options *o)
+{
+    struct timespec ts;
+
+    if (o->clock != NULL && o->clock->steady_ms != NULL)
+        return o->clock->steady_ms(o->clock->arg);
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 uint32_t uc__log_day(int64_t wall_ms)
 {
     int64_t day = wall_ms / UC_LOGDAY_MS;

@@ -44,6 +44,8 @@ void uc__log_give(int dirfd, int fd);
 
 /* Milliseconds since 1970 by the log's clock, and the day that it is. */
 int64_t uc__log_wall(const uc_log_options *o);
+/* Milliseconds since the machine was started, those in which it slept too. */
+int64_t uc__log_steady(const uc_log_options *o);
 uint32_t uc__log_day(int64_t wall_ms);
 
 /* The directory itself, which is made (0750) when it has gone. -1 and *e. */

@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "log/file.h"
 #include "log/ring.h"
+#include "log/round.h"
 
 /*
  * The directory of a log as its processes share it: dir/.rings with the lock
@@ -69,6 +70,7 @@ typedef struct uc_control {
     /* Of the files. It changes only under the page's exclusive lock, and who
      * has the directory open holds the shared one. */
     char name[72];
+    uc_logpace pace; /* the owner's */
 } uc_control;
 
 typedef struct uc_place {

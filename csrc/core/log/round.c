@@ -12,6 +12,11 @@
 #include "log/compress.h"
 #include "log/names.h"
 
+/* A clock that is told the time, or slewed, moves by less; one that was set
+ * ahead is set right again, or not, within the other. */
+#define TOLERANCE ((int64_t)3600000)
+#define STEADY ((int64_t)300000)
+
 /* One of our files, as a round found it. */
 typedef struct item {
     uc_logname name;
@@ -310,10 +315,32 @@ static void forget(round *r, item *f)
         atomic_fetch_add(&r->duty->deleted, 1);
 }
 
+/* Whether the clock can be believed: it has gone on with the time since a
+ * reading that is long enough ago. Else what it says now is that reading. */
+static bool is_steady(round *r, int64_t now)
+{
+    uc_logpace *p = r->duty->pace, was = *p;
+    const uint64_t *boot = r->duty->boot;
+    int64_t steady = uc__log_steady(r->o), passed, moved;
+
+    /* Anything may have stood there: no arithmetic that can overflow. */
+    if (was.boot[0] == boot[0] && was.boot[1] == boot[1] &&
+        was.steady_ms >= 0 && was.steady_ms <= steady &&
+        !__builtin_sub_overflow(now, was.wall_ms, &moved)) {
+        passed = steady - was.steady_ms;
+        if (moved >= passed - TOLERANCE && moved <= passed + TOLERANCE)
+            return passed >= STEADY;
+    }
+    *p = (uc_logpace){{boot[0], boot[1]}, now, steady};
+    return false;
+}
+
 static void retain_age(round *r)
 {
     int64_t now = uc__log_wall(r->o);
 
+    if (!is_steady(r, now))
+        return;
     for (size_t i = 0; r->o->keep_ms > 0 && i < r->n && !stopped(r); i++) {
         item *f = &r->items[i];
         int64_t at = last_written(f, now);

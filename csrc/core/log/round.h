@@ -8,9 +8,21 @@
 #include "log/file.h"
 #include "log/log.h"
 
+/*
+ * Since when the clock has gone as time does: two readings of one moment. It is
+ * the owners' of a directory, one after the other, and holds for one start of
+ * the machine. Anything may stand in it.
+ */
+typedef struct uc_logpace {
+    uint64_t boot[2];
+    int64_t wall_ms, steady_ms;
+} uc_logpace;
+
 /* What the archive's thread shares with those who call it. */
 typedef struct uc_logduty {
     const uc_log_options *o;
+    uc_logpace *pace; /* the round's alone */
+    uint64_t boot[2];
     atomic_bool stop;
     atomic_ullong pokes;
     atomic_ullong archived, deleted; /* files */
