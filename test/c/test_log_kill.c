@@ -4,6 +4,7 @@
 #include "log/log.h"
 
 #include "common/clock.h"
+#include "log/ring.h"
 #include "log_lines.h"
 #include "tap.h"
 
@@ -305,7 +306,8 @@ static void daemons(void)
     lines_free(dir);
 }
 
-/* --- what is left --------------------------------------------------------- */
+/* --- killed between two rings ----------------------------------------------
+ */
 
 static void stand(void *arg, const char *where)
 {
@@ -329,6 +331,161 @@ static void fill_ring(const char *dir)
     for (;;)
         pause();
 }
+
+static bool there_quietly(const char *dir, const char *line)
+{
+    char *text = lines_text(dir);
+    bool is = strstr(text, line) != NULL;
+
+    free(text);
+    return is;
+}
+
+/* The next ring has its name, and the one before it is not sealed. */
+static void die_at_ring(void *arg, const char *where)
+{
+    (void)arg;
+    if (strcmp(where, "ring made") == 0)
+        kill(getpid(), SIGKILL);
+}
+
+/* Puts into the ring "daemon" until that is to grow, or with `size` into one of
+ * that size, which the last one was not. */
+static void put_until_killed(const char *dir, uint64_t size)
+{
+    uc_log_options o = options(dir);
+    uc_log *l;
+
+    o.ring = "daemon";
+    o.step = die_at_ring;
+    o.overflow = UC_LOG_GROW;
+    if (size != 0)
+        o.ring_bytes = size;
+    l = must_open(&o);
+    for (uint64_t i = 0; i < MOST; i++) {
+        put(l, "g", i);
+        all->child[0].taken = i + 1;
+    }
+    _exit(0);
+}
+
+static bool is_killed(pid_t pid)
+{
+    int status = 0;
+
+    waitpid(pid, &status, 0);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/* The next one of the name writes all that its predecessors have left. */
+static bool goes_on(const char *dir, uint64_t size)
+{
+    uc_log_options o = options(dir);
+    uc_log *l;
+    uc_error e;
+    bool good;
+
+    o.ring = "daemon";
+    o.ring_bytes = size;
+    o.overflow = UC_LOG_GROW;
+    l = must_open(&o);
+    put(l, "h", 0);
+    good = uc_log_flush(l, 10000, false, &e);
+    if (!good)
+        tap_diag("flush: %s", e.message);
+    uc_log_unref(l);
+    return good && is_right(dir, "g", 0) && all_there(dir, "h", 1) &&
+           lines_rings(dir) == 1;
+}
+
+static void between_rings(void)
+{
+    char *dir = lines_dir(base, "grown");
+    uc_log_options o = options(dir);
+    pid_t pid, owner;
+    uc_error e;
+    uc_log *l;
+
+    forget();
+    owner = fork();
+    if (owner == 0)
+        fill_ring(dir);
+    while (all->child[0].owner == 0)
+        sched_yield();
+    forget();
+    pid = fork();
+    if (pid == 0)
+        put_until_killed(dir, 0);
+    ok(is_killed(pid), "killed when it had made another ring");
+    end(owner);
+    ok(goes_on(dir, o.ring_bytes), "the next one of its name goes on");
+    lines_free(dir);
+
+    dir = lines_dir(base, "resized");
+    o = options(dir);
+    o.ring = "daemon";
+    forget();
+    pid = fork();
+    if (pid == 0) {
+        o.step = stand;
+        l = must_open(&o);
+        for (uint64_t i = 0; i < 100; i++)
+            put(l, "g", i);
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    all->child[0].taken = 100;
+    pid = fork();
+    if (pid == 0)
+        put_until_killed(dir, 256 << 10);
+    ok(is_killed(pid), "killed when it had made a ring of another size");
+    ok(goes_on(dir, 256 << 10), "the next one of its name goes on");
+    lines_free(dir);
+
+    /* Nobody of that name comes: the owner sees by itself that it is over. */
+    dir = lines_dir(base, "orphans");
+    o = options(dir);
+    forget();
+    owner = fork();
+    if (owner == 0)
+        fill_ring(dir);
+    while (all->child[0].owner == 0)
+        sched_yield();
+    pid = fork();
+    if (pid == 0)
+        put_until_killed(dir, 0);
+    ok(is_killed(pid), "killed so once more");
+    pid = fork();
+    if (pid == 0) {
+        /* What was in the younger one when a process died amid all this. */
+        uc_ring *young;
+        char file[UC_RING_FILE];
+        int at, err;
+
+        at = open(dir, O_RDONLY | O_DIRECTORY);
+        uc_ring_file(file, "daemon", 1);
+        at = openat(at, ".rings", O_RDONLY | O_DIRECTORY);
+        young = uc_ring_open(at, file, true, &err);
+        _exit(young != NULL && uc_ring_put(young, (const uint8_t *)"y 0 \n", 5)
+                  ? 0
+                  : 1);
+    }
+    waitpid(pid, NULL, 0);
+    end(owner);
+    l = must_open(&o);
+    for (int i = 0; i < 500 && lines_rings(dir) > 2; i++)
+        usleep(10000);
+    ok(uc_log_flush(l, 10000, false, &e) && is_right(dir, "g", 0),
+       "an owner writes what both hold");
+    for (int i = 0; i < 500 && !there_quietly(dir, "y 0 \n"); i++)
+        usleep(10000);
+    ok(there_quietly(dir, "y 0 \n"), "one after the other");
+    eq_int(lines_rings(dir), 2, "and removes the older one");
+    uc_log_unref(l);
+    lines_free(dir);
+}
+
+/* --- what is left --------------------------------------------------------- */
 
 static void recovering(void)
 {
@@ -814,6 +971,7 @@ int main(void)
     every_step();
     owners();
     daemons();
+    between_rings();
     recovering();
     recovering_beside_old_files();
     users();

@@ -3,6 +3,7 @@
 #include "log/ring.h"
 
 #include "log/record.h"
+#include "log/source.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -409,6 +410,22 @@ static void any_bytes(void)
     discard(r);
 }
 
+/* --- as the owner has them ------------------------------------------------ */
+
+static void handed_over(void)
+{
+    uc_ring *r = make("handed", UC_RING_LEAST);
+    uc_sources s;
+
+    uc__sources_init(&s, dirfd_);
+    uc__sources_scan(&s);
+    eq_int(s.n, 1, "a scan finds a ring");
+    ok(uc__sources_add(&s, r, true) && s.n == 1 && s.all[0].own,
+       "which its producer hands over as well: it is read once");
+    uc__sources_fini(&s);
+    discard(r);
+}
+
 int main(void)
 {
     tap_seed(20261123);
@@ -422,6 +439,7 @@ int main(void)
     moving();
     one_byte();
     any_bytes();
+    handed_over();
     close(dirfd_);
     rmdir(dir);
     return tap_end();

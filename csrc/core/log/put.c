@@ -1,6 +1,7 @@
 #include "log/inner.h"
 
 #include "common/clock.h"
+#include "log/names.h"
 
 /* The longest sleep without a look around: the owner may have died. */
 #define NAP 50
@@ -68,6 +69,7 @@ static bool grow(uc_log *l)
                        size & ~(uint64_t)4095, l->ring, false, &err);
     if (r == NULL)
         return false;
+    uc__log_step(&l->o, "ring made");
     uc_ring_seal(l->ring);
     l->older[l->nolder++] = l->ring;
     l->ring = r;

@@ -40,6 +40,13 @@ bool uc__sources_add(uc_sources *s, uc_ring *r, bool own)
 {
     uint32_t at = s->n;
 
+    /* A scan may have come upon what its producer hands over after that. */
+    for (uint32_t i = 0; i < s->n; i++)
+        if (compare(r->name, r->gen, s->all[i].ring) == 0 &&
+            s->all[i].ring->salt == r->salt) {
+            s->all[i].own |= own;
+            return true;
+        }
     if (s->n == s->cap) {
         uint32_t cap = s->cap == 0 ? 16 : s->cap * 2;
         uc_source *all = uc_realloc(s->all, cap * sizeof *all);
@@ -170,8 +177,10 @@ void uc__source_taken(uc_source *s, uint64_t tail)
     uc_ring_free(s->ring, tail);
 }
 
-/* Nothing will come any more, and nothing is left. */
-static bool is_over(uc_source *s, int64_t now)
+/* Nothing will come any more, and nothing is left. outdated: a younger one of
+ * its name is there, so that nobody takes it up again: its process has died
+ * before it could seal it. */
+static bool is_over(uc_source *s, bool outdated, int64_t now)
 {
     /* Before the look at what is there: it is the last word of a producer. */
     bool sealed = uc_ring_is_sealed(s->ring);
@@ -184,8 +193,14 @@ static bool is_over(uc_source *s, int64_t now)
         return true;
     s->looked = now;
     /* Once its lock is taken nobody puts, but somebody may just have. */
-    return !s->ring->kept && uc_ring_is_orphan(s->ring) &&
+    return (!s->ring->kept || outdated) && uc_ring_is_orphan(s->ring) &&
            !uc__source_has_more(s);
+}
+
+static bool is_outdated(const uc_sources *s, uint32_t at)
+{
+    return at + 1 < s->n && uc__sources_has_to_wait(s, at + 1) &&
+           s->all[at + 1].ring->gen > s->all[at].ring->gen;
 }
 
 void uc__sources_sweep(uc_sources *s, int64_t now)
@@ -193,7 +208,7 @@ void uc__sources_sweep(uc_sources *s, int64_t now)
     char file[UC_RING_FILE];
 
     for (uint32_t i = s->n; i-- > 0;)
-        if (is_over(&s->all[i], now)) {
+        if (is_over(&s->all[i], is_outdated(s, i), now)) {
             uc_ring_file(file, s->all[i].ring->name, s->all[i].ring->gen);
             if (s->all[i].ring->fd >= 0)
                 unlinkat(s->dir, file, 0);

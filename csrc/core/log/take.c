@@ -2,6 +2,7 @@
 #include "log/inner.h"
 
 #include "common/clock.h"
+#include "log/names.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,21 +10,27 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* The rings of a name that are there: the youngest, or false. */
-static bool youngest(int dirfd, const char *name, uint64_t *gen)
+static DIR *open_list(int dirfd)
 {
     int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (dir == NULL && fd >= 0)
+        close(fd);
+    return dir;
+}
+
+/* The rings of a name that are there: the youngest, or false. */
+static bool youngest(int dirfd, const char *name, uint64_t *gen)
+{
+    DIR *dir = open_list(dirfd);
     const struct dirent *entry;
     char found[UC_RING_NAME + 1];
     bool any = false;
     uint64_t g;
 
-    if (dir == NULL) {
-        if (fd >= 0)
-            close(fd);
+    if (dir == NULL)
         return false;
-    }
     while ((entry = readdir(dir)) != NULL)
         if (uc_ring_parse(entry->d_name, found, &g) &&
             strcmp(found, name) == 0 && (!any || g > *gen)) {
@@ -42,19 +49,70 @@ static uc_ring *open_one(uc_log *l, uint64_t gen, int *err)
     return uc_ring_open(l->place->rings, file, true, err);
 }
 
+/* Seals the rings of this name before a generation whose lock the caller has: a
+ * process may have died after it had made the next one and before it sealed
+ * this, and what is not sealed keeps the younger ones waiting. */
+static void seal_before(uc_log *l, uint64_t gen)
+{
+    DIR *dir = open_list(l->place->rings);
+    const struct dirent *entry;
+    char found[UC_RING_NAME + 1];
+    uint64_t g;
+
+    if (dir == NULL)
+        return;
+    while ((entry = readdir(dir)) != NULL) {
+        uc_ring *r;
+        int err;
+
+        if (!uc_ring_parse(entry->d_name, found, &g) || g >= gen ||
+            strcmp(found, l->id) != 0)
+            continue;
+        /* Somebody else has it only for a moment: an owner that looks whether
+         * its process has ended, and does not need this. */
+        r = open_one(l, g, &err);
+        if (r != NULL)
+            uc_ring_seal(r);
+        uc_ring_unref(r);
+    }
+    closedir(dir);
+}
+
+/* Locks the youngest ring of this name, of generation *gen. NULL: *err, which
+ * is 0 when there is none. */
+static uc_ring *lock_youngest(uc_log *l, uint64_t *gen, int *err)
+{
+    uint64_t again;
+    uc_ring *r;
+
+    *err = 0;
+    for (;;) {
+        if (!youngest(l->place->rings, l->id, gen))
+            return NULL;
+        r = open_one(l, *gen, err);
+        /* Whoever had it may have made the next one before it let go. */
+        if (r == NULL || !youngest(l->place->rings, l->id, &again) ||
+            again <= *gen)
+            return r;
+        uc_ring_unref(r);
+    }
+}
+
 /* The ring of the last process of this name. NULL with *err 0: a new one is
  * to be made, of generation *gen. */
 static uc_ring *take_up(uc_log *l, uint64_t *gen, int *err)
 {
-    uint64_t youngest_gen = 0;
+    uint64_t there = 0;
     uc_ring *r, *next;
 
     *gen = 0;
     *err = 0;
-    if (l->o.ring == NULL || !youngest(l->place->rings, l->id, &youngest_gen))
+    if (l->o.ring == NULL)
         return NULL;
-    *gen = youngest_gen + 1;
-    r = open_one(l, youngest_gen, err);
+    r = lock_youngest(l, &there, err);
+    if (r == NULL && *err == 0)
+        return NULL;
+    *gen = there + 1;
     if (r == NULL) {
         if (*err == EBADMSG || *err == ENOENT)
             *err = 0;
@@ -66,8 +124,10 @@ static uc_ring *take_up(uc_log *l, uint64_t *gen, int *err)
     /* Of another size, or given up: its clients go on in a new one. */
     next = uc_ring_create(l->place->rings, l->id, *gen, true, l->o.ring_bytes,
                           r, false, err);
-    if (next != NULL)
+    if (next != NULL) {
+        uc__log_step(&l->o, "ring made");
         uc_ring_seal(r);
+    }
     uc_ring_unref(r);
     return next;
 }
@@ -81,6 +141,8 @@ uc_ring *uc__log_new_ring(uc_log *l, int *err, uc_error *e)
         r = uc_ring_create(l->place->rings, l->id, gen, l->o.ring != NULL,
                            l->o.ring_bytes, NULL, false, err);
     if (r != NULL) {
+        if (l->o.ring != NULL)
+            seal_before(l, r->gen);
         atomic_fetch_add(&l->place->control->rings, 1);
         return r;
     }
@@ -95,14 +157,14 @@ uc_ring *uc__log_new_ring(uc_log *l, int *err, uc_error *e)
 uc_ring *uc__log_copy_ring(uc_log *l, int *err)
 {
     uint64_t gen = l->ring->gen, there;
-    uc_ring *old;
+    uc_ring *old = lock_youngest(l, &there, err);
 
+    if (old == NULL && *err != 0)
+        return NULL;
     /* A named one of an earlier time comes first, and gets nothing more. */
-    if (youngest(l->place->rings, l->id, &there)) {
-        old = open_one(l, there, err);
-        if (old == NULL)
-            return NULL;
+    if (old != NULL) {
         uc_ring_seal(old);
+        seal_before(l, there);
         uc_ring_unref(old);
         gen = there >= gen ? there + 1 : gen;
     }
