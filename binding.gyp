@@ -68,6 +68,9 @@
             '-Wl,--version-script=<(module_root_dir)/csrc/exports.map',
             # Nothing but libc at run time, and of libstdc++ only what is used.
             '-static-libstdc++', '-static-libgcc', '-Wl,--gc-sections',
+            # A thread that waits for a disk which does not answer outlives the
+            # worker that loaded the addon, and comes back to its code.
+            '-Wl,-z,nodelete',
           ],
         }],
         ['oldglibc==1', {

@@ -1,10 +1,10 @@
 // The log of a directory for JavaScript: one call puts one line into the ring
 // of the process.
 //
-// Threads: everything on the thread of its environment, except OnFlushed, which
-// the log calls from its own. Life: as a session's, see addon.cc. Each
-// environment (worker thread) has handles of its own on the one log of the
-// process.
+// Threads: everything on the thread of its environment, except OnFlushed and
+// OnClosed, which the log calls from its own. Life: as a session's, see
+// addon.cc. Each environment (worker thread) has handles of its own on the one
+// log of the process.
 
 #include <napi.h>
 
@@ -28,12 +28,14 @@ struct LogHandle {
     Bytes page; // of JavaScript, for a line as bytes
 };
 
-// A flush that somebody waits for.
-struct Flush {
+// A flush or an end that somebody waits for.
+struct Promise {
     napi_threadsafe_function tell = nullptr;
     napi_deferred deferred = nullptr;
     bool ok = false;
 };
+
+enum { CLOSE_MS = 2000 };
 
 bool Enter(napi_env env, napi_callback_info info, size_t *argc,
            napi_value *argv, LogHandle **h)
@@ -63,7 +65,8 @@ void OnCollected(napi_env env, void *data, void *)
     LogHandle *h = static_cast<LogHandle *>(data);
 
     napi_remove_env_cleanup_hook(env, OnEnvironmentEnd, h);
-    End(h);
+    // On the event loop, where nobody waits for it.
+    uc_log_unref_later(h->log, CLOSE_MS, nullptr, nullptr);
     Forget(env, &h->page);
     free(h->line);
     delete h;
@@ -170,30 +173,60 @@ napi_value PutAttached(napi_env env, napi_callback_info info)
     return v;
 }
 
-void TellFlushed(napi_env env, napi_value, void *, void *data)
+void Resolve(napi_env env, napi_value, void *, void *data)
 {
-    Flush *f = static_cast<Flush *>(data);
+    Promise *p = static_cast<Promise *>(data);
     napi_value ok;
 
     if (env != nullptr) {
-        napi_get_boolean(env, f->ok, &ok);
-        napi_resolve_deferred(env, f->deferred, ok);
+        napi_get_boolean(env, p->ok, &ok);
+        napi_resolve_deferred(env, p->deferred, ok);
     }
-    delete f;
+    delete p;
+}
+
+// One that another thread settles; nullptr: an error is thrown.
+Promise *NewPromise(napi_env env, napi_value *promise)
+{
+    Promise *p = new Promise;
+    napi_value name;
+
+    napi_create_string_utf8(env, "undercroft log", NAPI_AUTO_LENGTH, &name);
+    if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1,
+                                        nullptr, nullptr, nullptr, Resolve,
+                                        &p->tell) == napi_ok) {
+        // What waits for a disk that does not answer does not keep the process:
+        // JavaScript has a timer as long as it wants to wait.
+        napi_unref_threadsafe_function(env, p->tell);
+        napi_create_promise(env, &p->deferred, promise);
+        return p;
+    }
+    delete p;
+    napi_throw_error(env, "UC_INTERNAL", "no threadsafe function");
+    return nullptr;
+}
+
+void Settle(Promise *p, bool ok)
+{
+    napi_threadsafe_function tell = p->tell;
+
+    p->ok = ok;
+    // Where the environment has ended this has given `tell` back already.
+    if (napi_call_threadsafe_function(tell, p, napi_tsfn_nonblocking) ==
+        napi_ok)
+        napi_release_threadsafe_function(tell, napi_tsfn_release);
+    else
+        delete p;
 }
 
 void OnFlushed(void *arg, bool ok)
 {
-    Flush *f = static_cast<Flush *>(arg);
-    napi_threadsafe_function tell = f->tell;
+    Settle(static_cast<Promise *>(arg), ok);
+}
 
-    f->ok = ok;
-    // Where the environment has ended this has given `tell` back already.
-    if (napi_call_threadsafe_function(tell, f, napi_tsfn_nonblocking) ==
-        napi_ok)
-        napi_release_threadsafe_function(tell, napi_tsfn_release);
-    else
-        delete f;
+void OnClosed(void *arg)
+{
+    Settle(static_cast<Promise *>(arg), true);
 }
 
 // The arguments of both flushes: (timeoutMs, sync).
@@ -207,12 +240,12 @@ bool FlushArguments(napi_env env, size_t argc, napi_value *argv, int64_t *ms,
     return false;
 }
 
-// flush(timeoutMs, sync) -> a promise of whether it is done
+// flush(timeoutMs, sync) -> a promise of whether it is done. It does not keep
+// the loop alive, nor does close()'s.
 napi_value FlushLater(napi_env env, napi_callback_info info)
 {
     size_t argc = 2;
-    napi_value argv[2], promise, name;
-    napi_deferred deferred;
+    napi_value argv[2], promise;
     LogHandle *h;
     int64_t ms;
     bool sync;
@@ -221,18 +254,10 @@ napi_value FlushLater(napi_env env, napi_callback_info info)
         return nullptr;
     if (!FlushArguments(env, argc, argv, &ms, &sync))
         return nullptr;
-    Flush *f = new Flush;
-    napi_create_promise(env, &deferred, &promise);
-    f->deferred = deferred;
-    napi_create_string_utf8(env, "undercroft log", NAPI_AUTO_LENGTH, &name);
-    if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1,
-                                        nullptr, nullptr, nullptr, TellFlushed,
-                                        &f->tell) != napi_ok) {
-        delete f;
-        napi_throw_error(env, "UC_INTERNAL", "no threadsafe function");
+    Promise *p = NewPromise(env, &promise);
+    if (p == nullptr)
         return nullptr;
-    }
-    uc_log_on_flushed(h->log, sync, OnFlushed, f, uc_now() + ms * UC_MS);
+    uc_log_on_flushed(h->log, sync, OnFlushed, p, uc_now() + ms * UC_MS);
     return promise;
 }
 
@@ -314,14 +339,26 @@ napi_value Stats(napi_env env, napi_callback_info info)
     return out;
 }
 
+// close(timeoutMs) -> a promise, undefined when it is closed: the end waits for
+// the disk, and the event loop does not
 napi_value Close(napi_env env, napi_callback_info info)
 {
-    size_t argc = 0;
+    size_t argc = 1;
+    napi_value argv[1], promise;
     LogHandle *h;
+    int64_t ms;
 
-    if (Enter(env, info, &argc, nullptr, &h))
-        End(h);
-    return nullptr;
+    if (!Enter(env, info, &argc, argv, &h))
+        return nullptr;
+    if (argc < 1 || napi_get_value_int64(env, argv[0], &ms) != napi_ok)
+        return TypeError(env, "close(timeoutMs)");
+    Promise *p = NewPromise(env, &promise);
+    if (p == nullptr)
+        return nullptr;
+    uc_log *log = h->log;
+    h->log = nullptr;
+    uc_log_unref_later(log, ms, OnClosed, p);
+    return promise;
 }
 
 // The settings of one argument, a msgpack map. False: an error is thrown.

@@ -386,6 +386,60 @@ static void growing(void)
     lines_free(dir);
 }
 
+/* --- a disk that does not answer ------------------------------------------ */
+
+static void tell_end(void *arg)
+{
+    atomic_fetch_add((_Atomic int *)arg, 1);
+}
+
+static void on_flushed(void *arg, bool done);
+
+static void unanswered(void)
+{
+    char *dir = lines_dir(base, "unanswered");
+    uc_log_options o = options(dir);
+    _Atomic int ends = 0, flushed = 0;
+    uc_log_stats s;
+    int64_t began;
+    uc_log *l;
+    /* Of a thread that nobody waits for. */
+    static gate g;
+
+    l = open_shut(&o, &g);
+    put(l, "u", 0);
+    uc_log_on_flushed(l, false, on_flushed, &flushed, uc_now());
+    began = uc_now();
+    uc_log_ref(l);
+    uc_log_unref(l);
+    uc_log_unref_later(must_open(&o), 10000, tell_end, &ends);
+    ok(uc_now() - began < 500 * UC_MS && ends == 1,
+       "a reference that is not the last one waits for nothing");
+    uc_log_unref(l);
+    ok(uc_now() - began < 5000 * UC_MS, "the last one waits, but not for long");
+    eq_int(atomic_load(&flushed), 2, "who waited for a flush is told");
+
+    o.step = NULL;
+    l = must_open(&o);
+    uc_log_stats_get(l, &s);
+    ok(!s.owner, "its thread still has the directory");
+    put(l, "v", 0);
+    began = uc_now();
+    uc_log_unref_later(l, 0, tell_end, &ends);
+    ok(uc_now() - began < 400 * UC_MS, "an end that is not waited for");
+    while (atomic_load(&ends) < 2)
+        usleep(1000);
+    gate_set(&g, false);
+    l = must_open(&o);
+    for (int i = 0; i < 2000 && lines_rings(dir) > 1; i++)
+        usleep(10000);
+    ok(all_there(dir, "u", 1) && all_there(dir, "v", 1),
+       "it ends when the disk answers, and nothing is lost");
+    uc_log_unref(l);
+    eq_int(lines_rings(dir), 0, "no ring is left");
+    lines_free(dir);
+}
+
 /* --- threads, flushes ----------------------------------------------------- */
 
 typedef struct putter {
@@ -645,6 +699,7 @@ int main(void)
     dropping();
     blocking();
     growing();
+    unanswered();
     threads();
     numbered();
     directory_gone();

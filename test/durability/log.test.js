@@ -3,6 +3,7 @@
 // The log and the ways in which a process ends: every line whose call has returned is in the
 // files, once and whole, whatever became of the process that wrote it.
 
+const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const zlib = require('node:zlib')
@@ -12,6 +13,8 @@ const { child, delay, exact, fileTimeoutMs, isLong, runs, tmpdir, until } = requ
 
 t.setTimeout(fileTimeoutMs)
 
+const bun = path.join(__dirname, '../runtimes/node_modules/bun/bin/bun')
+const runtimes = [['node', process.execPath], ...(fs.existsSync(bun) ? [['bun', bun]] : [])]
 const rounds = isLong ? 200 : 20
 // The default drops lines when the disk, or whoever writes for all, stands still for a second.
 const blockMs = 120000
@@ -221,6 +224,47 @@ t.test('a process that is stopped while it owns the files, and killed then', asy
   const found = numbers(await linesIn(dir))
   t.ok(judge(t, found.get('other'), 1000, 'other'), 'the next one goes on')
   exact(t, found.get('owner'), [1])
+})
+
+t.test('a disk that does not answer', async (t) => {
+  const shim = path.join(tmpdir(t), 'disk.so')
+  execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', shim, path.join(__dirname, 'disk.c'), '-ldl'])
+  // What hangs: the sync at the end alone, or the write itself.
+  for (const [name, exec] of runtimes) {
+    for (const what of ['sync', 'write']) {
+      const dir = path.join(tmpdir(t), `stalled-${name}-${what}`)
+      const stalls = path.join(tmpdir(t), `stalls-${name}-${what}`)
+      const { lines: [said] } = await runs(t, async ({ undercroft, args, say, require }) => {
+        const fs = require('node:fs')
+        const store = undercroft.open({ log: { ...args.log, overflow: 'drop' } })
+        store.log.info({ w: 'a', n: 1 }, 'line')
+        await store.log.flush({ sync: true })
+        if (args.what === 'write') fs.writeFileSync(args.stalls, '')
+        store.log.info({ w: 'a', n: 2 }, 'line')
+        const early = args.what === 'write' ? await store.log.flush({ timeoutMs: 100 }).catch((err) => err.code) : await store.log.flush()
+        fs.writeFileSync(args.stalls, '')
+        let longest = 0
+        let last = performance.now()
+        const tick = () => {
+          longest = Math.max(longest, performance.now() - last)
+          last = performance.now()
+        }
+        const ticks = setInterval(tick, 5)
+        const began = performance.now()
+        await store.close()
+        tick()
+        clearInterval(ticks)
+        say(JSON.stringify({ early, took: performance.now() - began, longest }))
+      }, { exec, args: { log: options(dir), what, stalls }, env: { LD_PRELOAD: shim, UC_DISK_STALLS: stalls }, deadlineMs: 30000, name: `${name}, ${what}: the process ends` })
+      const { early, took, longest } = JSON.parse(said)
+      t.comment(`${name}, ${what}: ${Math.round(took)} ms, of which the loop stood ${Math.round(longest)} ms`)
+      t.equal(early, what === 'write' ? 'UC_TIMEOUT' : undefined, 'a flush keeps its deadline')
+      t.ok(took < 4000, 'so does close()')
+      t.ok(longest < 1000, 'and the event loop goes on')
+      fs.rmSync(stalls)
+      exact(t, numbers(await linesIn(dir)).get('a'), [1, 2], 'what was in the ring is written by who comes next')
+    }
+  }
 })
 
 t.test('lines of all lengths around what fits at once', async (t) => {

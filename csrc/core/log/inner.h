@@ -65,6 +65,13 @@ struct uc_log {
     _Atomic uint32_t
         nudge; /* a futex: for the thread, unless it is the owner */
     _Atomic bool stop;
+    _Atomic int64_t until; /* to write what is left, in uc_now()'s terms */
+
+    /* Who frees it: the last reference's holder, or the thread when that one
+     * did not want to wait for it any longer. */
+    uc_mutex end_mu;
+    uc_cond ends;
+    bool ended, left_alone;
 
     /* The thread's alone. */
     uint64_t adopted; /* its rings are read up to this generation */

@@ -8,14 +8,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define POLL 5                       /* ms, while there is traffic */
-#define QUIET (1000 * UC_MS)         /* then the owner goes to sleep */
-#define SLEEP 1000                   /* ms, at most */
-#define CLAIM (200 * UC_MS)          /* whether the owner still lives */
-#define PLACE (2000 * UC_MS)         /* whether the disk has room again */
-#define CHECK (1000 * UC_MS)         /* whether the directory is still there */
-#define LAST ((int64_t)2000 * UC_MS) /* for what is left at the end */
-#define WARM ((uint64_t)2 << 20)     /* ahead of the head */
+#define POLL 5                   /* ms, while there is traffic */
+#define QUIET (1000 * UC_MS)     /* then the owner goes to sleep */
+#define SLEEP 1000               /* ms, at most */
+#define CLAIM (200 * UC_MS)      /* whether the owner still lives */
+#define PLACE (2000 * UC_MS)     /* whether the disk has room again */
+#define CHECK (1000 * UC_MS)     /* whether the directory is still there */
+#define WARM ((uint64_t)2 << 20) /* ahead of the head */
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -275,7 +274,7 @@ static void remove_rings(const uc_log *l)
 /* The last lines are the owner's to write, which this one may become. */
 static void finish(uc_log *l)
 {
-    int64_t until = uc_now() + LAST, now, next;
+    int64_t until = atomic_load(&l->until), now, next;
     uc_error e;
 
     uc_lock(&l->mu);

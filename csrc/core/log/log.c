@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LAST ((int64_t)2000) /* ms, for what is left at the end */
+#define GRACE (500 * UC_MS)  /* for the thread to end after that */
+
 static uc_mutex registry_mu = UC_MUTEX_INIT;
 static uc_log *registry;
 
@@ -101,6 +104,8 @@ static void free_log(uc_log *l)
     uc_free((char *)(uintptr_t)l->o.dir);
     uc_free((char *)(uintptr_t)l->o.name);
     uc_free((char *)(uintptr_t)l->o.ring);
+    uc_cond_fini(&l->ends);
+    uc_mutex_fini(&l->end_mu);
     uc_mutex_fini(&l->mu);
     uc_free(l);
 }
@@ -113,6 +118,8 @@ static uc_log *make_log(const uc_log_options *o)
     if (l == NULL)
         return NULL;
     uc_mutex_init(&l->mu);
+    uc_mutex_init(&l->end_mu);
+    uc_cond_init(&l->ends);
     l->refs = 1;
     l->pid = getpid();
     l->o = *o;
@@ -175,6 +182,22 @@ static bool open_ring(uc_log *l, uc_error *e)
                         (unsigned long long)l->o.ring_bytes);
 }
 
+static void *run(void *log)
+{
+    uc_log *l = log;
+    bool left_alone;
+
+    uc__log_keep(l);
+    uc_lock(&l->end_mu);
+    l->ended = true;
+    left_alone = l->left_alone;
+    uc_cond_signal(&l->ends);
+    uc_unlock(&l->end_mu);
+    if (left_alone)
+        free_log(l);
+    return NULL;
+}
+
 static bool start(uc_log *l, uc_error *e)
 {
     int rc;
@@ -184,7 +207,7 @@ static bool start(uc_log *l, uc_error *e)
     atomic_store(&l->youngest, l->ring->gen);
     if (l->place != NULL && !uc__log_take_over(l, e) && e->code != NULL)
         return false;
-    rc = uc_thread_start(&l->thread, "uc-log", uc__log_keep, l);
+    rc = uc_thread_start(&l->thread, "uc-log", run, l);
     if (rc != 0)
         return uc_fail(e, UC_MEMORY, "log: no thread: %s", strerror(rc));
     return true;
@@ -255,30 +278,128 @@ void uc_log_ref(uc_log *l)
     uc_unlock(&registry_mu);
 }
 
-void uc_log_unref(uc_log *l)
+/* --- the end -------------------------------------------------------------- */
+
+/* Gives a reference back. True: it was the last one. */
+static bool give_back(uc_log *l)
 {
-    bool last = false;
+    uc_log **at = &registry;
+    bool last;
 
-    if (l == NULL)
-        return;
     uc_lock(&registry_mu);
-    if (--l->refs == 0) {
-        uc_log **at = &registry;
-
-        last = true;
+    last = --l->refs == 0;
+    if (last) {
         while (*at != l)
             at = &(*at)->next;
         *at = l->next;
     }
     uc_unlock(&registry_mu);
-    if (!last)
-        return;
+    return last;
+}
+
+/* mu, which a thread may have that waits for the disk. False: not in time. */
+static bool lock_until(uc_log *l, int64_t until)
+{
+    while (!uc_trylock(&l->mu)) {
+        if (uc_now() >= until)
+            return false;
+        usleep(1000);
+    }
+    return true;
+}
+
+/* Whether the thread has ended; from then on it is the caller's, else the
+ * thread's own. */
+static bool await_end(uc_log *l, int64_t until)
+{
+    bool ended;
+
+    uc_lock(&l->end_mu);
+    while (!l->ended && uc_cond_wait_until(&l->ends, &l->end_mu, until))
+        ;
+    ended = l->ended;
+    uc_unlock(&l->end_mu);
+    if (ended)
+        return true;
+    fprintf(stderr,
+            "undercroft: log: the disk of %s does not answer: what is in the "
+            "ring stays there until it does\n",
+            l->o.dir);
+    /* Nobody else would tell them for as long as that. */
+    if (lock_until(l, 0)) {
+        uc_unlock(&l->mu);
+        uc__log_answer(l, uc_now(), true);
+    }
+    uc_lock(&l->end_mu);
+    ended = l->ended;
+    l->left_alone = !ended;
+    uc_unlock(&l->end_mu);
+    return ended;
+}
+
+/* After the last reference. */
+static void end(uc_log *l, int64_t ms)
+{
+    int64_t until = uc_now() + ms * UC_MS;
+    uc_thread thread = l->thread;
+
+    atomic_store(&l->until, until);
     atomic_store(&l->stop, true);
-    uc_lock(&l->mu);
-    uc__log_nudge(l);
-    uc_unlock(&l->mu);
-    uc_thread_join(l->thread);
-    free_log(l);
+    if (lock_until(l, until)) {
+        uc__log_nudge(l);
+        uc_unlock(&l->mu);
+    }
+    if (await_end(l, until + GRACE)) {
+        uc_thread_join(thread);
+        free_log(l);
+    } else {
+        uc_thread_detach(thread);
+    }
+}
+
+void uc_log_unref(uc_log *l)
+{
+    if (l != NULL && give_back(l))
+        end(l, LAST);
+}
+
+typedef struct ending {
+    uc_log *log;
+    int64_t ms;
+    void (*fn)(void *arg);
+    void *arg;
+} ending;
+
+static void *end_later(void *arg)
+{
+    ending *e = arg;
+
+    end(e->log, e->ms);
+    if (e->fn != NULL)
+        e->fn(e->arg);
+    uc_free(e);
+    return NULL;
+}
+
+void uc_log_unref_later(uc_log *l, int64_t ms, void (*fn)(void *arg), void *arg)
+{
+    ending *e = NULL;
+    uc_thread thread;
+
+    if (l != NULL && give_back(l)) {
+        e = uc_malloc(sizeof *e);
+        if (e != NULL)
+            *e = (ending){l, ms, fn, arg};
+        if (e != NULL &&
+            uc_thread_start(&thread, "uc-log-end", end_later, e) == 0) {
+            uc_thread_detach(thread);
+            return;
+        }
+        end(l, ms);
+    }
+    uc_free(e);
+    if (fn != NULL)
+        fn(arg);
 }
 
 void uc_log_stats_get(uc_log *l, uc_log_stats *s)

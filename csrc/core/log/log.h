@@ -70,12 +70,12 @@ void uc_log_options_init(uc_log_options *o);
 /*
  * Opens the log of a directory: a reference of the caller's, which is another
  * one when this process has it open. o is copied, but for the clock and step's
- * argument, which have to outlive the log. NULL: UC_OPTION names the field that
- * is wrong, UC_OPTIONS_CONFLICT the one that differs from what is open (in this
- * process, but for the name, which all processes have to agree on; of the other
- * options for the files the owner's hold),
- * UC_ACCESS and UC_LOG_IO say what of the directory could not be had. A full
- * disk is no reason: the ring is in memory until there is room (stats:
+ * argument, which have to outlive the log's thread. NULL: UC_OPTION names the
+ * field that is wrong, UC_OPTIONS_CONFLICT the one that differs from what is
+ * open (in this process, but for the name, which all processes have to agree
+ * on; of the other options for the files the owner's hold), UC_ACCESS and
+ * UC_LOG_IO say what of the directory could not be had. A full disk is no
+ * reason: the ring is in memory until there is room (stats:
  * volatile_ring). Any thread. A forked child opens for itself.
  */
 uc_log *uc_log_open(const uc_log_options *o, uc_error *e);
@@ -84,8 +84,17 @@ void uc_log_ref(uc_log *l);
  * l may be NULL. The last: an owner writes what the rings hold, 2 s at most,
  * and gives the directory up; else the ring stays for the owner. Not from a
  * callback of the log.
+ *
+ * Half a second later it returns whatever the disk does. Where that does not
+ * answer the thread of the log stays in it and keeps what it needs, the
+ * directory as well, and ends by itself when it comes back.
  */
 void uc_log_unref(uc_log *l);
+/* The same without waiting, for who has a loop to run: on a thread of its own,
+ * with ms instead of the 2 s. fn, which may be NULL, is called at the end, on
+ * any thread; where there is no other one before this returns. */
+void uc_log_unref_later(uc_log *l, int64_t ms, void (*fn)(void *arg),
+                        void *arg);
 
 typedef enum uc_log_result {
     UC_LOG_DONE,       /* these lines survive the process */
@@ -121,7 +130,9 @@ uint64_t uc_log_seen(uc_log *l, const uint8_t client[16]);
 bool uc_log_flush(uc_log *l, int64_t timeout_ms, bool sync, uc_error *e);
 /* The same without waiting: fn runs once, on the log's thread, at the latest at
  * the deadline (uc_now()'s terms) or when the log ends; out of memory at once.
- * It must not wait. */
+ * It must not wait. While the disk does not answer that thread does not look at
+ * deadlines; when the log is unref'd for the last time meanwhile, fn runs
+ * there. */
 void uc_log_on_flushed(uc_log *l, bool sync, void (*fn)(void *arg, bool ok),
                        void *arg, int64_t deadline);
 

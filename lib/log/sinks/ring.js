@@ -13,6 +13,7 @@ const { Page } = require('../page')
 const FLUSH_MS = 10000
 // How long the end of a handle may take.
 const CLOSE_MS = 2000
+const LATE_MS = 50
 // Of what put answers: 0 done, 1 dropped, 2 too large, 3 closed.
 const TOO_LARGE = 2
 
@@ -43,7 +44,7 @@ function ringSink (options) {
   native.attach(page.bytes)
 
   async function flush ({ sync = false, timeoutMs = FLUSH_MS } = {}) {
-    if (closed || await native.flush(timeoutMs, sync)) return
+    if (closed || await within(timeoutMs, native.flush(timeoutMs, sync))) return
     const { error } = native.stats() ?? { error: '' }
     throw error !== ''
       ? new UndercroftError('UC_LOG_IO', `the log cannot be written: ${error}; what it has taken it keeps`)
@@ -67,14 +68,27 @@ function ringSink (options) {
     },
     async close () {
       if (closed) return
+      const until = performance.now() + CLOSE_MS
       try {
         await flush({ timeoutMs: CLOSE_MS })
       } catch {
         // The ring keeps them for who comes next.
       }
       closed = true
-      native.close()
+      await within(CLOSE_MS, native.close(Math.max(0, Math.ceil(until - performance.now()))))
     }
+  }
+}
+
+// The thread that answers keeps the deadline itself, unless it waits for a disk that does not
+// answer. The timer also keeps the process meanwhile.
+async function within (ms, answer) {
+  let timer
+  const late = new Promise(resolve => { timer = setTimeout(resolve, ms + LATE_MS, false) })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
