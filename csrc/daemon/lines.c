@@ -192,8 +192,7 @@ void ud_lines_reopen(ud_lines *l)
         uc_log_reopen(l->log);
 }
 
-void ud_lines_tick(ud_lines *l)
+bool ud_lines_tick(ud_lines *l)
 {
-    if (l != NULL)
-        uc_log_desk_tick(l->desk);
+    return l != NULL && uc_log_desk_tick(l->desk);
 }

@@ -17,6 +17,7 @@ enum {
     SWEEP_DRAIN_MS = 50,
     ACCEPT_AGAIN_MS = 100,
     SPOOL_MS = 5000,
+    SPOOL_AGAIN_MS = 10,
     REFUSALS = 256,  /* connections at once that are being told why not */
     SPARE_FILES = 64 /* descriptors for databases and ourselves */
 };
@@ -183,7 +184,9 @@ static void on_spool(uv_timer_t *timer)
 {
     ud_server *sv = timer->data;
 
-    ud_lines_tick(sv->lines);
+    bool more = ud_lines_tick(sv->lines);
+
+    uv_timer_start(timer, on_spool, more ? SPOOL_AGAIN_MS : SPOOL_MS, 0);
 }
 
 static void flush_dirty(ud_server *sv)
@@ -374,7 +377,7 @@ static bool loop_init(ud_server *sv)
         uv_signal_init(&sv->loop, &sv->hangup);
         sv->hangup.data = sv;
         uv_signal_start(&sv->hangup, on_hangup, SIGHUP);
-        uv_timer_start(&sv->spool, on_spool, SPOOL_MS, SPOOL_MS);
+        uv_timer_start(&sv->spool, on_spool, SPOOL_AGAIN_MS, 0);
     }
     return true;
 }

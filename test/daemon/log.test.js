@@ -221,6 +221,45 @@ t.test('what lies in spools when it starts', async t => {
   t.same(numbersIn(textOf(daemon)).sort(), [1, 2, 3, 4, 5, 7, 8], 'each line once')
 })
 
+t.test('spools of any size, a step at a time', async t => {
+  const dir = helper.tmpdir(t)
+  const spool = path.join(dir, 'logs/.rings/spool')
+  fs.mkdirSync(spool, { recursive: true })
+  const file = path.join(spool, `${id(1).toString('hex')}.done`)
+  // 137 MiB in records as clients write them, one of which is longer than what is read at once.
+  const pad = 'x'.repeat(4000)
+  let last = 0
+  const batch = (count) => {
+    let text = ''
+    for (let i = 0; i < count; i++) text += `{"n":${++last},"pad":"${pad}"}\n`
+    return record(last, text)
+  }
+  const fd = fs.openSync(file, 'w')
+  for (const count of [1, 500, ...new Array(1150).fill(32)]) fs.writeSync(fd, batch(count))
+  fs.writeSync(fd, Buffer.alloc(33, 1))
+  fs.closeSync(fd)
+  t.ok(fs.statSync(file).size > 137 << 20)
+  const directory = path.join(spool, `${id(2).toString('hex')}.done`)
+  fs.mkdirSync(directory)
+
+  const daemon = await logDaemon(t, { dir, args: ['--log', 'compress=none', '--log', 'rotateBytes=0'] })
+  const client = await connect(t, daemon)
+  let longest = 0
+  await helper.until(async () => {
+    const began = performance.now()
+    await client.ask(ops.PING, [1])
+    longest = Math.max(longest, performance.now() - began)
+    return !fs.existsSync(file)
+  }, 'it is taken in', 60_000)
+  t.comment(`the longest answer took ${Math.round(longest)} ms`)
+  t.equal((await daemon.stop()).code, 0)
+  const text = textOf(daemon)
+  const found = numbersIn(text)
+  t.ok(found.length === last && found.every((n, i) => n === i + 1), `${last} lines, in order, once`)
+  t.match(text, /33 bytes that a client has left in .*\.done could not be read/, 'what is no line is told')
+  t.equal(text.match(/cannot be taken in: /g)?.length, 1, 'so is what cannot be taken in, once')
+})
+
 t.test('SIGHUP, and messages of its own', async t => {
   const daemon = await logDaemon(t)
   const client = await connect(t, daemon)

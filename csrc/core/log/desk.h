@@ -17,7 +17,7 @@ struct uc_session;
  * and who for a flush.
  *
  * A mutex guards all of it, outside of session.mu and of the log's own; it is
- * held while lines are copied, and while a spool is read (spool.h).
+ * held while lines are copied, and while a step of a spool is read (spool.h).
  */
 typedef struct uc_log_desk uc_log_desk;
 
@@ -32,9 +32,10 @@ void uc_log_desk_unref(uc_log_desk *d);
 /* The log is about to be closed: every call is answered with UC_CLOSED from
  * here on. */
 void uc_log_desk_end(uc_log_desk *d);
-/* Takes in what clients have left in spools, if there may be any. To be called
- * before the first client is served and every few seconds. */
-void uc_log_desk_tick(uc_log_desk *d);
+/* Takes in what clients have left in spools, if there may be any, a small step
+ * of it. To be called before the first client is served, every few seconds, and
+ * within a few milliseconds when it says true: there is more. */
+bool uc_log_desk_tick(uc_log_desk *d);
 
 /* From here on statements that take at least so long, in nanoseconds, become
  * lines of the log; 0: none do. Before the first session. */

@@ -15,7 +15,9 @@
 enum {
     STANDING = 64, /* of a session */
     LEVEL_MAX = 1000000,
-    FLUSH_MS = 30000 /* of a call without a deadline */
+    FLUSH_MS = 30000, /* of a call without a deadline */
+    STEP = 2 << 20,   /* of spools, while mu is held */
+    LAST_STEP = 64 << 20
 };
 
 /* A session that has said which client it is. */
@@ -46,6 +48,7 @@ struct uc_log_desk {
     uc_log *log; /* NULL: it has ended */
     char *dir;
     bool spools; /* there is a place for them */
+    uc_spools known;
     uint32_t level;
     uint64_t generation;
     peer *peers;
@@ -96,6 +99,7 @@ void uc_log_desk_unref(uc_log_desk *d)
     if (d == NULL || atomic_fetch_sub(&d->refs, 1) != 1)
         return;
     uc_mutex_fini(&d->mu);
+    uc_log_spools_forget(&d->known, NULL);
     uc_free(d->dir);
     uc_free(d);
 }
@@ -122,13 +126,16 @@ static bool is_connected(void *arg, const uint8_t client[16])
 }
 
 /* Under mu: no client of this daemon is told meanwhile that it may shorten its
- * spool. */
-static void take_spools(uc_log_desk *d, const uint8_t *client)
+ * spool. True: there is more of them. */
+static bool take_spools(uc_log_desk *d, const uint8_t *client, uint64_t budget)
 {
+    bool more = false;
+
     if (d->log != NULL && d->spools &&
-        uc_log_spool_take(d->log, d->dir, client, is_connected, d, &d->lost) >
-            0)
+        uc_log_spool_take(&d->known, d->log, d->dir, client, is_connected, d,
+                          budget, &more, &d->lost) > 0)
         atomic_store(&d->spooled, true);
+    return more;
 }
 
 static void tell_lost(uc_log_desk *d)
@@ -141,13 +148,16 @@ static void tell_lost(uc_log_desk *d)
     d->lost = 0;
 }
 
-void uc_log_desk_tick(uc_log_desk *d)
+bool uc_log_desk_tick(uc_log_desk *d)
 {
+    bool more = false;
+
     uc_lock(&d->mu);
     if (atomic_exchange(&d->spooled, false))
-        take_spools(d, NULL);
+        more = take_spools(d, NULL, STEP);
     tell_lost(d);
     uc_unlock(&d->mu);
+    return more;
 }
 
 /* ---- what stands ---- */
@@ -322,6 +332,7 @@ static bool open_log(log_call *w)
         d->peers = p;
     }
     memcpy(p->client, v.s.p, 16);
+    uc_log_spools_forget(&d->known, p->client);
     p->hole = 0;
     uc_reply_begin(w->out, w->call->id, UC_REPLY_VALUE, 3);
     uc_pack_array(w->out, 4);
@@ -602,7 +613,7 @@ void uc_log_session_end(struct uc_session *s)
     p = *link;
     if (p != NULL) {
         *link = p->next;
-        take_spools(d, p->client);
+        take_spools(d, p->client, STEP);
         tell_lost(d);
         uc_free(p);
     }
@@ -612,7 +623,7 @@ void uc_log_session_end(struct uc_session *s)
 void uc_log_desk_end(uc_log_desk *d)
 {
     uc_lock(&d->mu);
-    take_spools(d, NULL);
+    take_spools(d, NULL, LAST_STEP);
     tell_lost(d);
     d->log = NULL;
     uc_unlock(&d->mu);

@@ -11,12 +11,26 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "log/note.h"
 
 enum {
-    PART = 64 << 10,  /* of a record in the ring */
-    MOST = 128 << 20, /* of a spool; a client's own limit is below */
+    PART = 64 << 10,    /* of a record in the ring */
+    WINDOW = 256 << 10, /* of a file that is read at once */
+    MOST = 128 << 20,   /* of a record; no message of a client's is so long */
     ALONE_S = 60,
     PATH = 4096 + 64
+};
+
+/* A file, and how far it has been taken in. */
+struct uc_spool {
+    struct uc_spool *next;
+    uint8_t client[16];
+    bool done;
+    bool there; /* found by the look that is going on */
+    bool told;  /* why it cannot be taken in */
+    dev_t dev;
+    ino_t ino;
+    uint64_t at;
 };
 
 bool uc_log_spool_init(const char *dir)
@@ -121,66 +135,166 @@ static uint64_t u64_at(const uint8_t *p)
     return le64toh(n);
 }
 
-/* False when the ring is full: the rest comes later. */
-static bool take_records(uc_log *log, const uint8_t client[16],
-                         const uint8_t *p, size_t len, uint64_t *lost)
-{
-    while (len >= UC_SPOOL_HEAD && u32_at(p) == UC_SPOOL_MAGIC) {
-        size_t n = u32_at(p + 4), whole = UC_SPOOL_HEAD + (n + 7) / 8 * 8;
-        uint32_t count = u32_at(p + 8);
-        uint64_t last = u64_at(p + 16);
-        const uint8_t *lines = p + UC_SPOOL_HEAD;
+/* What of a record is where it ought to be. */
+typedef struct record {
+    size_t len, whole; /* of the lines; with its head and the padding */
+    uint32_t count;
+    uint64_t last;
+} record;
 
-        if (n == 0 || n > len - UC_SPOOL_HEAD || lines[n - 1] != '\n' ||
-            last < count || count != lines_in(lines, n))
+/* False: it is none, whatever comes behind. */
+static bool read_head(const uint8_t *p, record *r)
+{
+    r->len = u32_at(p + 4);
+    r->whole = UC_SPOOL_HEAD + (r->len + 7) / 8 * 8;
+    r->count = u32_at(p + 8);
+    r->last = u64_at(p + 16);
+    return u32_at(p) == UC_SPOOL_MAGIC && r->len > 0 && r->len <= MOST &&
+           r->last >= r->count;
+}
+
+typedef enum taking {
+    TAKEN,  /* all that can be read */
+    AGAIN,  /* there is more */
+    FULL,   /* the ring is */
+    FAILED, /* with an errno */
+} taking;
+
+/* Puts the records in front of *used bytes of n into the ring, to whose last
+ * one some padding may be lacking; what is behind them is cut off or is none.
+ * False: the ring is full. */
+static bool take_some(uc_log *log, const uint8_t client[16], const uint8_t *p,
+                      size_t n, size_t *used, uint64_t *lost)
+{
+    record r;
+
+    for (*used = 0; *used < n && n - *used >= UC_SPOOL_HEAD;) {
+        const uint8_t *lines = p + *used + UC_SPOOL_HEAD;
+
+        if (!read_head(p + *used, &r) || r.len > n - *used - UC_SPOOL_HEAD ||
+            lines[r.len - 1] != '\n' || r.count != lines_in(lines, r.len))
             break;
-        if (!uc_log_take(log, client, last, count, lines, n, lost))
+        if (!uc_log_take(log, client, r.last, r.count, lines, r.len, lost))
             return false;
-        if (whole >= len)
-            break;
-        p += whole;
-        len -= whole;
+        *used += r.whole;
     }
     return true;
 }
 
-/* All of a file, as long as it is now; NULL with *len 0 when it is empty. */
-static uint8_t *contents(int fd, size_t size, size_t *len)
+/* How many bytes it takes to have the record at p, of which n are there. */
+static size_t needed(const uint8_t *p, size_t n)
 {
-    uint8_t *p = size > 0 && size <= MOST ? uc_malloc(size) : NULL;
-    ssize_t n = 1;
+    record r;
 
-    *len = 0;
-    while (p != NULL && *len < size && n > 0) {
-        n = read(fd, p + *len, size - *len);
-        if (n > 0)
-            *len += (size_t)n;
-    }
-    return p;
+    return n >= UC_SPOOL_HEAD && read_head(p, &r) ? UC_SPOOL_HEAD + r.len : 0;
 }
 
-/* True when the file is gone. */
-static bool take_file(uc_log *log, const char *path, const uint8_t client[16],
-                      bool done, uint64_t *lost)
+/* From where the last look has ended, *budget bytes or a few more. */
+static taking take_records(uc_log *log, struct uc_spool *f, int fd,
+                           uint64_t size, uint64_t *budget, uint64_t *lost)
+{
+    size_t room = WINDOW, used = 0, need;
+    uint8_t *p = uc_malloc(room), *larger;
+    taking end = TAKEN;
+
+    while (p != NULL && f->at < size) {
+        ssize_t n = pread(fd, p, room, (off_t)f->at);
+        bool fits =
+            n > 0 && take_some(log, f->client, p, (size_t)n, &used, lost);
+
+        if (n <= 0) {
+            end = n < 0 ? FAILED : TAKEN;
+            break;
+        }
+        f->at = used < size - f->at ? f->at + used : size;
+        *budget -= used < *budget ? used : *budget;
+        if (!fits || *budget == 0) {
+            end = !fits ? FULL : f->at < size ? AGAIN : TAKEN;
+            break;
+        }
+        if (used > 0)
+            continue;
+        need = needed(p, (size_t)n);
+        if (need <= (size_t)n || need > size - f->at)
+            break;
+        larger = uc_realloc(p, need);
+        if (larger == NULL) {
+            end = AGAIN;
+            break;
+        }
+        p = larger;
+        room = need;
+    }
+    if (p == NULL)
+        end = AGAIN;
+    uc_free(p);
+    return end;
+}
+
+static taking take_open(uc_log *log, struct uc_spool *f, int fd, bool *alone,
+                        uint64_t *rest, uint64_t *budget, uint64_t *lost)
+{
+    struct stat st;
+    taking end;
+
+    if (fstat(fd, &st) != 0)
+        return FAILED;
+    if (!S_ISREG(st.st_mode)) {
+        errno = EINVAL;
+        return FAILED;
+    }
+    if (st.st_dev != f->dev || st.st_ino != f->ino ||
+        (uint64_t)st.st_size < f->at) {
+        f->dev = st.st_dev;
+        f->ino = st.st_ino;
+        f->at = 0;
+    }
+    end = take_records(log, f, fd, (uint64_t)st.st_size, budget, lost);
+    *alone = f->done || time(NULL) - st.st_mtime >= ALONE_S;
+    *rest = (uint64_t)st.st_size - f->at;
+    return end;
+}
+
+/* Of the same name as the messages of the daemon, which this is a part of. */
+static void tell(uc_log *log, struct uc_spool *f, const char *path, int err)
+{
+    if (!f->told)
+        uc_log_note(log, 40, "undercroftd",
+                    "what a client has left in %s cannot be taken in: %s", path,
+                    strerror(err));
+    f->told = true;
+}
+
+/* False: the file is gone. */
+static bool take_file(uc_log *log, struct uc_spool *f, const char *path,
+                      uint64_t *budget, bool *more, uint64_t *lost)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    struct stat st;
-    bool all = false;
-    uint8_t *p;
-    size_t len;
+    bool alone = false;
+    uint64_t rest = 0;
+    taking end;
 
-    if (fd < 0)
-        return errno == ENOENT;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        p = contents(fd, (size_t)st.st_size, &len);
-        all = len == (size_t)st.st_size &&
-              take_records(log, client, p, len, lost);
-        uc_free(p);
-    }
-    close(fd);
-    if (!all || (!done && time(NULL) - st.st_mtime < ALONE_S))
+    if (fd < 0 && errno == ENOENT)
         return false;
-    return unlink(path) == 0 || errno == ENOENT;
+    end = fd < 0 ? FAILED : take_open(log, f, fd, &alone, &rest, budget, lost);
+    if (end == FAILED)
+        tell(log, f, path, errno);
+    if (fd >= 0)
+        close(fd);
+    *more |= end == AGAIN || end == FULL;
+    if (end == FULL)
+        *budget = 0;
+    if (end != TAKEN || !alone)
+        return true;
+    if (unlink(path) != 0 && errno != ENOENT) {
+        tell(log, f, path, errno);
+        return true;
+    }
+    if (rest > 0)
+        uc_log_note(log, 40, "undercroftd",
+                    "%llu bytes that a client has left in %s could not be read",
+                    (unsigned long long)rest, path);
+    return false;
 }
 
 static int hex(char c)
@@ -204,30 +318,89 @@ static bool client_of(const char *name, uint8_t client[16], bool *done)
     return *done || name[32] == '\0';
 }
 
-unsigned uc_log_spool_take(uc_log *log, const char *dir, const uint8_t *client,
+/* What is known of a file; NULL: out of memory. */
+static struct uc_spool *known(uc_spools *s, const uint8_t client[16], bool done)
+{
+    struct uc_spool *f = s->first;
+
+    while (f != NULL && (f->done != done || memcmp(f->client, client, 16) != 0))
+        f = f->next;
+    if (f != NULL)
+        return f;
+    f = uc_calloc(1, sizeof *f);
+    if (f == NULL)
+        return NULL;
+    memcpy(f->client, client, 16);
+    f->done = done;
+    f->next = s->first;
+    s->first = f;
+    return f;
+}
+
+/* Those that are there, or with NULL all: nothing is known of them any more. */
+static void forget(uc_spools *s, const uint8_t *client, bool gone)
+{
+    struct uc_spool **link = &s->first;
+
+    while (*link != NULL) {
+        struct uc_spool *f = *link;
+
+        if ((client != NULL && memcmp(f->client, client, 16) != 0) ||
+            (gone && f->there)) {
+            link = &f->next;
+            continue;
+        }
+        *link = f->next;
+        uc_free(f);
+    }
+}
+
+void uc_log_spools_forget(uc_spools *s, const uint8_t *client)
+{
+    forget(s, client, false);
+}
+
+unsigned uc_log_spool_take(uc_spools *s, uc_log *log, const char *dir,
+                           const uint8_t *client,
                            bool (*busy)(void *arg, const uint8_t client[16]),
-                           void *arg, uint64_t *lost)
+                           void *arg, uint64_t budget, bool *more,
+                           uint64_t *lost)
 {
     char path[PATH];
     struct dirent *entry;
     unsigned left = 0;
     DIR *d;
 
+    *more = false;
     snprintf(path, sizeof path, "%s/.rings/spool", dir);
     d = opendir(path);
     if (d == NULL)
         return 0;
+    for (struct uc_spool *f = s->first; f != NULL; f = f->next)
+        f->there = false;
     while ((entry = readdir(d)) != NULL) {
+        struct uc_spool *f;
         uint8_t id[16];
         bool done;
 
         if (!client_of(entry->d_name, id, &done) ||
             (client != NULL && memcmp(client, id, 16) != 0))
             continue;
+        left++;
+        if (!done && busy(arg, id))
+            continue;
+        f = known(s, id, done);
+        *more |= budget == 0 && f != NULL;
+        if (f == NULL)
+            continue;
+        f->there = true;
+        if (budget == 0)
+            continue;
         snprintf(path, sizeof path, "%s/.rings/spool/%s", dir, entry->d_name);
-        if ((!done && busy(arg, id)) || !take_file(log, path, id, done, lost))
-            left++;
+        f->there = take_file(log, f, path, &budget, more, lost);
+        left -= !f->there;
     }
     closedir(d);
+    forget(s, client, true);
     return left;
 }

@@ -19,6 +19,16 @@
 enum { UC_SPOOL_HEAD = 24 };
 #define UC_SPOOL_MAGIC 0x50534355u
 
+/* The files that have been looked at, and how far each has been taken in, so
+ * that a large one is read once, in small steps. Begins as {0}. Of one log. */
+typedef struct uc_spools {
+    struct uc_spool *first;
+} uc_spools;
+
+/* The client of these is connected, and may make its file anew; or with NULL
+ * all of them, at the end. */
+void uc_log_spools_forget(uc_spools *s, const uint8_t *client);
+
 /* Makes the directory. False when that is not possible: there are no spools. */
 bool uc_log_spool_init(const char *dir);
 
@@ -32,11 +42,15 @@ bool uc_log_take(uc_log *log, const uint8_t client[16], uint64_t last,
 
 /*
  * Takes in the spools of one client, or of all with client NULL, but for those
- * for which busy(arg, client) is true. Returns how many files are still there,
- * for whatever reason.
+ * for which busy(arg, client) is true: about `budget` bytes, or until the ring
+ * is full. *more: it has not come to the end of them. Returns how many files
+ * are still there, for whatever reason; one that cannot be taken in is told
+ * once, in a line of the log.
  */
-unsigned uc_log_spool_take(uc_log *log, const char *dir, const uint8_t *client,
+unsigned uc_log_spool_take(uc_spools *s, uc_log *log, const char *dir,
+                           const uint8_t *client,
                            bool (*busy)(void *arg, const uint8_t client[16]),
-                           void *arg, uint64_t *lost);
+                           void *arg, uint64_t budget, bool *more,
+                           uint64_t *lost);
 
 #endif
