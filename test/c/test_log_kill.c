@@ -925,6 +925,38 @@ static void end_together(void)
     lines_free(dir);
 }
 
+/* A ring's file that somebody truncates is its process's trouble alone. */
+static void truncated(off_t size)
+{
+    char *dir = lines_dir(base, "truncated"), path[128];
+    uc_log_options o = options(dir);
+    pid_t owner, other;
+
+    snprintf(path, sizeof path, "%s/.rings/cut.0.ring", dir);
+    o.ring = "cut";
+    forget();
+    owner = start_writer(dir, 0);
+    await_lines(0, MOST);
+    other = fork();
+    if (other == 0) {
+        uc_log *l = must_open(&o);
+        uc_error e;
+
+        put(l, "cut", 0);
+        uc_log_flush(l, 20000, false, &e);
+        kill(getpid(), SIGKILL);
+    }
+    waitpid(other, NULL, 0);
+    ok(truncate(path, size) == 0, "an empty ring is truncated");
+    /* Its looks at what is idle are a second apart. */
+    usleep(2200000);
+    ok(waitpid(owner, NULL, WNOHANG) == 0, "the owner goes on");
+    end(owner);
+    gather(dir);
+    ok(is_right(dir, "c0", 0), "and nothing of its own is lost");
+    lines_free(dir);
+}
+
 /* Anything in the page that the processes share. */
 static void control(void)
 {
@@ -980,6 +1012,8 @@ int main(void)
     many_rings();
     flush_elsewhere();
     end_together();
+    truncated(0);
+    truncated(100 << 10);
     control();
     lines_free(strdup(base));
     return tap_end();

@@ -472,6 +472,7 @@ bool uc_drain_run(uc_drain *d, int64_t now, int64_t *next)
     if (now >= d->next_scan ||
         atomic_load(&d->place->control->rings) != d->rings_seen)
         scan(d, now);
+    uc__sources_check(&d->sources);
     if (d->stalled == 0 || now >= d->retry)
         more = write_batch(d, now);
     if (d->file != NULL && d->stalled == 0) {

@@ -345,6 +345,16 @@ bool uc_ring_is_orphan(const uc_ring *r)
     return r->fd >= 0 && flock(r->fd, LOCK_EX | LOCK_NB) == 0;
 }
 
+uint64_t uc_ring_cut(const uc_ring *r)
+{
+    struct stat st;
+
+    if (r->fd < 0 || fstat(r->fd, &st) != 0 ||
+        (uint64_t)st.st_size >= r->mapped)
+        return 0;
+    return r->mapped - (uint64_t)st.st_size;
+}
+
 void uc_futex_wait(_Atomic uint32_t *word, uint32_t seen, int64_t ms)
 {
     struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};

@@ -157,6 +157,9 @@ void uc_ring_free(uc_ring *r, uint64_t tail);
 /* Its producer has ended, however: takes its lock for as long as r lives. */
 bool uc_ring_is_orphan(const uc_ring *r);
 bool uc_ring_is_sealed(const uc_ring *r);
+/* Bytes that the file is lacking: somebody has truncated it, and to touch what
+ * is mapped would end this process. A system call. */
+uint64_t uc_ring_cut(const uc_ring *r);
 
 /* --- futexes in mapped files ---------------------------------------------- */
 

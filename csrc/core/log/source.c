@@ -134,6 +134,7 @@ void uc__sources_scan(uc_sources *s)
             close(fd);
         return;
     }
+    uc__sources_check(s);
     while ((entry = readdir(dir)) != NULL)
         take_up(s, entry->d_name);
     closedir(dir);
@@ -150,6 +151,19 @@ void uc__sources_raise(uc_sources *s, const uc_tail *tails, uint64_t n)
                 tail - source->tail <= source->ring->cap && tail % 8 == 0)
                 uc__source_taken(source, tail);
         }
+}
+
+void uc__sources_check(uc_sources *s)
+{
+    for (uint32_t i = s->n; i-- > 0;) {
+        /* This process's producer would be the first to feel it. */
+        uint64_t cut = s->all[i].own ? 0 : uc_ring_cut(s->all[i].ring);
+
+        if (cut == 0)
+            continue;
+        s->spoiled += cut;
+        drop(s, i);
+    }
 }
 
 bool uc__sources_has_to_wait(const uc_sources *s, uint32_t at)
@@ -174,7 +188,9 @@ bool uc__source_has_more(uc_source *s)
 void uc__source_taken(uc_source *s, uint64_t tail)
 {
     s->tail = tail;
-    uc_ring_free(s->ring, tail);
+    /* The disk may have taken its time with what was read. */
+    if (s->own || uc_ring_cut(s->ring) == 0)
+        uc_ring_free(s->ring, tail);
 }
 
 /* Nothing will come any more, and nothing is left. outdated: a younger one of

@@ -35,6 +35,9 @@ void uc__sources_scan(uc_sources *s);
 bool uc__sources_add(uc_sources *s, uc_ring *r, bool own);
 void uc__sources_forget(uc_sources *s, const uc_ring *r);
 void uc__sources_raise(uc_sources *s, const uc_tail *tails, uint64_t n);
+/* Lets go of other processes' rings whose files were truncated: before a batch
+ * is read from them. What comes between cannot be helped. */
+void uc__sources_check(uc_sources *s);
 /* An older ring of the same process comes first. */
 bool uc__sources_has_to_wait(const uc_sources *s, uint32_t at);
 /* Removes the rings that are empty and stay so. */
