@@ -116,8 +116,10 @@ uint32_t PutLine(napi_env env, LogHandle *h, napi_value line)
     napi_get_value_string_utf8(env, line, h->line, h->room, &len);
     if (len + SHORT_OF > h->room) { // it may have been cut
         napi_get_value_string_utf8(env, line, nullptr, 0, &len);
-        if (!MakeRoom(h, len + SHORT_OF))
+        if (!MakeRoom(h, len + SHORT_OF)) {
+            uc_log_lost(h->log, 1, true);
             return TOO_LARGE;
+        }
         napi_get_value_string_utf8(env, line, h->line, h->room, &len);
     }
     return PutBytes(h, reinterpret_cast<uint8_t *>(h->line), len);

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/thread.h"
+#include "log/note.h"
 #include "log_lines.h"
 #include "tap.h"
 
@@ -161,6 +162,49 @@ static void basics(void)
 }
 
 /* Lines that are written from where they are, among others that are not. */
+/* Which line says that so many were dropped. */
+static bool is_told(const char *dir, const char *what)
+{
+    char *text = lines_text(dir);
+    bool is = strstr(text, what) != NULL;
+
+    free(text);
+    return is;
+}
+
+/* What has no room is counted, whoever wanted to put it, and a line says so. */
+static void told(void)
+{
+    char *dir = lines_dir(base, "told");
+    uc_log_options o = options(dir);
+    uint8_t *large = malloc(o.ring_bytes);
+    uc_log_stats s;
+    uint64_t n = 0;
+    uc_log *l;
+    gate g;
+
+    memset(large, 'x', o.ring_bytes);
+    l = open_shut(&o, &g);
+    uc_log_put(l, large, o.ring_bytes / 4 + 1, 1, true);
+    uc_log_put(l, large, o.ring_bytes / 4 + 1, 2, true);
+    while (uc_log_put(l, (const uint8_t *)"x\n", 2, 1, false) == UC_LOG_DONE)
+        n++;
+    ok(n > 100, "a full ring");
+    uc_log_note(l, 40, "me", "%s", "what nobody will read");
+    uc_log_note(l, 40, "me", "%s", "nor that");
+    uc_log_stats_get(l, &s);
+    eq_int(s.dropped, 5, "all that had no room is counted");
+    gate_set(&g, false);
+    flush(l);
+    uc_log_unref(l);
+    ok(is_told(dir, "3 lines were dropped: they are too long for the ring"),
+       "what was too long is told");
+    ok(is_told(dir, "2 lines were dropped: the log's ring was full"),
+       "so are messages of our own");
+    free(large);
+    lines_free(dir);
+}
+
 static void large_lines(void)
 {
     char *dir = lines_dir(base, "large"), *line = malloc(1 << 18), *text, *at;
@@ -695,6 +739,7 @@ int main(void)
         return 1;
     basics();
     large_lines();
+    told();
     mistakes();
     dropping();
     blocking();

@@ -49,7 +49,8 @@ struct uc_log {
     uc_ring *older[UC__LOG_OLDER]; /* sealed, the oldest first */
     uint32_t nolder;
     uint64_t lines, bytes, dropped, blocked;
-    uint64_t untold; /* dropped, and no line says so yet */
+    /* Dropped, and no line says so yet; for being too long. */
+    uint64_t untold, untold_long;
     bool dropping;   /* a wait was in vain: no other until there is room */
     uc_place *place; /* NULL: not yet, for want of disk. The thread's to set */
     uc_place *left;  /* those whose directory has gone; until the end */
@@ -82,7 +83,7 @@ struct uc_log {
 
 /* --- put.c; under mu ------------------------------------------------------ */
 
-/* Puts the line that says how many were dropped, if there are any and it has
+/* Puts the lines that say how many were dropped, if there are any and they have
  * room. */
 void uc__log_tell(uc_log *l);
 /* Lets go of older rings that are empty. */

@@ -278,6 +278,7 @@ static void finish(uc_log *l)
     uc_error e;
 
     uc_lock(&l->mu);
+    uc__log_tell(l);
     if (!l->ring->kept)
         uc_ring_seal(l->ring);
     uc_unlock(&l->mu);

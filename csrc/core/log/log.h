@@ -100,7 +100,8 @@ typedef enum uc_log_result {
     UC_LOG_DONE,       /* these lines survive the process */
     UC_LOG_DROPPED,    /* they are counted, and the count will be a line */
     UC_LOG_WOULD_WAIT, /* only with may_wait false: nothing has happened */
-    UC_LOG_TOO_LARGE   /* for the ring: a quarter of it is the most */
+    UC_LOG_TOO_LARGE   /* for the ring, of which a quarter is the most; counted
+                        * like those that are dropped */
 } uc_log_result;
 
 /* One or more whole lines, each with its \n. They stay together. Any thread;
@@ -115,6 +116,9 @@ uc_log_result uc_log_put(uc_log *l, const uint8_t *lines, size_t len,
 uc_log_result uc_log_put_from(uc_log *l, const uint8_t client[16],
                               uint64_t last_seq, const uint8_t *lines,
                               size_t len, uint32_t nlines);
+/* Counts lines that could not be put elsewhere: they are told like those that
+ * this has dropped. TOO_LARGE of uc_log_put_from is not counted. Any thread. */
+void uc_log_lost(uc_log *l, uint64_t nlines, bool too_long);
 /* The last number of the client's that the ring has had, or 0. 1024 clients are
  * known: who has been silent for longest is forgotten. Any thread. */
 uint64_t uc_log_seen(uc_log *l, const uint8_t client[16]);

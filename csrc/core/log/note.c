@@ -61,8 +61,10 @@ void uc_log_note_with(uc_log *log, int level, const char *name,
                  "\"msg\":\"%s\"}\n",
                  level, uc_wall_ms(), (int)getpid(), escaped, name, fields,
                  msg);
-    if (n > 0 && (size_t)n < sizeof line)
-        uc_log_put(log, (const uint8_t *)line, (size_t)n, 1, false);
+    if (n > 0 && (size_t)n < sizeof line &&
+        uc_log_put(log, (const uint8_t *)line, (size_t)n, 1, false) ==
+            UC_LOG_WOULD_WAIT)
+        uc_log_lost(log, 1, false);
 }
 
 void uc_log_note(uc_log *log, int level, const char *name, const char *fmt, ...)

@@ -6,8 +6,8 @@
 
 /*
  * Puts a line of our own: {"level":…,"time":…,"pid":…,"hostname":…,"name":…,
- * "msg":…}. name: who says it, ASCII. Does not wait: a full ring drops it. Any
- * thread.
+ * "msg":…}. name: who says it, ASCII. Does not wait: a full ring drops it,
+ * which is counted. Any thread.
  */
 __attribute__((format(printf, 4, 5))) void
 uc_log_note(uc_log *log, int level, const char *name, const char *fmt, ...);

@@ -53,7 +53,7 @@ struct uc_log_desk {
     uint64_t generation;
     peer *peers;
     stand *stands;
-    uint64_t lost; /* lines that were too long, not told yet */
+    uint64_t lost; /* lines that were too long, not counted yet */
     int64_t slow;  /* ns, 0: none is told; never changes */
 };
 
@@ -142,9 +142,7 @@ static void tell_lost(uc_log_desk *d)
 {
     if (d->lost == 0 || d->log == NULL)
         return;
-    uc_log_note(d->log, 40, "undercroftd",
-                "%llu lines were dropped: they are too long for the ring",
-                (unsigned long long)d->lost);
+    uc_log_lost(d->log, d->lost, true);
     d->lost = 0;
 }
 

@@ -21,21 +21,27 @@ static void wake_owner(const uc_log *l)
         uc_place_wake(l->place);
 }
 
-void uc__log_tell(uc_log *l)
+static void tell(uc_log *l, uint64_t *untold, const char *why)
 {
     char line[512];
     size_t n;
 
-    if (l->untold == 0)
+    if (*untold == 0)
         return;
-    n = uc__log_line(line, sizeof line, &l->o, 40, "dropped", l->untold,
-                     "%llu lines were dropped: the log's ring was full",
-                     (unsigned long long)l->untold);
+    n = uc__log_line(line, sizeof line, &l->o, 40, "dropped", *untold,
+                     "%llu lines were dropped: %s", (unsigned long long)*untold,
+                     why);
     if (!uc_ring_put(l->ring, (const uint8_t *)line, (uint32_t)n))
         return;
-    l->untold = 0;
+    *untold = 0;
     count(l, n, 1);
     wake_owner(l);
+}
+
+void uc__log_tell(uc_log *l)
+{
+    tell(l, &l->untold, "the log's ring was full");
+    tell(l, &l->untold_long, "they are too long for the ring");
 }
 
 void uc__log_prune(uc_log *l)
@@ -102,6 +108,13 @@ static uc_log_result drop(uc_log *l, uint32_t nlines)
     return UC_LOG_DROPPED;
 }
 
+static uc_log_result drop_long(uc_log *l, uint64_t nlines)
+{
+    l->dropped += nlines;
+    l->untold_long += nlines;
+    return UC_LOG_TOO_LARGE;
+}
+
 /* When the first try was in vain. */
 static uc_log_result put_full(uc_log *l, const uint8_t *p, size_t len,
                               uint32_t nlines, bool may_wait)
@@ -142,7 +155,7 @@ uc_log_result uc_log_put(uc_log *l, const uint8_t *lines, size_t len,
         return UC_LOG_DONE;
     uc_lock(&l->mu);
     if (len > uc_ring_largest(l->ring))
-        result = UC_LOG_TOO_LARGE;
+        result = drop_long(l, nlines);
     else if (l->untold > 0 || !uc_ring_put(l->ring, lines, (uint32_t)len))
         result = put_full(l, lines, len, nlines, may_wait);
     if (result == UC_LOG_DONE) {
@@ -183,6 +196,16 @@ uc_log_result uc_log_put_from(uc_log *l, const uint8_t client[16],
         wake_owner(l);
     uc_unlock(&l->mu);
     return result;
+}
+
+void uc_log_lost(uc_log *l, uint64_t nlines, bool too_long)
+{
+    uc_lock(&l->mu);
+    if (too_long)
+        drop_long(l, nlines);
+    else
+        drop(l, (uint32_t)nlines);
+    uc_unlock(&l->mu);
 }
 
 uint64_t uc_log_seen(uc_log *l, const uint8_t client[16])

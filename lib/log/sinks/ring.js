@@ -24,22 +24,17 @@ const TOO_LARGE = 2
  */
 function ringSink (options) {
   const native = openLog(options)
-  // Of this handle; the core counts what its ring has dropped.
-  let tooLong = 0
   let closed = false
 
   function write (line) {
+    // What was dropped, also because it is too long, the core counts and tells.
     const result = native.put(line)
-    if (result === 0) return
-    if (result === TOO_LARGE) tooLong++
-    else if (result > TOO_LARGE) lost(line)
+    if (result > TOO_LARGE) lost(line)
   }
 
   const page = new Page(length => {
     const result = native.putBytes(length)
-    if (result === 0) return
-    if (result === TOO_LARGE) tooLong++
-    else if (result > TOO_LARGE) lost(page.bytes.toString('utf8', 0, length))
+    if (result > TOO_LARGE) lost(page.bytes.toString('utf8', 0, length))
   })
   native.attach(page.bytes)
 
@@ -64,7 +59,7 @@ function ringSink (options) {
     rotate () { native.rotate() },
     async stats () {
       const stats = native.stats()
-      return { sink: 'ring', dir: options.dir, ...stats, dropped: (stats?.dropped ?? 0) + tooLong }
+      return { sink: 'ring', dir: options.dir, ...stats, dropped: stats?.dropped ?? 0 }
     },
     async close () {
       if (closed) return

@@ -113,6 +113,20 @@ module.exports = (t, open) => {
   })
 
   if (open.door === 'addon') {
+    t.test('a line that no ring can take is counted and told', async (t) => {
+      const { store, dir } = keep(t, { ringBytes: 64 * 1024, maxLineBytes: 16 * 1024 })
+      const long = JSON.stringify({ level: 30, text: 'x'.repeat(20_000) })
+      const destination = store.log.destination()
+      destination.write(long)
+      destination.write(JSON.stringify({ level: 30, text: 'short' }))
+      destination.write(long)
+      t.equal((await store.log.stats()).dropped, 2)
+      await store.close()
+      const lines = await read(dir)
+      t.equal(lines.filter((line) => line.text !== undefined).length, 1)
+      t.match(lines.find((line) => line.dropped !== undefined), { level: 40, dropped: 2, msg: /2 lines were dropped: they are too long for the ring/ })
+    })
+
     t.test('the directory', async (t) => {
       const { store, dir } = keep(t, { name: 'web', rotate: { bytes: 4096 }, compress: false })
       const { log } = store
