@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "log/ring.h"
 
+#include "common/clock.h"
 #include "log/record.h"
 #include "log/source.h"
 #include "tap.h"
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/uc-ring-XXXXXX";
@@ -426,6 +428,49 @@ static void handed_over(void)
     discard(r);
 }
 
+/* Rings with a name, of which one that is left alone for too long goes. */
+static void forgotten(void)
+{
+    static const char *const name[] = {"held", "full", "young", "old"};
+    const struct timespec old[2] = {{.tv_sec = time(NULL) - 3601},
+                                    {.tv_sec = time(NULL) - 3601}};
+    uc_log_options o = {.keep_ms = 3600 * 1000};
+    char file[4][UC_RING_FILE];
+    uint8_t p[64];
+    uc_ring *r[4];
+    uc_sources s;
+
+    for (int i = 0; i < 4; i++) {
+        r[i] = make(name[i], UC_RING_LEAST);
+        uc_ring_file(file[i], name[i], 0);
+    }
+    uc_ring_put(r[1], p, fill(p, 1, 20));
+    for (int i = 0; i < 4; i++) {
+        if (i != 2)
+            futimens(r[i]->fd, old);
+        if (i > 0)
+            uc_ring_unref(r[i]);
+    }
+    uc__sources_init(&s, dirfd_);
+    uc__sources_scan(&s);
+    eq_int(s.n, 4, "four rings");
+    o.keep_ms = 0;
+    uc__sources_sweep(&s, &o, uc_now());
+    eq_int(s.n, 4, "kept for ever");
+    o.keep_ms = 3600 * 1000;
+    for (uint32_t i = 0; i < s.n; i++)
+        s.all[i].looked = 0;
+    uc__sources_sweep(&s, &o, uc_now());
+    ok(s.n == 3 && faccessat(dirfd_, file[3], F_OK, 0) != 0,
+       "or until nobody has come for too long");
+    for (int i = 0; i < 3; i++)
+        ok(faccessat(dirfd_, file[i], F_OK, 0) == 0, name[i]);
+    uc__sources_fini(&s);
+    discard(r[0]);
+    for (int i = 1; i < 3; i++)
+        unlinkat(dirfd_, file[i], 0);
+}
+
 int main(void)
 {
     tap_seed(20261123);
@@ -440,6 +485,7 @@ int main(void)
     one_byte();
     any_bytes();
     handed_over();
+    forgotten();
     close(dirfd_);
     rmdir(dir);
     return tap_end();

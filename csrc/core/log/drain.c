@@ -479,7 +479,7 @@ bool uc_drain_run(uc_drain *d, int64_t now, int64_t *next)
         serve_syncs(d);
         tick(d, now);
     }
-    uc__sources_sweep(&d->sources, now);
+    uc__sources_sweep(&d->sources, d->o, now);
     *next = d->next_scan;
     if (d->file != NULL && d->next_tick < *next)
         *next = d->next_tick;

@@ -44,7 +44,8 @@ typedef struct uc_log_options {
     const char *name; /* of the files: "app"; letters, digits, _ and -, to 64 */
     /* NULL: a ring for this process alone, removed when it is drained. Else its
      * name, as long and of the same letters: the next process that asks for it
-     * takes it up again, with its clients. One process at a time. */
+     * takes it up again, with its clients. One process at a time. Removed when
+     * nobody has for keep_ms. */
     const char *ring;
     uint64_t ring_bytes; /* 8 MiB; 64 KiB to 1 GiB */
     uc_log_overflow overflow;

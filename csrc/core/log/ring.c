@@ -300,6 +300,7 @@ static void take_up(uc_ring *r)
         atomic_compare_exchange_strong(&r->page->tail, &tail, r->tail);
     atomic_store(&r->page->head, r->head);
     uc__clients_take_up(r);
+    futimens(r->fd, NULL);
 }
 
 uc_ring *uc_ring_open(int dirfd, const char *file, bool lock, int *err)
@@ -353,6 +354,15 @@ uint64_t uc_ring_cut(const uc_ring *r)
         (uint64_t)st.st_size >= r->mapped)
         return 0;
     return r->mapped - (uint64_t)st.st_size;
+}
+
+int64_t uc_ring_touched(const uc_ring *r)
+{
+    struct stat st;
+
+    if (r->fd < 0 || fstat(r->fd, &st) != 0)
+        return INT64_MAX;
+    return (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
 }
 
 void uc_futex_wait(_Atomic uint32_t *word, uint32_t seen, int64_t ms)

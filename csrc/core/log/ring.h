@@ -160,6 +160,10 @@ bool uc_ring_is_sealed(const uc_ring *r);
 /* Bytes that the file is lacking: somebody has truncated it, and to touch what
  * is mapped would end this process. A system call. */
 uint64_t uc_ring_cut(const uc_ring *r);
+/* When its file was last written or taken up, in ms since 1970; INT64_MAX when
+ * that cannot be known. A file system in memory does not tell what is written
+ * through a mapping. A system call. */
+int64_t uc_ring_touched(const uc_ring *r);
 
 /* --- futexes in mapped files ---------------------------------------------- */
 

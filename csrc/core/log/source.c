@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "log/names.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -193,10 +194,20 @@ void uc__source_taken(uc_source *s, uint64_t tail)
         uc_ring_free(s->ring, tail);
 }
 
+/* Of a daemon that does not come again, as on a socket which was moved. What it
+ * knew of its clients is as old as the oldest lines. */
+static bool is_forgotten(const uc_ring *r, const uc_log_options *o)
+{
+    int64_t now = uc__log_wall(o), at = uc_ring_touched(r);
+
+    return o->keep_ms > 0 && at <= now && now - at > o->keep_ms;
+}
+
 /* Nothing will come any more, and nothing is left. outdated: a younger one of
  * its name is there, so that nobody takes it up again: its process has died
  * before it could seal it. */
-static bool is_over(uc_source *s, bool outdated, int64_t now)
+static bool is_over(uc_source *s, const uc_log_options *o, bool outdated,
+                    int64_t now)
 {
     /* Before the look at what is there: it is the last word of a producer. */
     bool sealed = uc_ring_is_sealed(s->ring);
@@ -209,8 +220,8 @@ static bool is_over(uc_source *s, bool outdated, int64_t now)
         return true;
     s->looked = now;
     /* Once its lock is taken nobody puts, but somebody may just have. */
-    return (!s->ring->kept || outdated) && uc_ring_is_orphan(s->ring) &&
-           !uc__source_has_more(s);
+    return (!s->ring->kept || outdated || is_forgotten(s->ring, o)) &&
+           uc_ring_is_orphan(s->ring) && !uc__source_has_more(s);
 }
 
 static bool is_outdated(const uc_sources *s, uint32_t at)
@@ -219,12 +230,12 @@ static bool is_outdated(const uc_sources *s, uint32_t at)
            s->all[at + 1].ring->gen > s->all[at].ring->gen;
 }
 
-void uc__sources_sweep(uc_sources *s, int64_t now)
+void uc__sources_sweep(uc_sources *s, const uc_log_options *o, int64_t now)
 {
     char file[UC_RING_FILE];
 
     for (uint32_t i = s->n; i-- > 0;)
-        if (is_over(&s->all[i], is_outdated(s, i), now)) {
+        if (is_over(&s->all[i], o, is_outdated(s, i), now)) {
             uc_ring_file(file, s->all[i].ring->name, s->all[i].ring->gen);
             if (s->all[i].ring->fd >= 0)
                 unlinkat(s->dir, file, 0);

@@ -40,8 +40,9 @@ void uc__sources_raise(uc_sources *s, const uc_tail *tails, uint64_t n);
 void uc__sources_check(uc_sources *s);
 /* An older ring of the same process comes first. */
 bool uc__sources_has_to_wait(const uc_sources *s, uint32_t at);
-/* Removes the rings that are empty and stay so. */
-void uc__sources_sweep(uc_sources *s, int64_t now);
+/* Removes the rings that are empty and stay so; one that has a name to be taken
+ * up by when nobody has done that for keep_ms. now: uc_now()'s. */
+void uc__sources_sweep(uc_sources *s, const uc_log_options *o, int64_t now);
 
 /* Starts the walk at the tail. */
 void uc__source_begin(uc_source *s);
