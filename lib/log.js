@@ -78,8 +78,8 @@ class Log extends Logger {
     }
   }
 
-  stats () {
-    return this.#core.sink.stats()
+  async stats () {
+    return { ...await this.#core.sink.stats(), unreadable: this.#core.unreadable }
   }
 
   /**
@@ -114,6 +114,8 @@ function makeCore (options, client) {
     sink,
     page: sink.page ?? null,
     maxLineBytes: options.maxLineBytes,
+    // Lines of which something could not be read at all.
+    unreadable: 0,
     // No line of so many characters is too long, whatever they are.
     safeLength: Math.floor(options.maxLineBytes / 3),
     // A logger never throws into its caller.

@@ -45,9 +45,18 @@ function convert (c, value, json) {
     case 0x6a:
       if (value === undefined) return undefined
       if (typeof value === 'string') return `'${value}'`
-      if (typeof value === 'function') return value.name || '<anonymous>'
+      if (typeof value === 'function') return nameOf(value)
       return json(value)
     default: return undefined
+  }
+}
+
+function nameOf (fn) {
+  try {
+    const { name } = fn
+    return typeof name === 'string' && name !== '' ? name : '<anonymous>'
+  } catch {
+    return '<anonymous>'
   }
 }
 

@@ -10,7 +10,7 @@ const { isPlain, number, head, keyOf, first, ending } = require('./text')
 const { Repeats } = require('./repeats')
 const { Piece, putPiece, putText, putString, putNumber, NO_ROOM } = require('./page')
 const { format } = require('./format')
-const { Walk, cut } = require('./serialise')
+const { Walk, cut, unreadable, isRequest, isResponse } = require('./serialise')
 const { compile, merge } = require('./redact')
 const { expected } = require('../errors')
 const { state, Context, Span, current, newTraceId, newSpanId, runSpan } = require('./span')
@@ -22,6 +22,10 @@ const END = new Piece('}\n')
 const messages = new Repeats(',"msg":', '}\n')
 // Messages up to here are remembered with the field before them.
 const SHORT = 48
+const { getPrototypeOf } = Object
+const PLAIN = Object.prototype
+// How often a line that is too long is made with less room.
+const TRIES = 5
 
 class Logger {
   #core
@@ -120,7 +124,7 @@ class Logger {
         this.#message(level, a ?? b)
       }
     } catch (err) {
-      this.#core.failed(err)
+      this.#unreadable(level, a, b, err)
     }
   }
 
@@ -131,27 +135,42 @@ class Logger {
       if (typeof a === 'object' || a === undefined) this.#log(level, a, typeof b === 'string' ? format(b, args, 2, json) : b)
       else this.#log(level, typeof a === 'string' ? format(a, args, 1, json) : a)
     } catch (err) {
-      this.#core.failed(err)
+      this.#unreadable(level, a, b, err)
+    }
+  }
+
+  // What cannot be read at all, such as a proxy whose handler throws: what is known of it.
+  #unreadable (level, a, b, err) {
+    const core = this.#core
+    try {
+      core.unreadable++
+      const message = typeof a === 'string' ? a : typeof b === 'string' ? b : undefined
+      this.#write(level, head(level, Date.now()) + this.#tail + unreadableField(err), null, message, false)
+    } catch (cause) {
+      core.failed(cause)
     }
   }
 
   #message (level, message) {
     if (this.#inPage(level, null, message)) return
-    this.#write(level, head(level, Date.now()) + this.#tail, message, false)
+    this.#write(level, head(level, Date.now()) + this.#tail, null, message, false)
   }
 
   #object (level, object, message) {
-    if (this.#rules === null && !(object instanceof Error) && this.#inPage(level, object, message)) return
-    let line = head(level, Date.now()) + this.#tail
-    if (object instanceof Error) {
-      if (message === undefined) message = messageOf(object)
-      this.#write(level, line + this.#fields({ err: object }), message, false)
-      return
+    if (getPrototypeOf(object) !== PLAIN) {
+      const named = nameOf(object)
+      if (named !== object) {
+        if (message === undefined) message = messageIn(named)
+        this.#slowly(level, named, message)
+        return
+      }
     }
     if (this.#rules !== null) {
-      this.#write(level, line + this.#fields(object), message ?? messageOf(object.err), false)
+      this.#slowly(level, object, message ?? messageIn(object))
       return
     }
+    if (this.#inPage(level, object, message)) return
+    let line = head(level, Date.now()) + this.#tail
     let key = first
     // The last value was a string, and its closing quote is still to come.
     let isOpen = false
@@ -176,6 +195,7 @@ class Logger {
           continue
         }
         line += (isOpen ? key.open : key.plain) + (value.length < 1000 ? JSON.stringify(value) : this.#json(value))
+        if (line.length > this.#core.maxLineBytes) break
       } else if (typeof value === 'number') {
         line += (isOpen ? key.open : key.plain) + number(value)
       } else if (typeof value === 'boolean') {
@@ -184,11 +204,23 @@ class Logger {
         continue
       } else {
         line += (isOpen ? key.open : key.plain) + this.#json(value)
+        // What is behind it will not be looked at: the line is made anew.
+        if (line.length > this.#core.maxLineBytes) break
       }
       isOpen = false
     }
-    if (message === undefined && object.err !== undefined) message = messageOf(object.err)
-    this.#write(level, line, message, isOpen, key)
+    if (message === undefined) message = messageIn(object)
+    this.#write(level, line, object, message, isOpen, key)
+  }
+
+  // With redaction and serialisers, and for errors and requests.
+  #slowly (level, object, message) {
+    const line = head(level, Date.now()) + this.#tail
+    const [values, redact] = this.#converted(object)
+    const walk = new Walk(this.#core.maxLineBytes)
+    const fields = walk.fields(values, redact)
+    if (walk.isSpent) this.#core.sink.write(this.#shorten(level, object, message), level)
+    else this.#write(level, line + fields, object, message, false)
   }
 
   // The line as bytes, where the sink takes them. False: it is still to be made; a line
@@ -201,12 +233,12 @@ class Logger {
       let p = page.begin(head(level, Date.now()), this.#tail)
       if (p !== NO_ROOM && object !== null) {
         p = this.#putFields(page, p, object)
-        if (message === undefined && object.err !== undefined) message = messageOf(object.err)
+        if (message === undefined) message = messageIn(object)
       }
       if (p !== NO_ROOM) p = this.#putEnd(page, p, message)
       if (p === NO_ROOM) return false
       if (p <= this.#core.maxLineBytes) page.put(p)
-      else this.#core.sink.write(this.#shorten(level, message), level)
+      else this.#core.sink.write(this.#shorten(level, object, message), level)
       return true
     } finally {
       page.isBusy = false
@@ -274,10 +306,23 @@ class Logger {
     return p === NO_ROOM ? p : putPiece(view, p, END)
   }
 
-  // With redaction and serialisers: the same, not as fast.
+  // The fields of many lines.
   #fields (object) {
-    const { maxLineBytes } = this.#core
-    if (this.#rules === null) return new Walk(maxLineBytes).fields(object, null)
+    try {
+      const { maxLineBytes } = this.#core
+      const [values, redact] = this.#converted(object)
+      const walk = new Walk(maxLineBytes)
+      const text = walk.fields(values, redact)
+      return walk.isSpent ? new Walk(maxLineBytes >> 1).shares(values, redact) : text
+    } catch (err) {
+      this.#core.unreadable++
+      return unreadableField(err)
+    }
+  }
+
+  // What is to be written of an object, and what of that is to be redacted.
+  #converted (object) {
+    if (this.#rules === null) return [object, null]
     const { redact, serializers } = this.#rules
     const out = { __proto__: null }
     for (const name of Object.keys(object)) {
@@ -285,18 +330,23 @@ class Logger {
       try {
         out[name] = convert === undefined ? object[name] : convert(object[name])
       } catch (err) {
-        out[name] = `[unreadable: ${messageOf(err) ?? 'it throws'}]`
+        out[name] = unreadable(err)
       }
     }
-    return new Walk(maxLineBytes).fields(out, redact)
+    return [out, redact]
   }
 
   #json (value) {
     return new Walk(this.#core.maxLineBytes).text(value) ?? 'null'
   }
 
-  #write (level, line, message, isOpen, key = first) {
+  #write (level, line, object, message, isOpen, key = first) {
     const core = this.#core
+    if (line.length > core.maxLineBytes) {
+      core.sink.write(this.#shorten(level, object, message), level)
+      return
+    }
+    const said = message
     if (state.storage !== null && this.#context === null) {
       const context = state.storage.getStore()
       if (context !== undefined) {
@@ -317,19 +367,43 @@ class Logger {
     } else {
       line += (isOpen ? '","msg":' : ',"msg":') + this.#json(message) + '}\n'
     }
-    if (line.length > core.safeLength && Buffer.byteLength(line) > core.maxLineBytes) line = this.#shorten(level, message)
+    if (line.length > core.safeLength && Buffer.byteLength(line) > core.maxLineBytes) line = this.#shorten(level, object, said)
     core.sink.write(line, level)
   }
 
-  // A line that is longer than one may be: what it says, and that the rest is missing.
-  #shorten (level, message) {
-    const room = this.#core.maxLineBytes >> 4
-    let line = head(level, Date.now()) + (this.#tail.length <= room ? this.#tail : '')
-    if (message !== undefined) {
-      const text = typeof message === 'string' ? message : this.#json(message)
-      line += ',"msg":' + JSON.stringify(text.length > room ? cut(text, room) : text)
+  // A line that is longer than one may be, made anew: what is small is whole, what is
+  // large is cut, and marked.
+  #shorten (level, object, message) {
+    const most = this.#core.maxLineBytes
+    let room = most
+    for (let i = 0; i < TRIES; i++) {
+      const line = this.#withRoom(level, object, message, room)
+      const bytes = Buffer.byteLength(line)
+      if (bytes <= most) return line
+      // Characters were counted, and neither their bytes nor their escapes.
+      room = Math.floor(room * most / bytes * 0.95)
     }
-    return line + ',"truncated":true}\n'
+    return head(level, Date.now()) + ',"truncated":true}\n'
+  }
+
+  #withRoom (level, object, message, room) {
+    let line = head(level, Date.now())
+    const quarter = room >> 2
+    line += this.#tail.length <= quarter ? this.#tail : new Walk(quarter).shares(this.bindings(), null)
+    let end = ''
+    if (state.storage !== null && this.#context === null) end += state.storage.getStore()?.text ?? ''
+    if (typeof message === 'string') {
+      message = this.#prefix + message
+      end += ',"msg":' + JSON.stringify(message.length > quarter ? cut(message, quarter) : message)
+    } else if (message !== undefined) {
+      end += ',"msg":' + (new Walk(quarter).text(message) ?? 'null')
+    }
+    end += ',"truncated":true}\n'
+    if (object !== null) {
+      const [values, redact] = this.#converted(object)
+      line += new Walk(Math.max(1, room - line.length - end.length)).shares(values, redact)
+    }
+    return line + end
   }
 
   /**
@@ -433,6 +507,32 @@ function readSerializers (value, before) {
     out[name] = convert
   }
   return out
+}
+
+// An error or a request is the value of a field that has its name.
+function nameOf (object) {
+  if (object instanceof Error) return { err: object }
+  try {
+    if (isRequest(object)) return { req: object }
+    if (isResponse(object)) return { res: object }
+  } catch {
+    // A getter that throws, which its field will tell.
+  }
+  return object
+}
+
+function unreadableField (err) {
+  return ',"err":' + JSON.stringify(unreadable(err))
+}
+
+// What a line says that has an error and no message.
+function messageIn (object) {
+  try {
+    const { err } = object
+    return err === undefined ? undefined : messageOf(err)
+  } catch {
+    return undefined
+  }
 }
 
 function messageOf (err) {

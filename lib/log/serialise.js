@@ -8,6 +8,9 @@ const { quote } = require('./text')
 
 const DEPTH = 8
 const ITEMS = 1000
+// Characters of a text that are shown, whatever the room; and what a field takes at least.
+const LEAST = 64
+const FIELD = 16
 // Bytes of a buffer that are shown.
 const SHOWN = 32
 
@@ -23,8 +26,11 @@ class Walk {
   /** @param {number} room characters that the text may have, about */
   constructor (room) {
     this.#left = room
-    this.#longest = Math.max(64, room >> 2)
+    this.#longest = Math.max(LEAST, room >> 2)
   }
+
+  /** Whether the room was used up: something may have been left out. */
+  get isSpent () { return this.#left <= 0 }
 
   /**
    * @param {*} value
@@ -46,7 +52,7 @@ class Walk {
 
   #string (s) {
     const { length } = s
-    const room = Math.min(this.#longest, Math.max(64, this.#left))
+    const room = Math.min(this.#longest, Math.max(LEAST, this.#left))
     this.#left -= Math.min(length, room)
     return length > room ? quote(cut(s, room)) : quote(s)
   }
@@ -62,7 +68,7 @@ class Walk {
         this.#stack.pop()
       }
     } catch (err) {
-      return quote(`[unreadable: ${reason(err)}]`)
+      return quote(unreadable(err))
     }
   }
 
@@ -102,6 +108,43 @@ class Walk {
     return out
   }
 
+  /**
+   * The same with a share of the room for each field: those that need less are whole,
+   * and what they leave is for the others.
+   */
+  shares (object, rule) {
+    const names = Object.keys(object)
+    const texts = []
+    const large = []
+    let room = this.#left
+    const share = Math.max(FIELD, Math.floor(room / names.length))
+    for (const name of names.slice(0, Math.ceil(room / FIELD))) {
+      texts.push(this.#within(share, object, name, rule))
+      if (this.isSpent) large.push(texts.length - 1)
+      else room -= share - this.#left
+    }
+    let more = names.length - texts.length
+    for (const [n, i] of large.entries()) {
+      if (room > 0) {
+        const share = Math.floor(room / (large.length - n))
+        texts[i] = this.#within(share, object, names[i], rule)
+        room -= share - this.#left
+      } else {
+        texts[i] = ''
+        more++
+      }
+    }
+    return texts.join('') + (more === 0 ? '' : `,"…":"[${more} more]"`)
+  }
+
+  #within (room, object, name, rule) {
+    this.#left = room
+    this.#longest = Math.max(LEAST, room)
+    const quoted = this.#name(name)
+    const text = this.field(object, name, rule)
+    return text === undefined ? '' : ',' + quoted + ':' + text
+  }
+
   /** One field of an object as text; a getter that throws becomes a text that says so. */
   field (object, name, rule) {
     const next = rule === null ? null : rule.at(name)
@@ -110,7 +153,7 @@ class Walk {
       if (next !== null && next.censor !== null && value !== undefined) return this.#censored(next, value)
       return this.text(value, next)
     } catch (err) {
-      return quote(`[unreadable: ${reason(err)}]`)
+      return quote(unreadable(err))
     }
   }
 
@@ -158,8 +201,10 @@ class Walk {
       if (text !== undefined) out += `,"${name}":${text}`
     }
     out += this.fields(err, rule, ERROR_FIELDS)
-    if (err.cause !== undefined) out += ',"cause":' + (this.field(err, 'cause', rule) ?? 'null')
-    if (Array.isArray(err.errors)) out += ',"aggregateErrors":' + (this.field(err, 'errors', rule) ?? 'null')
+    const cause = this.field(err, 'cause', rule)
+    if (cause !== undefined) out += ',"cause":' + cause
+    const errors = hasErrors(err) ? this.field(err, 'errors', rule) : undefined
+    if (errors !== undefined) out += ',"aggregateErrors":' + errors
     return '{' + out.slice(1) + '}'
   }
 }
@@ -168,8 +213,21 @@ const NONE = []
 const ERROR_FIELDS = ['type', 'message', 'stack', 'cause', 'errors']
 
 function typeOf (err) {
-  const { constructor } = err
-  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'Error'
+  try {
+    const { name } = err.constructor
+    return typeof name === 'string' && name !== '' ? name : 'Error'
+  } catch {
+    return 'Error'
+  }
+}
+
+function hasErrors (err) {
+  try {
+    return Array.isArray(err.errors)
+  } catch {
+    // The field says why.
+    return true
+  }
 }
 
 // Of node:http: what is behind them is no matter of a log, and there is much of it.
@@ -195,6 +253,11 @@ function cut (s, n) {
   return `${s.slice(0, end)}…[${s.length - end} more]`
 }
 
+/** Stands in place of what cannot be read. */
+function unreadable (err) {
+  return `[unreadable: ${reason(err)}]`
+}
+
 // What was thrown may be anything, also something that throws again.
 function reason (err) {
   try {
@@ -205,4 +268,21 @@ function reason (err) {
   }
 }
 
-module.exports = { Walk, cut }
+/** Object.assign(to, from) that never throws. */
+function assign (to, from) {
+  if (from === undefined || from === null) return to
+  try {
+    for (const name of Object.keys(from)) {
+      try {
+        to[name] = from[name]
+      } catch (err) {
+        to[name] = unreadable(err)
+      }
+    }
+  } catch (err) {
+    to.err = unreadable(err)
+  }
+  return to
+}
+
+module.exports = { Walk, cut, unreadable, assign, isRequest, isResponse }

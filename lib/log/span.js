@@ -6,6 +6,7 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { randomFillSync } = require('node:crypto')
+const { assign } = require('./serialise')
 
 /** What lines inside of a piece of work have besides: `text` is ready for a line. */
 class Context {
@@ -124,7 +125,7 @@ class Span {
     this.#isOver = true
     const fields = { span: this.#name, ms: since(this.#began) }
     if (this.#parent !== null) fields.parentId = this.#parent.spanId
-    Object.assign(fields, this.#bindings, more)
+    assign(assign(fields, this.#bindings), more)
     if (fields.err === undefined) this.#log.info(fields, this.#name)
     else this.#log.error(fields, this.#name)
   }

@@ -31,7 +31,7 @@ export interface LogOptions {
   base?: object | null
   /** Lines for people. Default 'auto': on a terminal. */
   pretty?: boolean | 'auto'
-  /** The longest line; what is longer is cut. Default 256 KiB. */
+  /** The longest line; of what is longer the largest fields are cut. Default 256 KiB. */
   maxLineBytes?: number
   /** Statements that take longer are logged. Default 0: none. */
   slowMs?: number
@@ -145,5 +145,7 @@ export interface LogStats {
   sink: 'stdout' | 'stream' | 'ring' | 'daemon'
   lines: number
   dropped: number
+  /** Lines whose fields could not be read at all; they say so. */
+  unreadable: number
   [more: string]: unknown
 }

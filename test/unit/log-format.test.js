@@ -203,6 +203,52 @@ t.test('nothing throws', async (t) => {
   t.equal(lines.length, 10)
 })
 
+t.test('what cannot be read at all leaves the rest of its line', async (t) => {
+  const { log, lines, last } = collect({ base: { app: 'x' } })
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const noKeys = new Proxy({}, { ownKeys () { throw new Error('no keys') } })
+  const oddly = Object.defineProperty(() => {}, 'name', { get () { throw new Error('no name') } })
+  const rules = log.child({ reqId: 7 }, { serializers: { other: () => 1 }, redact: ['secret'] })
+  for (const each of [log, rules]) {
+    lines.length = 0
+    each.warn(proxy, 'important')
+    t.match(last(), { level: 40, app: 'x', err: /^\[unreadable: .*revoked/, msg: 'important' })
+    each.info(noKeys, 'what of %s', 'it')
+    t.match(last(), { level: 30, app: 'x', err: '[unreadable: no keys]', msg: 'what of it' })
+    each.info(proxy)
+    t.match(last(), { app: 'x', err: /revoked/, msg: undefined })
+    each.info('%o %j %s', oddly, noKeys, proxy)
+    t.match(last().msg, /^<anonymous> "\[unreadable: no keys\]" /)
+    each.info({ get err () { throw new Error('none') }, a: 1 })
+    t.match(last(), { a: 1, err: '[unreadable: none]' })
+    each.info({ get err () { throw new Error('none') }, a: 1 }, 'm')
+    t.match(last(), { a: 1, err: '[unreadable: none]', msg: 'm' })
+    t.equal(lines.length, 6)
+  }
+  t.equal((await log.stats()).unreadable, 6, 'and it is counted')
+  log.child(noKeys).info('m')
+  t.match(last(), { app: 'x', err: '[unreadable: no keys]', msg: 'm' })
+  const span = log.span('work', { get bad () { throw new Error('no') }, file: 'a' })
+  span.end({ get worse () { throw new Error('never') }, rows: 1 })
+  t.match(last(), { level: 30, msg: 'work', file: 'a', rows: 1, bad: '[unreadable: no]', worse: '[unreadable: never]' })
+  log.span('work', proxy).end(noKeys)
+  t.match(last(), { msg: 'work', span: 'work', err: '[unreadable: no keys]' })
+})
+
+t.test('an error of which a part cannot be read', async (t) => {
+  const { log, last } = collect()
+  for (const name of ['cause', 'errors', 'constructor', 'stack', 'code']) {
+    const err = Object.defineProperty(new RangeError('it broke'), name, { enumerable: name === 'code', get () { throw new Error('no') } })
+    log.error(err)
+    const { err: { type, message, stack, aggregateErrors, ...more }, msg } = last()
+    t.same([type, message, msg], [name === 'constructor' ? 'Error' : 'RangeError', 'it broke', 'it broke'], name)
+    if (name !== 'stack') t.match(stack, /^RangeError: it broke\n/, name)
+    const told = name === 'stack' ? stack : name === 'errors' ? aggregateErrors : more[name]
+    if (name !== 'constructor') t.equal(told, '[unreadable: no]', name)
+  }
+})
+
 t.test('a getter that logs', async (t) => {
   const { log, lines } = collect()
   log.info({ a: { get x () { log.info({ inner: 'text' }, 'in between'); return 1 } }, b: 'text' }, 'outer')
@@ -242,6 +288,54 @@ t.test('everything is bounded', async (t) => {
   t.match(JSON.parse(own[0]), { big: /more\]$/, a: /more\]$/, msg: /more\]$/ })
 })
 
+t.test('a line that is too long keeps what is small', async (t) => {
+  const max = 16 * 1024
+  for (const rules of [undefined, { redact: ['secret'] }]) {
+    const { log, lines, last } = collect({ maxLineBytes: max, base: { app: 'x' }, ...rules })
+    const bytes = () => Buffer.byteLength(lines.at(-1))
+    const large = 'x'.repeat(70000)
+    log.info({ reqId: 7, a: large, b: large, c: large, d: large, e: large, f: large, secret: 's', status: 200, list: [1, 2] }, 'big')
+    const { level, time, ...line } = last()
+    t.match(line, { app: 'x', reqId: 7, status: 200, list: [1, 2], a: /^x{2000,}…\[\d+ more\]$/, f: /more\]$/, msg: 'big', truncated: true })
+    t.equal(line.secret, rules === undefined ? 's' : '[Redacted]')
+    t.ok(bytes() <= max && bytes() > max / 2, `${bytes()} bytes`)
+    const err = Object.assign(new Error('it broke'), { code: 'E_X', body: Array.from({ length: 900 }, () => 'y'.repeat(100)) })
+    log.error({ err, reqId: 8 })
+    t.match(last(), { reqId: 8, err: { type: 'Error', message: 'it broke', stack: /at /, code: 'E_X' }, msg: 'it broke', truncated: true })
+    t.ok(bytes() <= max && bytes() > max / 2, `${bytes()} bytes`)
+    log.error(err)
+    t.match(last(), { err: { message: 'it broke', code: 'E_X' }, truncated: true })
+    // Bytes and escapes count, not characters.
+    for (const text of ['日'.repeat(9000), '\u0001'.repeat(9000), '"'.repeat(20000), '\u{1f600}'.repeat(9000)]) {
+      log.info({ reqId: 9, a: text, b: text, c: [text, text], [text]: 1 }, text)
+      t.match(last(), { reqId: 9, msg: /more\]$/, truncated: true })
+      t.ok(bytes() <= max, `${bytes()} bytes`)
+    }
+    log.child({ a: large, b: large, c: large, d: large, reqId: 10 }, { msgPrefix: 'pre: ' }).info({ e: 1, f: large, g: large, h: large }, 'm')
+    t.match(last(), { app: 'x', reqId: 10, e: 1, msg: 'pre: m', truncated: true })
+    log.child({ a: large, b: large }).child({ c: large, d: large, e: large }).info(large)
+    t.match(last(), { app: 'x', msg: /^x{100,}…/, truncated: true })
+    log.span('s', () => log.info({ a: [large, large, large, large], b: [large, large] }, 'm'))
+    t.match(JSON.parse(lines.at(-2)), { msg: 'm', truncated: true, traceId: last().traceId })
+    log.info({ get bad () { throw new Error('no') }, a: [large, large, large, large], b: [large, large] })
+    t.match(last(), { bad: '[unreadable: no]', truncated: true })
+  }
+})
+
+t.test('what a line may cost does not grow with its fields', async (t) => {
+  for (const rules of [undefined, { redact: ['secret'] }]) {
+    const { log, lines, last } = collect({ maxLineBytes: 16 * 1024, ...rules })
+    let reads = 0
+    const list = new Proxy(Array.from({ length: 1000 }, (_, i) => i), { get (target, name) { reads++; return target[name] } })
+    log.info(Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`f${i}`, list])), 'm')
+    t.ok(reads < 60000, `${reads} reads`)
+    t.match(last(), { msg: 'm', truncated: true })
+    log.info(Object.fromEntries(Array.from({ length: 20000 }, (_, i) => [`f${i}`, i])), 'm')
+    t.match(last(), { f0: 0, f100: 100, '…': /^\[\d+ more\]$/, msg: 'm' })
+    t.ok(lines.every(line => Buffer.byteLength(line) <= 16 * 1024))
+  }
+})
+
 t.test('lines for people', async (t) => {
   const text = (make, options) => said(make, { pretty: true, ...options }).join('').replace(/^\d\d:\d\d:\d\d\.\d{3}/gm, 'TIME')
   t.equal(text((log) => log.info({ a: 1, s: 'plain', q: 'two words', o: { x: [1] }, n: null }, 'what it says')), 'TIME INFO  what it says a=1 s=plain q="two words" o={"x":[1]} n=null\n')
@@ -264,4 +358,27 @@ t.test('requests and responses of node:http are not taken apart', async (t) => {
   const req = Object.assign(new IncomingMessage({ remoteAddress: '::1' }), { method: 'GET', url: '/a' })
   log.info({ req, res: new ServerResponse(req) })
   t.match(last(), { req: { method: 'GET', url: '/a', remoteAddress: '::1' }, res: { statusCode: 200 } })
+})
+
+t.test('a request or a response alone has the name that pino gives it', async (t) => {
+  const { IncomingMessage, ServerResponse } = require('node:http')
+  const req = Object.assign(new IncomingMessage({ remoteAddress: '::1' }), { method: 'GET', url: '/a' })
+  req.headers.authorization = 'secret'
+  const { log, last, lines } = collect()
+  log.info(req, 'seen')
+  t.match(last(), { req: { method: 'GET', url: '/a', remoteAddress: '::1' }, msg: 'seen' })
+  log.info(req)
+  t.same(Object.keys(last()), ['level', 'time', 'req'])
+  log.info(new ServerResponse(req))
+  t.match(last(), { res: { statusCode: 200 } })
+  t.notMatch(lines.join(''), /secret|_events/)
+  const own = log.child({}, { serializers: { req: ({ url, headers }) => ({ url, headers }) }, redact: ['req.headers.authorization'] })
+  own.info(req)
+  t.match(last(), { req: { url: '/a', headers: { authorization: '[Redacted]' } } }, 'so that serialisers and paths find it')
+  class Odd {
+    get method () { throw new Error('no') }
+    x = 1
+  }
+  log.info(new Odd())
+  t.match(last(), { x: 1 })
 })

@@ -172,8 +172,28 @@ t.test('what has no room in the page', async t => {
   t.ok(aside() > 0, 'some came as text')
 })
 
+t.test('requests, and what cannot be read', async t => {
+  const { IncomingMessage, ServerResponse } = require('node:http')
+  const both = pair()
+  const req = Object.assign(new IncomingMessage({ remoteAddress: '::1' }), { method: 'GET', url: '/ä' })
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  class Own { a = 'x' }
+  for (const object of [req, new ServerResponse(req), proxy, new Own(), { __proto__: null, a: 1 }, [1, 'x'], new Map([['a', 1]]), { get err () { throw new Error('no') } }]) {
+    same(t, both, 'alone', log => log.info(object))
+    same(t, both, 'with a message', log => log.info(object, 'm %s', 'é'))
+  }
+})
+
 t.test('a line that is longer than one may be', async t => {
   const both = pair('', 1000)
+  for (const length of [100, 300, 600, 900, 1100, 3000, SIZE, 2 * SIZE]) {
+    for (const c of ['x', 'é', '"', '日', '\u0001']) {
+      const text = c.repeat(length)
+      same(t, both, `${length} of ${c}`, log => log.info({ id: 1, text, list: [text, 2], ok: true, more: text }, text))
+      same(t, both, `${length} of ${c} and a prefix`, log => log.child({ text }, { msgPrefix: 'p ' }).info({ id: 1 }, text))
+    }
+  }
   const [line] = same(t, both, 'shortened', log => log.info({ a: 'x'.repeat(900), b: 'y'.repeat(900) }, 'm'))
   t.match(JSON.parse(line), { truncated: true, msg: 'm' })
   same(t, both, 'a short one after it', log => log.info('m'))
