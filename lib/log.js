@@ -131,9 +131,9 @@ function makeCore (options, client) {
   }
 }
 
-function baseText ({ base, maxLineBytes }) {
+function baseText ({ base, maxLineBytes, redact }) {
   if (base === null) return ''
-  return new Walk(maxLineBytes).fields(base === undefined ? { pid: process.pid, hostname: os.hostname() } : base, null)
+  return new Walk(maxLineBytes).fields(base === undefined ? { pid: process.pid, hostname: os.hostname() } : base, redact)
 }
 
 // What is said after the end is not lost without a word.

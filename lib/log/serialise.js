@@ -185,12 +185,31 @@ class Walk {
     return '[' + out.slice(1) + ']'
   }
 
+  // An object where all names are texts, and a list of pairs elsewhere.
   #map (map, rule) {
-    const isPlainMap = Array.from(map.keys()).every((key) => typeof key === 'string')
-    if (!isPlainMap) return this.#list(map, map.size, null)
     const object = Object.create(null)
-    for (const [key, value] of map) object[key] = value
+    for (const [key, value] of map) {
+      if (typeof key !== 'string') return this.#pairs(map, rule)
+      object[key] = value
+    }
     return '{' + this.fields(object, rule).slice(1) + '}'
+  }
+
+  #pairs (map, rule) {
+    let out = ''
+    let n = 0
+    for (const [key, value] of map) {
+      if (n === ITEMS || this.isSpent) {
+        out += `,"…[${map.size - n} more]"`
+        break
+      }
+      n++
+      // What only a star stands for may be in a key that is an object, too.
+      const next = rule === null ? null : rule.at(typeof key === 'object' || typeof key === 'function' ? '' : String(key))
+      const text = next !== null && next.censor !== null ? this.#censored(next, value) : this.text(value, next) ?? 'null'
+      if (text !== undefined) out += `,[${this.text(key, next) ?? 'null'},${text}]`
+    }
+    return '[' + out.slice(1) + ']'
   }
 
   // { type, message, stack, its own fields, cause, aggregateErrors }

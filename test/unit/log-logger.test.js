@@ -96,6 +96,15 @@ t.test('redaction', async (t) => {
   log.child({}, { redact: ['other'] }).info({ password: 'hidden', other: 'hidden', shown: 1 })
   t.ok(lines.every((line) => !line.includes('hidden')), 'in bindings and in children as well')
   t.match(lines[1], '"shown":1')
+  const pairs = { map: new Map([['password', 'p'], [1, { token: 't' }], [{ token: 't' }, 'v'], [true, 'x']]), plain: new Map([['password', 'p'], ['x', 1]]) }
+  t.same(seen(['map.password', '*.*.token', 'plain.password', 'map.true'], pairs), {
+    map: [['password', R], [1, { token: R }], [{ token: R }, 'v'], [true, R]],
+    plain: { password: R, x: 1 }
+  }, 'in maps, whatever their keys are')
+  t.same(seen({ paths: ['map.password', 'map.1'], remove: true }, pairs).map, [[{ token: 't' }, 'v'], [true, 'x']])
+  const { log: based, last } = collect({ base: { app: 'x', token: 'hidden', deep: { password: 'hidden' } }, redact: ['token', 'deep.password'] })
+  based.info('m')
+  t.match(last(), { app: 'x', token: R, deep: { password: R } }, 'and in base')
   for (const bad of [5, [5], [''], ['a..b'], ['a['], ['a]'], ['.a'], { paths: 5 }, { paths: ['a'], censors: 1 }, { paths: ['a'], remove: 5 }, {}]) {
     t.throws(() => collect({ redact: bad }), { code: 'UC_OPTION', message: /log\.redact/ }, JSON.stringify(bad))
   }
