@@ -9,7 +9,7 @@ const t = require('tap')
 const { open } = require('../..')
 const { Log } = require('../../lib/log')
 const { readLog, toCore, table } = require('../../lib/log/options')
-const { failure, runs, tmpdir } = require('../helper')
+const { failure, runs, tmpdir, until } = require('../helper')
 
 function collect (options) {
   const lines = []
@@ -173,6 +173,81 @@ t.test('a descriptor, a stream, and after the end', async (t) => {
   t.doesNotThrow(() => broken.info('x'))
   t.equal((await broken.stats()).dropped, 1)
   await broken.close()
+})
+
+t.test('a stream that takes nothing is not waited for without end', async (t) => {
+  const stalled = new Writable({ highWaterMark: 1, write () {} })
+  const log = new Log(readLog({ destination: stalled, base: null }))
+  log.info('one')
+  log.info('two')
+  const err = await failure(log.flush({ timeoutMs: 30 }))
+  t.equal(err.code, 'UC_TIMEOUT')
+  t.match(err.message, /within 30 ms/)
+  t.same(['drain', 'close', 'error'].map((event) => stalled.listenerCount(event)), [0, 0, 0])
+  const began = performance.now()
+  await log.close()
+  t.ok(performance.now() - began < 8000, 'nor by its end')
+})
+
+t.test('a descriptor that cannot be written to for a while', async (t) => {
+  const file = path.join(tmpdir(t), 'out')
+  const fd = fs.openSync(file, 'a')
+  t.teardown(() => fs.closeSync(fd))
+  const { writeSync } = fs
+  t.teardown(() => { fs.writeSync = writeSync })
+  const said = []
+  let room = Infinity
+  fs.writeSync = (to, data, ...rest) => {
+    if (to === 2) return said.push(String(data))
+    if (to !== fd) return writeSync(to, data, ...rest)
+    const bytes = Buffer.from(data).subarray(rest[0] ?? 0)
+    if (room === 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    const n = writeSync(to, bytes, 0, Math.min(room, bytes.length))
+    room -= n
+    return n
+  }
+  const log = new Log(readLog({ destination: fd, base: null }))
+  log.info('one')
+  room = 20
+  log.info('torn')
+  for (let i = 0; i < 10; i++) log.info('no room')
+  t.match(await log.stats(), { lines: 1, dropped: 11 })
+  room = Infinity
+  log.info('not at once')
+  await until(() => {
+    log.info('back')
+    return fs.readFileSync(file, 'utf8').includes('back')
+  }, 'it is tried again')
+  log.info('last')
+  const [first, torn, told, ...others] = fs.readFileSync(file, 'utf8').split('\n')
+  t.equal(JSON.parse(first).msg, 'one')
+  t.equal(torn, first.slice(0, 20), 'of a line that had begun the rest is missing, and its end is there')
+  const { dropped } = JSON.parse(told)
+  t.match(JSON.parse(told), { level: 40, msg: /^\d+ lines were dropped: they could not be written$/ })
+  t.ok(dropped >= 12, `${dropped} are told`)
+  t.same(others.map((line) => line && JSON.parse(line).msg), ['back', 'last', ''])
+  t.equal((await log.stats()).dropped, dropped)
+  t.match(said, [/^undercroft: the log cannot be written to descriptor \d+: ENOSPC.*; lines are dropped/], 'said once')
+  t.equal(said.length, 1)
+  room = 0
+  log.info('at the end')
+  room = Infinity
+  await log.close()
+  t.match(fs.readFileSync(file, 'utf8'), /"msg":"1 lines were dropped.*\}\n$/, 'the end tells it too')
+})
+
+t.test('a full disk at the other end of stdout', { skip: !fs.existsSync('/dev/full') && 'no /dev/full' }, async (t) => {
+  const { stderr } = await runs(t, async ({ require, root }) => {
+    const { Log } = require(`${root}/lib/log`)
+    const { readLog } = require(`${root}/lib/log/options`)
+    const fd = require('node:fs').openSync('/dev/full', 'w')
+    const log = new Log(readLog({ destination: fd, base: null }))
+    for (let i = 0; i < 100; i++) log.info('x')
+    const { lines, dropped } = await log.stats()
+    if (lines !== 0 || dropped !== 100) throw new Error(`${lines} lines, ${dropped} dropped`)
+    await log.close()
+  })
+  t.match(stderr, /^undercroft: the log cannot be written to descriptor \d+: ENOSPC.*\n$/)
 })
 
 t.test('a pipe that is full is waited for, one that is closed is not', async (t) => {

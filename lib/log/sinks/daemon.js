@@ -15,7 +15,6 @@
 //      └─────── WAITING <──────────┘       OFF: it keeps no log
 
 const fs = require('node:fs')
-const os = require('node:os')
 const { randomBytes } = require('node:crypto')
 const { ops } = require('../../ops')
 const { want } = require('../../call')
@@ -23,6 +22,7 @@ const { NO_SHAPE } = require('../../codec/shape')
 const { badFrame } = require('../../codec/cell')
 const { UndercroftError } = require('../../errors')
 const { levelOf } = require('../levels')
+const { missing } = require('../note')
 const { Spool } = require('./spool')
 
 const OPENING = 0
@@ -365,14 +365,7 @@ class DaemonLog {
     const n = this.#dropped
     this.#dropped = 0
     this.#hasSaid = false
-    const line = JSON.stringify({
-      level: 40,
-      time: Date.now(),
-      pid: process.pid,
-      hostname: os.hostname(),
-      msg: `${n} lines were dropped: the log's buffer was full`,
-      dropped: n
-    }) + '\n'
+    const line = missing(n, "the log's buffer was full")
     this.#text += line
     this.#count++
     this.#held += line.length
