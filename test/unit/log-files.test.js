@@ -6,6 +6,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { spawnSync } = require('node:child_process')
 const t = require('tap')
+const { open } = require('../..')
 const { filesOf, linesOf } = require('../../lib/log/read')
 const { child, root, runs, tmpdir } = require('../helper')
 
@@ -77,6 +78,20 @@ t.test('a line after the end goes to stderr', async (t) => {
   }, { args: { dir } })
   t.match(stderr, /"a":1,"msg":"too late"\}\n/)
   t.same((await read(dir)).map((line) => line.msg), ['before'])
+})
+
+t.test('a line of pino that is too large is counted and told', async (t) => {
+  const dir = path.join(tmpdir(t), 'logs')
+  const store = open({ log: { dir, ringBytes: 65536, maxLineBytes: 16384, reopenOnHup: false } })
+  const destination = store.log.destination()
+  destination.write(`{"level":30,"msg":"${'x'.repeat(20000)}"}\n`)
+  destination.write('{"level":30,"msg":"small"}\n')
+  t.equal((await store.log.stats()).dropped, 1)
+  await store.close()
+  const [told, small, ...others] = await read(dir)
+  t.match(told, { level: 40, pid: process.pid, dropped: 1, msg: /too long for the ring/ })
+  t.equal(small.msg, 'small')
+  t.equal(others.length, 0)
 })
 
 t.test('a log keeps no process alive', async (t) => {
