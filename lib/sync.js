@@ -32,6 +32,8 @@ class Sync {
   #scope = null
   // Functions of the user were registered: they could call back into here.
   #functions = false
+  // The call that was slow and is not told yet, since its rows are not decoded.
+  #late = null
 
   constructor (client) {
     if (typeof client.native.sync !== 'function') {
@@ -51,6 +53,7 @@ class Sync {
     try {
       const row = decode.row(b, dv, 0, end, end, shape, integers)
       if (decode.head.shape !== shape) prepared.shape = decode.head.shape
+      if (this.#late !== null) this.#tellLate(row)
       return row
     } catch (err) {
       throw this.#blame(err, sql, ops.GET)
@@ -250,10 +253,16 @@ class Sync {
     const { slow } = this.#client
     if (slow === null) return this.#exchange()
     const timing = slow.begin(op, about, params)
+    this.#late = null
     const length = this.#exchange()
-    // How many rows it brought is not known before they are decoded.
-    if (timing !== null) slow.over(timing)
+    if (timing !== null && slow.ended(timing)) this.#late = timing
     return length
+  }
+
+  #tellLate (value, err) {
+    const timing = this.#late
+    this.#late = null
+    this.#client.slow.tell(timing, value, err)
   }
 
   #exchange () {
@@ -284,7 +293,9 @@ class Sync {
     try {
       decode.rowsHeader(b, view, 0, end, shape)
       if (decode.head.shape !== shape) prepared.shape = decode.head.shape
-      return decode.allRows(b, view, end, form, integers)
+      const rows = decode.allRows(b, view, end, form, integers)
+      if (this.#late !== null) this.#tellLate(rows)
+      return rows
     } catch (err) {
       throw this.#blame(err, sql, ops.ALL)
     } finally {
@@ -296,7 +307,9 @@ class Sync {
     const kind = this.#desk.reply[decode.KIND]
     if (kind === kinds.ERROR) throw this.#error(end, sql, op, parts)
     try {
-      return decode.simple(this.#desk.reply, this.#desk.view, 0, end, kind, integers)
+      const value = decode.simple(this.#desk.reply, this.#desk.view, 0, end, kind, integers)
+      if (this.#late !== null) this.#tellLate(value)
+      return value
     } catch (err) {
       throw this.#blame(err, sql, op)
     } finally {
@@ -308,11 +321,11 @@ class Sync {
   // record that knows the SQL of its parts.
   #call (op, opts, about, fields, write) {
     const sql = typeof about === 'string' ? about : undefined
-    this.#send(op, opts, sql, fields, write)
+    this.#send(op, opts, sql, fields, write, about?.parts)
     return this.#simple(op, sql, result, about?.parts)
   }
 
-  #send (op, opts, sql, fields, write) {
+  #send (op, opts, sql, fields, write, parts = undefined) {
     const client = this.#begin()
     if (client.wrote !== null && !isRead[op]) client.wrote()
     const w = this.#desk.writer
@@ -328,7 +341,7 @@ class Sync {
     } finally {
       this.#desk.busy = false
     }
-    result.end = this.#run(op, { sql })
+    result.end = this.#run(op, { sql, parts })
   }
 
   #page (op, subject, opts, fields, write) {
@@ -340,7 +353,9 @@ class Sync {
     try {
       decode.rowsHeader(b, view, 0, end, subject.shape)
       const { shape, cursor } = decode.head
-      return { shape, cursor, rows: decode.allRows(b, view, end, OBJECTS, integers) }
+      const rows = decode.allRows(b, view, end, OBJECTS, integers)
+      if (this.#late !== null) this.#tellLate(rows)
+      return { shape, cursor, rows }
     } catch (err) {
       throw this.#blame(err, sql, op)
     }
@@ -384,7 +399,9 @@ class Sync {
     try {
       if (this.#desk.reply[decode.KIND] !== kinds.ERROR) throw decode.badFrame('unexpected kind of reply')
       const map = decode.valueAt(this.#desk.reply, this.#desk.view, decode.BODY, end)
-      return fromWire(map, parts?.[map?.index] ?? sql, names[op])
+      const err = fromWire(map, parts?.[map?.index] ?? sql, names[op])
+      if (this.#late !== null) this.#tellLate(undefined, err)
+      return err
     } catch (err) {
       return this.#blame(err, sql, op)
     }

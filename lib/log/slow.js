@@ -32,16 +32,24 @@ class Slow {
    */
   begin (op, about, params) {
     if (!timed.has(op)) return null
-    return { began: performance.now(), op, about, params: op < ops.MANY ? count(params) : undefined, context: current() }
+    return { began: performance.now(), ms: 0, op, about, params: op < ops.MANY ? count(params) : undefined, context: current() }
+  }
+
+  /** It has ended; what it answered is still to be decoded. -> whether `tell` wants to know */
+  ended (timing) {
+    timing.ms = since(timing.began)
+    return timing.ms >= this.#ms
   }
 
   /** It is over, with a value or an error. */
   over (timing, value, err) {
-    const ms = since(timing.began)
-    if (ms < this.#ms) return
-    const { op, about, params, context } = timing
+    if (this.ended(timing)) this.tell(timing, value, err)
+  }
+
+  tell (timing, value, err) {
+    const { op, about, params, context, ms } = timing
     const fields = { sql: textOf(about), ms, op: names[op] }
-    const rows = rowsOf(value)
+    const rows = err === undefined ? rowsOf(op, value) : undefined
     if (rows !== undefined) fields.rows = rows
     if (params !== undefined) fields.params = params
     if (err !== undefined) fields.code = err?.code
@@ -61,12 +69,13 @@ function count (params) {
   return Array.isArray(params) ? params.length : Object.keys(params).length
 }
 
-// Of what a verb answers: rows, a row, or what has changed.
-function rowsOf (value) {
+// Of what a verb answers: rows, a row, or what has changed. What a cursor has opened
+// with is only the first page of its rows, and JSON is not counted.
+function rowsOf (op, value) {
+  if (op === ops.GET) return value === undefined ? 0 : 1
+  if (op === ops.CURSOR_OPEN) return undefined
   if (Array.isArray(value)) return value.length
-  if (value === undefined || typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return undefined
-  if (typeof value.changes === 'number') return value.changes
-  return Array.isArray(value.rows) ? value.rows.length : 1
+  return typeof value?.changes === 'number' ? value.changes : undefined
 }
 
 module.exports = { Slow }

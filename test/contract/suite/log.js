@@ -183,6 +183,34 @@ module.exports = (t, open) => {
     if (found.length === 4) t.equal(found[3].code, 'SQLITE_ERROR')
   })
 
+  t.test('rows of statements that take long', async (t) => {
+    const { lines, db } = collect(t, { slowMs: 1 })
+    const long = `(${slow.replace('?', '1')})`
+    const rows = () => lines.splice(0).filter((line) => line.msg === 'slow statement').map((line) => [line.op, line.rows])
+    await db.get(`select n as changes from ${long}`)
+    await db.get(`select n from ${long} where n < 0`)
+    await db.all(`select n from ${long} union all select 2`)
+    for await (const row of db.iterate(`select n from ${long} union all select 2`)) t.ok(row)
+    t.same(rows(), [['get', 1], ['get', 0], ['all', 2], ['cursor_open', undefined]])
+    if (open.door !== 'addon') return
+    const { sync } = db
+    await db.exec('create table t(a)')
+    rows()
+    sync.get(`select n as changes from ${long}`)
+    sync.get(`select n from ${long} where n < 0`)
+    sync.all(`select n from ${long} union all select 2`)
+    sync.values(`select n from ${long} union all select 2 union all select 3`)
+    sync.run(`insert into t select n from ${long} union all select 2`)
+    sync.many(`insert into t select ? from ${long}`, [[1], [2]])
+    sync.batch([['select 1'], [`select n from ${long}`]])
+    const text = lines.at(-1).sql
+    t.equal(text, `select 1; select n from ${long}`)
+    for (const row of sync.iterate(`select n from ${long}`)) t.ok(row)
+    t.throws(() => sync.get(`select abs(-9223372036854775808) from ${long}`), { code: 'SQLITE_ERROR' })
+    t.equal(lines.at(-1).code, 'SQLITE_ERROR')
+    t.same(rows(), [['get', 1], ['get', 0], ['all', 2], ['all', 3], ['run', 2], ['many', 2], ['batch', 2], ['cursor_open', undefined], ['get', undefined]])
+  })
+
   t.test('without slowMs nothing is measured, with false nothing is logged', async (t) => {
     const { lines, db } = collect(t)
     await db.get(slow, [1])
