@@ -83,12 +83,12 @@ class Log extends Logger {
   }
 
   /**
-   * @param {string} name
+   * @param {string|null} name null, with everywhere: each process has its own again
    * @param {{ everywhere?: boolean }} [opts] everywhere: in all processes of the daemon
    */
   async setLevel (name, { everywhere = false } = {}) {
-    const level = levelOf(name)
-    this.#gate.level = level
+    const level = name === null && everywhere ? null : levelOf(name)
+    this.#gate.level = level ?? levelOf(this.#options.level)
     if (everywhere && this.#core.sink.setLevel !== undefined) await this.#core.sink.setLevel(level)
   }
 

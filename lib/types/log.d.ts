@@ -125,7 +125,9 @@ export interface Log extends Logger {
   reopen: () => void
   /** Begins the next file. */
   rotate: () => void
-  setLevel: (level: LogLevel, options?: { everywhere?: boolean }) => Promise<void>
+  /** everywhere: in all processes of the daemon; null: each has that of its option again. */
+  setLevel: ((level: LogLevel, options?: { everywhere?: boolean }) => Promise<void>) &
+  ((level: null, options: { everywhere: true }) => Promise<void>)
   stats: () => Promise<LogStats>
   /** What pino writes to: pino(options, log.destination()). */
   destination: () => LogDestination

@@ -25,6 +25,8 @@ expectType<Logger>(child)
 expectType<Promise<void>>(log.flush({ sync: true }))
 expectType<void>(log.flush((err) => { expectType<Error | undefined>(err) }))
 expectType<Promise<void>>(log.setLevel('debug', { everywhere: true }))
+expectType<Promise<void>>(log.setLevel(null, { everywhere: true }))
+expectError(log.setLevel(null))
 expectType<Promise<LogStats>>(log.stats())
 
 expectType<Span>(child.span('work', { id: 1 }))

@@ -39,6 +39,9 @@ t.test('levels', async (t) => {
   await log.setLevel('warn', { everywhere: true })
   t.equal(log.level, 'warn')
   await t.rejects(log.setLevel('loud'), { code: 'UC_OPTION' })
+  await t.rejects(log.setLevel(null), { code: 'UC_OPTION' }, 'for one alone there is nothing to go back to')
+  await log.setLevel(null, { everywhere: true })
+  t.equal(log.level, 'info', 'that of its option again')
 })
 
 t.test('children', async (t) => {
