@@ -15,14 +15,17 @@ function wantsColours (isTerminal, env = process.env) {
   return isTerminal && env.TERM !== 'dumb'
 }
 
+// Fields of the data that have the name of one of ours; see parse.
+const TWICE = Symbol('twice')
+
 /**
- * @param {string} line one line; what is no line of a log is returned as it is
+ * @param {string} line one line; what is no line of a log stays as it is but for control characters
  * @param {boolean} colours
  * @param {object} [parsed] the line's object, if it is known
  * @param {{ date?: boolean }} [options] date: the day as well
  */
 function pretty (line, colours, parsed = parse(line), { date = false } = {}) {
-  if (parsed === undefined) return line
+  if (parsed === undefined) return plain(line)
   const paint = colours ? (code, text) => `\x1b[${code}m${text}\x1b[0m` : (_, text) => text
   const { level, time, name, msg, err } = parsed
   const parts = [
@@ -31,28 +34,58 @@ function pretty (line, colours, parsed = parse(line), { date = false } = {}) {
   ]
   if (name !== undefined) parts.push(paint('90', plain(name)))
   if (msg !== undefined) parts.push(colours ? paint('1', plain(msg)) : plain(msg))
+  for (const [field, value] of Object.entries(parsed[TWICE] ?? NONE)) parts.push(fieldText(field, value, paint))
   for (const [field, value] of Object.entries(parsed)) {
-    if (!HIDDEN.has(field) || (field === 'err' && !isError(err))) parts.push(`${paint('36', plain(field))}${paint('90', '=')}${valueText(value)}`)
+    if (!HIDDEN.has(field) || (field === 'err' && !isError(err))) parts.push(fieldText(field, value, paint))
   }
   return parts.join(' ') + '\n' + (isError(err) ? errorText(err, paint) : '')
 }
 
+const NONE = {}
+// How a line of ours begins, and one of pino.
+const HEAD = /^\{"level":(\d+)(?:,"time":(-?\d+(?:\.\d+)?))?[,}]/
+
+/**
+ * The object of a line, or undefined: it is none of a log. Data may have a `level` and a
+ * `time` of its own behind those of the line, which are what counts.
+ */
 function parse (line) {
   if (!line.startsWith('{')) return undefined
+  let value
   try {
-    const value = JSON.parse(line)
-    return value !== null && typeof value.level === 'number' ? value : undefined
+    value = JSON.parse(line)
   } catch {
     return undefined
   }
+  const head = HEAD.exec(line)
+  if (head !== null) {
+    ours(value, 'level', Number(head[1]))
+    if (head[2] !== undefined) ours(value, 'time', Number(head[2]))
+  }
+  return typeof value.level === 'number' ? value : undefined
+}
+
+function ours (value, name, own) {
+  if (value[name] === own) return
+  value[TWICE] = { ...value[TWICE], [name]: value[name] }
+  value[name] = own
+}
+
+/** The fields of a line that `parse` has found under the name of one of its own. */
+function twice (object, name) {
+  return object[TWICE]?.[name]
 }
 
 function timeText (time, date) {
   const at = new Date(time)
-  if (Number.isNaN(at.getTime())) return String(time)
+  if (Number.isNaN(at.getTime())) return plain(String(time))
   const two = (n) => String(n).padStart(2, '0')
   const day = date ? `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` : ''
   return `${day}${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`
+}
+
+function fieldText (field, value, paint) {
+  return `${paint('36', plain(field))}${paint('90', '=')}${valueText(value)}`
 }
 
 function valueText (value) {
@@ -74,7 +107,7 @@ function errorText (err, paint, depth = 1) {
   const { type = 'Error', message, stack, cause, aggregateErrors, ...rest } = err
   const text = typeof stack === 'string' && stack !== '' ? stack : `${type}: ${message}`
   let out = plain(text).split('\n').map((line, i) => `${indent}${i === 0 ? paint('31', line) : paint('90', line.trimStart().padStart(line.trimStart().length + 2))}\n`).join('')
-  for (const [field, value] of Object.entries(rest)) out += `${indent}  ${paint('36', plain(field))}${paint('90', '=')}${valueText(value)}\n`
+  for (const [field, value] of Object.entries(rest)) out += `${indent}  ${fieldText(field, value, paint)}\n`
   if (depth > 4) return out
   for (const each of [cause, ...(Array.isArray(aggregateErrors) ? aggregateErrors : [])]) {
     if (isError(each)) out += `${indent}${paint('90', each === cause ? 'caused by' : 'one of them')}\n${errorText(each, paint, depth + 1)}`
@@ -82,4 +115,4 @@ function errorText (err, paint, depth = 1) {
   return out
 }
 
-module.exports = { pretty, parse, wantsColours }
+module.exports = { pretty, parse, plain, twice, wantsColours }

@@ -153,6 +153,14 @@ function lastEnd (fd) {
   return 0
 }
 
+// Whether the file of that name, if there is one, is the open one.
+function isSame (fd, name) {
+  const there = fs.statSync(name, { throwIfNoEntry: false })
+  if (there === undefined) return true
+  const { ino, dev } = fs.fstatSync(fd)
+  return there.ino === ino && there.dev === dev
+}
+
 /** Follows the logs of a directory from where its files end, over those that come. */
 class Follower {
   #dir
@@ -188,7 +196,10 @@ class Follower {
       const at = this.#open.get(name)
       // Listed before it is read: what is in it now is all of it when there is a next one.
       const later = files.filter((file) => file.name === name && (at === undefined || inOrder(file, at.file) > 0))
-      if (at !== undefined) yield * this.#read(at)
+      if (at !== undefined) {
+        yield * this.#read(at)
+        yield * this.#replaced(at)
+      }
       for (const [i, file] of later.entries()) {
         yield * this.#leave(name)
         if (i < later.length - 1 || file.packed !== '') {
@@ -199,6 +210,15 @@ class Follower {
         }
       }
     }
+  }
+
+  // Moved away, and another one is there under its name, as logrotate's `create` does.
+  * #replaced (at) {
+    if (at.fd === null || isSame(at.fd, at.file.path)) return
+    // What was written between the reading and the moving.
+    yield * this.#read(at)
+    yield * this.#leave(at.file.name)
+    if (this.#enter(at.file, false)) yield * this.#read(this.#open.get(at.file.name))
   }
 
   #enter (file, isAtEnd) {

@@ -7,7 +7,9 @@ const path = require('node:path')
 const zlib = require('node:zlib')
 const { spawn, execFileSync } = require('node:child_process')
 const t = require('tap')
+const { open } = require('../..')
 const { filesOf, notBefore, linesOf, Follower } = require('../../lib/log/read')
+const { pretty, parse } = require('../../lib/log/pretty')
 const { readQuery } = require('../../lib/cli/commands/logs')
 const { root, tmpdir, until } = require('../helper')
 
@@ -38,8 +40,8 @@ function fill (t) {
   return dir
 }
 
-async function logs (args, { env, onStdout } = {}) {
-  const child = spawn(process.execPath, [main, 'logs', ...args], { env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '0', TZ: 'UTC', ...env } })
+async function logs (args, { env, onStdout, how } = {}) {
+  const child = spawn(process.execPath, [main, 'logs', ...args], { ...how, env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '0', TZ: 'UTC', ...env } })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text) => { stdout += text; onStdout?.(stdout, child) })
@@ -93,12 +95,73 @@ t.test('what is asked for', async (t) => {
   const now = at('2026-11-23T12:00:00Z')
   const has = (values, object) => readQuery(values, now).matches(typeof object === 'string' ? object : JSON.stringify(object)) !== undefined
   const one = { level: 30, time: at('2026-11-23T11:00:00Z'), status: 500, deep: { a: [1] }, 'a.b': 'x', msg: 'hello World' }
-  for (const values of [{}, { since: '1h' }, { since: '3600s' }, { since: '1d' }, { since: '2026-11-23' }, { since: '2026-11-23T11:00:00Z' }, { until: '30m' }, { level: 'info' }, { level: 'trace' }, { grep: 'World' }, { grep: '/world/i' },
+  for (const values of [{}, { since: '1h' }, { since: '3600s' }, { since: '1d' }, { since: '2026-11-23' }, { since: '2026-11-23T11:00:00Z' }, { until: '30m' }, { level: 'info' }, { level: 'trace' }, { level: '30' }, { grep: 'World' }, { grep: '/world/i' },
     { field: ['status=500'] }, { field: ['deep.a=[1]'] }, { field: ['a.b=x'] }, { field: ['status=500', 'msg=hello World'] }]) t.ok(has(values, one), JSON.stringify(values))
-  for (const values of [{ since: '59m' }, { until: '2h' }, { until: '2026-11-23' }, { level: 'warn' }, { grep: 'world' }, { grep: '/^hello/' }, { field: ['status=50'] }, { field: ['status=500', 'x=1'] }, { field: ['deep.b.c=1'] }]) t.notOk(has(values, one), JSON.stringify(values))
+  for (const values of [{ since: '59m' }, { until: '2h' }, { until: '2026-11-23' }, { level: 'warn' }, { level: '31' }, { grep: 'world' }, { grep: '/^hello/' }, { field: ['status=50'] }, { field: ['status=500', 'x=1'] }, { field: ['deep.b.c=1'] }]) t.notOk(has(values, one), JSON.stringify(values))
   t.ok(has({}, 'text') && has({ grep: 'ex' }, 'text'), 'what is no line of ours')
   for (const values of [{ since: '1d' }, { level: 'info' }, { field: ['a=b'] }]) t.notOk(has(values, 'text'))
-  for (const values of [{ since: 'x' }, { until: '5y' }, { since: '-1h' }, { level: 'loud' }, { grep: '/(/' }, { field: ['x'] }, { field: ['=x'] }, { lines: 'x' }, { lines: '-1' }]) t.throws(() => readQuery(values, now), new RegExp(Object.keys(values)[0]), JSON.stringify(values))
+  for (const values of [{ since: 'x' }, { until: '5y' }, { since: '-1h' }, { level: 'loud' }, { level: '-1' }, { level: '1.5' }, { since: '2026-13' }, { grep: '/(/' }, { field: ['x'] }, { field: ['=x'] }, { lines: 'x' }, { lines: '-1' }]) t.throws(() => readQuery(values, now), new RegExp(Object.keys(values)[0]), JSON.stringify(values))
+})
+
+t.test('data that has a level and a time of its own', async (t) => {
+  const now = at('2026-11-23T12:00:00Z')
+  const text = `{"level":50,"time":${now - 60000},"pid":1,"level":"gold","time":"noon","x":1,"msg":"m"}`
+  const has = (values) => readQuery(values, now).matches(text) !== undefined
+  for (const values of [{ level: 'error' }, { since: '2m' }, { until: '30s' }, { field: ['level=gold'] }, { field: ['level=50', 'time=noon'] }, { field: ['x=1'] }]) t.ok(has(values), JSON.stringify(values))
+  for (const values of [{ level: 'fatal' }, { since: '30s' }, { field: ['level=silver'] }]) t.notOk(has(values), JSON.stringify(values))
+  t.match(pretty(text, false), /^\d\d:\d\d:\d\d\.\d{3} ERROR m level=gold time=noon x=1\n$/)
+  const numbers = '{"level":50,"time":1700000000000,"level":10,"msg":"m"}'
+  t.ok(readQuery({ level: 'error' }, now).matches(numbers))
+  for (const [line, level] of [['{"level":30,"time":"2026-11-23T10:00:00Z","msg":"m"}', 30], ['{"msg":"m","level":40}', 40], ['{"level":"high"}', undefined], ['[1]', undefined], ['{"level":30', undefined]]) {
+    t.equal(parse(line)?.level, level, line)
+  }
+})
+
+t.test('nothing moves the cursor of a terminal', async (t) => {
+  const tricks = '\x1b[31mEVIL\x9b2J\x07'
+  const control = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/ // eslint-disable-line no-control-regex
+  const plainly = '\\x1b[31mEVIL\\x9b2J\\x07'
+  t.equal(pretty(`${JSON.stringify({ level: 30, time: tricks, msg: 'm' })}\n`, false), `${plainly} INFO  m\n`)
+  t.equal(pretty(`${tricks}\n`, false), `${plainly}\n`, 'nor does what is no line of ours')
+  t.match(pretty('{"level":30}\n', false), /INFO/, 'without a time')
+  const dir = tmpdir(t)
+  fs.writeFileSync(path.join(dir, 'app-2026-11-23.1.log'), `${JSON.stringify({ level: 30, time: tricks, msg: 'm' })}\n${tricks}\n`)
+  const { stdout } = await logs(['--dir', dir])
+  t.notMatch(stdout, control)
+  t.equal(stdout.split('EVIL').length, 3)
+  t.match((await logs(['--dir', dir, '--json'])).stdout, `\n${tricks}\n`, 'as they are')
+})
+
+t.test('days are those of the zone that is shown', async (t) => {
+  const dir = tmpdir(t)
+  fs.writeFileSync(path.join(dir, 'app-2026-11-22.1.log'), line('2026-11-22T20:59:59Z', 30, 'before') + line('2026-11-22T21:00:00Z', 30, 'after'))
+  const env = { TZ: 'Europe/Moscow' }
+  const { stdout } = await logs(['--dir', dir, '--since', '2026-11-23'], { env })
+  t.equal(stdout, '2026-11-23 00:00:00.000 INFO  after\n')
+  t.same((await logs(['--dir', dir, '--since', '2026-11-22T23:59:59', '--json'], { env })).messages, ['before', 'after'])
+  t.same((await logs(['--dir', dir, '--since', '2026-11-22T21:00:00Z', '--json'], { env })).messages, ['after'])
+  t.same((await logs(['--dir', dir, '--since', '2026-11', '--until', '2026-11-23', '--json'], { env })).messages, ['before', 'after'])
+})
+
+t.test('who may read and not write', { skip: process.getuid?.() !== 0 && 'only root can be another user' }, async (t) => {
+  const dir = path.join(tmpdir(t), 'logs')
+  const store = open({ log: { dir, reopenOnHup: false } })
+  store.log.info('one')
+  await store.close()
+  fs.writeFileSync(path.join(dir, '.rings/x.ring'), '')
+  for (const each of [path.dirname(dir), dir, path.join(dir, '.rings')]) fs.chmodSync(each, 0o755)
+  for (const { path } of filesOf(dir)) fs.chmodSync(path, 0o644)
+  const nobody = (mode) => {
+    fs.chmodSync(path.join(dir, '.rings'), mode)
+    return logs(['--dir', dir, '--json'], { how: { uid: 65534, gid: 65534 } })
+  }
+  for (const mode of [0o755, 0o700]) {
+    const { stderr, messages, code } = await nobody(mode)
+    t.same([stderr, messages, code], ['', ['one'], 0], `rings ${mode.toString(8)}`)
+  }
+  fs.writeFileSync(path.join(dir, 'file'), '')
+  const wrong = await logs(['--dir', path.join(dir, 'file')])
+  t.equal(wrong.stderr.match(/ENOTDIR/g).length, 1, 'a failure has its name once')
 })
 
 t.test('the command', async (t) => {
@@ -181,6 +244,31 @@ t.test('follow, over rotation and compression', async (t) => {
   t.equal(code, 1)
   t.same(messages, [...Array.from({ length: 10 }, (_, i) => `old ${i + 5}`), 'new 1', 'in two pieces', 'last of its file', 'next file', 'before it was packed', 'only in an archive', 'newest', 'and the last'],
     'each line once and in order')
+})
+
+t.test('follow from a time on, and over a file that was replaced', async (t) => {
+  const dir = tmpdir(t)
+  const file = path.join(dir, 'app-2026-11-23.1.log')
+  const add = (time, msg) => fs.appendFileSync(file, line(time, 30, msg))
+  for (let i = 0; i < 5; i++) add('2026-11-23T10:00:00Z', `old ${i}`)
+  for (let i = 0; i < 20; i++) add('2026-11-23T11:00:00Z', `since ${i}`)
+  let seen = ''
+  const over = logs(['--dir', dir, '--follow', '--json', '--since', '2026-11-23T10:30:00Z'], { onStdout: (text) => { seen = text } })
+  const has = (text) => until(() => seen.includes(`"msg":"${text}"`), text)
+  await has('since 19')
+  // What `create` of logrotate does: the file is moved away, and there is another one.
+  const moved = path.join(dir, 'moved.1')
+  fs.renameSync(file, moved)
+  fs.appendFileSync(moved, line('2026-11-23T11:00:00Z', 30, 'still in the moved one'))
+  await has('still in the moved one')
+  fs.appendFileSync(moved, line('2026-11-23T11:00:00Z', 30, 'its last'))
+  add('2026-11-23T11:00:00Z', 'in the new one')
+  await has('in the new one')
+  add('2026-11-23T11:00:00Z', 'and on')
+  await has('and on')
+  fs.rmSync(dir, { recursive: true })
+  const { messages } = await over
+  t.same(messages, [...Array.from({ length: 20 }, (_, i) => `since ${i}`), 'still in the moved one', 'its last', 'in the new one', 'and on'])
 })
 
 t.test('a follower takes up where the reading ends', async (t) => {

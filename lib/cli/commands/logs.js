@@ -7,7 +7,7 @@ const { recover } = require('../../log/sinks/ring')
 const { readLog } = require('../../log/options')
 const { filesOf, notBefore, linesOf, Follower } = require('../../log/read')
 const { numbers } = require('../../log/levels')
-const { pretty, parse, wantsColours } = require('../../log/pretty')
+const { pretty, parse, plain, twice, wantsColours } = require('../../log/pretty')
 
 const help = `
 Shows the lines in the directory of a log, the oldest first, for people, or with
@@ -26,20 +26,23 @@ const UNITS = { s: 1000, m: 60000, h: 3600000, d: 86400000, w: 7 * 86400000 }
 
 class WrongOption extends Error {}
 
-// 90s, 30m, 2h, 7d, 2w ago; a day or a moment as ISO 8601 writes them.
+// 90s, 30m, 2h, 7d, 2w ago; a day or a moment as ISO 8601 writes them, in the zone in
+// which times are shown unless they name another.
 function readTime (name, text, now) {
   if (text === undefined) return undefined
   const ago = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text)
   if (ago !== null) return now - Number(ago[1]) * UNITS[ago[2]]
-  const time = /^\d{4}-\d{2}/.test(text) ? Date.parse(text) : NaN
+  const day = /^\d{4}-\d{2}(-\d{2})?$/.exec(text)
+  const time = day !== null ? Date.parse(`${text}${day[1] === undefined ? '-01' : ''}T00:00`) : /^\d{4}-\d{2}/.test(text) ? Date.parse(text) : NaN
   if (Number.isNaN(time)) throw new WrongOption(`--${name} is a time such as 2h, 2026-11-01 or 2026-11-01T10:00:00Z, not ${JSON.stringify(text)}`)
   return time
 }
 
 function readLevel (text) {
   if (text === undefined) return 0
-  if (numbers[text] === undefined) throw new WrongOption(`--level is one of ${Object.keys(numbers).join(', ')}, not ${JSON.stringify(text)}`)
-  return numbers[text]
+  const number = numbers[text] ?? (/^\d{1,9}$/.test(text) ? Number(text) : undefined)
+  if (number === undefined) throw new WrongOption(`--level is one of ${Object.keys(numbers).join(', ')}, or a number such as 40, not ${JSON.stringify(text)}`)
+  return number
 }
 
 function readGrep (text) {
@@ -63,12 +66,16 @@ function readField (text) {
     // A name may have points in it itself.
     let value = object[text.slice(0, at)]
     if (value === undefined) value = steps.reduce((inner, step) => inner?.[step], object)
-    return typeof value === 'object' ? JSON.stringify(value) === wanted : value !== undefined && String(value) === wanted
+    return is(value, wanted) || is(twice(object, text.slice(0, at)), wanted)
   }
 }
 
-function readLines (text, follow) {
-  if (text === undefined) return follow ? FOLLOWED : Infinity
+function is (value, wanted) {
+  return typeof value === 'object' ? JSON.stringify(value) === wanted : value !== undefined && String(value) === wanted
+}
+
+function readLines ({ lines: text, follow, since }) {
+  if (text === undefined) return follow && since === undefined ? FOLLOWED : Infinity
   const count = Number(text)
   if (!Number.isInteger(count) || count < 0) throw new WrongOption(`--lines is a number of lines, not ${JSON.stringify(text)}`)
   return count
@@ -84,7 +91,7 @@ function readQuery (values, now = Date.now()) {
   const isOpen = since === undefined && until === undefined && level === 0 && fields.length === 0
   return {
     since,
-    lines: readLines(values.lines, values.follow),
+    lines: readLines(values),
     matches (line) {
       if (!hasText(line)) return undefined
       const object = parse(line)
@@ -106,7 +113,7 @@ async function run ({ values, say, exitCodes }) {
     files = filesOf(dir, name)
   } catch (err) {
     if (!(err instanceof WrongOption) && err.code === undefined) throw err
-    say(err instanceof WrongOption ? err.message : err.code === 'ENOENT' ? `there is no directory ${dir}: --dir names that of the log` : `${err.code}: ${err.message}`)
+    say(err instanceof WrongOption ? err.message : err.code === 'ENOENT' ? `there is no directory ${dir}: --dir names that of the log` : err.message)
     return err instanceof WrongOption ? exitCodes.usage : exitCodes.failed
   }
   if (files.length === 0 && !values.follow) {
@@ -146,7 +153,7 @@ function bringIn (dir, name, say) {
     recover(readLog({ dir, name: name ?? newest?.name }))
   } catch (err) {
     // Without an addon, or without the right to write here, there are still the files.
-    if (!['UC_NO_ADDON', 'ENOENT', 'ENOTDIR'].includes(err.code)) say(`what is in rings cannot be read: ${err.message}`)
+    if (!['UC_NO_ADDON', 'UC_ACCESS', 'ENOENT', 'ENOTDIR', 'EACCES'].includes(err.code)) say(`what is in rings cannot be read: ${err.message}`)
   }
 }
 
@@ -209,7 +216,7 @@ class Output {
 
   async line (line, object) {
     if (object === undefined || this.isOver) return
-    const text = this.#json || object === null ? `${line}\n` : pretty(line, this.#colours, object, { date: true })
+    const text = this.#json ? `${line}\n` : object === null ? `${plain(line)}\n` : pretty(line, this.#colours, object, { date: true })
     if (process.stdout.write(text)) return
     await new Promise((resolve) => {
       const go = () => {
@@ -224,17 +231,18 @@ class Output {
 module.exports = {
   name: 'logs',
   summary: 'the lines of a log: filtered, followed, archives included',
-  usage: 'logs --dir DIR [--since 2h] [--level warn] [--grep text] [--field status=500] [--follow] [--lines N]',
+  usage: 'logs [--dir DIR] [--name NAME] [--since 2h] [--until 1h] [--level warn]\n' +
+    '                           [--grep text] [--field status=500] [--lines N] [--follow] [--json]',
   help,
   options: {
-    dir: { type: 'string', help: 'the directory of the log: logs' },
+    dir: { type: 'string', help: 'the directory of the log; without it logs' },
     name: { type: 'string', help: 'only the log of this name, when there are several' },
-    since: { type: 'string', help: 'not older: 90s, 30m, 2h, 7d, 2026-11-01, 2026-11-01T10:00:00Z' },
+    since: { type: 'string', help: 'not older: 90s, 30m, 2h, 7d, 2026-11-01, 2026-11-01T10:00; local time, as is shown, but with Z' },
     until: { type: 'string', help: 'not newer' },
-    level: { type: 'string', help: 'at least: trace, debug, info, warn, error, fatal' },
+    level: { type: 'string', help: 'at least: trace, debug, info, warn, error, fatal, or a number' },
     grep: { type: 'string', help: 'lines that hold the text, or match a /pattern/i' },
     field: { type: 'string', multiple: true, help: 'lines with such a field: status=500, err.code=UC_BUSY; all that are given' },
-    lines: { type: 'string', short: 'n', help: 'only the last of them; with --follow: 10' },
+    lines: { type: 'string', short: 'n', help: 'only the last of them; with --follow and without --since: 10' },
     follow: { type: 'boolean', short: 'f', help: 'go on with what comes, over rotation' },
     json: { type: 'boolean', help: 'the lines as they are, one JSON value each' }
   },
