@@ -111,6 +111,7 @@ static inline void clear(uc_call *c)
     c->deadline = 0;
     atomic_init(&c->state, UC_CALL_QUEUED);
     atomic_init(&c->stop, UC_STOP_NONE);
+    c->rows = -1;
     c->stmt = NULL;
     c->parts = NULL;
     c->pin = NULL;

@@ -57,6 +57,7 @@ typedef struct uc_call {
     int64_t deadline; /* uc_now() terms, 0 = none */
     _Atomic int state;
     _Atomic int stop;
+    int64_t rows; /* that it answered or changed, -1 when it is not known */
     /* The driver's: */
     void *stmt;        /* interned statement, referenced */
     void *parts;       /* those of a batch */

@@ -303,18 +303,30 @@ t.test('slow statements, with the ids of the work that they belong to', async t 
   await store.db.get(slow)
   for (let i = 0; i < 20; i++) await store.db.get('select 1')
   await store.db.batch([[slow], ['select 2']])
+  await store.db.exec('create table if not exists slow_one(a)')
+  await store.db.all(`select n from (${slow}) union all select 2`)
+  await store.db.run(`insert into slow_one select n from (${slow}) union all select 2 union all select 3`)
+  await store.db.many(`insert into slow_one select n + ? from (${slow})`, [[1], [2]])
+  for await (const row of store.db.iterate(`select n from (${slow}) union all select 2`)) t.ok(row)
+  const failed = await helper.failure(store.db.get(`select abs(-9223372036854775808) from (${slow})`))
+  t.equal(failed.code, 'SQLITE_ERROR')
   await store.close()
   t.equal((await daemon.stop()).code, 0)
   const all = textOf(daemon).trim().split('\n').map(JSON.parse).filter(({ msg }) => msg === 'slow statement')
-  const found = all.filter(({ sql }) => sql !== 'select 1')
+  const found = all.filter(({ sql }) => sql === undefined || sql.includes('recursive'))
   t.ok(all.length - found.length < 20, 'a busy machine may make one of them slow, not each')
   t.match(found, [
-    { level: 40, name: 'undercroftd', sql: slow, op: 'get', ms: Number, traceId: span.traceId, spanId: span.spanId },
-    { op: 'exec', traceId: span.traceId, sql: /^with recursive.*"é+…$/s },
+    { level: 40, name: 'undercroftd', sql: slow, op: 'get', ms: Number, rows: 1, traceId: span.traceId, spanId: span.spanId },
+    { op: 'exec', rows: 0, traceId: span.traceId, sql: /^with recursive.*"é+…$/s },
     { op: 'get', traceId: undefined },
-    { op: 'batch', sql: undefined }
+    { op: 'batch', sql: undefined },
+    { op: 'all', rows: 2 },
+    { op: 'run', rows: 3 },
+    { op: 'many', rows: 2 },
+    { op: 'cursor_open', rows: undefined },
+    { op: 'get', rows: undefined }
   ])
-  t.equal(found.length, 4)
+  t.equal(found.length, 9)
 
   const client = await connect(t, await logDaemon(t))
   for (const trace of [Buffer.alloc(23), Buffer.alloc(25), 'a'.repeat(24), 1]) {

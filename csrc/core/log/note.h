@@ -17,8 +17,8 @@ uc_log_note(uc_log *log, int level, const char *name, const char *fmt, ...);
 void uc_log_note_with(uc_log *log, int level, const char *name,
                       const char *fields, const char *msg);
 
-/* A statement that took ns: with its text, unless sql.p is NULL, the operation
- * and the ids of its trace. */
+/* A statement that took ns: with its text, unless sql.p is NULL, the operation,
+ * its rows where they are known and the ids of its trace. */
 struct uc_call;
 void uc_log_note_slow(uc_log *log, const struct uc_call *call, uc_view sql,
                       int64_t ns);

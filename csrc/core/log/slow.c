@@ -28,6 +28,9 @@ void uc_log_note_slow(uc_log *log, const uc_call *call, uc_view sql, int64_t ns)
     n += snprintf(fields + n, sizeof fields - (size_t)n,
                   "\"ms\":%" PRId64 ".%03" PRId64 ",\"op\":\"%s\",", ns / UC_MS,
                   ns % UC_MS / 1000, call->op->name);
+    if (call->rows >= 0)
+        n += snprintf(fields + n, sizeof fields - (size_t)n,
+                      "\"rows\":%" PRId64 ",", call->rows);
     if (call->trace.p != NULL)
         snprintf(fields + n, sizeof fields - (size_t)n,
                  "\"traceId\":\"%s\",\"spanId\":\"%s\",",

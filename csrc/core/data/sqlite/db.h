@@ -454,6 +454,14 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
                 uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
                 uc_error *e);
 void sq_reply_run(uc_buf *out, uint32_t id, const sq_run *run);
+/* What a call has done, for the log. */
+static inline void sq_note_rows(uc_call *call, const sq_run *run)
+{
+    bool changes = call->op->num == UC_OP_run || call->op->num == UC_OP_many ||
+                   call->op->num == UC_OP_exec;
+
+    call->rows = changes ? run->changes : (int64_t)run->rows;
+}
 /* Around the steps of a statement that writes: what it changes is noted, and
  * touched if it did. before: total_changes in front of it. */
 void sq_notes_on(sq_conn *c, const sq_sql *s, const sq_slot *slot);

@@ -122,6 +122,7 @@ static bool many(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     if (!sq_bracket_end(c, sq_many_rows(c, call->stmt, &r, 0, &sum, e), e))
         return false;
     sq_reply_run(out, call->id, &sum);
+    sq_note_rows(call, &sum);
     return true;
 }
 
@@ -189,8 +190,10 @@ static bool exec(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     ok = sq_bracket(c, e) &&
          sq_bracket_end(c, sq_script(c, text, strlen(text), &done, e), e);
     sqlite3_free(text);
-    if (ok)
+    if (ok) {
         sq_reply_run(out, call->id, &done);
+        sq_note_rows(call, &done);
+    }
     return ok;
 }
 
@@ -211,6 +214,7 @@ static bool statement(sq_conn *c, uc_call *call, uint32_t shape, uc_reader *r,
     if (!sq_execute(c, call->stmt, call->id, shape, r, sq_mode_of(call), out,
                     &done, e))
         return rows ? sq_bracket_end(c, false, e) : false;
+    sq_note_rows(call, &done);
     return rows ? sq_bracket_end(c, true, e) : true;
 }
 

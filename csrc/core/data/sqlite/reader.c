@@ -88,8 +88,10 @@ bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
                            call->op->name);
         e->native = 0;
         if (sq_execute(c, call->stmt, call->id, shape, &r, sq_mode_of(call),
-                       out, &done, e))
+                       out, &done, e)) {
+            sq_note_rows(call, &done);
             return true;
+        }
         if (e->code != NULL && e->native == SQLITE_READONLY)
             uc_fail(e, UC_SQL_READONLY, "a snapshot only reads");
         return false;

@@ -60,14 +60,19 @@ static bool run_outside(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
             return uc_fail(e, UC_MEMORY, "no memory for the script");
         ok = sq_script(c, text, strlen(text), &done, e);
         sqlite3_free(text);
-        if (ok)
+        if (ok) {
             sq_reply_run(out, call->id, &done);
+            sq_note_rows(call, &done);
+        }
         return ok;
     default:
         if (!uc_read_u32(&r, &shape))
             return uc_fail(e, UC_FRAME, "%s takes a shape", call->op->name);
-        return sq_execute(c, call->stmt, call->id, shape, &r, sq_mode_of(call),
-                          out, &done, e);
+        ok = sq_execute(c, call->stmt, call->id, shape, &r, sq_mode_of(call),
+                        out, &done, e);
+        if (ok)
+            sq_note_rows(call, &done);
+        return ok;
     }
 }
 
