@@ -11,7 +11,8 @@ const { INTEGERS } = require('./codec/cell')
 const { readLog } = require('./log/options')
 
 const MiB = 1024 * 1024
-const DAY = 24 * 60 * 60 * 1000
+const HOUR = 60 * 60 * 1000
+const DAY = 24 * HOUR
 
 // Where an option counts: FILE: it belongs to the database and whoever opens
 // the file, which is the daemon for an ipc:// target; HANDLE: to this end, with
@@ -32,16 +33,16 @@ const table = Object.freeze({
   readers: { type: 'integer', value: 0, min: 0, max: 64, wire: 'readers' },
   cursors: { type: 'integer', value: 8, min: 1, max: 256, wire: 'cursors' },
   synchronous: { type: 'choice', value: 'full', of: ['off', 'normal', 'full', 'extra'], wire: 'synchronous' },
-  busyTimeoutMs: { type: 'integer', value: 5000, min: 0, max: DAY, wire: 'busy_ms' },
-  transactionTimeoutMs: { type: 'integer', value: 10000, min: 1, max: DAY, wire: 'tx_ms' },
-  turnSnapshotMs: { type: 'integer', value: 10, min: 0, max: 10000, wire: 'snapshot_turn_ms' },
+  busyTimeoutMs: { type: 'integer', value: 5000, min: 0, max: HOUR, wire: 'busy_ms' },
+  transactionTimeoutMs: { type: 'integer', value: 10000, min: 1, max: HOUR, wire: 'tx_ms' },
+  turnSnapshotMs: { type: 'integer', value: 10, min: 0, max: 1000, wire: 'snapshot_turn_ms' },
   maxQueue: { type: 'integer', value: 10000, min: 1, max: 1000000, wire: 'max_queue', where: HANDLE },
   statementCache: { type: 'integer', value: 512, min: 1, max: 32768, wire: 'stmt_cache', where: HANDLE },
   maxRows: { type: 'integer', value: 1000000, min: 1, max: 0xffffffff, wire: 'max_rows' },
-  maxReplyBytes: { type: 'integer', value: 256 * MiB, min: 1024, max: 2048 * MiB - 1, wire: 'max_bytes' },
-  walCapBytes: { type: 'integer', value: 1024 * MiB, min: MiB, max: Number.MAX_SAFE_INTEGER, wire: 'wal_cap' },
-  walCheckpointBytes: { type: 'integer', value: 4 * MiB, min: 4096, max: Number.MAX_SAFE_INTEGER, wire: 'wal_checkpoint' },
-  pageBytes: { type: 'integer', value: 32768, min: 512, max: 16 * MiB, wire: 'page_bytes' },
+  maxReplyBytes: { type: 'integer', value: 256 * MiB, min: 4096, max: 2048 * MiB - 1, wire: 'max_bytes' },
+  walCapBytes: { type: 'integer', value: 1024 * MiB, min: MiB, max: 1024 * 1024 * MiB, wire: 'wal_cap' },
+  walCheckpointBytes: { type: 'integer', value: 4 * MiB, min: 4096, max: 1024 * 1024 * MiB, wire: 'wal_checkpoint' },
+  pageBytes: { type: 'integer', value: 32768, min: 512, max: MiB, wire: 'page_bytes' },
   cacheBytes: { type: 'integer', value: 64 * MiB, min: 0, max: 128 * 1024 * MiB, wire: 'cache_bytes' },
   cacheValueBytes: { type: 'integer', value: 8 * MiB, min: 1024, max: 1024 * MiB, wire: 'cache_value_bytes' },
   onceTtlMs: { type: 'integer', value: DAY, min: 1, max: 365 * DAY, wire: 'once_ttl_ms' },

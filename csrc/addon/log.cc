@@ -9,6 +9,7 @@
 #include <napi.h>
 
 #include <cstdlib>
+#include <mutex>
 
 #include "values.h"
 
@@ -33,6 +34,7 @@ struct Promise {
     napi_threadsafe_function tell = nullptr;
     napi_deferred deferred = nullptr;
     bool ok = false;
+    bool late = false; // its environment is ending
 };
 
 enum { CLOSE_MS = 2000 };
@@ -175,14 +177,31 @@ napi_value PutAttached(napi_env env, napi_callback_info info)
     return v;
 }
 
+// Between threads that settle promises and environments that end: a threadsafe
+// function is not touched once its environment has begun to end, whoever holds
+// it, since not every Node lets it live until then.
+std::mutex settling;
+
+void OnPromiseLate(void *arg)
+{
+    std::lock_guard<std::mutex> lock(settling);
+
+    static_cast<Promise *>(arg)->late = true;
+}
+
+// On the thread of the environment, which is ending where env is nullptr.
 void Resolve(napi_env env, napi_value, void *, void *data)
 {
     Promise *p = static_cast<Promise *>(data);
     napi_value ok;
 
     if (env != nullptr) {
+        napi_remove_env_cleanup_hook(env, OnPromiseLate, p);
         napi_get_boolean(env, p->ok, &ok);
         napi_resolve_deferred(env, p->deferred, ok);
+        // Here and not by who has settled it: nobody waits for that thread, and
+        // the environment may end as soon as the promise is resolved.
+        napi_release_threadsafe_function(p->tell, napi_tsfn_release);
     }
     delete p;
 }
@@ -200,6 +219,8 @@ Promise *NewPromise(napi_env env, napi_value *promise)
         // What waits for a disk that does not answer does not keep the process:
         // JavaScript has a timer as long as it wants to wait.
         napi_unref_threadsafe_function(env, p->tell);
+        // Hooks run in the reverse order: this one before the function's own.
+        napi_add_env_cleanup_hook(env, OnPromiseLate, p);
         napi_create_promise(env, &p->deferred, promise);
         return p;
     }
@@ -208,16 +229,14 @@ Promise *NewPromise(napi_env env, napi_value *promise)
     return nullptr;
 }
 
+// Any thread; p is not this thread's any more.
 void Settle(Promise *p, bool ok)
 {
-    napi_threadsafe_function tell = p->tell;
+    std::lock_guard<std::mutex> lock(settling);
 
     p->ok = ok;
-    // Where the environment has ended this has given `tell` back already.
-    if (napi_call_threadsafe_function(tell, p, napi_tsfn_nonblocking) ==
-        napi_ok)
-        napi_release_threadsafe_function(tell, napi_tsfn_release);
-    else
+    if (p->late || napi_call_threadsafe_function(
+                       p->tell, p, napi_tsfn_nonblocking) != napi_ok)
         delete p;
 }
 

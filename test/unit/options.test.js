@@ -1,5 +1,6 @@
 'use strict'
 
+const fs = require('node:fs')
 const t = require('tap')
 const path = require('node:path')
 const { pathToFileURL } = require('node:url')
@@ -12,6 +13,18 @@ t.test('defaults', (t) => {
   t.ok(Object.isFrozen(defaults) && Object.isFrozen(table))
   for (const [name, row] of Object.entries(table)) {
     if (row.type === 'integer') t.ok(row.value >= row.min && row.value <= row.max, name)
+  }
+  t.end()
+})
+
+t.test('what is allowed here the core allows, too', (t) => {
+  const text = fs.readFileSync(path.join(__dirname, '../../csrc/core/options.h'), 'utf8')
+  const core = new Map([...text.matchAll(/X\((\w+),\s*(-?\d+),\s*(-?\d+),\s*(-?\d+)\)/g)].map(([, name, , low, high]) => [name, { low: Number(low), high: Number(high) }]))
+  t.ok(core.size > 15, `${core.size} limits`)
+  for (const [name, row] of Object.entries(table)) {
+    if (row.type !== 'integer' || row.wire === null || row.wire === undefined) continue
+    const { low, high } = core.get(row.wire) ?? {}
+    t.ok(row.min >= low && row.max <= high, `${name}: ${row.min} to ${row.max}, and the core takes ${low} to ${high}`)
   }
   t.end()
 })
