@@ -5,6 +5,7 @@
 // that are kept, as bytes where the sink has a page for them (page.js) and as text
 // elsewhere (text.js), and goes to the sink in one call.
 
+const { EventEmitter } = require('node:events')
 const { names, levelOf } = require('./levels')
 const { isPlain, number, head, keyOf, first, ending } = require('./text')
 const { Repeats } = require('./repeats')
@@ -22,8 +23,6 @@ const END = new Piece('}\n')
 const messages = new Repeats(',"msg":', '}\n')
 // Messages up to here are remembered with the field before them.
 const SHORT = 48
-const { getPrototypeOf } = Object
-const PLAIN = Object.prototype
 // How often a line that is too long is made with less room.
 const TRIES = 5
 
@@ -157,7 +156,8 @@ class Logger {
   }
 
   #object (level, object, message) {
-    if (getPrototypeOf(object) !== PLAIN) {
+    // What a request is would cost each line; all of node:http are emitters.
+    if (object instanceof Error || object instanceof EventEmitter) {
       const named = nameOf(object)
       if (named !== object) {
         if (message === undefined) message = messageIn(named)

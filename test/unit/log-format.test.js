@@ -375,7 +375,7 @@ t.test('a request or a response alone has the name that pino gives it', async (t
   const own = log.child({}, { serializers: { req: ({ url, headers }) => ({ url, headers }) }, redact: ['req.headers.authorization'] })
   own.info(req)
   t.match(last(), { req: { url: '/a', headers: { authorization: '[Redacted]' } } }, 'so that serialisers and paths find it')
-  class Odd {
+  class Odd extends require('node:events') {
     get method () { throw new Error('no') }
     x = 1
   }
