@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "log/place.h"
 
+#include "common/clock.h"
 #include "log/names.h"
 #include "log/record.h"
 
@@ -15,9 +16,11 @@
 
 #define MAGIC 0x000174636f6c6375u /* "uclct" and the version */
 #define SIZE ((size_t)4096)
-/* For the lock of the name: 20 ms. */
-#define TRIES 20
+/* For the lock of the name: 100 ms for somebody who is refused to let go of it,
+ * 2 s for somebody who has it alone, which is for a moment. */
+#define TRIES 100
 #define TRY_US 1000
+#define ALONE (2000 * UC_MS)
 
 _Static_assert(sizeof(uc_control) <= SIZE, "a page");
 
@@ -233,10 +236,11 @@ static int lock_name(uc_place *p, const char *name)
 
 bool uc_place_join(uc_place *p, const char *dir, const char *name, uc_error *e)
 {
+    int64_t until = uc_now() + ALONE;
     char there[65];
 
     /* Who is refused, or just setting the name, has it for a moment as well. */
-    for (int tries = 0; tries < TRIES; tries++) {
+    for (int refused = 0; refused < TRIES && uc_now() < until;) {
         int err = lock_name(p, name);
 
         /* Without locks nobody becomes the owner either. */
@@ -244,11 +248,16 @@ bool uc_place_join(uc_place *p, const char *dir, const char *name, uc_error *e)
             return true;
         if (err == 0 && (!uc_place_name(p, there) || strcmp(there, name) == 0))
             return true;
-        flock(p->page, LOCK_UN);
+        if (err == 0) {
+            refused++;
+            flock(p->page, LOCK_UN);
+        }
         usleep(TRY_US);
     }
     if (!uc_place_name(p, there))
         there[0] = '\0';
+    else if (strcmp(there, name) == 0)
+        return true; /* somebody stands still who has just set it */
     uc_place_close(p);
     return uc__place_other_name(e, dir, name, there);
 }
