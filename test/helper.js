@@ -241,6 +241,15 @@ function delay (ms) {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
+/** Why a test cannot be another user here, who has to reach the sources; false: it can. */
+function whyNoOtherUser () {
+  if (process.getuid?.() !== 0) return 'only root can become another user'
+  for (let dir = root; dir !== path.dirname(dir); dir = path.dirname(dir)) {
+    if ((fs.statSync(dir).mode & 0o005) !== 0o005) return 'the sources are not readable by other users'
+  }
+  return false
+}
+
 // Waits until check() is true; fails loudly after the deadline.
 async function until (check, what, ms = 60_000) {
   const limit = Date.now() + ms
@@ -389,5 +398,6 @@ module.exports = {
   suites,
   tmpdir,
   tmpfile,
-  until
+  until,
+  whyNoOtherUser
 }

@@ -6,22 +6,12 @@ const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
 const undercroft = require('../..')
-const { exact, fileTimeoutMs, root, runs, tmpdir } = require('../helper')
+const { exact, fileTimeoutMs, runs, tmpdir, whyNoOtherUser } = require('../helper')
 
 t.setTimeout(fileTimeoutMs)
 
 const nobody = 65534
-const isRoot = process.getuid?.() === 0
-
-// Every user may reach the sources, or the test cannot be made.
-const reachable = () => {
-  for (let dir = root; dir !== path.dirname(dir); dir = path.dirname(dir)) {
-    if ((fs.statSync(dir).mode & 0o005) !== 0o005) return false
-  }
-  return true
-}
-
-const skip = !isRoot ? 'only root can become another user' : !reachable() && 'the sources are not readable by other users'
+const skip = whyNoOtherUser()
 
 t.test('without the right to write', { skip }, async (t) => {
   const dir = tmpdir(t)

@@ -8,7 +8,7 @@ const path = require('node:path')
 const zlib = require('node:zlib')
 const t = require('tap')
 const undercroft = require('../..')
-const { child, delay, exact, fileTimeoutMs, isLong, tmpdir, until } = require('../helper')
+const { child, delay, exact, fileTimeoutMs, isLong, tmpdir, until, whyNoOtherUser } = require('../helper')
 const { runtimes } = require('../runtimes')
 const { start } = require('../daemon/raw')
 
@@ -252,7 +252,7 @@ t.test('the level of all processes', async (t) => {
   await Promise.all([one.close(), two.close(), late.close()])
 })
 
-t.test('a service of another user, who may not write to the log\'s directory', { skip: process.getuid() !== 0 && 'only root has other users' }, async (t) => {
+t.test('a service of another user, who may not write to the log\'s directory', { skip: whyNoOtherUser() }, async (t) => {
   const nobody = 65534
   const dir = tmpdir(t)
   fs.chmodSync(dir, 0o755)

@@ -11,7 +11,7 @@ const { open } = require('../..')
 const { filesOf, notBefore, linesOf, Follower } = require('../../lib/log/read')
 const { pretty, parse } = require('../../lib/log/pretty')
 const { readQuery } = require('../../lib/cli/commands/logs')
-const { root, tmpdir, until } = require('../helper')
+const { root, tmpdir, until, whyNoOtherUser } = require('../helper')
 
 const main = path.join(root, 'lib/cli/main.js')
 const at = (text) => Date.parse(text)
@@ -143,7 +143,7 @@ t.test('days are those of the zone that is shown', async (t) => {
   t.same((await logs(['--dir', dir, '--since', '2026-11', '--until', '2026-11-23', '--json'], { env })).messages, ['before', 'after'])
 })
 
-t.test('who may read and not write', { skip: process.getuid?.() !== 0 && 'only root can be another user' }, async (t) => {
+t.test('who may read and not write', { skip: whyNoOtherUser() }, async (t) => {
   const dir = path.join(tmpdir(t), 'logs')
   const store = open({ log: { dir, reopenOnHup: false } })
   store.log.info('one')
