@@ -130,7 +130,7 @@ module.exports = {
   better: 'lower',
   flags: { node: ['--expose-gc'] },
   rows: [
-    row('stall-memory', 'resident memory that the stall adds at 20,000 lines a second, the ring of 8 MiB full', 'MB', 'memory', 'block',
+    row('stall-memory', 'resident memory that 10 s add in which whoever writes to the disk is stopped, at 20,000 lines a second, the ring of 8 MiB full', 'MB', 'memory', 'block',
       { atMost: bounded(RING + HEAP) }),
     row('stall-longest', 'the longest call meanwhile', 'ms', 'longest', 'block'),
     row('stall-lost', 'lines that were dropped (and are counted in the log)', '%', 'lost', 'block'),
