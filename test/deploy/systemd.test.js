@@ -93,7 +93,7 @@ t.test('services as instances of the unit', { skip: !helper.isLong && 'in the lo
   const third = found.release({ 'other.js': service })
   const warnings = []
   t.match(await found.start({}, { ...more, start: ['other.js'], drainMs: 60_000 }, { onEvent: ({ warning }) => { if (warning) warnings.push(warning) } }), { release: third })
-  t.match(warnings, [/shop@\.service starts '.* server\.js', and deploy\.config\.js says 'other\.js': deploy init --force/, /is killed 7s after SIGTERM, and drainMs and killMs are 60500 ms/])
+  t.match(warnings, [/shop@\.service starts '.* server\.js', and deploy\.config\.js says 'other\.js': deploy init --force/, /is killed \d+s after SIGTERM, and drainMs and killMs are 60500 ms/])
   t.match(await found.start({ release: next }, more, { onEvent: ({ warning }) => { if (warning) warnings.push(warning) } }), { release: next })
   t.equal(warnings.length, 2)
 
