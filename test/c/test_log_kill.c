@@ -332,6 +332,20 @@ static void fill_ring(const char *dir)
         pause();
 }
 
+/* A process that has filled its ring and has the directory. */
+static pid_t start_full(const char *dir)
+{
+    pid_t pid;
+
+    forget();
+    pid = fork();
+    if (pid == 0)
+        fill_ring(dir);
+    while (all->child[0].owner == 0)
+        sched_yield();
+    return pid;
+}
+
 static bool there_quietly(const char *dir, const char *line)
 {
     char *text = lines_text(dir);
@@ -406,12 +420,7 @@ static void between_rings(void)
     uc_error e;
     uc_log *l;
 
-    forget();
-    owner = fork();
-    if (owner == 0)
-        fill_ring(dir);
-    while (all->child[0].owner == 0)
-        sched_yield();
+    owner = start_full(dir);
     forget();
     pid = fork();
     if (pid == 0)
@@ -445,12 +454,7 @@ static void between_rings(void)
     /* Nobody of that name comes: the owner sees by itself that it is over. */
     dir = lines_dir(base, "orphans");
     o = options(dir);
-    forget();
-    owner = fork();
-    if (owner == 0)
-        fill_ring(dir);
-    while (all->child[0].owner == 0)
-        sched_yield();
+    owner = start_full(dir);
     pid = fork();
     if (pid == 0)
         put_until_killed(dir, 0);
@@ -496,12 +500,7 @@ static void recovering(void)
 
     ok(uc_log_recover(&o, &e), "where there is no log there is nothing to do");
     ok(access(dir, F_OK) != 0, "and nothing is made");
-    forget();
-    pid = fork();
-    if (pid == 0)
-        fill_ring(dir);
-    while (all->child[0].owner == 0)
-        sched_yield();
+    pid = start_full(dir);
     ok(uc_log_recover(&o, &e) && lines_rings(dir) == 1,
        "nor where there is an owner");
     end(pid);
@@ -559,12 +558,7 @@ static void recovering_beside_old_files(void)
     pid_t pid;
     FILE *f;
 
-    forget();
-    pid = fork();
-    if (pid == 0)
-        fill_ring(dir);
-    while (all->child[0].owner == 0)
-        sched_yield();
+    pid = start_full(dir);
     end(pid);
     snprintf(path, sizeof path, "%s/%s", dir, old);
     f = fopen(path, "w");
@@ -669,12 +663,7 @@ static void users(void)
     ok(is_nobodys(dir, ".rings") && is_nobodys(dir, ".rings/lock") &&
            is_nobodys(dir, ".rings/control"),
        "where root was first all belongs to the directory's user");
-    forget();
-    pid = fork();
-    if (pid == 0)
-        fill_ring(dir);
-    while (all->child[0].owner == 0)
-        sched_yield();
+    pid = start_full(dir);
     end(pid);
     eq_int(run_as_nobody(dir, 0, true), 0, "who comes after it");
     ok(all_there(dir, "left", 300), "and writes what root has left");
@@ -817,12 +806,7 @@ static void many_rings(void)
     bool right = true;
     pid_t owner;
 
-    forget();
-    owner = fork();
-    if (owner == 0)
-        fill_ring(dir);
-    while (all->child[0].owner == 0)
-        sched_yield();
+    owner = start_full(dir);
     for (int i = 0; i < 150; i++) {
         pid_t pid = fork();
 
