@@ -3,12 +3,7 @@
 const { names } = require('./ops')
 const { UndercroftError, fromWire } = require('./errors')
 const { unlisten } = require('./abort')
-
-// An id is generation << 20 | slot: the slot finds the record of the call, the
-// generation tells a late reply from one that is for the slot's present call.
-const SLOT_BITS = 20
-const SLOT_MASK = (1 << SLOT_BITS) - 1
-const MAX_GENERATION = 0x7ff
+const { SLOT_BITS, MAX_GENERATION } = require('./codec/id')
 
 // What a call wants of its reply.
 const want = Object.freeze({
@@ -106,4 +101,4 @@ async function fail (make, trace) {
   throw err
 }
 
-module.exports = { Call, want, SLOT_MASK, wireError, blame, fail }
+module.exports = { Call, want, wireError, blame, fail }

@@ -5,7 +5,8 @@
 // is decoded in a later turn. A reply of many pages may be left in the middle.
 
 const { kinds } = require('./ops')
-const { want, SLOT_MASK, wireError, blame } = require('./call')
+const { want, wireError, blame } = require('./call')
+const { SLOT_MASK } = require('./codec/id')
 const { OBJECTS, ARRAYS } = require('./codec/shape')
 const decode = require('./codec/decode')
 const { cachedAt } = require('./cache/decode')

@@ -7,8 +7,6 @@ const { statSync } = require('node:fs')
 const path = require('node:path')
 const { fileURLToPath } = require('node:url')
 const { UndercroftError, expected, describe } = require('./errors')
-const { INTEGERS } = require('./codec/cell')
-const { readLog } = require('./log/options')
 
 const MiB = 1024 * 1024
 const HOUR = 60 * 60 * 1000
@@ -20,6 +18,9 @@ const DAY = 24 * HOUR
 const FILE = 'file'
 const HANDLE = 'handle'
 const IPC = 'ipc'
+
+// What integers of SQL become in JavaScript: calls carry the index.
+const INTEGERS = Object.freeze(['number', 'bigint', 'string', 'auto'])
 
 // The first level of the cache that a handle has unless it says otherwise.
 const FIRST_LEVEL = Object.freeze({ bytes: 8 * MiB, entries: 10000 })
@@ -71,7 +72,7 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
  *
  * @param {object} [options]
  * @param {boolean} [ipc] the target is a daemon
- * @returns {object} every option of the table; a fresh object
+ * @returns {object} every option of the table, `log` as it was given; a fresh object
  * @throws {UndercroftError} UC_OPTION, UC_OPTIONS_CONFLICT
  */
 function normalise (options, ipc = false) {
@@ -167,8 +168,8 @@ function check (name, row, value) {
       if (typeof value === 'string' && value !== '' && value.length <= 100) return value
       throw expected('UC_OPTION', `option ${name}`, 'the name of one of its databases', value)
     case 'spawn': return readSpawn(value)
-    case 'log': return readLog(value)
-    // Together with the rest, below.
+    // The log has a reader of its own; the cache is read together with the rest.
+    case 'log':
     case 'cache': return value
     case 'boolean':
       if (typeof value === 'boolean') return value
@@ -408,4 +409,4 @@ function isPlain (value) {
     !ArrayBuffer.isView(value)
 }
 
-module.exports = { table, defaults, normalise, toWire, parseTarget, readCall, isPlain }
+module.exports = { INTEGERS, table, defaults, normalise, toWire, parseTarget, readCall, isPlain }

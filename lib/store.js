@@ -8,6 +8,7 @@ const { Cache, noCache } = require('./cache')
 const { Link } = require('./cache/link')
 const { Alone } = require('./alone')
 const { Slow } = require('./log/slow')
+const { readLog } = require('./log/options')
 const { UndercroftError } = require('./errors')
 
 /** What `open` returns: the data, the cache, the log, and the life of the handle. */
@@ -50,7 +51,6 @@ class Store {
   get log () {
     if (this.#log === null) {
       const { Log } = require('./log')
-      const { readLog } = require('./log/options')
       this.#log = new Log(this.#client.options.log ?? readLog(), this.#client.native?.framed === true ? this.#client : null)
     }
     return this.#log
@@ -121,10 +121,10 @@ function refuseDb () {
 function open (target, options) {
   if (options === undefined && isPlain(target)) {
     if (target.cache !== undefined && target.cache !== false) return openCache(target)
-    if (target.log !== undefined && target.log !== false) return new Store(new Alone(normalise({ ...target, cache: false })), null)
+    if (target.log !== undefined && target.log !== false) return new Store(new Alone(readOptions({ ...target, cache: false })), null)
   }
   const place = parseTarget(target)
-  const checked = normalise(options, place.ipc)
+  const checked = readOptions(options, place.ipc)
   if (!place.ipc) {
     const { connector } = require('./transport/addon')
     return new Store(new Client(connector(place.path, checked), checked), place.path)
@@ -137,9 +137,16 @@ function open (target, options) {
 
 // The core of a database in memory that nobody sees.
 function openCache (options) {
-  const checked = normalise({ readers: 1, cursors: 1, ...options })
+  const checked = readOptions({ readers: 1, cursors: 1, ...options })
   const { connector } = require('./transport/addon')
   return new Store(new Client(connector(':memory:', checked), checked), null)
+}
+
+// Those of the log are its own.
+function readOptions (options, ipc) {
+  const checked = normalise(options, ipc)
+  if (options?.log !== undefined) checked.log = readLog(options.log)
+  return checked
 }
 
 function ignore () {}

@@ -10,7 +10,6 @@ const { UndercroftError } = require('../errors')
 // Shared by the generated decoders: returning an object would allocate.
 const at = { p: 0, t: 0 }
 
-const INTEGERS = Object.freeze(['number', 'bigint', 'string', 'auto'])
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER)
 
 /** A frame that is not what the wire format allows. */
@@ -121,4 +120,5 @@ function range (dv, p, c, column) {
     "use the option integers: 'bigint', 'string' or 'auto'", { column })
 }
 
-module.exports = { at, cells: [asNumber, asBigint, asString, asAuto], INTEGERS, badFrame, blob }
+// In the order of INTEGERS in options.js.
+module.exports = { at, cells: [asNumber, asBigint, asString, asAuto], badFrame, blob }

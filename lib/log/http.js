@@ -3,7 +3,8 @@
 // One line for each request, when it is over: method, url, status, milliseconds,
 // bytes, the id of the request, and the trace that it belongs to.
 
-const { Context, within, newTraceId, newSpanId, parseTraceparent, since } = require('./span')
+const { Context, within, newTraceId, newSpanId, parseTraceparent } = require('../trace')
+const { since } = require('./span')
 const { expected } = require('../errors')
 
 const ID_LENGTH = 128

@@ -14,7 +14,8 @@ const { format } = require('./format')
 const { Walk, cut, unreadable, isRequest, isResponse } = require('./serialise')
 const { compile, merge } = require('./redact')
 const { expected } = require('../errors')
-const { state, Context, Span, current, newTraceId, newSpanId, runSpan } = require('./span')
+const { state, Context, current, newTraceId, newSpanId } = require('../trace')
+const { Span, runSpan } = require('./span')
 const { http, bun } = require('./http')
 
 const hasOwn = Object.prototype.hasOwnProperty

@@ -4,7 +4,8 @@
 // has one of these only where the option asks for it.
 
 const { ops, names } = require('../ops')
-const { within, current, since } = require('./span')
+const { within, current } = require('../trace')
+const { since } = require('./span')
 
 const SQL_LENGTH = 1000
 

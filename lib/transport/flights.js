@@ -5,7 +5,7 @@
 // are used again, so that a call costs no object.
 
 const { ops } = require('../ops')
-const { SLOT_MASK } = require('../call')
+const { SLOT_MASK } = require('../codec/id')
 const request = require('./request')
 
 class Flight {

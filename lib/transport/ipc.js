@@ -18,7 +18,7 @@
 //    └────────  BACKOFF  <────┘
 
 const { ops, kinds } = require('../ops')
-const { SLOT_MASK } = require('../call')
+const { SLOT_MASK } = require('../codec/id')
 const { NO_SHAPE } = require('../codec/shape')
 const { Writer } = require('../codec/encode')
 const { BODY, KIND, valueAt } = require('../codec/decode')

@@ -4,7 +4,7 @@
 
 const fs = require('node:fs')
 const t = require('tap')
-const { Context, within } = require('../../lib/log/span')
+const { Context, within } = require('../../lib/trace')
 const { open } = require('../../lib/store')
 const { ops } = require('../../lib/ops')
 const { reply } = require('./fake-core')

@@ -4,6 +4,7 @@ const fs = require('node:fs')
 const t = require('tap')
 const path = require('node:path')
 const { pathToFileURL } = require('node:url')
+const { open } = require('../../lib/store')
 const { table, defaults, normalise, toWire, parseTarget, readCall } = require('../../lib/options')
 
 t.test('defaults', (t) => {
@@ -51,8 +52,9 @@ t.test('the option cache', (t) => {
 t.test('each option names itself when it is wrong', (t) => {
   for (const [name, row] of Object.entries(table)) {
     const bad = { boolean: [1, 'yes', null], integer: ['x', 1.5, row.min - 1, row.max + 1, NaN, 5n, null], choice: ['?', 5, null], pragmas: [5, { a: {} }, { 'a;b': 1 }, []], attach: ['x', { a: 5 }, { 'a b': 'x' }], name: ['', 5, null], spawn: [5, {}, { db: 5 }, { db: '' }, { db: {} }, { db: 'x', foo: 1 }, { db: 'x', idleExitMs: 5 }, { db: { 'a b': 'x' } }], cache: [5, null, 'x', []], log: [5, null, 'x', []] }[row.type]
+    const read = row.type === 'log' ? open : (options) => normalise(options, row.where === 'ipc')
     for (const value of bad) {
-      t.throws(() => normalise({ [name]: value }, row.where === 'ipc'), { code: 'UC_OPTION', message: new RegExp(`option "?(?:${name}\\b.*expected|${name}\\.foo)`) })
+      t.throws(() => read({ [name]: value }), { code: 'UC_OPTION', message: new RegExp(`option "?(?:${name}\\b.*expected|${name}\\.foo)`) })
     }
   }
   t.throws(() => normalise({ reader: 1 }), { code: 'UC_OPTION', message: /unknown option "reader".*readers/ })
