@@ -125,6 +125,35 @@ module.exports = (t, open) => {
     exact(t, await db.get('pragma integrity_check'), { integrity_check: 'ok' }, 'and sound')
   })
 
+  t.test('restore of another text encoding changes nothing', async (t) => {
+    const encodings = ['UTF-8', 'UTF-16le', 'UTF-16be']
+    const copies = []
+    for (const encoding of encodings) {
+      const { db } = open.at(t, open.file(t), { pragmas: { encoding } })
+      await db.exec("create table other(a text); insert into other values ('é😀')")
+      copies.push(open.file(t))
+      await db.backup(copies.at(-1))
+    }
+    for (const [i, own] of encodings.entries()) {
+      for (const memory of [false, true]) {
+        const store = open.at(t, memory ? ':memory:' : open.file(t), { pragmas: { encoding: own } })
+        const { db } = store
+        await db.exec("create table t(a text); insert into t values ('ä')")
+        for (const [j, other] of encodings.entries()) {
+          if (j === i) continue
+          const err = await failure(db.restore(copies[j]))
+          t.equal(err.code, 'UC_BACKUP', `${other} into ${own}`)
+          t.ok(err.message.includes(other) && err.message.includes(own), err.message)
+        }
+        exact(t, await db.all('select a from t'), [{ a: 'ä' }], 'what was there is read')
+        exact(t, await db.run("insert into t values ('x')").then((done) => done.changes), 1, 'and written')
+        t.equal((await store.health()).ok, true)
+        await db.restore(copies[i])
+        exact(t, await db.all('select a from other'), [{ a: 'é😀' }], `${own} into ${own}`)
+      }
+    }
+  })
+
   t.test('of a database in memory, and into one', async (t) => {
     const { db } = open.at(t, ':memory:')
     await db.exec('create table t(a); insert into t values (1)')

@@ -212,6 +212,38 @@ static bool sound(sqlite3 *h, const char *path, uc_error *e)
     return ok;
 }
 
+/* How h's database stores text: 'UTF-8', 'UTF-16le', 'UTF-16be'. */
+static bool encoding_of(sqlite3 *h, char name[16])
+{
+    sqlite3_stmt *stmt = NULL;
+    bool ok = sqlite3_prepare_v2(h, "pragma encoding", -1, &stmt, NULL) ==
+                  SQLITE_OK &&
+              sqlite3_step(stmt) == SQLITE_ROW;
+
+    if (ok)
+        snprintf(name, 16, "%s", (const char *)sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+    return ok;
+}
+
+/* Connections that are open read text as the database they were opened on has
+ * it: none of them could read another one after the restore. */
+static bool same_encoding(sqlite3 *to, sqlite3 *from, const char *path,
+                          uc_error *e)
+{
+    char here[16], there[16];
+
+    if (!encoding_of(to, here) || !encoding_of(from, there))
+        return uc_fail(e, UC_BACKUP, "cannot tell the text encoding of %.300s",
+                       path);
+    if (strcmp(here, there) == 0)
+        return true;
+    return uc_fail(e, UC_BACKUP,
+                   "%.300s stores text as %s and this database as %s: a "
+                   "restore needs the same",
+                   path, there, here);
+}
+
 bool sq_restore(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     uc_reader r = call->args;
@@ -225,7 +257,7 @@ bool sq_restore(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         sqlite3_open_v2(path, &from, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK)
         ok = dest_error(from, "cannot read", path, e);
-    ok = ok && sound(from, path, e);
+    ok = ok && sound(from, path, e) && same_encoding(c->h, from, path, e);
     if (ok) {
         /* Cached statements would hold the target. */
         b = sqlite3_backup_init(c->h, "main", from, "main");
