@@ -339,7 +339,7 @@ class Table {
       const given = write.readRow(changes, 'update')
       if (given.names.length === 0) throw usage('update: nothing to change')
       const target = select.readTarget(idOrWhere, 'update')
-      write.checkCount(target, options?.all === true)
+      write.checkMeant(target, options?.all === true)
       return (entry) => {
         const { sql, params } = write.updateStatement(entry, target, given)
         return this.#verbs.run(sql, params, rest)
@@ -352,7 +352,7 @@ class Table {
     return this.#do(() => {
       const rest = readOptions(options, ['all'], 'delete')
       const target = select.readTarget(idOrWhere, 'delete')
-      write.checkCount(target, options?.all === true)
+      write.checkMeant(target, options?.all === true)
       return (entry) => {
         const { sql, params } = write.deleteStatement(entry, target)
         return this.#verbs.run(sql, params, rest)

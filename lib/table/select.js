@@ -21,7 +21,7 @@
 
 const { UndercroftError, describe } = require('../errors')
 const { instead } = require('./names')
-const { isPlain, read, render } = require('./where')
+const { isAlways, isPlain, read, render } = require('./where')
 
 const QUERY_KEYS = ['where', 'order', 'after', 'before', 'limit', 'offset', 'columns', 'total']
 
@@ -276,16 +276,16 @@ function countStatement (entry, condition) {
 /**
  * What names rows: a condition object, or the key's value (an array for a key of several columns).
  *
- * @returns {{ shape, params, count, condition, what }} count: how many conditions it states;
+ * @returns {{ shape, params, everyRow, condition, what }} everyRow: whatever the rows are;
  *   condition: null for a key
  */
 function readTarget (value, what) {
   if (isPlain(value)) {
     const condition = read(value, what)
-    return { shape: condition.shape, params: condition.params, count: condition.count, condition, what }
+    return { shape: condition.shape, params: condition.params, everyRow: isAlways(condition.nodes), condition, what }
   }
   if (value === undefined || value === null) throw fail(`${what}: expected a key or an object of conditions, got ${describe(value)}`)
-  return { shape: '\0key', params: Array.isArray(value) ? value.slice() : [value], count: 1, condition: null, what }
+  return { shape: '\0key', params: Array.isArray(value) ? value.slice() : [value], everyRow: false, condition: null, what }
 }
 
 // Its condition as SQL, parameters numbered from `first`.

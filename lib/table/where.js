@@ -64,16 +64,13 @@ class Reader {
 
   object (where) {
     if (!isPlain(where)) throw this.fail(`expected an object of conditions, got ${describe(where)}`)
-    let count = 0
     for (const name of Object.keys(where)) {
       const value = where[name]
       if (value === undefined) throw this.fail(`"${name}" is undefined; say null to find what is null`)
       if (name === 'and' || name === 'or') this.list(name, value)
       else if (name === 'not') this.not(value)
       else this.condition(name, value)
-      count++
     }
-    return count
   }
 
   list (word, value) {
@@ -184,8 +181,45 @@ class Reader {
 // Reads `where` (undefined: everything). what: how messages call it.
 function read (where, what = 'where') {
   const reader = new Reader(what)
-  const count = where === undefined ? 0 : reader.object(where)
-  return { count, nodes: reader.nodes, params: reader.params, shape: reader.nodes.length === 0 ? '' : JSON.stringify(reader.nodes) }
+  if (where !== undefined) reader.object(where)
+  return { nodes: reader.nodes, params: reader.params, shape: reader.nodes.length === 0 ? '' : JSON.stringify(reader.nodes) }
+}
+
+/**
+ * Whether the conditions are true for every row, whatever is in it: they are empty, at any
+ * depth, or exclude nothing.
+ *
+ * @param {Array} nodes of read()
+ */
+function isAlways (nodes) {
+  let at = 0
+
+  // Each gives true or false where the form alone decides, and null where the row does.
+  function one ([, , word, form, nulls]) {
+    return form === 'none' && !nulls ? word === 'notin' : null
+  }
+
+  function group (word) {
+    const decides = word === 'or'
+    let result = !decides
+    while (at < nodes.length && nodes[at][0] !== ')') {
+      const found = term()
+      if (found === decides || result === decides) result = decides
+      else if (found === null) result = null
+    }
+    at++
+    return result
+  }
+
+  function term () {
+    const node = nodes[at++]
+    if (node[0] === '(') return group(node[1])
+    if (node[0] !== 'not') return one(node)
+    const found = term()
+    return found === null ? null : !found
+  }
+
+  return group('and') === true
 }
 
 // The SQL of the nodes; '' without conditions. first: the number of the first parameter.
@@ -233,4 +267,4 @@ function render (entry, condition, first = 1, what = 'where') {
   return parts.join(' and ')
 }
 
-module.exports = { isPlain, read, render }
+module.exports = { isAlways, isPlain, read, render }

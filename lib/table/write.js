@@ -170,10 +170,11 @@ function upsertStatement (entry, { names, params, shape }, conflict, returning) 
   return { sql, params }
 }
 
-// An update or delete without a condition is a slip more often than a wish.
-function checkCount ({ count, what }, all) {
-  if (count > 0 || all) return
-  throw fail(`${what}: no condition, so every row would be ${what}d; say { all: true } if that is meant`)
+// An update or delete whose conditions leave no row out is a slip more often than a wish: filters
+// that were gathered somewhere, and of which none was set.
+function checkMeant ({ everyRow, what }, all) {
+  if (!everyRow || all) return
+  throw fail(`${what}: the conditions leave no row out, so every row would be ${what}d; say { all: true } if that is meant`)
 }
 
 function updateStatement (entry, target, { names, params, shape }) {
@@ -199,7 +200,7 @@ function deleteStatement (entry, target) {
 
 module.exports = {
   RowParams,
-  checkCount,
+  checkMeant,
   deleteStatement,
   insertManyStatement,
   insertStatement,

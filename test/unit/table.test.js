@@ -53,6 +53,34 @@ t.test('insert, get, update, delete', async (t) => {
   t.equal(await users.count(), 0)
 })
 
+t.test('what would change every row has to be meant', async (t) => {
+  const db = await database(t, 'create table t(id integer primary key, a)')
+  const rows = db.table('t')
+  const every = [{}, { and: [] }, { and: [{}] }, { and: [{}, { and: [] }] }, { or: [{}] }, { or: [{}, { id: 1 }] },
+    { or: [{ id: 1 }, {}] }, { or: [{ id: 1 }, { and: [] }] }, { not: { or: [] } }, { not: { not: {} } }, { not: { and: [{ or: [] }, { id: 1 }] } },
+    { and: [], not: { or: [] } }, { a: { notIn: [] } }, { not: { a: [] } }, { not: { a: [], id: 1 } }, { or: [{ a: 1 }, { not: { a: { in: [] } } }] }]
+  const some = [[{ or: [] }, 0], [{ not: {} }, 0], [{ not: { and: [] } }, 0], [{ not: { or: [{}, { id: 1 }] } }, 0], [{ a: [] }, 0],
+    [{ and: [{}, { or: [] }] }, 0], [{ not: { a: { notIn: [] } } }, 0], [{ a: { notIn: [null] } }, 2], [{ a: [null] }, 1],
+    [{ and: [{}, { id: 1 }] }, 1], [{ or: [{ or: [] }, { id: 1 }] }, 1], [{ not: { not: { id: 1 } } }, 1], [{ not: { or: [{ id: 1 }] } }, 2],
+    [{ a: [], not: { or: [] } }, 0], [{ a: 'x', not: { or: [] } }, 1]]
+  every.push({ not: { a: [], or: [] } })
+  for (const [where, changes] of [...every.map((where) => [where, null]), ...some]) {
+    for (const verb of ['update', 'delete']) {
+      const name = `${verb} ${JSON.stringify(where)}`
+      await db.exec("delete from t; insert into t values (1, 'x'), (2, 'y'), (3, null)")
+      const work = (options) => verb === 'update' ? rows.update(where, { a: 'z' }, options) : rows.delete(where, options)
+      if (changes === null) {
+        await refused(t, work(), 'UC_QUERY', /leave no row out.*\{ all: true \}/, name)
+        await refused(t, work({ all: false }), 'UC_QUERY', /leave no row out/, name)
+        t.same(await db.values('select * from t'), [[1, 'x'], [2, 'y'], [3, null]], `${name}: nothing changed`)
+        t.equal((await work({ all: true })).changes, 3, `${name}: meant`)
+      } else {
+        t.equal((await work()).changes, changes, name)
+      }
+    }
+  }
+})
+
 t.test('upsert', async (t) => {
   const db = await database(t, USER)
   const users = db.table('user')
