@@ -17,15 +17,12 @@ const { fileURLToPath } = require('node:url')
 
 const { UndercroftError, describe, expected } = require('./errors')
 const { instead } = require('./table/names')
+const { readCall } = require('./options')
 const { forget } = require('./table/schema')
 
 const TABLE = 'undercroft_migration'
 const FILE = /^(\d{1,15})[_-].+\.sql$/
-const OPTIONS = ['dryRun', 'onProgress', 'signal']
-
-// A rebuild of a large table takes as long as it takes.
-const UNHURRIED = Object.freeze({ timeoutMs: 0 })
-const PLAIN = Object.freeze({ integers: 'number' })
+const OPTIONS = ['dryRun', 'onProgress', 'signal', 'timeoutMs']
 
 // ---- the folder ------------------------------------------------------------------------
 
@@ -97,10 +94,10 @@ async function readFolder (dir) {
 
 // ---- the database ----------------------------------------------------------------------
 
-async function readApplied (db) {
-  const table = await db.get("select 1 as yes from sqlite_schema where type = 'table' and name = ?", [TABLE])
+async function readApplied (db, opts) {
+  const table = await db.get("select 1 as yes from sqlite_schema where type = 'table' and name = ?", [TABLE], opts)
   if (table === undefined) return []
-  return db.all(`select version, name, checksum from ${TABLE} order by version`, [], PLAIN)
+  return db.all(`select version, name, checksum from ${TABLE} order by version`, [], { ...opts, integers: 'number' })
 }
 
 // What is left to do, if the folder still begins with what the database has been through.
@@ -128,11 +125,16 @@ function compare (migrations, applied) {
   return { current, pending: Array.from(byVersion.values()) }
 }
 
-// The engine's error with the file's name and line in front.
+// The engine's error with the file's name and line in front. The core counts bytes of the text.
 function blame (err, migration) {
   if (!(err instanceof UndercroftError)) return err
   let place = migration.file
-  if (err.offset >= 0) place += `, line ${migration.sql.slice(0, err.offset).split('\n').length}`
+  let offset
+  if (err.offset >= 0) {
+    const before = Buffer.from(migration.sql).toString('utf8', 0, err.offset)
+    offset = before.length
+    place += `, line ${before.split('\n').length}`
+  }
   const rest = migration.loose ? ' (it runs without a transaction: what came before the error stays done)' : ''
   return new UndercroftError(err.code, `migration ${place}: ${err.message}${rest}`, {
     kind: err.kind,
@@ -140,22 +142,56 @@ function blame (err, migration) {
     column: err.column,
     outcome: err.outcome,
     op: err.op,
-    offset: err.offset,
+    sql: migration.sql,
+    offset,
     native: err.native,
     cause: err
   })
 }
 
-function checkOptions (options) {
+function readOptions (options) {
   if (options === null || typeof options !== 'object') throw expected('UC_OPTION', 'migrate: options', 'an object', options)
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) {
       throw new UndercroftError('UC_OPTION', `migrate: unknown option ${describe(name)}; ${instead(name, OPTIONS)}`)
     }
   }
-  const { onProgress } = options
+  const { dryRun = false, onProgress } = options
+  if (typeof dryRun !== 'boolean') throw expected('UC_OPTION', 'migrate: dryRun', 'true or false', dryRun)
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw expected('UC_OPTION', 'migrate: onProgress', 'a function', onProgress)
+  }
+  const { timeoutMs, signal } = readCall({ timeoutMs: options.timeoutMs, signal: options.signal }, 0)
+  return { dryRun, onProgress, limits: new Limits(timeoutMs, signal) }
+}
+
+// How long all of it may take. Without a deadline a rebuild of a large table takes as long as
+// it takes.
+class Limits {
+  #deadline
+  #signal
+
+  constructor (timeoutMs, signal) {
+    this.#deadline = timeoutMs > 0 ? performance.now() + timeoutMs : Infinity
+    this.#signal = signal
+  }
+
+  /** Throws once it has been aborted, or has lasted for too long. */
+  check () {
+    this.#signal?.throwIfAborted()
+    if (performance.now() < this.#deadline) return
+    throw new UndercroftError('UC_TIMEOUT', 'migrate: timeoutMs has passed', { outcome: 'not-run' })
+  }
+
+  /** The options of its next call. */
+  get call () {
+    const left = this.#deadline === Infinity ? 0 : Math.max(1, Math.ceil(this.#deadline - performance.now()))
+    return { timeoutMs: left, signal: this.#signal ?? undefined }
+  }
+
+  /** Whether the call was ended by the signal, whose reason is the error. */
+  hasEnded (err) {
+    return this.#signal?.aborted === true && err === this.#signal.reason
   }
 }
 
@@ -165,18 +201,19 @@ function checkOptions (options) {
  *
  * @param {Database} db
  * @param {string|URL} dir
- * @param {{ dryRun?: boolean, onProgress?: Function, signal?: AbortSignal }} [options]
- *   onProgress gets { version, name, index, count, ms }: before each file with ms null, and after
+ * @param {{ dryRun?: boolean, onProgress?: Function, signal?: AbortSignal, timeoutMs?: number }} [options]
+ *   onProgress gets { version, name, index, count, ms }: before each file with ms null, and after;
+ *   signal and timeoutMs end all of it: the file under way is undone, those before it stay
  * @returns {Promise<{ applied, current, pending }>} applied: by this call; current: the last
  *   version, null on a database without any; pending: what dryRun has left
  */
 async function migrate (db, dir, options = {}) {
-  checkOptions(options)
+  const { dryRun, onProgress, limits } = readOptions(options)
   if (dir instanceof URL) dir = fileURLToPath(dir)
   if (typeof dir !== 'string' || dir === '') throw expected('UC_OPTION', 'migrate', 'a folder of .sql files', dir)
-  const { dryRun = false, onProgress, signal } = options
+  limits.check()
   const migrations = await readFolder(dir)
-  const { current, pending } = compare(migrations, await readApplied(db))
+  const { current, pending } = compare(migrations, await readApplied(db, limits.call))
   const result = { applied: [], current, pending: [] }
   if (dryRun) {
     result.pending = pending.map(({ version, name }) => ({ version, name }))
@@ -184,10 +221,10 @@ async function migrate (db, dir, options = {}) {
   }
   try {
     for (const [index, migration] of pending.entries()) {
-      signal?.throwIfAborted()
+      limits.check()
       const { version, name } = migration
       onProgress?.({ version, name, index, count: pending.length, ms: null })
-      const ms = await apply(db, migrations, migration, signal)
+      const ms = await apply(db, migrations, migration, limits)
       result.current = version
       if (ms === null) continue
       result.applied.push({ version, name, ms })
@@ -200,12 +237,12 @@ async function migrate (db, dir, options = {}) {
 }
 
 // How long the file took, or null when another process has applied it.
-async function apply (db, migrations, { version, name, checksum, sql, loose }, signal) {
+async function apply (db, migrations, { version, name, checksum, sql, loose }, limits) {
   const began = performance.now()
   try {
-    await db.client.call('migrate_apply', [version, name, checksum, sql, loose], { ...UNHURRIED, signal })
+    await db.client.call('migrate_apply', [version, name, checksum, sql, loose], limits.call)
   } catch (err) {
-    if (signal?.aborted && err === signal.reason) throw err
+    if (limits.hasEnded(err)) throw err
     // Another process may have been faster: then the record is there, and it is ours.
     const applied = await readApplied(db)
     const { pending } = compare(migrations, applied)

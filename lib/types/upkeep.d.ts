@@ -15,8 +15,10 @@ export interface MigrateOptions {
   /** Compare only: what would be applied is in `pending`. */
   dryRun?: boolean
   onProgress?: (progress: MigrateProgress) => void
-  /** Looked at between two files, and while one runs. */
+  /** Ends all of it: the file that is under way is undone, those before it stay. */
   signal?: AbortSignal
+  /** The same after a time. Default 0: none, since a rebuild takes as long as it takes. */
+  timeoutMs?: number
 }
 
 export interface MigrateResult {

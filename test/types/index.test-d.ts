@@ -96,7 +96,7 @@ db.stats().then((stats) => {
   expectType<number>(stats.wal.bytes)
   expectType<string>(stats.statements[0].sql)
 })
-db.migrate('migrations', { dryRun: true, onProgress: ({ name, ms }) => { expectType<string>(name); expectType<number | null>(ms) } })
+db.migrate('migrations', { dryRun: true, timeoutMs: 5000, signal: new AbortController().signal, onProgress: ({ name, ms }) => { expectType<string>(name); expectType<number | null>(ms) } })
   .then((result) => expectType<number | null>(result.current))
 db.backup('copy.db', { pagesPerStep: 100, onProgress: ({ percent }) => expectType<number>(percent) })
   .then((done) => expectType<number>(done.pages))

@@ -4,7 +4,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { exact, failure } = require('../../helper')
+const { exact, failure, runaway } = require('../../helper')
 
 module.exports = (t, open) => {
   const folder = (t, files) => {
@@ -150,6 +150,42 @@ module.exports = (t, open) => {
     for (const dir of [undefined, null, 5, '']) t.match((await failure(() => db.migrate(dir))).code, /^UC_/, String(dir))
     await db.migrate(folder(t, { 'readme.txt': 'not sql', '1_a.sql': 'create table a(x)' }))
     exact(t, await tables(db), ['a'], 'other files are not looked at')
+  })
+
+  t.test('a signal and a deadline end all of it', async (t) => {
+    const endless = `insert into a ${runaway} select x from c`
+    const files = { '1_a.sql': 'create table a(x)', '2_b.sql': `create table b(x); ${endless}`, '3_c.sql': 'create table c(x)' }
+    for (const head of ['', '-- no transaction\n']) {
+      const { db } = open(t)
+      const dir = folder(t, { ...files, '2_b.sql': head + files['2_b.sql'] })
+      const left = head === '' ? ['a'] : ['a', 'b']
+      const stop = new AbortController()
+      const reason = new Error('enough')
+      const onProgress = ({ index, ms }) => { if (index === 1 && ms === null) setTimeout(() => stop.abort(reason), 50) }
+      t.equal(await failure(db.migrate(dir, { signal: stop.signal, onProgress })), reason, 'while a file runs')
+      exact(t, await tables(db), left, 'the file that ran is undone, the one before it stays')
+      await db.exec('drop table if exists b')
+      const err = await failure(db.migrate(dir, { timeoutMs: 300 }))
+      t.equal(err.code, 'UC_TIMEOUT')
+      t.match(err.message, /2_b\.sql/, 'the file is named')
+      exact(t, await tables(db), left)
+      exact(t, await db.get('pragma foreign_keys'), { foreign_keys: 1 }, 'foreign keys are on')
+      t.equal((await db.run('create table z(x)')).changes, 0, 'and the writer is free')
+    }
+    const { db } = open(t)
+    const dir = folder(t, { '1_a.sql': 'create table a(x)', '2_b.sql': 'create table b(x)' })
+    const stop = new AbortController()
+    const reason = new Error('between two')
+    const onProgress = ({ index, ms }) => { if (index === 0 && ms !== null) stop.abort(reason) }
+    t.equal(await failure(db.migrate(dir, { signal: stop.signal, onProgress })), reason, 'between two files')
+    exact(t, await tables(db), ['a'])
+    t.equal(await failure(db.migrate(dir, { signal: stop.signal })), reason, 'before the first')
+    t.equal(await failure(db.migrate(dir, { signal: stop.signal, dryRun: true })), reason, 'a comparison as well')
+    await db.migrate(dir, { signal: new AbortController().signal, timeoutMs: 60000 })
+    exact(t, await tables(db), ['a', 'b'], 'what is not used changes nothing')
+    for (const options of [{ signal: 5 }, { signal: {} }, { timeoutMs: -1 }, { timeoutMs: 'x' }, { dryRun: 'yes' }, { onProgress: 5 }, { timeout: 5 }, 5]) {
+      t.equal((await failure(db.migrate(dir, options))).code, 'UC_OPTION', JSON.stringify(options))
+    }
   })
 
   t.test('two handles migrate at once', async (t) => {
