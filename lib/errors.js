@@ -71,8 +71,8 @@ const codes = Object.freeze({
  * The one error class. Fields besides `message`: `code`, `kind`, `retryable`,
  * and where they are known `sql`, `param`, `column`, `outcome` ('not-run':
  * it had no effect, 'unknown': it may have had, 'not-sent': it never left
- * this process), `op`, `offset` (of a syntax error, in characters of the
- * SQL) and `native` (the engine's number).
+ * this process), `op`, `offset` (of an error in the text and of any in a
+ * script, in characters of the SQL) and `native` (the engine's number).
  */
 class UndercroftError extends Error {
   /**

@@ -97,7 +97,10 @@ export class UndercroftError extends Error {
    */
   readonly outcome?: 'not-run' | 'unknown' | 'not-sent'
   readonly op?: string
-  /** Of a syntax error: where in the SQL, in characters. */
+  /**
+   * Of an error in the text: where in the SQL, in characters. In a script, of any error: where the
+   * statement that failed begins, unless more is known.
+   */
   readonly offset?: number
   /** Of many, insertMany and batch: the row or statement at fault, from 0. */
   readonly index?: number

@@ -65,6 +65,27 @@ module.exports = (t, open) => {
     exact(t, await db.get('select count(*) as n from t'), { n: 1 }, 'nothing was written')
   })
 
+  t.test('what it sees may be gone, and what is refused elsewhere is refused in it', async (t) => {
+    const db = await ready(t)
+    await db.exec('create table old(a); insert into old values (7)')
+    await db.snapshot(async (s) => {
+      await db.exec('drop table old; create table young(a)')
+      exact(t, await s.all('select a from old where a > 0'), [{ a: 7 }], 'a table that has been dropped since')
+      t.equal((await failure(s.get('select * from young'))).code, 'SQLITE_ERROR', 'one that has been made since')
+      for (const [sql, code] of Object.entries({
+        'pragma query_only = 0': 'UC_SQL_CONNECTION',
+        'select 1; select 2': 'UC_SQL_MULTI',
+        ' -- nothing': 'UC_SQL_EMPTY',
+        '/* */ commit': 'UC_SQL_TRANSACTION',
+        'insert into old values (1) returning a': 'UC_SQL_READONLY'
+      })) {
+        for (const verb of ['get', 'all', 'values', 'json']) t.equal((await failure(s[verb](sql))).code, code, `${verb}: ${sql}`)
+        t.equal((await failure(s.iterate(sql).next())).code, code, `iterate: ${sql}`)
+      }
+      exact(t, await s.get('select a from old'), { a: 7 }, 'the view is as it was')
+    })
+  })
+
   t.test('the handle writes inside without UC_TX_SELF', async (t) => {
     const db = await ready(t)
     await db.snapshot(async (s) => {

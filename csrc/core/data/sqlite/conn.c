@@ -87,6 +87,10 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
                  b != NULL ? b : "");
         /* Merely preparing some pragmas changes the connection. */
         return SQLITE_DENY;
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+        auth->control = true;
+        break;
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
         auth->attach = true;

@@ -48,7 +48,8 @@ typedef enum sq_class {
     SQ_READ,        /* may run on any reader */
     SQ_WRITER_READ, /* reads, but needs the writer's connection (TEMP) */
     SQ_WRITE,       /* in a group */
-    SQ_ALONE        /* between groups: VACUUM, journal pragmas, ... */
+    SQ_ALONE,       /* between groups: VACUUM, journal pragmas, ... */
+    SQ_CONTROL      /* BEGIN, COMMIT, SAVEPOINT, ...: never run as they are */
 } sq_class;
 
 /* What one connection measured of one statement. Written by the thread that
@@ -134,7 +135,8 @@ typedef enum sq_role {
 
 typedef struct sq_auth {
     bool pragma, pragma_arg, temp, attach;
-    bool unsure; /* reads a table without saying of which database */
+    bool control; /* BEGIN, COMMIT, SAVEPOINT, ... */
+    bool unsure;  /* reads a table without saying of which database */
     char pragma_name[48], pragma_value[16];
 } sq_auth;
 
@@ -413,6 +415,9 @@ bool sq_prepare_one(sq_conn *c, const char *sql, size_t len, unsigned flags,
                     sqlite3_stmt **out, uc_error *e);
 /* Decides the class with the writer's connection, whose lock is held. */
 bool sq_classify(sq_conn *writer, sq_sql *s, uc_error *e);
+/* Whether a snapshot on c may run it. The schema that it sees may be an older
+ * one, in which the writer cannot classify: then this is decided on c. */
+bool sq_class_in_snapshot(sq_conn *c, const sq_sql *s, uc_error *e);
 /* The class of one statement text; used by classify and by scripts. *stmt is
  * the prepared statement, owned by the caller. */
 bool sq_class_of(sq_conn *writer, const char *sql, size_t len,
@@ -429,6 +434,10 @@ void sq_shape_unref(sq_shape *s);
 const char *sq_keyword(const char *sql, const char *end, char *word, size_t n);
 /* Past white space, comments and semicolons. */
 const char *sq_skip_blank(const char *p, const char *end);
+/* False, with *e, for a text with a NUL in it: SQLite reads no further. */
+bool sq_text_whole(const char *sql, size_t len, uc_error *e);
+/* Fills *e for a statement of SQ_CONTROL; word: its keyword. */
+bool sq_refuse_control(const char *word, uc_error *e);
 /* weight: executions that this one measured stands for. */
 void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows, bool ok,
                  uint32_t weight);
@@ -466,12 +475,27 @@ static inline void sq_note_rows(uc_call *call, const sq_run *run)
  * touched if it did. before: total_changes in front of it. */
 void sq_notes_on(sq_conn *c, const sq_sql *s, const sq_slot *slot);
 void sq_notes_off(sq_conn *c, const sq_slot *slot, bool ok, int64_t before);
-/* Runs every statement of a text; see the comment in script.c. */
-bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
-               uc_error *e);
-/* True if the text must run between groups; false with e->code set on text
- * that is refused. */
-bool sq_script_alone(sq_conn *c, const char *sql, size_t len, uc_error *e);
+
+/* ---- script.c ---- */
+typedef enum sq_script_kind {
+    SQ_SCRIPT_UNIT, /* as one unit; may be one whole BEGIN ... COMMIT */
+    SQ_SCRIPT_FILE, /* the same in a migration's transaction: no BEGIN */
+    SQ_SCRIPT_EACH  /* each statement on its own: no BEGIN */
+} sq_script_kind;
+
+/* Runs every statement of a text without a NUL, which ends with one. When it
+ * fails, e->offset is where in the text: what SQLite names, or the beginning of
+ * the statement. The caller undoes what had been done. */
+bool sq_script(sq_conn *c, const char *sql, size_t len, sq_script_kind kind,
+               sq_run *done, uc_error *e);
+/* The op `exec`; unit: in an open transaction, undone as a whole. */
+bool sq_exec(sq_conn *c, uc_call *call, bool unit, uc_buf *out, uc_error *e);
+/* True if the script of an `exec` is one statement that must run between
+ * groups. */
+bool sq_script_alone(sq_conn *c, const uc_call *call);
+/* A copy of SQL text as SQLite wants it, with a NUL behind it, for uc_free.
+ * NULL with *e; a NUL inside is refused. */
+char *sq_text_copy(uc_view text, uc_error *e);
 
 /* ---- route.c ---- */
 /* A thread of the door comes in: false when the peer is leaving the file. */

@@ -173,30 +173,6 @@ static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     return sq_bracket_end(c, true, e);
 }
 
-static bool exec(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
-{
-    uc_reader r = call->args;
-    sq_run done;
-    uc_view sql;
-    char *text;
-    bool ok;
-
-    if (!uc_read_str(&r, &sql))
-        return uc_fail(e, UC_FRAME, "exec takes a text");
-    /* The parser wants a NUL behind the text. */
-    text = sqlite3_mprintf("%.*s", (int)sql.len, sql.p);
-    if (text == NULL)
-        return uc_fail(e, UC_MEMORY, "no memory for the script");
-    ok = sq_bracket(c, e) &&
-         sq_bracket_end(c, sq_script(c, text, strlen(text), &done, e), e);
-    sqlite3_free(text);
-    if (ok) {
-        sq_reply_run(out, call->id, &done);
-        sq_note_rows(call, &done);
-    }
-    return ok;
-}
-
 /* A write that answers with rows may fail for its reply's size when it has
  * written already: that takes a savepoint to undo. */
 static bool statement(sq_conn *c, uc_call *call, uint32_t shape, uc_reader *r,
@@ -247,7 +223,7 @@ bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     case UC_OP_batch:
         return batch(c, call, out, e);
     case UC_OP_exec:
-        return exec(c, call, out, e);
+        return sq_exec(c, call, true, out, e);
     case UC_OP_health:
         sq_health(c->db, c, call->id, out);
         return true;

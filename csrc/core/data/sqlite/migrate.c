@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/mem.h"
 #include "data/sqlite/db.h"
 #include "wire/writer.h"
 
@@ -16,7 +17,11 @@ static bool do_text(sq_conn *c, const char *sql, uc_error *e)
 {
     int rc = sq_exec_text(c, sql);
 
-    return rc == SQLITE_OK || sq_fail(c, rc, e);
+    if (rc == SQLITE_OK)
+        return true;
+    sq_fail(c, rc, e);
+    e->offset = -1; /* which is for the file's text */
+    return false;
 }
 
 static bool record(sq_conn *c, int64_t version, uc_view name, uc_view sum,
@@ -45,6 +50,8 @@ static bool record(sq_conn *c, int64_t version, uc_view name, uc_view sum,
         sq_fail(c, rc, e);
     }
     sqlite3_finalize(stmt);
+    if (rc != SQLITE_OK)
+        e->offset = -1; /* which is for the file's text */
     return rc == SQLITE_OK;
 }
 
@@ -68,44 +75,6 @@ static bool keys_hold(sq_conn *c, uc_error *e)
     return ok;
 }
 
-/* One statement after the other, each on its own: `-- no transaction`. */
-static bool plain(sq_conn *c, const char *sql, size_t len, uc_error *e)
-{
-    const char *p = sql, *end = sql + len;
-
-    while ((p = sq_skip_blank(p, end)) < end) {
-        sqlite3_stmt *stmt;
-        const char *tail;
-        sq_class cls;
-        bool temp, ok;
-        int rc;
-
-        ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp, e);
-        if (ok && stmt != NULL) {
-            do
-                rc = sqlite3_step(stmt);
-            while (rc == SQLITE_ROW);
-            if (rc != SQLITE_DONE)
-                ok = sq_fail(c, rc, e);
-        }
-        sqlite3_finalize(stmt);
-        if (!ok)
-            return false;
-        p = tail;
-    }
-    return true;
-}
-
-/* BEGIN and COMMIT in a file are refused by the classifier, except as the
- * first word, where a script may have them. */
-static bool begins(const char *sql, size_t len)
-{
-    char word[16];
-
-    sq_keyword(sql, sql + len, word, sizeof word);
-    return strcmp(word, "BEGIN") == 0;
-}
-
 bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     static const char table[] =
@@ -126,19 +95,13 @@ bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         return uc_fail(e, UC_FRAME,
                        "migrate_apply takes [version, name, "
                        "checksum, sql, no_transaction]");
-    text = sqlite3_mprintf("%.*s", (int)sql.len, sql.p);
+    text = sq_text_copy(sql, e);
     if (text == NULL)
-        return uc_fail(e, UC_MEMORY, "no memory for the migration");
-    if (begins(text, strlen(text))) {
-        sqlite3_free(text);
-        return uc_fail(e, UC_SQL_TRANSACTION,
-                       "a migration runs in a transaction of its own: BEGIN "
-                       "and COMMIT in the file are refused (`-- no "
-                       "transaction` on its first line runs it without one)");
-    }
+        return false;
     c->busy_until = uc_now() + c->db->opt.busy_ms * UC_MS;
     if (alone) {
-        ok = do_text(c, table, e) && plain(c, text, strlen(text), e) &&
+        ok = do_text(c, table, e) &&
+             sq_script(c, text, sql.len, SQ_SCRIPT_EACH, &done, e) &&
              record(c, (int64_t)version, name, sum, (uc_now() - start) / UC_MS,
                     e);
     } else {
@@ -149,7 +112,8 @@ bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
              * stops here, before it does anything. */
             ok = do_text(c, table, e) &&
                  record(c, (int64_t)version, name, sum, 0, e) &&
-                 sq_script(c, text, strlen(text), &done, e) && keys_hold(c, e);
+                 sq_script(c, text, sql.len, SQ_SCRIPT_FILE, &done, e) &&
+                 keys_hold(c, e);
             if (ok) {
                 char *ms = sqlite3_mprintf(
                     "update undercroft_migration set ms = %lld where "
@@ -166,7 +130,7 @@ bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         }
         sq_exec_text(c, "pragma foreign_keys=on");
     }
-    sqlite3_free(text);
+    uc_free(text);
     if (ok) {
         uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
         uc_pack_nil(out);

@@ -640,7 +640,8 @@ static bool on_pin(sq_db *db, sq_pin *pin, uc_call *call, uc_buf *out,
     case UC_OP_all:
     case UC_OP_json:
     case UC_OP_run:
-        return sq_read_call(pin->conn, call, out, e);
+        return sq_class_in_snapshot(pin->conn, call->stmt, e) &&
+               sq_read_call(pin->conn, call, out, e);
     case UC_OP_backup_step:
         return fits(pin, call, e) && sq_backup_step(pin, call, out, e);
     case UC_OP_cursor_next:

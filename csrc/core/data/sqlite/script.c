@@ -1,43 +1,67 @@
 #include <string.h>
 
+#include "common/mem.h"
 #include "data/sqlite/db.h"
 
 /*
- * db.exec(): any number of statements without parameters, as one unit. Each
- * is prepared when its turn comes, since it may need what the one before has
- * made, and goes through the same classification as any other text. A script
- * that is one whole BEGIN ... COMMIT means the same as without them.
+ * Scripts: db.exec() and the files of migrations. Any number of statements
+ * without parameters, one after the other. Each is prepared when its turn
+ * comes, since it may need what the one before has made, and goes through the
+ * same classification as any other text. Where one ends and what it is, SQLite
+ * says: nothing is looked for in the text.
  */
 
-static bool is_one_of(const char *word, const char *a, const char *b)
-{
-    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
-}
+typedef struct script {
+    const char *sql, *end;
+    sq_script_kind kind;
+    bool any;   /* a statement has been run */
+    bool whole; /* it has begun with BEGIN */
+    bool over;  /* and that has been committed */
+} script;
 
-/* Skips `BEGIN [DEFERRED|IMMEDIATE|EXCLUSIVE] [TRANSACTION] ;` */
-static const char *past_begin(const char *sql, const char *end)
+char *sq_text_copy(uc_view text, uc_error *e)
 {
-    char word[16];
-    const char *p = sq_keyword(sql, end, word, sizeof word);
+    char *copy;
 
-    if (strcmp(word, "BEGIN") != 0)
+    if (!sq_text_whole((const char *)text.p, text.len, e))
         return NULL;
-    while (p < end && *p != ';')
-        p++;
-    return p < end ? p + 1 : end;
+    copy = uc_malloc(text.len + 1);
+    if (copy == NULL) {
+        uc_fail(e, UC_MEMORY, "no memory for the SQL text");
+        return NULL;
+    }
+    if (text.len > 0)
+        memcpy(copy, text.p, text.len);
+    copy[text.len] = '\0';
+    return copy;
 }
 
-/* True when p is at `COMMIT|END [TRANSACTION] [;]` and nothing follows. */
-static bool at_commit(const char *p, const char *end)
+/*
+ * BEGIN, COMMIT and their like, which are not run: a script that is one whole
+ * BEGIN ... COMMIT means the same as without them. tail: what follows.
+ */
+static bool control(script *s, const char *p, const char *tail, uc_error *e)
 {
+    bool first = !s->any && !s->whole && s->kind == SQ_SCRIPT_UNIT;
     char word[16];
 
-    p = sq_keyword(p, end, word, sizeof word);
-    if (!is_one_of(word, "COMMIT", "END"))
-        return false;
-    while (p < end && *p != ';')
-        p++;
-    return sq_skip_blank(p, end) == end;
+    sq_keyword(p, s->end, word, sizeof word);
+    if (first && strcmp(word, "BEGIN") == 0) {
+        s->whole = true;
+        return true;
+    }
+    if (s->whole && (strcmp(word, "COMMIT") == 0 || strcmp(word, "END") == 0) &&
+        sq_skip_blank(tail, s->end) == s->end) {
+        s->over = true;
+        return true;
+    }
+    if (s->kind == SQ_SCRIPT_UNIT)
+        return sq_refuse_control(word, e);
+    return uc_fail(e, UC_SQL_TRANSACTION,
+                   "a migration runs in a transaction of its own: %s in the "
+                   "file is refused (`-- no transaction` on its first line "
+                   "runs it without one)",
+                   word);
 }
 
 static bool step(sq_conn *c, sqlite3_stmt *stmt, sq_run *done, uc_error *e)
@@ -47,7 +71,7 @@ static bool step(sq_conn *c, sqlite3_stmt *stmt, sq_run *done, uc_error *e)
 
     if (sqlite3_bind_parameter_count(stmt) > 0)
         return uc_fail(e, UC_PARAM_COUNT,
-                       "db.exec() takes no parameters: use db.run() or "
+                       "a script takes no parameters: use db.run() or "
                        "db.batch()");
     do
         rc = sqlite3_step(stmt);
@@ -60,45 +84,52 @@ static bool step(sq_conn *c, sqlite3_stmt *stmt, sq_run *done, uc_error *e)
     return true;
 }
 
-static bool run_all(sq_conn *c, const char *sql, size_t len, sq_run *done,
-                    uc_error *e)
+/* The statement at p; *tail: what follows it. */
+static bool one(sq_conn *c, script *s, const char *p, const char **tail,
+                sq_run *done, uc_error *e)
 {
-    const char *end = sql + len, *p = sql, *body = past_begin(sql, end);
-    bool whole = body != NULL, committed = false, any = false;
     bool inside = sqlite3_get_autocommit(c->h) == 0;
+    sq_class cls = SQ_UNKNOWN;
+    sqlite3_stmt *stmt;
+    bool ok, temp;
+
+    ok = sq_class_of(c, p, (size_t)(s->end - p), tail, &stmt, &cls, &temp, e);
+    if (!ok || stmt == NULL) {
+        sqlite3_finalize(stmt);
+        return ok;
+    }
+    if (cls == SQ_CONTROL) {
+        ok = control(s, p, *tail, e);
+    } else {
+        if (cls == SQ_ALONE && s->kind != SQ_SCRIPT_EACH && (s->any || inside))
+            ok = uc_fail(e, UC_SQL_TRANSACTION,
+                         "VACUUM and pragmas that act on the file cannot be "
+                         "part of a script or a transaction: run them on "
+                         "their own");
+        else
+            ok = step(c, stmt, done, e);
+        s->any = true;
+    }
+    sqlite3_finalize(stmt);
+    if (ok && temp)
+        sq_classes_reset(c->db);
+    return ok;
+}
+
+static bool run_all(sq_conn *c, script *s, sq_run *done, uc_error *e)
+{
+    const char *p = s->sql, *tail;
 
     *done = (sq_run){0};
-    if (whole)
-        p = body;
-    while ((p = sq_skip_blank(p, end)) < end) {
-        sqlite3_stmt *stmt;
-        const char *tail;
-        sq_class cls = SQ_UNKNOWN;
-        bool ok, temp;
-
-        if (whole && at_commit(p, end)) {
-            committed = true;
-            break;
-        }
-        ok = sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp, e);
-        if (ok && stmt != NULL) {
-            if (cls == SQ_ALONE && (any || inside))
-                ok = uc_fail(e, UC_SQL_TRANSACTION,
-                             "VACUUM and pragmas that act on the file cannot "
-                             "be part of a script or a transaction: run them "
-                             "on their own");
-            else
-                ok = step(c, stmt, done, e);
-            if (ok && temp)
-                sq_classes_reset(c->db);
-            any = true;
-        }
-        sqlite3_finalize(stmt);
-        if (!ok)
+    while (!s->over && (p = sq_skip_blank(p, s->end)) < s->end) {
+        if (!one(c, s, p, &tail, done, e)) {
+            /* What SQLite does not say is where the statement begins. */
+            e->offset = (int)(p - s->sql) + (e->offset > 0 ? e->offset : 0);
             return false;
+        }
         p = tail;
     }
-    if (whole && !committed)
+    if (s->whole && !s->over)
         return uc_fail(e, UC_SQL_TRANSACTION,
                        "the script begins a transaction and does not end it "
                        "with COMMIT");
@@ -107,9 +138,10 @@ static bool run_all(sq_conn *c, const char *sql, size_t len, sq_run *done,
 
 /* Which of its statements changed something is not asked: the tables of all of
  * them count. */
-bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
-               uc_error *e)
+bool sq_script(sq_conn *c, const char *sql, size_t len, sq_script_kind kind,
+               sq_run *done, uc_error *e)
 {
+    script s = {.sql = sql, .end = sql + len, .kind = kind};
     int64_t before = sqlite3_total_changes64(c->h);
     sq_notes *notes = sq_notes_new();
     bool ok;
@@ -117,7 +149,7 @@ bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
     if (notes == NULL)
         return uc_fail(e, UC_MEMORY, "no memory for the script");
     c->notes = notes;
-    ok = run_all(c, sql, len, done, e);
+    ok = run_all(c, &s, done, e);
     c->notes = NULL;
     if (sqlite3_total_changes64(c->h) != before || (ok && notes->all))
         sq_touch(c->db, notes);
@@ -125,22 +157,59 @@ bool sq_script(sq_conn *c, const char *sql, size_t len, sq_run *done,
     return ok;
 }
 
-bool sq_script_alone(sq_conn *c, const char *sql, size_t len, uc_error *e)
+bool sq_exec(sq_conn *c, uc_call *call, bool unit, uc_buf *out, uc_error *e)
 {
-    const char *end = sql + len, *tail;
-    sqlite3_stmt *stmt;
-    sq_class cls = SQ_UNKNOWN;
-    char word[16];
-    bool alone = false, temp;
+    uc_reader r = call->args;
+    sq_run done = {0};
+    uc_view sql;
+    char *text;
+    bool ok;
 
-    e->code = NULL;
-    sq_keyword(sql, end, word, sizeof word);
-    if (!is_one_of(word, "VACUUM", "PRAGMA"))
+    if (!uc_read_str(&r, &sql))
+        return uc_fail(e, UC_FRAME, "exec takes a text");
+    text = sq_text_copy(sql, e);
+    if (text == NULL)
         return false;
-    if (sq_class_of(c, sq_skip_blank(sql, end),
-                    (size_t)(end - sq_skip_blank(sql, end)), &tail, &stmt, &cls,
-                    &temp, e))
+    ok = !unit || sq_bracket(c, e);
+    if (ok) {
+        ok = sq_script(c, text, sql.len, SQ_SCRIPT_UNIT, &done, e);
+        if (unit)
+            ok = sq_bracket_end(c, ok, e);
+    }
+    uc_free(text);
+    if (ok) {
+        sq_reply_run(out, call->id, &done);
+        sq_note_rows(call, &done);
+    }
+    return ok;
+}
+
+bool sq_script_alone(sq_conn *c, const uc_call *call)
+{
+    uc_reader r = call->args;
+    const char *p, *end, *tail;
+    sqlite3_stmt *stmt = NULL;
+    sq_class cls = SQ_UNKNOWN;
+    uc_error ignored = {0};
+    bool alone = false, temp;
+    char word[16], *text;
+    uc_view sql;
+
+    if (!uc_read_str(&r, &sql) || sql.len == 0)
+        return false;
+    p = (const char *)sql.p;
+    sq_keyword(p, p + sql.len, word, sizeof word);
+    if (strcmp(word, "VACUUM") != 0 && strcmp(word, "PRAGMA") != 0)
+        return false;
+    text = sq_text_copy(sql, &ignored);
+    if (text == NULL)
+        return false;
+    end = text + sql.len;
+    p = sq_skip_blank(text, end);
+    if (sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp,
+                    &ignored))
         alone = cls == SQ_ALONE && sq_skip_blank(tail, end) == end;
     sqlite3_finalize(stmt);
+    uc_free(text);
     return alone;
 }

@@ -307,7 +307,29 @@ const char *sq_keyword(const char *sql, const char *end, char *word, size_t n)
     return p;
 }
 
+bool sq_text_whole(const char *sql, size_t len, uc_error *e)
+{
+    const char *nul = memchr(sql, '\0', len);
+
+    if (nul == NULL)
+        return true;
+    uc_fail(e, UC_PARAM_TYPE,
+            "sql: there is a NUL character in the text, where SQLite would "
+            "stop reading: give what holds it as a parameter");
+    e->offset = (int)(nul - sql);
+    return false;
+}
+
 /* ---- classes ---- */
+
+bool sq_refuse_control(const char *word, uc_error *e)
+{
+    return uc_fail(e, UC_SQL_TRANSACTION,
+                   "%s on its own is refused, because connections are "
+                   "shared: use db.transaction(fn), db.batch([...]) or "
+                   "one db.exec('begin; ...; commit')",
+                   word);
+}
 
 static bool listed(const char *name, const char *const *list)
 {
@@ -389,14 +411,6 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
     *tail = end;
     *makes_temp = false;
     sq_keyword(sql, end, word, sizeof word);
-    if (strcmp(word, "BEGIN") == 0 || strcmp(word, "COMMIT") == 0 ||
-        strcmp(word, "END") == 0 || strcmp(word, "ROLLBACK") == 0 ||
-        strcmp(word, "SAVEPOINT") == 0 || strcmp(word, "RELEASE") == 0)
-        return uc_fail(e, UC_SQL_TRANSACTION,
-                       "%s on its own is refused, because connections are "
-                       "shared: use db.transaction(fn), db.batch([...]) or "
-                       "one db.exec('begin; ...; commit')",
-                       word);
     if (strcmp(word, "ATTACH") == 0 || strcmp(word, "DETACH") == 0)
         return uc_fail(e, UC_SQL_CONNECTION,
                        "%s is connection state: give it to open() as "
@@ -420,7 +434,9 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
         return true; /* only blanks and comments */
     if (auth.pragma)
         return true;
-    if (strcmp(word, "VACUUM") == 0)
+    if (auth.control && sqlite3_stmt_isexplain(*stmt) == 0)
+        *cls = SQ_CONTROL;
+    else if (strcmp(word, "VACUUM") == 0)
         *cls = SQ_ALONE;
     else if (!sqlite3_stmt_readonly(*stmt))
         *cls = SQ_WRITE;
@@ -432,15 +448,24 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
     return true;
 }
 
-bool sq_classify(sq_conn *w, sq_sql *s, uc_error *e)
+/* The class of the one statement of s, on any connection. */
+static bool class_of_one(sq_conn *c, const sq_sql *s, sq_class *cls, bool *temp,
+                         uc_error *e)
 {
     const char *tail;
     sqlite3_stmt *stmt;
-    sq_class cls = SQ_UNKNOWN;
-    bool temp, ok;
+    bool ok;
 
-    ok = sq_class_of(w, s->text, s->len, &tail, &stmt, &cls, &temp, e);
+    *cls = SQ_UNKNOWN;
+    if (!sq_text_whole(s->text, s->len, e))
+        return false;
+    ok = sq_class_of(c, s->text, s->len, &tail, &stmt, cls, temp, e);
+    if (ok && *cls == SQ_CONTROL) {
+        char word[16];
 
+        sq_keyword(s->text, s->text + s->len, word, sizeof word);
+        ok = sq_refuse_control(word, e);
+    }
     if (ok && stmt == NULL)
         ok = uc_fail(e, UC_SQL_EMPTY, "there is no statement in the SQL text");
     if (ok && sq_skip_blank(tail, s->text + s->len) < s->text + s->len)
@@ -448,13 +473,33 @@ bool sq_classify(sq_conn *w, sq_sql *s, uc_error *e)
                      "this call takes one statement and the text has several: "
                      "use db.exec(sql) for a script, db.batch([...]) for "
                      "statements with parameters");
+    sqlite3_finalize(stmt);
+    return ok;
+}
+
+bool sq_class_in_snapshot(sq_conn *c, const sq_sql *s, uc_error *e)
+{
+    sq_class cls = (sq_class)atomic_load(&s->cls);
+    bool temp;
+
+    if (cls == SQ_UNKNOWN && !class_of_one(c, s, &cls, &temp, e))
+        return false;
+    return cls == SQ_READ || cls == SQ_WRITER_READ ||
+           uc_fail(e, UC_SQL_READONLY,
+                   "a snapshot only reads: write outside of it");
+}
+
+bool sq_classify(sq_conn *w, sq_sql *s, uc_error *e)
+{
+    sq_class cls;
+    bool temp, ok = class_of_one(w, s, &cls, &temp, e);
+
     if (ok && cls == SQ_READ && w->db->memory)
         cls = SQ_WRITER_READ;
     if (ok) {
         atomic_store(&s->makes_temp, temp);
         atomic_store(&s->cls, cls);
     }
-    sqlite3_finalize(stmt);
     return ok;
 }
 

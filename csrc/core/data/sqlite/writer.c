@@ -38,8 +38,6 @@ static bool run_outside(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     uc_reader r = call->args;
     sq_run done;
-    uc_view sql;
-    char *text;
     bool ok;
     uint32_t shape;
 
@@ -53,18 +51,7 @@ static bool run_outside(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     case UC_OP_backup_begin:
         return sq_backup_begin(c->db, call, out, e);
     case UC_OP_exec:
-        if (!uc_read_str(&r, &sql))
-            return uc_fail(e, UC_FRAME, "exec takes a text");
-        text = sqlite3_mprintf("%.*s", (int)sql.len, sql.p);
-        if (text == NULL)
-            return uc_fail(e, UC_MEMORY, "no memory for the script");
-        ok = sq_script(c, text, strlen(text), &done, e);
-        sqlite3_free(text);
-        if (ok) {
-            sq_reply_run(out, call->id, &done);
-            sq_note_rows(call, &done);
-        }
-        return ok;
+        return sq_exec(c, call, false, out, e);
     default:
         if (!uc_read_u32(&r, &shape))
             return uc_fail(e, UC_FRAME, "%s takes a shape", call->op->name);
@@ -93,12 +80,6 @@ bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 
 bool sq_is_alone(sq_db *db, uc_call *call, sq_class cls)
 {
-    uc_error ignored = {0};
-    uc_reader r = call->args;
-    uc_view sql;
-    char *text;
-    bool alone;
-
     switch (call->op->num) {
     case UC_OP_restore:
     case UC_OP_migrate_apply:
@@ -106,13 +87,7 @@ bool sq_is_alone(sq_db *db, uc_call *call, sq_class cls)
     case UC_OP_backup_begin:
         return true;
     case UC_OP_exec:
-        if (!uc_read_str(&r, &sql))
-            return false;
-        text = sqlite3_mprintf("%.*s", (int)sql.len, sql.p);
-        alone = text != NULL &&
-                sq_script_alone(db->writer, text, strlen(text), &ignored);
-        sqlite3_free(text);
-        return alone;
+        return sq_script_alone(db->writer, call);
     default:
         return cls == SQ_ALONE;
     }
