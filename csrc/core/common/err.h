@@ -21,6 +21,7 @@
     X(UC_SQL_TRANSACTION, "usage", false)      \
     X(UC_SQL_CONNECTION, "usage", false)       \
     X(UC_SQL_READONLY, "readonly", false)      \
+    X(UC_SQL_NO_ROWS, "usage", false)          \
     X(UC_ONCE_CONFLICT, "usage", false)        \
     X(UC_PARAM_COUNT, "usage", false)          \
     X(UC_PARAM_NAME, "usage", false)           \

@@ -149,6 +149,44 @@ module.exports = (t, open) => {
     t.equal(done[4].changes, 0)
   })
 
+  t.test('a statement without rows is refused by the verbs for rows, before it is run', async (t) => {
+    const { db } = open(t)
+    await db.exec('create table t(a); insert into t values (1)')
+    const none = ['insert into t values (2)', '/* */ update t set a = 3', 'delete from t where a = 1', 'with x(v) as (select 4) insert into t select v from x',
+      'create table u(a)', 'drop table t', 'pragma user_version = 5', 'vacuum', 'reindex', 'create temp table v(a)']
+    const refused = async (what, on, sql) => {
+      for (const verb of ['get', 'all', 'values', 'json', 'iterate']) {
+        const err = await failure(async () => verb === 'iterate' ? on.iterate(sql).next() : on[verb](sql))
+        t.equal(err.code, 'UC_SQL_NO_ROWS', `${what} ${verb}: ${sql}`)
+        t.equal(err.kind, 'usage')
+        t.match(err.message, /run/, 'the sentence shows the way')
+      }
+    }
+    for (const sql of none) {
+      await refused('db', db, sql)
+      if (open.sync) await refused('sync', db.sync, sql)
+    }
+    for (const sql of none.slice(0, 7)) {
+      await db.transaction((tx) => refused('tx', tx, sql))
+      if (open.sync) {
+        const inside = (verb) => (sql) => db.sync.transaction((tx) => verb === 'iterate' ? tx.iterate(sql).next() : tx[verb](sql))
+        await refused('sync tx', {
+          get: inside('get'),
+          all: inside('all'),
+          values: inside('values'),
+          json: inside('json'),
+          iterate: (sql) => ({ next: () => inside('iterate')(sql) })
+        }, sql)
+      }
+    }
+    exact(t, await db.values('select a from t'), [[1]], 'nothing was written')
+    exact(t, await db.get('pragma user_version'), { user_version: 0 }, 'nor set')
+    exact(t, await db.values("select name from sqlite_schema where name in ('u', 'v')"), [], 'nor made')
+    exact(t, await db.get('insert into t values (2) returning a'), { a: 2 }, 'RETURNING has rows')
+    t.equal(await db.get('delete from t where a = 9 returning a'), undefined, 'even where there are none')
+    exact(t, await db.batch(['insert into t values (3)', 'select 1 as n']), [{ changes: 1, lastInsertRowid: 3 }, [{ n: 1 }]], 'batch takes both')
+  })
+
   t.test('explain reads, whatever it explains', async (t) => {
     const { db } = open(t)
     await users(db)

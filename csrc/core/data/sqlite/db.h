@@ -317,6 +317,7 @@ struct sq_db {
     uint64_t routed_wseq;   /* route_mu: the last one given */
     uint64_t running_first; /* first wseq of the group that runs, 0 = none */
     sq_owner owner;
+    unsigned long owner_thread; /* whose it is with SQ_BY_SYNC */
     uint32_t sync_waiting;
     uint64_t next_id; /* transactions, pins */
     uint64_t tx_id;   /* open transaction or stream, 0 = none */
@@ -462,6 +463,8 @@ bool sq_bind(sqlite3_stmt *stmt, int nparams, uc_reader *r, uc_error *e);
 bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
                 uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
                 uc_error *e);
+/* Fills *e: rows were asked for, and the statement has none. */
+bool sq_no_rows(uc_error *e);
 void sq_reply_run(uc_buf *out, uint32_t id, const sq_run *run);
 /* What a call has done, for the log. */
 static inline void sq_note_rows(uc_call *call, const sq_run *run)

@@ -193,6 +193,13 @@ void sq_reply_run(uc_buf *out, uint32_t id, const sq_run *run)
     out->len = (size_t)(p - out->p);
 }
 
+bool sq_no_rows(uc_error *e)
+{
+    return uc_fail(e, UC_SQL_NO_ROWS,
+                   "the statement returns no rows, and this call is for "
+                   "rows: use db.run(sql), or add RETURNING");
+}
+
 static bool too_large(sq_db *db, uint64_t rows, uc_error *e)
 {
     if (rows > (uint64_t)db->opt.max_rows)
@@ -305,6 +312,8 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
 
     if (slot == NULL)
         return false;
+    if (slot->ncols == 0 && mode != SQ_MODE_RUN)
+        return sq_no_rows(e);
     if (!sq_bind(slot->stmt, slot->nparams, params, e))
         return false;
     /* A look at the clock is a tenth of a point read: where there are many,

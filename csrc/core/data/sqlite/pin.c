@@ -416,6 +416,8 @@ static bool cursor_start(sq_pin *p, sq_conn *c, uc_reader *args,
     /* Its own statement: others may use the same text meanwhile. */
     if (!sq_prepare_one(c, p->sql->text, p->sql->len, 0, &p->stmt, e))
         return false;
+    if (sqlite3_column_count(p->stmt) == 0)
+        return sq_no_rows(e);
     /* The bytes of the parameters die with this call. */
     p->params = uc_malloc((size_t)(params.end - params.p) + 1);
     if (p->params == NULL)
