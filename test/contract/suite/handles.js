@@ -134,6 +134,51 @@ module.exports = (t, open) => {
     t.equal((await last.db.get('select count(*) as n from t')).n, 25)
   })
 
+  if (open.sync) {
+    t.test('a blocking write that would wait for its own thread is refused at once', async (t) => {
+      const file = open.file(t)
+      const a = open.at(t, file).db
+      const b = open.at(t, file).db
+      await a.exec('create table t(x)')
+      await b.get('select 1')
+      const long = { timeoutMs: 600000 } // far beyond the test's own time
+      const refused = (what, call) => {
+        let err
+        try { call() } catch (thrown) { err = thrown }
+        t.equal(err?.code, 'UC_TX_OPEN', what)
+        t.equal(err?.outcome, 'not-run', what)
+      }
+      const waits = {
+        run: () => b.sync.run('insert into t values (2)', [], long),
+        'a new statement': () => b.sync.all(`insert into t values (${Math.random()}) returning x`, [], long),
+        exec: () => b.sync.exec('insert into t values (2)', long),
+        many: () => b.sync.many('insert into t values (?)', [[2]], long),
+        batch: () => b.sync.batch(['insert into t values (2)'], long),
+        transaction: () => b.sync.transaction(() => {})
+      }
+      a.sync.transaction((tx) => {
+        tx.run('insert into t values (1)')
+        for (const [what, call] of Object.entries(waits)) refused(what, call)
+        exact(t, b.sync.get('select count(*) as n from t'), { n: 0 }, 'a read does not wait')
+      })
+      exact(t, a.sync.values('select x from t'), [[1]], 'the transaction has committed')
+      const later = b.run('insert into t values (3)')
+      a.sync.transaction(() => {
+        b.run('insert into t values (4)').catch(() => {})
+        refused('a read behind a queued write', () => b.sync.get('select count(*) as n from t', [], long))
+      })
+      await later
+      a.sync.function('inside', () => {
+        for (const [what, call] of Object.entries(waits)) refused(`in a function: ${what}`, call)
+        refused('in a function: a new read', () => b.sync.get(`select ${Math.random()} as n`, [], long))
+        return 5
+      })
+      exact(t, a.sync.run('insert into t values (inside())').changes, 1, 'what called the function goes on')
+      waits.run()
+      exact(t, await b.values('select x from t order by x'), [[1], [2], [3], [4], [5]], 'afterwards they write')
+    })
+  }
+
   t.test('TEMP tables of the shared writer', async (t) => {
     const file = open.file(t)
     const a = open.at(t, file).db

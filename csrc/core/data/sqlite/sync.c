@@ -62,6 +62,8 @@ static bool held_by_this_thread(sq_db *db, sq_peer *p)
 {
     sq_peer *holder = db->tx_session != NULL ? db->tx_session->peer : NULL;
 
+    if (db->owner == SQ_BY_SYNC)
+        return db->owner_thread == uc_thread_self();
     return holder != NULL && db->tx_id != 0 && db->owner == SQ_BY_THREAD &&
            holder->owner == p->owner;
 }
@@ -72,11 +74,18 @@ static bool writes_pending(sq_db *db, sq_peer *p)
            p->ending_tx > atomic_load(&db->ended_tx);
 }
 
-static bool tx_open_error(uc_error *e)
+/* blocking: what is open is not waited for by the event loop. */
+static bool tx_open_error(bool blocking, uc_error *e)
 {
-    uc_fail(e, UC_TX_OPEN,
-            "an async transaction of this thread is open: a sync call would "
-            "stop the event loop that has to end it");
+    if (blocking)
+        uc_fail(e, UC_TX_OPEN,
+                "a blocking transaction or call of another handle on this "
+                "file is under way in this very thread, which would wait for "
+                "itself: use that handle, or call this one afterwards");
+    else
+        uc_fail(e, UC_TX_OPEN,
+                "an async transaction of this thread is open: a sync call "
+                "would stop the event loop that has to end it");
     e->outcome = "not-run";
     return false;
 }
@@ -94,7 +103,7 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
     while (writes_pending(db, p) || (own && db->owner != SQ_FREE)) {
         if (held_by_this_thread(db, p) &&
             !(p->ending_tx == db->tx_id && db->tx_id != 0)) {
-            ok = tx_open_error(e);
+            ok = tx_open_error(db->owner == SQ_BY_SYNC, e);
             break;
         }
         /* The writer gives way to whoever waits here; it may only do so once
@@ -116,8 +125,10 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
     }
     if (own) {
         db->sync_waiting--;
-        if (ok)
+        if (ok) {
             db->owner = SQ_BY_SYNC;
+            db->owner_thread = uc_thread_self();
+        }
     }
     uc_unlock(&db->mu);
     return ok;
@@ -130,6 +141,29 @@ static void give_up(sq_db *db)
     sq_settle(db);
     uc_cond_signal(&db->writer_cond);
     uc_unlock(&db->mu);
+}
+
+/* The class of a new statement. In a function of the user, which a call of
+ * another handle of this thread runs on the writer, that call has the lock. */
+static bool class_here(sq_db *db, uc_call *c, sq_class *cls, uc_error *e)
+{
+    bool own = false, ok;
+
+    if (!uc_trylock(&db->wconn_mu)) {
+        uc_lock(&db->mu);
+        for (sq_peer *q = db->peers; q != NULL; q = q->next)
+            own = own || (q->session != c->session &&
+                          atomic_load(&q->thread) == uc_thread_self());
+        uc_unlock(&db->mu);
+        if (own)
+            return tx_open_error(true, e);
+        uc_lock(&db->wconn_mu);
+    }
+    db->writer->sync = true;
+    ok = sq_call_class(db, c, cls, e);
+    db->writer->sync = false;
+    uc_unlock(&db->wconn_mu);
+    return ok;
 }
 
 /* ---- transactions ---- */
@@ -295,7 +329,6 @@ static void cached(sq_db *db, uc_call *c, uc_buf *out, uc_error *e)
 static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
 {
     sq_class cls = SQ_UNKNOWN;
-    bool ok = true;
 
     if (c->op->lane == UC_LANE_INLINE) {
         if (c->op->num == UC_OP_close || c->op->num == UC_OP_watch) {
@@ -340,15 +373,8 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
     }
     if (c->stmt != NULL) {
         cls = (sq_class)atomic_load(&((sq_sql *)c->stmt)->cls);
-        if (cls == SQ_UNKNOWN) {
-            uc_lock(&db->wconn_mu);
-            db->writer->sync = true;
-            ok = sq_call_class(db, c, &cls, e);
-            db->writer->sync = false;
-            uc_unlock(&db->wconn_mu);
-            if (!ok)
-                return;
-        }
+        if (cls == SQ_UNKNOWN && !class_here(db, c, &cls, e))
+            return;
         if (c->once.p != NULL && !sq_once_allowed(c, cls, e))
             return;
     }
