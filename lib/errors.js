@@ -4,67 +4,28 @@
 // keep the engine's name (SQLITE_CONSTRAINT_UNIQUE); ours begin with UC_.
 // `kind` is the word to branch on: it is the same over engines.
 
+const tables = require('./tables')
+
 const BRAND = Symbol.for('undercroft.error')
 const SQL_IN_MESSAGE = 1000
 
-// code -> kind and whether the same call may succeed when simply repeated.
+// code -> kind and whether the same call may succeed when simply repeated: those of the core, and
+// those that only this end has.
 const codes = Object.freeze({
   __proto__: null,
-  UC_TIMEOUT: { kind: 'timeout', retryable: false },
-  UC_ABORTED: { kind: 'abort', retryable: false },
-  UC_BUSY: { kind: 'busy', retryable: true },
-  UC_CLOSED: { kind: 'closed', retryable: false },
-  UC_SQL_EMPTY: { kind: 'usage', retryable: false },
-  UC_SQL_MULTI: { kind: 'usage', retryable: false },
-  UC_SQL_TRANSACTION: { kind: 'usage', retryable: false },
-  UC_SQL_CONNECTION: { kind: 'usage', retryable: false },
-  UC_SQL_READONLY: { kind: 'readonly', retryable: false },
+  ...tables.codes,
   UC_SQL_NO_ROWS: { kind: 'usage', retryable: false },
-  UC_ONCE_CONFLICT: { kind: 'usage', retryable: false },
-  UC_PARAM_COUNT: { kind: 'usage', retryable: false },
-  UC_PARAM_NAME: { kind: 'usage', retryable: false },
-  UC_PARAM_TYPE: { kind: 'usage', retryable: false },
   UC_VALUE_RANGE: { kind: 'usage', retryable: false },
-  UC_REPLY_TOO_LARGE: { kind: 'too-big', retryable: false },
   UC_TX_SELF: { kind: 'usage', retryable: false },
-  UC_TX_EXPIRED: { kind: 'timeout', retryable: true },
-  UC_TX_CLOSED: { kind: 'usage', retryable: false },
-  UC_TX_OPEN: { kind: 'busy', retryable: true },
-  UC_CURSOR_EXPIRED: { kind: 'timeout', retryable: true },
-  UC_CURSORS: { kind: 'busy', retryable: true },
-  UC_WAL_FULL: { kind: 'full', retryable: true },
-  UC_OPTION: { kind: 'usage', retryable: false },
-  UC_OPTIONS_CONFLICT: { kind: 'usage', retryable: false },
-  UC_ENGINE: { kind: 'internal', retryable: false },
-  UC_FRAME: { kind: 'internal', retryable: false },
-  UC_OP: { kind: 'internal', retryable: false },
   UC_MIGRATION_CHANGED: { kind: 'usage', retryable: false },
   UC_MIGRATION_MISSING: { kind: 'usage', retryable: false },
-  UC_MIGRATION_ORDER: { kind: 'usage', retryable: false },
-  UC_MIGRATION_FILE: { kind: 'usage', retryable: false },
   UC_NO_ADDON: { kind: 'not-found', retryable: false },
-  UC_NOT_REPEATED: { kind: 'usage', retryable: false },
-  UC_VERSION: { kind: 'usage', retryable: false },
-  UC_NO_DB: { kind: 'usage', retryable: false },
-  UC_ACCESS: { kind: 'permission', retryable: false },
-  UC_CONNECT: { kind: 'connection', retryable: true },
-  UC_CONNECTION_LOST: { kind: 'connection', retryable: false },
   UC_NO_DAEMON: { kind: 'not-found', retryable: false },
-  UC_NO_CACHE: { kind: 'usage', retryable: false },
-  UC_CACHE_KEY: { kind: 'usage', retryable: false },
-  UC_CACHE_VALUE: { kind: 'too-big', retryable: false },
-  UC_CACHE_TYPE: { kind: 'usage', retryable: false },
-  UC_CACHE_LOAD: { kind: 'load', retryable: false },
-  UC_NO_LOG: { kind: 'usage', retryable: false },
-  UC_LOG_IO: { kind: 'io', retryable: false },
   UC_REQUEST_TOO_LARGE: { kind: 'too-big', retryable: false },
-  UC_MEMORY: { kind: 'memory', retryable: true },
-  UC_INTERNAL: { kind: 'internal', retryable: false },
   UC_TABLE: { kind: 'usage', retryable: false },
   UC_COLUMN: { kind: 'usage', retryable: false },
   UC_QUERY: { kind: 'usage', retryable: false },
-  UC_SYNC_UNAVAILABLE: { kind: 'usage', retryable: false },
-  UC_BACKUP: { kind: 'io', retryable: false }
+  UC_SYNC_UNAVAILABLE: { kind: 'usage', retryable: false }
 })
 
 /**
@@ -87,7 +48,8 @@ class UndercroftError extends Error {
     const own = codes[code]
     this.code = code
     this.kind = own !== undefined ? own.kind : 'internal'
-    this.retryable = own !== undefined && own.retryable
+    // What may have run is repeated by who knows that it does no harm.
+    this.retryable = own !== undefined && own.retryable && info?.outcome !== 'unknown'
     if (info === undefined) return
     for (const key of FIELDS) {
       if (info[key] !== undefined && info[key] !== null) this[key] = info[key]

@@ -111,9 +111,6 @@ napi_value Submit(napi_env env, napi_callback_info info)
     if (argc > 3)
         napi_get_value_bool(env, argv[3], &write);
     hint = write ? unsigned(UC_HINT_WRITE) : 0u;
-    // [5, ...] alone: a cancel, which must not wait for a busy thread.
-    if (count == 1 && n > 2 && p[1] == 5)
-        hint |= UC_HINT_URGENT;
     if (!uc_submit(h->session, p, n, count, hint))
         napi_throw_error(env, "UC_MEMORY", "no memory for the request");
     return nullptr;

@@ -80,7 +80,9 @@ static bool at_once(uint8_t num)
 {
     const uc_op *op = uc_op_find(num);
 
-    return op != NULL && (op->lane == UC_LANE_CACHE || op->lane == UC_LANE_LOG);
+    return op != NULL &&
+           (op->lane == UC_LANE_CACHE || op->lane == UC_LANE_LOG ||
+            (op->flags & UC_URGENT) != 0);
 }
 
 bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
@@ -93,7 +95,8 @@ bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
     b = uc__batch_new(s, frames, len, count);
     if (b == NULL)
         return false;
-    /* What the cache and the log answer needs no other thread. */
+    /* What the cache and the log answer needs no other thread, and a cancel
+     * must not wait for one. */
     if (len > 1 && at_once(frames[1]))
         hint |= UC_HINT_URGENT;
     s->driver->submit(s->peer, b, hint);

@@ -130,14 +130,6 @@ void ud_linger(ud_conn *c, int64_t ms);
 void ud_receive(ud_conn *c);
 void ud_on_received(void *arg);
 
-/* The op may stand for long, waiting for somebody else: a daemon that ends does
- * not wait for it. */
-static inline bool ud_stands(uint32_t op)
-{
-    return op == UC_OP_watch || op == UC_OP_cache_hold ||
-           op == UC_OP_cache_load || op == UC_OP_log_watch;
-}
-
 /* out.c. ud_conn_flush with the lock held. */
 void ud_flush(ud_conn *c);
 void ud_on_sent(void *arg);

@@ -87,10 +87,18 @@ typedef struct burst {
     bool at_once; /* the cache's or the log's are among them */
 } burst;
 
-static bool is_read(uint32_t op)
+/* What the core may serve on the thread of the door. */
+static bool is_quick(const uc_op *op)
 {
-    return op == UC_OP_get || op == UC_OP_all || op == UC_OP_json ||
-           op == UC_OP_ping || op == UC_OP_define;
+    return op != NULL && (op->flags & UC_READ) != 0 &&
+           (op->lane == UC_LANE_STMT || op->lane == UC_LANE_INLINE);
+}
+
+/* What the writer's thread is woken for. */
+static bool is_write(const uc_op *op)
+{
+    return op != NULL && (op->flags & UC_READ) == 0 &&
+           op->lane != UC_LANE_INLINE;
 }
 
 /* One message. The frame moves to the end of the burst, where there is room:
@@ -151,17 +159,17 @@ static void request(ud_conn *c, const sp_message *m, burst *b)
             ud_answer_error(c, m->id, q.id, &e);
             return;
         }
-        c->standing += ud_stands(q.op);
+        c->standing += uc_op_is(q.op, UC_STANDS);
     }
     op = uc_op_find(q.op);
-    if (q.op == UC_OP_cancel)
+    if (op != NULL && (op->flags & UC_URGENT) != 0)
         b->hint |= UC_HINT_URGENT;
-    else if (q.op == UC_OP_run || (op != NULL && op->lane == UC_LANE_WRITE))
+    else if (is_write(op))
         b->hint |= UC_HINT_WRITE;
     if (op != NULL && (op->lane == UC_LANE_CACHE || op->lane == UC_LANE_LOG))
         b->at_once = true;
     else
-        b->reads = b->reads && is_read(q.op);
+        b->reads = b->reads && is_quick(op);
     if (b->count == 0)
         b->p = c->in + (m->frame.p - c->in);
     else
@@ -188,7 +196,7 @@ static void burst_failed(ud_conn *c, const burst *b)
         n = (size_t)(r.p - rest.p);
         if (sp_request_read((uc_view){rest.p, n}, &q) &&
             ud_ids_take(&c->ids, q.id, &asked)) {
-            c->standing -= ud_stands(asked.op);
+            c->standing -= uc_op_is(asked.op, UC_STANDS);
             ud_answer_error(c, asked.sp, asked.id, &e);
         }
         rest.p += n;

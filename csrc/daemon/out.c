@@ -86,7 +86,7 @@ static void dress(ud_conn *c, size_t at)
         memcpy(&id, p + SP_HEAD + 2, 4); /* [9x, ce, id, ...] */
         id = __builtin_bswap32(id);
         if (ud_ids_take(&c->ids, id, &asked)) {
-            c->standing -= ud_stands(asked.op);
+            c->standing -= uc_op_is(asked.op, UC_STANDS);
             sp_head(p, n, asked.sp);
         } else {
             sp_head(p, n, SP_NO_REQUEST | id);

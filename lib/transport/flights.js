@@ -4,7 +4,7 @@
 // be repeated on the next connection. Found by the slot in their id; the records
 // are used again, so that a call costs no object.
 
-const { ops } = require('../ops')
+const { isEndless, isRetried } = require('../ops')
 const { SLOT_MASK } = require('../codec/id')
 const request = require('./request')
 
@@ -16,8 +16,10 @@ class Flight {
   at = 0
   // The chunk that keeps the request, which may have to be sent again.
   chunk = null
-  // It may even if it has run.
+  // It is repeated by ourselves, even if it has run.
   isRead = false
+  // It may be: it is a read, or has a key.
+  isHarmless = false
   // To be repeated on the next connection.
   again = false
   tries = 0
@@ -50,9 +52,11 @@ class Flights {
     const { buf: b } = chunk
     const op = b[p + request.OP]
     let alone = true
+    let once = false
     if (b[p + request.META] !== 0xc0) {
       request.readMeta(b, chunk.view, p + request.META)
       alone = !request.meta.scoped
+      once = request.meta.once
       if (request.meta.timeoutMs >= 0) timeoutMs = request.meta.timeoutMs
     }
     flight.id = id
@@ -63,7 +67,8 @@ class Flights {
     flight.tries = 0
     flight.since = now
     flight.due = timeoutMs > 0 ? now + timeoutMs : Infinity
-    flight.isRead = alone && request.repeats[op] === 1
+    flight.isRead = alone && isRetried[op]
+    flight.isHarmless = flight.isRead || once
     flight.chunk = chunk
     chunk.live++
     this.waiting++
@@ -92,7 +97,7 @@ class Flights {
 
   /** Whether anything has an end of its own besides `flight`. */
   areBusyBut (flight) {
-    return this.#list.some((other) => other.id !== 0 && other !== flight && other.op !== ops.WATCH && other.op !== ops.CACHE_HOLD && other.op !== ops.LOG_WATCH)
+    return this.#list.some((other) => other.id !== 0 && other !== flight && !isEndless[other.op])
   }
 
   /** It is over. */

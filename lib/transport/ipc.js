@@ -18,6 +18,7 @@
 //    └────────  BACKOFF  <────┘
 
 const { ops, kinds } = require('../ops')
+const { codes } = require('../errors')
 const { SLOT_MASK } = require('../codec/id')
 const { NO_SHAPE } = require('../codec/shape')
 const { Writer } = require('../codec/encode')
@@ -244,12 +245,13 @@ class IpcSession {
     const { id } = flight
     const w = this.#answers
     const start = w.pos
+    const retryable = err?.outcome === 'unknown' ? flight.isHarmless && codes[err.code]?.retryable === true : err?.retryable
     this.#flights.release(flight)
     w.open()
     w.arrayHeader(3)
     w.uint32(id)
     w.uint(err === null ? kinds.VALUE : kinds.ERROR)
-    w.any(err === null ? null : { code: err.code, message: err.message, kind: err.kind, retryable: err.retryable, outcome: err.outcome })
+    w.any(err === null ? null : { code: err.code, message: err.message, kind: err.kind, retryable, outcome: err.outcome })
     w.seal(start, id)
     this.#soon()
   }

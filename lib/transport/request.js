@@ -1,12 +1,12 @@
 'use strict'
 
 // What a connection has to know of the request frames that pass through it:
-// where things stand in them, which may be repeated, and which make sense only
-// on the connection that they were written for.
+// where things stand in them, and which make sense only on the connection that
+// they were written for.
 //
 //   p: 01 u64 length u32 id | [op, id, meta, ...args]     one message, see sp.js
 
-const { ops } = require('../ops')
+const { ops, hasStatement, isBound: isBoundOp } = require('../ops')
 const { HEAD, FRONT } = require('./sp')
 
 // Offsets within a message.
@@ -16,34 +16,21 @@ const META = HEAD + 7
 
 const SCOPES = [0x78, 0x73] // x, s
 
-function set (...numbers) {
-  const out = new Uint8Array(256)
-  for (const number of numbers) out[number] = 1
-  return out
-}
-
-// Reads that stand alone: asked twice, they answer twice.
-const repeats = set(ops.GET, ops.ALL, ops.JSON, ops.PING, ops.HEALTH, ops.STATS, ops.DESCRIBE,
-  ops.CACHE_GET, ops.CACHE_READ, ops.CACHE_GET_MANY, ops.CACHE_TTL, ops.CACHE_STATS, ops.LOG_STATS)
-// [op, id, meta, sid, shape, params]
-const statements = set(ops.GET, ops.ALL, ops.JSON, ops.RUN, ops.CURSOR_OPEN)
-// They name something that ends with its connection.
-const bound = set(ops.CURSOR_NEXT, ops.CURSOR_CLOSE, ops.TX_END, ops.SAVEPOINT,
-  ops.SNAP_END, ops.BACKUP_STEP, ops.BACKUP_END, ops.CACHE_HOLD, ops.CACHE_LOADED, ops.LOG_PUT)
-
 // What readMeta found; read at once by its caller.
-const meta = { timeoutMs: -1, scoped: false, trace: 0, end: 0 }
+const meta = { timeoutMs: -1, scoped: false, once: false, trace: 0, end: 0 }
 
 /** Reads the meta map of our own encoder, which begins at `p`, into `meta`. */
 function readMeta (b, view, p) {
   meta.timeoutMs = -1
   meta.scoped = false
+  meta.once = false
   meta.trace = 0
   const c = b[p++]
   for (let n = c === 0xc0 ? 0 : c & 15; n > 0; n--) {
     const key = b[p + 1]
     p += 2
     if (SCOPES.includes(key)) meta.scoped = true
+    if (key === 0x6f) meta.once = true
     if (key === 0x74) meta.timeoutMs = uintAt(b, view, p)
     if (key === 0x77) meta.trace = p
     p = skip(b, view, p)
@@ -70,7 +57,7 @@ function skip (b, view, p) {
 /** Whether the message at `p` belongs to the connection it was written for. */
 function isBound (b, view, p) {
   const op = b[p + OP]
-  if (bound[op] === 1) return true
+  if (isBoundOp[op]) return true
   readMeta(b, view, p + META)
   if (meta.scoped) return true
   // A chunk of rows that continues a stream names it behind its statement.
@@ -82,7 +69,7 @@ function isBound (b, view, p) {
  * are numbered by the daemon, and the next one may number them otherwise.
  */
 function forgetShape (b, view, p) {
-  if (statements[b[p + OP]] !== 1) return
+  if (!hasStatement[b[p + OP]]) return
   readMeta(b, view, p + META)
   view.setUint32(skip(b, view, meta.end) + 1, 0)
 }
@@ -114,7 +101,7 @@ function repeat (w, b, view, p, sql, timeoutMs) {
     w.text('w', 0)
     w.raw(b, meta.trace, skip(b, view, meta.trace))
   }
-  if (statements[b[p + OP]] === 1) {
+  if (hasStatement[b[p + OP]]) {
     rest = skip(b, view, skip(b, view, rest))
     w.text(sql, 0)
     w.uint(0)
@@ -123,4 +110,4 @@ function repeat (w, b, view, p, sql, timeoutMs) {
   w.seal(start, view.getUint32(p + ID))
 }
 
-module.exports = { OP, ID, META, repeats, meta, readMeta, uintAt, isBound, forgetShape, repeat }
+module.exports = { OP, ID, META, meta, readMeta, uintAt, isBound, forgetShape, repeat }

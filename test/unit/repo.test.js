@@ -80,6 +80,12 @@ t.test('a file has one subject', async t => {
   t.same(long, [])
 })
 
+t.test('the tables of the client are those of the core', async t => {
+  if (!fs.existsSync(path.join(root, '.ci/tables.js'))) return t.comment('a tarball has only what was made')
+  const { text, output } = require('../../.ci/tables')
+  t.equal(fs.readFileSync(output, 'utf8'), text(), 'node .ci/tables.js was run')
+})
+
 // ---- what is committed -----------------------------------------------------
 
 t.test('no work is left marked in the text', async t => {

@@ -40,9 +40,6 @@ typedef enum uc_cache_mode { UC_CACHE_STAND, UC_CACHE_BLOCK } uc_cache_mode;
  */
 bool uc_cache_call(uc_cache *c, uc_call *call, uc_cache_mode mode, uc_buf *out);
 
-/* Answered anew when it is asked again, after a lost connection. */
-bool uc_cache_may_repeat(const uc_op *op);
-
 /* How a table is called in a list of changes; name: "schema.name" outside of
  * main. */
 uint64_t uc_cache_table(const char *name);

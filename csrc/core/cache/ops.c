@@ -271,19 +271,3 @@ bool uc_cache_call(uc_cache *c, uc_call *call, uc_cache_mode mode, uc_buf *out)
     }
     return !w.stands;
 }
-
-bool uc_cache_may_repeat(const uc_op *op)
-{
-    switch (op->num) {
-    case UC_OP_cache_get:
-    case UC_OP_cache_read:
-    case UC_OP_cache_get_many:
-    case UC_OP_cache_ttl:
-    case UC_OP_cache_load:
-    case UC_OP_cache_stats:
-    case UC_OP_cache_hold:
-        return true;
-    default:
-        return false;
-    }
-}

@@ -22,6 +22,11 @@ const char *uc_code_kind(uc_code code)
     return codes[code].kind;
 }
 
+bool uc_code_retryable(uc_code code)
+{
+    return codes[code].retryable;
+}
+
 bool uc_fail(uc_error *e, uc_code code, const char *fmt, ...)
 {
     va_list ap;

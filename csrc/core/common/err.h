@@ -8,8 +8,8 @@
 /*
  * The one list of the core's own error codes: X(code, kind, retryable).
  * `kind` is the same word over all engines. Codes are for ever; the engine's
- * own codes (SQLITE_*) pass through beside these. lib/errors.js mirrors the
- * list and a test compares it with what `describe` answers.
+ * own codes (SQLITE_*) pass through beside these. The client's table is made
+ * from this one (.ci/tables.js).
  */
 #define UC_CODE_MAP(X)                         \
     X(UC_TIMEOUT, "timeout", true)             \
@@ -28,7 +28,7 @@
     X(UC_PARAM_TYPE, "usage", false)           \
     X(UC_REPLY_TOO_LARGE, "too-big", false)    \
     X(UC_TX_EXPIRED, "timeout", true)          \
-    X(UC_TX_CLOSED, "closed", false)           \
+    X(UC_TX_CLOSED, "usage", false)            \
     X(UC_TX_OPEN, "busy", true)                \
     X(UC_CURSOR_EXPIRED, "timeout", true)      \
     X(UC_CURSORS, "busy", true)                \
@@ -36,8 +36,8 @@
     X(UC_OPTION, "usage", false)               \
     X(UC_OPTIONS_CONFLICT, "usage", false)     \
     X(UC_ENGINE, "internal", false)            \
-    X(UC_FRAME, "usage", false)                \
-    X(UC_OP, "usage", false)                   \
+    X(UC_FRAME, "internal", false)             \
+    X(UC_OP, "internal", false)                \
     X(UC_MIGRATION_FILE, "usage", false)       \
     X(UC_MIGRATION_ORDER, "usage", false)      \
     X(UC_BACKUP, "io", false)                  \
@@ -88,6 +88,7 @@ static inline void uc_error_init(uc_error *e)
 
 const char *uc_code_name(uc_code code);
 const char *uc_code_kind(uc_code code);
+bool uc_code_retryable(uc_code code);
 
 /* Fills *e; returns false, so that `return uc_fail(...)` reads well. */
 __attribute__((format(printf, 3, 4))) bool uc_fail(uc_error *e, uc_code code,

@@ -56,8 +56,6 @@ void uc_log_slow(const uc_call *call, uc_view sql);
  * a time for a session.
  */
 bool uc_log_call(uc_call *call, bool may_stand, uc_buf *out);
-/* Answered anew when it is asked again, after a lost connection. */
-bool uc_log_may_repeat(const uc_op *op);
 
 /* Ends a standing call of the session with UC_ABORTED, or UC_TIMEOUT. */
 void uc_log_cancel(struct uc_session *s, uint32_t id, bool timed_out);

@@ -534,12 +534,6 @@ bool uc_log_call(uc_call *call, bool may_stand, uc_buf *out)
     return !w.stands;
 }
 
-bool uc_log_may_repeat(const uc_op *op)
-{
-    return op->num == UC_OP_log_watch || op->num == UC_OP_log_flush ||
-           op->num == UC_OP_log_stats;
-}
-
 /* ---- slow statements ---- */
 
 void uc_log_desk_slow(uc_log_desk *d, int64_t ns)

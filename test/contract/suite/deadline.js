@@ -190,12 +190,41 @@ module.exports = (t, open) => {
       const [, err] = await Promise.all(calls)
       if (err !== null) t.equal(err.code, 'UC_TIMEOUT')
       outcome = err === null ? 'in time' : err.outcome
+      if (err !== null) t.equal(err.retryable, outcome !== 'unknown', 'what may have run is not simply repeated')
       const { n } = await db.get('select count(*) as n from t where a = 1')
       const wanted = { 'in time': [1], unknown: [0, 1] }[outcome] ?? [0]
       t.ok(wanted.includes(n), `${outcome}: it ${n ? 'did' : 'did not'}`)
       exact(t, await db.get('select count(*) as n from t where a <> 1'), { n: 2 }, 'the others are there')
     }
     t.equal(outcome, 'unknown', 'it may have happened')
+  })
+
+  t.test('outcome unknown: no verb says of a write that it may be repeated', async (t) => {
+    const verbs = {
+      get: (db, o) => db.get('insert into t values (1) returning a', [], o),
+      json: (db, o) => db.json('insert into t values (1) returning a', [], o),
+      many: (db, o) => db.many('insert into t values (?)', [[1], [1]], o),
+      batch: (db, o) => db.batch([['insert into t values (1)'], ['insert into t values (1)']], o),
+      exec: (db, o) => db.exec('insert into t values (1)', o)
+    }
+    for (const [verb, work] of Object.entries(verbs)) {
+      let seen = false
+      for (let i = 0; i < 10 && !seen; i++) {
+        const db = await ready(t)
+        const before = db.run('insert into t values (0)')
+        const late = work(db, { timeoutMs: 120 }).then(() => null, (err) => err)
+        const read = db.get('select count(*) from t', [], { timeoutMs: 100 }).then(() => null, (err) => err)
+        const last = db.run(`${slow(2000000)} insert into t select count(*) from c`)
+        const [err, aborted] = [await late, await read]
+        await Promise.all([before, last])
+        if (aborted !== null) t.equal(aborted.retryable, true, 'a read may be repeated, whatever became of it')
+        if (err === null) continue
+        t.equal(err.code, 'UC_TIMEOUT')
+        t.equal(err.retryable, err.outcome !== 'unknown', `${verb}: ${err.outcome}`)
+        seen = err.outcome === 'unknown'
+      }
+      t.ok(seen, `${verb}: it may have happened`)
+    }
   })
 
   t.test('timeoutMs 0 is no deadline; the handle has a default', async (t) => {

@@ -149,12 +149,17 @@ module.exports = (t, open) => {
     await store.ready
     const codes = require(path.join(root, 'lib', 'errors.js')).codes
     const { ops } = require(path.join(root, 'lib', 'ops.js'))
+    const { operations } = require(path.join(root, 'lib', 'tables.js'))
     const { Client } = require(path.join(root, 'lib', 'client.js'))
     t.equal(typeof Client, 'function')
     const client = [store.db.client, store.client].find((one) => typeof one?.call === 'function')
     if (client === undefined) return t.comment('the client is not reachable from the store: compared elsewhere')
     const told = await client.call('describe')
-    for (const code of told.codes) t.ok(codes[typeof code === 'string' ? code : code[0]], `code ${code}`)
-    for (const [number, name] of told.ops) exact(t, ops[name.toUpperCase()], number, `operation ${name}`)
+    for (const [code, kind, retryable] of told.codes) exact(t, codes[code], { kind, retryable }, code)
+    for (const [number, name, , flags] of told.ops) {
+      exact(t, ops[name.toUpperCase()], number, `operation ${name}`)
+      exact(t, [...operations[name.toUpperCase()].flags].sort(), [...flags].sort(), `what ${name} is`)
+    }
+    exact(t, told.ops.length, Object.keys(ops).length, 'no operation besides')
   })
 }

@@ -178,6 +178,7 @@ module.exports = (t, open) => {
       const err = await late
       if (err !== null) t.equal(err.code, 'UC_TIMEOUT')
       outcome = err?.outcome
+      if (err !== null) t.equal(err.retryable, true, 'with a key it may be repeated')
       t.equal((await db.run(insert, [key], { once: key })).changes, 1)
       await Promise.all([before, last])
       t.equal((await db.get('select count(*) as n from t where a = ?', [key])).n, 1, 'it is there once')

@@ -2,6 +2,8 @@
 #include "log/desk.h"
 #include "wire/writer.h"
 
+#include <string.h>
+
 /*
  * Calls between their lanes and their ends: stopped, taken off a queue, let go
  * when what they waited for is done, answered with an error, finished.
@@ -89,20 +91,43 @@ void sq_refuse(sq_db *db, uc_call *c, const uc_error *e)
     sq_finish(db, c);
 }
 
+/* Whether it may run a second time without doing more. */
+static bool is_harmless(const uc_call *c)
+{
+    const sq_sql *s = c->stmt;
+    int cls;
+
+    if (c->once.p != NULL)
+        return true;
+    if (c->op == NULL || c->op->lane != UC_LANE_STMT)
+        return c->op != NULL && (c->op->flags & UC_REPEATS) != 0;
+    cls = s != NULL ? atomic_load(&s->cls) : SQ_UNKNOWN;
+    return cls == SQ_READ || cls == SQ_WRITER_READ;
+}
+
+void sq_outcome(const uc_call *c, const char *outcome, uc_error *e)
+{
+    e->outcome = outcome;
+    if (strcmp(outcome, "unknown") == 0 && !is_harmless(c))
+        e->retryable = false;
+}
+
 void sq_stopped(uc_call *c, const char *outcome, uc_error *e)
 {
     if (atomic_load(&c->stop) == UC_STOP_ABORT)
         uc_fail(e, UC_ABORTED, "the call was aborted");
     else
         uc_fail(e, UC_TIMEOUT, "the call's deadline passed");
-    e->outcome = c->repeat ? "unknown" : outcome != NULL ? outcome : "not-run";
+    sq_outcome(c,
+               c->repeat         ? "unknown"
+               : outcome != NULL ? outcome
+                                 : "not-run",
+               e);
 }
 
 bool sq_may_repeat(const uc_call *c, sq_class cls, uc_error *e)
 {
-    if (!c->repeat || c->once.p != NULL || c->op->num == UC_OP_health ||
-        (c->op->lane == UC_LANE_CACHE && uc_cache_may_repeat(c->op)) ||
-        (c->op->lane == UC_LANE_LOG && uc_log_may_repeat(c->op)))
+    if (!c->repeat || c->once.p != NULL || (c->op->flags & UC_REPEATS) != 0)
         return true;
     if (c->op->lane == UC_LANE_STMT && c->tx == 0 && c->snap == 0 &&
         (cls == SQ_UNKNOWN || cls == SQ_READ || cls == SQ_WRITER_READ))
@@ -137,7 +162,7 @@ bool sq_call_over(uc_call *c, uc_error *e)
         uc_fail(e, UC_BUSY,
                 "%zu bytes of replies wait to be read: read them first",
                 uc_pending(c->session));
-        e->outcome = c->repeat ? "unknown" : "not-run";
+        sq_outcome(c, c->repeat ? "unknown" : "not-run", e);
         return true;
     }
     return false;

@@ -555,6 +555,16 @@ void sq_refuse(sq_db *db, uc_call *c, const uc_error *e);
 /* Removes the call (session, id) or, with id 0, all calls of the session from
  * the queues and returns them; under mu. */
 uc_calls sq_unqueue(sq_db *db, uc_session *s, uint32_t id);
+/* What is known of a call that ends with *e: "not-run" or "unknown". Where
+ * it may have run and running it again would do more, it is not retryable. */
+void sq_outcome(const uc_call *c, const char *outcome, uc_error *e);
+/* The outcome of what a COMMIT that failed with SQLite's code rc was to keep:
+ * after a failed sync nobody can say what has reached the disk. */
+static inline const char *sq_commit_outcome(int rc)
+{
+    return (rc & 0xff) == SQLITE_IOERR && rc != SQLITE_IOERR_NOMEM ? "unknown"
+                                                                   : "not-run";
+}
 /* Error of a call that was stopped. */
 void sq_stopped(uc_call *c, const char *outcome, uc_error *e);
 /* Asks running calls of the session (id 0: all) to stop; under mu. */

@@ -433,10 +433,7 @@ static void commit(sq_db *db, sq_group *g)
     sq_fail(c, rc, &e);
     if (sqlite3_get_autocommit(c->h) == 0)
         sq_step_once(c->rollback);
-    /* After a failed sync nobody can say what reached the disk. */
-    e.outcome = (rc & 0xff) == SQLITE_IOERR && rc != SQLITE_IOERR_NOMEM
-                    ? "unknown"
-                    : "not-run";
+    e.outcome = sq_commit_outcome(rc);
     uc_buf_rewind(&g->good, 0);
     for (uint32_t i = 0; i < g->cut; i++) {
         if (!g->items[i].failed)

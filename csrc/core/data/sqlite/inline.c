@@ -132,10 +132,19 @@ static bool define(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
     return uc_fail(e, UC_MEMORY, "no memory for a statement");
 }
 
+static void flags(uc_buf *out, unsigned set)
+{
+    const char *name;
+
+    uc_pack_array(out, (uint32_t)__builtin_popcount(set));
+    for (uint32_t i = 0; (name = uc_op_flag_name(i)) != NULL; i++) {
+        if ((set & 1U << i) != 0)
+            uc_pack_str(out, name);
+    }
+}
+
 static void describe(uc_buf *out, uint32_t id)
 {
-    static const char *const lanes[] = {"inline", "cache", "log", "statement",
-                                        "read",   "write", "pin"};
     uint32_t n = 0;
 
     while (uc_op_at(n) != NULL)
@@ -151,17 +160,19 @@ static void describe(uc_buf *out, uint32_t id)
     for (uint32_t i = 0; i < n; i++) {
         const uc_op *op = uc_op_at(i);
 
-        uc_pack_array(out, 3);
+        uc_pack_array(out, 4);
         uc_pack_uint(out, op->num);
         uc_pack_str(out, op->name);
-        uc_pack_str(out, lanes[op->lane]);
+        uc_pack_str(out, uc_lane_name(op->lane));
+        flags(out, op->flags);
     }
     uc_pack_str(out, "codes");
     uc_pack_array(out, UC_CODE_COUNT);
     for (int i = 0; i < UC_CODE_COUNT; i++) {
-        uc_pack_array(out, 2);
+        uc_pack_array(out, 3);
         uc_pack_str(out, uc_code_name((uc_code)i));
         uc_pack_str(out, uc_code_kind((uc_code)i));
+        uc_pack_bool(out, uc_code_retryable((uc_code)i));
     }
 }
 

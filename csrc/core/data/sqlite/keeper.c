@@ -59,7 +59,7 @@ static void say_unknown(uc_call *c)
     uc_fail(&e, UC_TIMEOUT,
             "the deadline passed after the statement had run and before its "
             "commit was known");
-    e.outcome = "unknown";
+    sq_outcome(c, "unknown", &e);
     uc_buf_init(&b, SIZE_MAX);
     at = uc__reply_open(&b);
     uc_reply_error(&b, c->id, &e);

@@ -207,8 +207,8 @@ static bool cache_may(const sq_db *db, const uc_call *c, uc_error *e)
 {
     if (db->cache == NULL)
         return uc_fail(e, UC_NO_CACHE, "there is no cache here (cache: false)");
-    if (uc__session_full(c->session) && uc_cache_may_repeat(c->op) &&
-        c->op->num != UC_OP_cache_hold)
+    if (uc__session_full(c->session) && (c->op->flags & UC_REPEATS) != 0 &&
+        (c->op->flags & UC_ENDLESS) == 0)
         return uc_fail(e, UC_BUSY,
                        "%zu bytes of replies wait to be read: read them first",
                        uc_pending(c->session));
@@ -456,7 +456,7 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         }
     }
     if (e->outcome == NULL)
-        e->outcome = c->repeat ? "unknown" : "not-run";
+        sq_outcome(c, c->repeat ? "unknown" : "not-run", e);
     sq_refuse(db, c, e);
 }
 

@@ -74,7 +74,7 @@ bool sq_tx_finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
         return true;
     }
     sq_fail(c, rc, e);
-    e->outcome = (rc & 0xff) == SQLITE_IOERR ? "unknown" : "not-run";
+    e->outcome = sq_commit_outcome(rc);
     if (sqlite3_get_autocommit(c->h) == 0)
         sq_step_once(c->rollback);
     return false;
