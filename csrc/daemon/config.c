@@ -11,6 +11,7 @@
 
 #include "common/mem.h"
 #include "log.h"
+#include "starters.h"
 #include "uc.h"
 #include "version.h"
 
@@ -55,6 +56,9 @@ static const option options[] = {
      FLAG, AT(replace), 0, 0, 0},
     {"ready-fd", "N", "descriptor that gets a line `ready`", NUMBER,
      AT(ready_fd), -1, -1, 65535},
+    {"end-with", "PID",
+     "end when this process has ended; again for more of them", LIST,
+     AT(end_with), 0, 0, 0},
     {"mode", "OCTAL", "of the socket (0600)", TEXT, AT(mode), 0, 0, 0},
     {"group", "NAME", "of the socket", TEXT, AT(group), 0, 0, 0},
     {"allow-uid", "N", "a user who may connect; again for more of them", LIST,
@@ -123,7 +127,7 @@ static void help(void)
         "file (`listen ipc:///PATH`, # begins a comment).\nA flag wins "
         "over the environment, the environment over the file.\n\n"
         "exit codes:\n"
-        "  0  an orderly end: a signal, the idle time\n"
+        "  0  an orderly end: a signal, the idle time, that of --end-with\n"
         "  1  failed, or cut short by a second signal\n"
         "  2  an option is wrong\n"
         "  3  the socket is served already\n"
@@ -395,7 +399,7 @@ static bool check(ud_config *c)
         ud_say("--db is missing: name a file to serve, --db app.db");
         return false;
     }
-    return true;
+    return ud_starters_check(c);
 }
 
 bool ud_config_read(ud_config *c, int argc, char **argv, int *code)

@@ -64,8 +64,9 @@ typedef struct ud_config {
     char *log_dir; /* NULL: no log */
     ud_list log;   /* option=value */
     ud_list allow_uid;
-    char *mode;  /* octal digits, NULL: 0600 */
-    char *group; /* name or number, NULL: as it comes */
+    ud_list end_with; /* numbers of processes */
+    char *mode;       /* octal digits, NULL: 0600 */
+    char *group;      /* name or number, NULL: as it comes */
     char *config;
     int64_t ready_fd; /* -1: none */
     bool replace;

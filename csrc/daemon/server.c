@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "log.h"
 #include "notify.h"
+#include "starters.h"
 
 enum {
     SWEEP_MS = 250,
@@ -271,6 +272,17 @@ static void on_signal(uv_signal_t *handle, int number)
     drain(sv);
 }
 
+/* Who has started us may have told us, too: that is one end. */
+static void on_starter_gone(void *arg, int pid)
+{
+    ud_server *sv = arg;
+
+    if (atomic_load(&sv->draining))
+        return;
+    ud_say("process %d has ended, and this ends with it: shutting down", pid);
+    drain(sv);
+}
+
 /* The files of the log were moved away, by logrotate or by hand. */
 static void on_hangup(uv_signal_t *handle, int number)
 {
@@ -373,6 +385,7 @@ static bool loop_init(ud_server *sv)
     sv->terminate.data = sv->interrupt.data = sv;
     uv_signal_start(&sv->terminate, on_signal, SIGTERM);
     uv_signal_start(&sv->interrupt, on_signal, SIGINT);
+    ud_starters_watch(sv->config, &sv->loop, on_starter_gone, sv);
     if (sv->lines != NULL) {
         uv_signal_init(&sv->loop, &sv->hangup);
         sv->hangup.data = sv;
@@ -387,6 +400,7 @@ static void loop_fini(ud_server *sv)
     uv_walk(&sv->loop, on_closed_walk, NULL);
     uv_run(&sv->loop, UV_RUN_DEFAULT);
     uv_loop_close(&sv->loop);
+    ud_starters_free();
 }
 
 int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,

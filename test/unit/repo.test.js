@@ -37,7 +37,7 @@ const layers = [
   { folder: /^csrc\/core\/data\//, may: /^(common|wire|data)\/|^cache\/cache\.h$|^log\/desk\.h$|^(call|options|session)\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^(common|wire|log)\/|^data\/[^/]+$|^[^/]+$/ },
   { folder: /^csrc\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
-  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|op)\.h$|^(claim|config|conn|dbs|door|ids|lines|log|notify|server|sp|version)\.h$/ }
+  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|op)\.h$|^(claim|config|conn|dbs|door|ids|lines|log|notify|server|sp|starters|version)\.h$/ }
 ]
 
 // Other people's headers, and the one place that knows each of them.
