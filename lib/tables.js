@@ -72,6 +72,7 @@ const codes = {
   UC_SQL_TRANSACTION: { kind: 'usage', retryable: false },
   UC_SQL_CONNECTION: { kind: 'usage', retryable: false },
   UC_SQL_READONLY: { kind: 'readonly', retryable: false },
+  UC_SQL_NO_ROWS: { kind: 'usage', retryable: false },
   UC_ONCE_CONFLICT: { kind: 'usage', retryable: false },
   UC_PARAM_COUNT: { kind: 'usage', retryable: false },
   UC_PARAM_NAME: { kind: 'usage', retryable: false },
