@@ -12,6 +12,7 @@ const { Repeats } = require('./repeats')
 const { Piece, putPiece, putText, putString, putNumber, NO_ROOM } = require('./page')
 const { format } = require('./format')
 const { Walk, cut, unreadable, isRequest, isResponse } = require('./serialise')
+const { isError, isLiteral } = require('./realm')
 const { compile, merge } = require('./redact')
 const { expected } = require('../errors')
 const { state, Context, current, newTraceId, newSpanId } = require('../trace')
@@ -158,7 +159,7 @@ class Logger {
 
   #object (level, object, message) {
     // What a request is would cost each line; all of node:http are emitters.
-    if (object instanceof Error || object instanceof EventEmitter) {
+    if (!isLiteral(object) && (isError(object) || object instanceof EventEmitter)) {
       const named = nameOf(object)
       if (named !== object) {
         if (message === undefined) message = messageIn(named)
@@ -512,7 +513,7 @@ function readSerializers (value, before) {
 
 // An error or a request is the value of a field that has its name.
 function nameOf (object) {
-  if (object instanceof Error) return { err: object }
+  if (isError(object)) return { err: object }
   try {
     if (isRequest(object)) return { req: object }
     if (isResponse(object)) return { res: object }
@@ -537,8 +538,9 @@ function messageIn (object) {
 }
 
 function messageOf (err) {
-  if (!(err instanceof Error)) return undefined
+  if (typeof err !== 'object' || err === null) return undefined
   try {
+    if (!isError(err)) return undefined
     return typeof err.message === 'string' ? err.message : undefined
   } catch {
     return undefined

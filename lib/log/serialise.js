@@ -4,7 +4,9 @@
 // buffers, errors with their causes. Bounded in depth, entries and length, and
 // it never throws.
 
+const { types } = require('node:util')
 const { quote } = require('./text')
+const { isError } = require('./realm')
 
 const DEPTH = 8
 const ITEMS = 1000
@@ -74,19 +76,19 @@ class Walk {
 
   #inside (value, rule) {
     if (Array.isArray(value)) return this.#list(value, value.length, rule)
-    if (value instanceof Error) return this.#error(value, rule)
+    if (isError(value)) return this.#error(value, rule)
     if (typeof value.toJSON === 'function' && !ArrayBuffer.isView(value)) {
       const other = value.toJSON()
       if (other !== value) return this.text(other, rule) ?? 'null'
     }
     if (ArrayBuffer.isView(value)) return bufferText(value)
-    if (value instanceof Map) return this.#map(value, rule)
-    if (value instanceof Set) return this.#list(value, value.size, rule)
+    if (types.isMap(value)) return this.#map(value, rule)
+    if (types.isSet(value)) return this.#list(value, value.size, rule)
     if (isRequest(value)) return '{' + this.fields({ method: value.method, url: value.url, remoteAddress: value.socket?.remoteAddress }, rule).slice(1) + '}'
     if (isResponse(value)) return '{' + this.fields({ statusCode: value.statusCode }, rule).slice(1) + '}'
-    if (value instanceof RegExp) return this.#string(String(value))
-    if (value instanceof ArrayBuffer) return bufferText(new Uint8Array(value))
-    if (value instanceof String || value instanceof Number || value instanceof Boolean) return this.text(value.valueOf())
+    if (types.isRegExp(value)) return this.#string(String(value))
+    if (types.isArrayBuffer(value)) return bufferText(new Uint8Array(value))
+    if (types.isBoxedPrimitive(value)) return this.text(value.valueOf()) ?? 'null'
     return '{' + this.fields(value, rule).slice(1) + '}'
   }
 
@@ -280,7 +282,7 @@ function unreadable (err) {
 // What was thrown may be anything, also something that throws again.
 function reason (err) {
   try {
-    const text = err instanceof Error ? err.message : String(err)
+    const text = isError(err) ? err.message : String(err)
     return String(text).slice(0, 200)
   } catch {
     return 'it throws'
