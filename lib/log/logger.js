@@ -338,8 +338,9 @@ class Logger {
     return [out, redact]
   }
 
+  // A message, or an argument of one: paths of `redact` begin at the value itself.
   #json (value) {
-    return new Walk(this.#core.maxLineBytes).text(value) ?? 'null'
+    return new Walk(this.#core.maxLineBytes).text(value, this.#rules === null ? null : this.#rules.redact) ?? 'null'
   }
 
   #write (level, line, object, message, isOpen, key = first) {
@@ -398,7 +399,7 @@ class Logger {
       message = this.#prefix + message
       end += ',"msg":' + JSON.stringify(message.length > quarter ? cut(message, quarter) : message)
     } else if (message !== undefined) {
-      end += ',"msg":' + (new Walk(quarter).text(message) ?? 'null')
+      end += ',"msg":' + (new Walk(quarter).text(message, this.#rules === null ? null : this.#rules.redact) ?? 'null')
     }
     end += ',"truncated":true}\n'
     if (object !== null) {

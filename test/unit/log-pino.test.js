@@ -94,6 +94,26 @@ t.test('what pino redacts in base, and how it names a request', async (t) => {
   t.match(ours[1].req, { method: own[1].req.method, url: own[1].req.url })
 })
 
+t.test('what pino redacts in the arguments of a message', async (t) => {
+  for (const redact of [['password', '*.token', 'list[*].pin'], { paths: ['password', '*.token', 'list[*].pin'], censor: '***' }]) {
+    const { log, lines, other, theirs } = both({ redact }, { redact })
+    const secret = () => ({ password: 'hidden', user: { token: 'hidden', name: 'Ada' }, list: [{ pin: 'hidden', n: 1 }] })
+    const children = [log, other].map((each) => each.child({ of: 'child' }))
+    for (const each of [log, other, ...children]) {
+      each.info('%o', secret())
+      each.info('%j and %O', secret(), { password: 'hidden' })
+      each.info({ a: 1 }, 'm %o', secret())
+      each.info('%o', [{ token: 'hidden' }, 5])
+    }
+    const messages = (list) => list.map((line) => JSON.parse(line).msg)
+    t.same(messages(lines), messages(theirs))
+    t.notMatch(lines.join(''), /hidden/)
+    log.info(undefined, secret())
+    log.info('%s', Object.assign(Object.create(null), secret()))
+    t.notMatch(lines.join(''), /hidden/, 'also a message that is an object')
+  }
+})
+
 t.test('the logger of fastify', async (t) => {
   const lines = []
   const log = new Log(readLog({ base: null, destination: { write: (line) => { lines.push(JSON.parse(line)) } } }))
