@@ -30,6 +30,8 @@ class Sync {
   #integers
   #desk
   #scope = null
+  // The innermost transaction or savepoint that is open: { ended }.
+  #level = null
   // Functions of the user were registered: they could call back into here.
   #functions = false
   // The call that was slow and is not told yet, since its rows are not decoded.
@@ -112,8 +114,16 @@ class Sync {
     return new Statement(this, sql)
   }
 
-  /** The rows one by one, a page of them in memory at a time. */
-  * iterate (sql, params, opts) {
+  /**
+   * The rows one by one, a page of them in memory at a time. Ends with the transaction that it was
+   * begun in: what it read there may have been rolled back.
+   */
+  iterate (sql, params, opts) {
+    return this.#iterate(sql, params, opts, this.#level)
+  }
+
+  * #iterate (sql, params, opts, level) {
+    if (level !== null && level.ended) throw ended(sql)
     const prepared = this.#begin().prepared(sql)
     let page = this.#page(ops.CURSOR_OPEN, prepared, opts, 4, (w) => {
       w.statement(prepared.sid, prepared.shape.id)
@@ -124,7 +134,10 @@ class Sync {
     const subject = { sql, shape: page.shape }
     try {
       for (;;) {
-        yield * page.rows
+        for (const row of page.rows) {
+          yield row
+          if (level !== null && level.ended) throw ended(sql)
+        }
         if (page.cursor === 0) return
         const { cursor } = page
         page = this.#page(ops.CURSOR_NEXT, subject, opts, 2, (w) => {
@@ -134,9 +147,15 @@ class Sync {
         subject.shape = page.shape
       }
     } finally {
-      if (page.cursor !== 0 && !this.#client.closed) {
-        this.#call(ops.CURSOR_CLOSE, undefined, sql, 1, (w) => w.uint(page.cursor))
-      }
+      if (page.cursor !== 0 && !this.#client.closed) this.#closeCursor(page.cursor)
+    }
+  }
+
+  #closeCursor (cursor) {
+    try {
+      this.#call(ops.CURSOR_CLOSE, undefined, undefined, 1, (w) => w.uint(cursor))
+    } catch {
+      // It has ended by itself. What the loop came to must not be lost for that.
     }
   }
 
@@ -156,7 +175,7 @@ class Sync {
       outer.depth++
       try {
         point(SAVEPOINT_BEGIN)
-        return within(this, fn, () => point(SAVEPOINT_RELEASE), () => point(SAVEPOINT_ROLLBACK))
+        return this.#within(fn, () => point(SAVEPOINT_RELEASE), () => point(SAVEPOINT_ROLLBACK))
       } finally {
         outer.depth--
       }
@@ -169,10 +188,37 @@ class Sync {
     })
     this.#scope = scope
     try {
-      return within(this, fn, () => end(true), () => end(false))
+      return this.#within(fn, () => end(true), () => end(false))
     } finally {
       this.#scope = null
     }
+  }
+
+  #within (fn, commit, rollback) {
+    const outer = this.#level
+    const level = this.#level = { ended: false }
+    let value
+    try {
+      value = fn(this)
+      if (typeof value?.then === 'function') {
+        value.then(nothing, nothing)
+        throw new UndercroftError('UC_OPTION',
+          'transaction: the callback returned a promise, but a blocking transaction ends when it returns; ' +
+          'use db.transaction for an async callback')
+      }
+    } catch (err) {
+      try {
+        rollback()
+      } catch {
+        // It was rolled back already, or the handle is closed.
+      }
+      throw err
+    } finally {
+      level.ended = true
+      this.#level = outer
+    }
+    commit()
+    return value
   }
 
   /**
@@ -417,30 +463,13 @@ class Sync {
   }
 }
 
+function ended (sql) {
+  return new UndercroftError('UC_TX_CLOSED', 'the transaction that this iterator was begun in has ended',
+    { sql, op: names[ops.CURSOR_NEXT], outcome: 'not-sent' })
+}
+
 // What #query found: one object, read at once by its caller.
 const result = { prepared: null, shape: null, integers: 0, end: 0 }
-
-function within (sync, fn, commit, rollback) {
-  let value
-  try {
-    value = fn(sync)
-    if (typeof value?.then === 'function') {
-      value.then(nothing, nothing)
-      throw new UndercroftError('UC_OPTION',
-        'transaction: the callback returned a promise, but a blocking transaction ends when it returns; ' +
-        'use db.transaction for an async callback')
-    }
-  } catch (err) {
-    try {
-      rollback()
-    } catch {
-      // It was rolled back already, or the handle is closed.
-    }
-    throw err
-  }
-  commit()
-  return value
-}
 
 function nothing () {}
 

@@ -96,6 +96,64 @@ module.exports = (t, open) => {
     t.equal(JSON.parse(sync.json(`${slow(50000)} select x as id, 'row ' || x as name from c`)).length, 50000)
   })
 
+  t.test('iterate in a transaction: many pages, and none after its end', async (t) => {
+    for (const file of [open.file(t), ':memory:']) {
+      const { db: { sync } } = open.at(t, file)
+      const rows = 9000
+      sync.exec('create table t(a integer primary key, b)')
+      sync.many('insert into t values (?, ?)', Array.from({ length: rows }, (_, i) => [i + 1, 'old'.padEnd(100, '.')]))
+      const numbers = `with recursive c(n) as (select 1 union all select n + 1 from c where n < ${rows}) select n from c`
+      const all = sync.transaction((tx) => {
+        tx.run("update t set b = 'new'")
+        let n = 0
+        for (const row of tx.iterate('select b from t')) n += row.b === 'new'
+        for (const row of tx.iterate(numbers)) if (row.n === rows - 1) break
+        return n
+      })
+      t.equal(all, rows, `${file}: every row, as the transaction has it`)
+      t.equal(sync.get("select count(*) as n from t where b = 'new'").n, rows, 'and it was committed')
+
+      const kept = {}
+      const mine = new Error('mine')
+      t.equal(await failure(() => sync.transaction((tx) => {
+        tx.run("update t set b = 'gone'")
+        kept.first = tx.iterate('select b from t')
+        kept.unused = tx.iterate('select b from t')
+        t.equal(kept.first.next().value.b, 'gone')
+        throw mine
+      })), mine)
+      for (const [name, iterator] of Object.entries(kept)) {
+        let gone = 0
+        const err = await failure(() => { for (const row of iterator) gone += row.b === 'gone' })
+        t.equal(err.code, 'UC_TX_CLOSED', `${name}: ended with the transaction`)
+        t.equal(gone, 0, 'nothing of what was rolled back')
+      }
+      sync.transaction((tx) => {
+        let inner
+        t.throws(() => tx.transaction(() => {
+          tx.run("update t set b = 'gone'")
+          inner = tx.iterate('select b from t')
+          inner.next()
+          throw mine
+        }), mine)
+        t.throws(() => inner.next(), { code: 'UC_TX_CLOSED' }, 'a savepoint that was rolled back')
+        kept.committed = tx.iterate('select b from t')
+        kept.committed.next()
+      })
+      t.throws(() => [...kept.committed], { code: 'UC_TX_CLOSED' }, 'nor after a commit')
+      t.equal(sync.get("select count(*) as n from t where b = 'new'").n, rows, 'as before')
+
+      const outside = sync.iterate('select a from t order by a')
+      t.equal(outside.next().value.a, 1)
+      const rest = sync.transaction((tx) => {
+        tx.run('insert into t values (0, ?)', ['new'])
+        return [...outside].length
+      })
+      t.equal(rest, rows - 1, 'one from before goes on in a transaction')
+      exact(t, sync.get('select count(*) as n from t'), { n: rows + 1 }, 'which is committed')
+    }
+  })
+
   t.test('iterate: break closes, writes in between, several at once', async (t) => {
     const db = await ready(t, { cursors: 1 })
     const { sync } = db

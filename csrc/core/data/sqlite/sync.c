@@ -362,7 +362,8 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
         in_tx(db, p, c, out, e);
         return;
     }
-    if (c->tx != 0 || c->op->num == UC_OP_tx_end ||
+    /* The pages of a cursor in the transaction are there already. */
+    if ((c->tx != 0 && c->tx != p->sync_tx) || c->op->num == UC_OP_tx_end ||
         c->op->num == UC_OP_savepoint) {
         uc_fail(e, UC_TX_CLOSED, "the transaction has ended");
         return;
