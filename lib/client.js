@@ -94,6 +94,7 @@ class Client {
   #activities = 0
   #quiet = null
   #guard = null
+  #inside = null
   #gate = false
   #state = OPEN
   #inFlight = 0
@@ -167,9 +168,16 @@ class Client {
   get epoch () { return this.#native.epoch }
   get closed () { return this.#state !== OPEN }
 
-  /** (op, sql) -> Error or null, asked for each call of the handle; or null. */
-  setGuard (guard) {
+  /**
+   * Asked for each call of the handle while one of its transactions is open; null: none is.
+   *
+   * @param {((op: number, sql?: string) => Error|null)|null} guard why it may not be made
+   * @param {(() => { key: number, id: number }|null)|null} inside what is written into it, so that
+   *   it does not wait for the transaction that waits for it
+   */
+  setGuard (guard, inside = null) {
     this.#guard = guard
+    this.#inside = inside
     this.#gate = guard !== null || this.#state !== OPEN
   }
 
@@ -194,6 +202,9 @@ class Client {
     let call = null
     let start = w.pos
     try {
+      // What the request says of where it belongs.
+      let place = scope
+      if (scope === null && this.#inside !== null) place = this.#inside()
       let integers = this.#integers
       let timeoutMs = this.#timeoutMs
       let signal = null
@@ -219,10 +230,10 @@ class Client {
       call = this.#take()
       this.#writing = true
       if (this.#framed) w.open()
-      if (timeoutMs < 0 && scope === null && once === null && trace === null) {
+      if (timeoutMs < 0 && place === null && once === null && trace === null) {
         w.query(op, call.id, prepared.sid, shape.id, params)
       } else {
-        w.head(6, op, call.id, timeoutMs, scope, once, trace)
+        w.head(6, op, call.id, timeoutMs, place, once, trace)
         w.statement(prepared.sid, shape.id)
         w.params(params)
       }
@@ -324,7 +335,9 @@ class Client {
       call = this.#take()
       if (this.#framed) w.open()
       // The key of a stream of rows goes with its first chunk.
-      w.head(3 + fields, op, call.id, timeoutMs, scope === CLOSER ? null : scope, going ? null : once,
+      let place = scope === CLOSER ? null : scope
+      if (scope === null && this.#inside !== null && !going) place = this.#inside()
+      w.head(3 + fields, op, call.id, timeoutMs, place, going ? null : once,
         this.#framed && quiet !== true ? tracing() : null)
       this.#writing = true
       write(w, about)

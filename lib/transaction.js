@@ -16,9 +16,6 @@ const SAVEPOINT_ROLLBACK = 2
 
 const NEEDS_CONNECTION = new Set([ops.GET, ops.ALL, ops.JSON, ops.CURSOR_OPEN, ops.SNAP_BEGIN, ops.HEALTH])
 
-// A call of the handle that would wait for the transaction it is made in.
-const WRITES = /^\s*(?:insert|update|delete|replace|create|drop|alter|vacuum|reindex|analyze)\b/i
-
 class Transaction extends Verbs {
   #client
   #scope
@@ -48,17 +45,21 @@ function enterStorage (client, scope, fn, tx) {
   return storage.run({ client, scope, outer }, fn, tx)
 }
 
-function isInside (match) {
-  if (storage === null) return false
+function inside (match) {
+  if (storage === null) return null
   for (let at = storage.getStore(); at !== undefined; at = at.outer) {
-    if (!at.scope.ended && match(at)) return true
+    if (!at.scope.ended && match(at)) return at.scope
   }
-  return false
+  return null
 }
 
 // How many transactions a client has open. While it has any, its calls are
-// checked for waiting on their own transaction. In memory there is one
-// connection: reads wait as well, and a snapshot holds it like a transaction.
+// checked for waiting on their own transaction: what certainly waits is refused
+// here. Of a statement only the core can tell, so it is told of the transaction.
+// In memory there is one connection: reads wait as well, and a snapshot holds it
+// like a transaction.
+const INSIDE = 'i'.charCodeAt(0)
+const TRANSACTION = 'x'.charCodeAt(0)
 const open = new WeakMap()
 
 function opened (client) {
@@ -66,13 +67,15 @@ function opened (client) {
   open.set(client, count)
   if (count > 1) return
   client.setGuard((op, sql) => {
-    const waits = !isRead[op] || (client.memory && NEEDS_CONNECTION.has(op)) ||
-      (typeof sql === 'string' && WRITES.test(sql))
+    const waits = !isRead[op] || (client.memory && NEEDS_CONNECTION.has(op))
     if (!waits) return null
-    if (!isInside((at) => at.client === client)) return null
+    if (inside((at) => at.client === client) === null) return null
     return new UndercroftError('UC_TX_SELF',
       `${names[op]} was called on the handle inside its own ${client.memory ? 'transaction or snapshot' : 'transaction'}, which it would wait for; ` +
       'call it on the object that the callback was given', { sql, op: names[op], outcome: 'not-sent' })
+  }, () => {
+    const scope = inside((at) => at.client === client && at.scope.key === TRANSACTION)
+    return scope === null ? null : { key: INSIDE, id: scope.id }
   })
 }
 
@@ -110,7 +113,7 @@ async function running (client, id, limits, fn) {
 
 async function nested (client, parent, fn, opts) {
   const limits = read('transaction', fn, opts)
-  if (parent.nested !== null && isInside((at) => at.scope === parent.nested)) {
+  if (parent.nested !== null && inside((at) => at.scope === parent.nested) !== null) {
     throw new UndercroftError('UC_TX_SELF',
       'a nested transaction was begun on the outer one inside a nested one, which it would wait for; ' +
       'begin it on the transaction that the callback was given', { outcome: 'not-sent' })

@@ -37,9 +37,9 @@ static void batch_release(uc_batch *b, uint32_t n)
     }
 }
 
-/* {"t": timeout ms, "x": transaction, "s": snapshot, "o": once-key,
- * "r": a repetition, "w": ids of a trace}; other keys: ignored, so that a newer
- * client may send more. */
+/* {"t": timeout ms, "x": transaction, "s": snapshot, "i": a transaction that
+ * it is called inside of, "o": once-key, "r": a repetition, "w": ids of a
+ * trace}; other keys: ignored, so that a newer client may send more. */
 static bool meta(uc_call *c, uc_reader *r, int64_t t0)
 {
     uc_value v;
@@ -72,8 +72,8 @@ static bool meta(uc_call *c, uc_reader *r, int64_t t0)
             c->trace = v.s;
             continue;
         }
-        if (key.len != 1 ||
-            (key.p[0] != 't' && key.p[0] != 'x' && key.p[0] != 's')) {
+        if (key.len != 1 || (key.p[0] != 't' && key.p[0] != 'x' &&
+                             key.p[0] != 's' && key.p[0] != 'i')) {
             if (!uc_read_skip(r))
                 return false;
             continue;
@@ -84,6 +84,8 @@ static bool meta(uc_call *c, uc_reader *r, int64_t t0)
             c->tx = n;
         else if (key.p[0] == 's')
             c->snap = n;
+        else if (key.p[0] == 'i')
+            c->inside = n;
         else if (n > 0 && n < INT64_MAX / (4 * UC_MS))
             c->deadline = t0 + (int64_t)n * UC_MS;
         else /* 0: none, not even the default one */
@@ -105,6 +107,7 @@ static inline void clear(uc_call *c)
     c->args = (uc_reader){NULL, NULL};
     c->tx = 0;
     c->snap = 0;
+    c->inside = 0;
     c->repeat = false;
     c->once = (uc_view){NULL, 0};
     c->trace = (uc_view){NULL, 0};

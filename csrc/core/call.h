@@ -51,6 +51,7 @@ typedef struct uc_call {
     uc_reader args;   /* at the first argument */
     uint64_t tx;      /* meta x, 0 = none */
     uint64_t snap;    /* meta s, 0 = none */
+    uint64_t inside;  /* meta i: a transaction that waits for it, 0 = none */
     bool repeat;      /* meta r: it may have run before; see sq_may_repeat */
     uc_view once;     /* meta o, p NULL = none */
     uc_view trace;    /* meta w: UC_TRACE_BYTES, p NULL = none */

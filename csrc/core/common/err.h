@@ -27,6 +27,7 @@
     X(UC_PARAM_NAME, "usage", false)           \
     X(UC_PARAM_TYPE, "usage", false)           \
     X(UC_REPLY_TOO_LARGE, "too-big", false)    \
+    X(UC_TX_SELF, "usage", false)              \
     X(UC_TX_EXPIRED, "timeout", true)          \
     X(UC_TX_CLOSED, "usage", false)            \
     X(UC_TX_OPEN, "busy", true)                \

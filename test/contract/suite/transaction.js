@@ -2,7 +2,7 @@
 
 // db.transaction: interactive, nested, bounded in time.
 
-const { clock, delay, elapsed, exact, failure, gate, outcomes, overdue, runaway, until } = require('../../helper')
+const { clock, delay, elapsed, exact, failure, gate, outcomes, overdue, runaway, slow, until } = require('../../helper')
 
 module.exports = (t, open) => {
   const ready = async (t, options) => {
@@ -228,18 +228,89 @@ module.exports = (t, open) => {
         many: () => db.many(insert, [[2]]),
         batch: () => db.batch([[insert, [2]]]),
         transaction: () => db.transaction(async () => {}),
-        'prepare().run': () => db.prepare(insert).run([2]),
-        'get … returning': () => db.get('insert into t(a) values (2) returning a', [], { timeoutMs: 1000 })
-      })) {
-        const err = await failure(call)
-        if (name === 'get … returning') t.match(err.code, /^UC_(TX_SELF|TIMEOUT)$/, name)
-        else t.equal(err.code, 'UC_TX_SELF', name)
-      }
+        'prepare().run': () => db.prepare(insert).run([2])
+      })) t.equal((await failure(call)).code, 'UC_TX_SELF', name)
       t.ok(elapsed(start) < 9000, 'at once')
       const helper = async () => { await delay(1); return db.run(insert, [2]) }
       t.equal((await failure(helper())).code, 'UC_TX_SELF', 'also in what the callback calls')
     })
     t.equal(await count(db), 1)
+  })
+
+  t.test('a statement inside is refused by what it is, not by how it is written', async (t) => {
+    const db = await ready(t, { transactionTimeoutMs: 600000, readers: 2 })
+    await db.exec('create temp table mine(a); create index ia on t(a)')
+    const waits = (i) => [
+      `insert into t(a) values (${i}) returning a`,
+      `/* ${i} */ insert into t(a) values (2) returning a`,
+      `-- ${i}\n;; update t set a = 2 returning a`,
+      `with x(v) as (values (${i})) insert into t(a) select v from x returning a`,
+      `with x(v) as (values (${i})) delete from t where a in x returning a`,
+      `pragma user_version = ${i}`,
+      `/* ${i} */ pragma wal_checkpoint`,
+      `vacuum -- ${i}`,
+      `select count(*) + ${i} from mine`,
+      `with x as (select a from mine) select ${i} from x`
+    ]
+    const reads = (i) => [
+      `select a as n, ${i} from t`,
+      `/* insert */ with x as (select a from t) select a, ${i} from x`,
+      `; values (${i})`,
+      `explain select a, ${i} from t`,
+      'pragma table_info(t)'
+    ]
+    const verbs = {
+      get: (sql) => db.get(sql),
+      all: (sql) => db.all(sql),
+      values: (sql) => db.values(sql),
+      json: (sql) => db.json(sql),
+      iterate: (sql) => db.iterate(sql).next(),
+      prepare: (sql) => db.prepare(sql).get()
+    }
+    let i = 0
+    for (const known of [...waits(0), ...reads(0)]) await db.get(known).catch(() => {})
+    const check = async (what) => {
+      for (const [verb, call] of Object.entries(verbs)) {
+        for (const sql of [...waits(0), ...waits(++i)]) {
+          const err = await failure(call(sql))
+          t.equal(err.code, 'UC_TX_SELF', `${what}, ${verb}: ${sql}`)
+          t.equal(err.outcome, 'not-run')
+        }
+        for (const sql of [...reads(0), ...reads(++i)]) await call(sql)
+        t.equal((await failure(call(`select ${i} from nowhere`))).code, 'SQLITE_ERROR', 'what cannot be told does not wait either')
+      }
+    }
+    await db.run('delete from t')
+    await db.transaction(async (tx) => {
+      await tx.run(insert, [1])
+      await check('in a transaction')
+      await tx.transaction(() => check('in a nested one'))
+      // New statements meet the writer at work, and cannot be looked at at once.
+      const busy = Promise.all(Array.from({ length: 3 }, () => tx.get(`${slow(100000)} select count(*) from c`)))
+      const met = await Promise.all([...waits('70'), ...waits('71')].map((sql) => failure(db.all(sql))))
+      t.ok(met.every((err) => err.code === 'UC_TX_SELF'), 'beside its statements')
+      await Promise.all(reads('72').map((sql) => db.all(sql)))
+      t.equal((await failure(db.all('select 73 from nowhere'))).code, 'SQLITE_ERROR')
+      await busy
+    })
+    exact(t, await db.values('select a from t'), [[1]], 'nothing of it ran')
+    exact(t, await db.get('pragma user_version'), { user_version: 0 })
+  })
+
+  t.test('a read inside does not wait for what others have queued behind the transaction', async (t) => {
+    const db = await ready(t, { transactionTimeoutMs: 600000 })
+    const queue = gate()
+    const queued = queue.opened.then(() => db.run(insert, [2]))
+    await db.transaction(async (tx) => {
+      await tx.run(insert, [1])
+      queue.open()
+      await delay(0)
+      exact(t, await db.get('select count(*) as n from t'), { n: 0 }, 'get')
+      exact(t, (await db.iterate('select count(*) as n from t').next()).value, { n: 0 }, 'iterate')
+      exact(t, await db.snapshot((s) => s.get('select count(*) as n from t')), { n: 0 }, 'snapshot')
+    })
+    await queued
+    t.equal(await count(db), 2, 'both are written')
   })
 
   t.test('what the callback started may use db when the transaction is over', async (t) => {

@@ -646,6 +646,14 @@ bool sq_tx_start(sq_db *db, uc_error *e);
 bool sq_tx_finish(sq_db *db, const uc_session *by, bool commit, uc_error *e);
 /* One call inside the open transaction. */
 bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e);
+/* Under mu: the open transaction waits for the call (meta i). */
+static inline bool sq_tx_waits_for(const sq_db *db, const uc_call *c)
+{
+    return c->inside != 0 && c->inside == db->tx_id &&
+           c->session == db->tx_session;
+}
+/* Fills *e for a call that would wait for a transaction that waits for it. */
+bool sq_tx_self(const uc_call *c, uc_error *e);
 bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
 /* A savepoint around a unit, or the transaction itself where it is the unit
  * (see `whole`). The end undoes what is inside unless ok, which it returns. */

@@ -260,11 +260,24 @@ static void answer_page(sq_db *db, uc_call *c)
     sq_finish(db, c);
 }
 
+/* The open transaction waits for the call, which must not wait for it. */
+static bool is_inside(sq_db *db, const uc_call *c)
+{
+    bool inside;
+
+    if (c->inside == 0)
+        return false;
+    uc_lock(&db->mu);
+    inside = sq_tx_waits_for(db, c);
+    uc_unlock(&db->mu);
+    return inside;
+}
+
 /* Into a lane, or false with *e. */
 static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
 {
     int lane = c->op->lane, cls;
-    bool ok;
+    bool ok, inside;
 
     if (lane == UC_LANE_STMT || c->op->num == UC_OP_many) {
         if (!statement_of(db, p, c, e))
@@ -331,6 +344,7 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
             return true;
         }
     }
+    inside = is_inside(db, c);
     if (lane == UC_LANE_STMT) {
         cls = class_now(db, c->stmt);
         if (cls == SQ_READ)
@@ -352,6 +366,13 @@ static bool lane(sq_db *db, sq_peer *p, uc_call *c, routed *r, uc_error *e)
     }
     if (lane == UC_LANE_READ && db->memory)
         lane = UC_LANE_WRITE; /* the one connection is the writer's */
+    if (lane == UC_LANE_WRITE && inside)
+        return sq_tx_self(c, e);
+    if (lane == UC_LANE_READ && inside) {
+        /* What others have queued waits for the transaction. */
+        uc_calls_push(&r->reads, c);
+        return true;
+    }
     if (lane == UC_LANE_READ) {
         c->after = p->last_wseq;
         c->after_tx = p->ending_tx;

@@ -212,6 +212,16 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     return ok;
 }
 
+bool sq_tx_self(const uc_call *c, uc_error *e)
+{
+    uc_fail(e, UC_TX_SELF,
+            "%s was called on the handle inside its own transaction, which it "
+            "would wait for; call it on the object that the callback was given",
+            c->op->name);
+    e->outcome = "not-run";
+    return false;
+}
+
 static void reply_tx(uc_call *call, uint64_t id, uc_buf *out)
 {
     uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
@@ -225,8 +235,9 @@ static void reply_tx(uc_call *call, uint64_t id, uc_buf *out)
 typedef enum tx_end { TX_GOING, TX_ENDED, TX_EXPIRED, TX_DROPPED } tx_end;
 
 /* A statement that the writer is to look at, in the queue behind the
- * transaction, from the write after *seen on; referenced. */
-static sq_sql *next_new(sq_db *db, uint64_t *seen)
+ * transaction, from the write after *seen on; referenced. *own: the transaction
+ * waits for one of the calls that were passed. */
+static sq_sql *next_new(sq_db *db, uint64_t *seen, bool *own)
 {
     sq_sql *s = NULL;
 
@@ -237,6 +248,7 @@ static sq_sql *next_new(sq_db *db, uint64_t *seen)
             if (c->wseq <= *seen)
                 continue;
             *seen = c->wseq;
+            *own = *own || sq_tx_waits_for(db, c);
             s = c->stmt;
             if (s != NULL && atomic_load(&s->cls) == SQ_UNKNOWN)
                 sq_sql_ref(s);
@@ -248,16 +260,37 @@ static sq_sql *next_new(sq_db *db, uint64_t *seen)
     return s;
 }
 
+/* Calls that the transaction waits for and that do not read, or of which it
+ * cannot be told: what might make their tables comes after it. */
+static void refuse_own(sq_db *db, uc_calls *own)
+{
+    uc_call *c;
+
+    while ((c = uc_calls_pop(own)) != NULL) {
+        uc_error e = {0};
+        sq_class cls;
+        bool ok;
+
+        uc_lock(&db->wconn_mu);
+        ok = sq_call_class(db, c, &cls, &e);
+        uc_unlock(&db->wconn_mu);
+        if (ok)
+            sq_tx_self(c, &e);
+        e.outcome = "not-run";
+        sq_refuse(db, c, &e);
+    }
+}
+
 /* What came while the writer was at a statement of the transaction could not be
  * looked at. If it reads it need not wait for the end. */
 static void let_reads_go(sq_db *db, uint64_t *seen)
 {
-    uc_calls keep = {0}, reads = {0};
+    uc_calls keep = {0}, reads = {0}, own = {0};
     bool any = false;
     uc_call *c;
     sq_sql *s;
 
-    while ((s = next_new(db, seen)) != NULL) {
+    while ((s = next_new(db, seen, &any)) != NULL) {
         uc_error ignored = {0};
 
         uc_lock(&db->wconn_mu);
@@ -269,18 +302,24 @@ static void let_reads_go(sq_db *db, uint64_t *seen)
         return;
     uc_lock(&db->mu);
     while ((c = uc_calls_pop(&db->writes)) != NULL) {
+        bool waits = sq_tx_waits_for(db, c);
+
         s = c->stmt;
-        uc_calls_push(s != NULL && atomic_load(&s->cls) == SQ_READ &&
-                              c->op->lane == UC_LANE_STMT && c->once.p == NULL
-                          ? &reads
-                          : &keep,
-                      c);
+        if (s != NULL && atomic_load(&s->cls) == SQ_READ &&
+            c->op->lane == UC_LANE_STMT && c->once.p == NULL) {
+            if (waits)
+                c->after = c->after_tx = 0;
+            uc_calls_push(&reads, c);
+        } else {
+            uc_calls_push(waits ? &own : &keep, c);
+        }
     }
     db->writes = keep;
     sq_settle(db);
     while ((c = uc_calls_pop(&reads)) != NULL)
         sq_forward(db, c);
     uc_unlock(&db->mu);
+    refuse_own(db, &own);
 }
 
 static uc_call *next_tx_call(sq_db *db, uint64_t *seen, tx_end *end)
