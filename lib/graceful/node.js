@@ -26,7 +26,10 @@ class NodeServer {
   #second = null
   #sockets = new Set()
   #upgraded = new Set()
+  // Of each response its request, in the order in which they came.
   #requests = new Map()
+  // Of each connection the responses that it waits for: pipelined ones come before their turn.
+  #lines = new WeakMap()
   #isDraining = false
   #last = performance.now()
   /** How many connections were accepted. */
@@ -78,7 +81,9 @@ class NodeServer {
 
   drain () {
     this.#isDraining = true
-    for (const res of this.#requests.keys()) leave(res)
+    const last = new Map()
+    for (const [res, { req }] of this.#requests) last.set(req.socket, res)
+    for (const res of last.values()) leave(res)
   }
 
   /** Requests that are not answered to the last byte, and connections that became something else. */
@@ -152,14 +157,35 @@ class NodeServer {
     socket.once('close', () => { set.delete(socket) })
   }
 
+  // A connection that is gone ends all that it waits for: Node 20 tells only the first of them.
+  #line (socket) {
+    let line = this.#lines.get(socket)
+    if (line === undefined) {
+      line = new Set()
+      this.#lines.set(socket, line)
+      socket.once('close', () => { for (const res of line) this.#over(res, line) })
+    }
+    return line
+  }
+
+  #over (res, line) {
+    line.delete(res)
+    if (this.#requests.delete(res)) this.#last = performance.now()
+  }
+
   #begin (req, res) {
     // One that a checkContinue listener passes on comes by twice.
     if (this.#requests.has(res)) return false
-    this.#requests.set(res, { req, began: performance.now() })
-    res.once('close', () => {
-      this.#requests.delete(res)
-      this.#last = performance.now()
-    })
+    const line = this.#line(req.socket)
+    if (this.#isDraining) {
+      const before = Array.from(line).at(-1)
+      // What comes behind an answer that says close is not run (RFC 9112, section 9.6).
+      if (before?.headersSent && !before.shouldKeepAlive) return true
+      if (before) stay(before, this.#requests.get(before))
+    }
+    this.#requests.set(res, { req, began: performance.now(), isKept: res.shouldKeepAlive })
+    line.add(res)
+    res.once('close', () => { this.#over(res, line) })
     if (this.#isDraining) leave(res)
     if (this.#health === null || req.url.split('?', 1)[0] !== this.#health.path) return false
     this.#health.answer().then(({ status, body }) => {
@@ -171,9 +197,14 @@ class NodeServer {
 }
 
 // The header that tells the peer not to send another request on this connection (RFC 9112,
-// section 9.6); the server closes it when the answer is through.
+// section 9.6); the server closes it when the answer is through. So it belongs to the last one.
 function leave (res) {
   if (!res.headersSent) res.shouldKeepAlive = false
+}
+
+// Another one has come behind it.
+function stay (res, { isKept }) {
+  if (!res.headersSent) res.shouldKeepAlive = isKept
 }
 
 async function listening (server, where) {

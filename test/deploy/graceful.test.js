@@ -68,6 +68,19 @@ function keepAlive (t) {
   return agent
 }
 
+const get = path => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`
+
+// A connection with several requests at once. -> the socket, with .text and .isClosed
+function pipeline (t, { port }, ...paths) {
+  const socket = net.connect(port, '127.0.0.1', () => { socket.write(paths.map(get).join('')) })
+  t.teardown(() => { socket.destroy() })
+  socket.text = ''
+  socket.setEncoding('utf8').on('data', text => { socket.text += text })
+  socket.on('error', () => {})
+  socket.on('close', () => { socket.isClosed = true })
+  return socket
+}
+
 for (const runtime of chosen) {
   for (const kind of kinds[runtime.kind]) {
     t.test(`${kind} on ${runtime.name}: what has begun is answered, then the store is closed`, async t => {
@@ -169,6 +182,32 @@ for (const runtime of chosen) {
     await until(() => ws.isClosed(), 'the service has closed it, since it was told')
     t.same(await service.end(), { code: 0, signal: null })
     t.equal(service.stderr, '')
+  })
+
+  // Bun.serve, of its own, closes a connection that asks again before it is answered.
+  t.test(`${runtime.name}: pipelined requests are all answered, and the last one says close`, async t => {
+    const service = await start(t, runtime, 'http', { idleMs: 400 })
+    const client = pipeline(t, service, '/hold', '/hold', '/hold')
+    await until(() => service.facts.filter(fact => fact.held).length === 3, 'they are under way')
+    service.proc.kill('SIGTERM')
+    await until(() => service.has('draining'), 'it drains')
+    client.write(get('/hold'))
+    await until(() => service.facts.filter(fact => fact.held).length === 4, 'one more has come behind them')
+    await ask({ host: '127.0.0.1', port: service.port }, { path: '/release', method: 'POST' })
+    await until(() => client.isClosed, 'the service closes the connection', 20000)
+    t.same(client.text.match(/held$|held(?=HTTP)/g), Array(4).fill('held'), client.text)
+    t.same(client.text.split('HTTP/1.1 ').slice(1).map(answer => /^connection: close\r$/im.test(answer)), [false, false, false, true])
+    t.same(await service.end(), { code: 0, signal: null })
+  })
+
+  t.test(`${runtime.name}: pipelined requests of a client that has gone are not waited for`, async t => {
+    const service = await start(t, runtime, 'http', { idleMs: 100, drainMs: 600_000 })
+    const client = pipeline(t, service, '/hold', '/hold', '/hold')
+    await until(() => service.facts.filter(fact => fact.held).length === 3, 'they are under way')
+    client.destroy()
+    service.proc.kill('SIGTERM')
+    t.same(await service.end(), { code: 0, signal: null })
+    t.equal(service.stderr, '', 'and nothing was cut off')
   })
 
   t.test(`${runtime.name}: an upgraded connection that stays is cut at the deadline`, async t => {
@@ -399,5 +438,5 @@ t.test('the module alone loads nothing of the core', async t => {
     require(root + '/lib/graceful.js')
     say(Object.keys(fresh._cache).map(file => file.slice(root.length)).sort().join(' '))
   })
-  t.equal(stdout.trim(), '/lib/errors.js /lib/graceful.js /lib/graceful/options.js /lib/graceful/target.js')
+  t.equal(stdout.trim(), '/lib/errors.js /lib/graceful.js /lib/graceful/options.js /lib/graceful/target.js /lib/tables.js')
 })
