@@ -65,6 +65,13 @@ function parse (line) {
   return typeof value.level === 'number' ? value : undefined
 }
 
+/** The level and the time of a line that `parse` would find, as far as its beginning tells them. */
+function glance (line) {
+  const head = HEAD.exec(line)
+  if (head === null) return undefined
+  return { level: Number(head[1]), time: head[2] === undefined ? undefined : Number(head[2]) }
+}
+
 function ours (value, name, own) {
   if (value[name] === own) return
   value[TWICE] = { ...value[TWICE], [name]: value[name] }
@@ -115,4 +122,4 @@ function errorText (err, paint, depth = 1) {
   return out
 }
 
-module.exports = { pretty, parse, plain, twice, wantsColours }
+module.exports = { pretty, parse, glance, plain, twice, wantsColours }

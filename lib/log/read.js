@@ -16,6 +16,12 @@ const DAY_MS = 24 * 60 * 60 * 1000
 // No line of ours is longer; what is goes on in pieces.
 const LINE_CHARACTERS = 32 * 1024 * 1024
 const CHUNK_BYTES = 256 * 1024
+// Nobody who may write to the directory chooses what its reader opens, or lets him wait.
+const FLAGS = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+// Several processes write a file: a line may stand behind one that is so much younger.
+const SLACK_MS = 60 * 60 * 1000
+// Lines that are looked at for the time at which a file begins, and their characters.
+const PEEKED = 100
 
 /**
  * The files of a directory, the oldest first: { path, name, day, number, packed }.
@@ -59,6 +65,38 @@ function notBefore (files, since) {
 }
 
 /**
+ * Leaves out the files whose lines are all younger, without reading more of them than
+ * their beginning. What a dead process left in its ring comes first in the file of who
+ * brings it in, and is found there.
+ *
+ * @param {object[]} files of filesOf
+ * @param {number} until
+ * @param {(line: string) => number|undefined} timeOf
+ */
+async function notAfter (files, until, timeOf) {
+  const wanted = []
+  for (const file of files) {
+    // A day that has begun by then is not looked at any further.
+    if (file.day <= until - DAY_MS || !(await beginOf(file, timeOf) > until + SLACK_MS)) wanted.push(file)
+  }
+  return wanted
+}
+
+// The time of the first line that has one; undefined: nothing is known.
+async function beginOf (file, timeOf) {
+  let n = 0
+  try {
+    for await (const line of linesOf(file)) {
+      const time = timeOf(line)
+      if (time !== undefined || ++n === PEEKED) return time
+    }
+  } catch {
+    // Who reads it will say so.
+  }
+  return undefined
+}
+
+/**
  * The lines of a file, without their ends. A plain file that has become an archive
  * meanwhile is read as that; one that is gone has no lines.
  *
@@ -98,14 +136,14 @@ function open (file, end) {
     const name = packed === file.packed ? file.path : `${file.path}.${packed}`
     let fd
     try {
-      fd = fs.openSync(name, 'r')
+      fd = openFile(name)
     } catch (err) {
       if (err.code === 'ENOENT') continue
+      if (err instanceof UndercroftError) throw err
       throw new UndercroftError('UC_LOG_IO', `${name} cannot be opened: ${err.message}`, { cause: err })
     }
     if (packed === 'zst' && typeof zlib.createZstdDecompress !== 'function') {
-      fs.closeSync(fd)
-      return unpack(name)
+      return unpack(name, fd)
     }
     const bytes = fs.createReadStream(name, { fd, start: 0, end: packed === '' ? end - 1 : Infinity, highWaterMark: CHUNK_BYTES })
     if (packed === '') return bytes
@@ -114,10 +152,25 @@ function open (file, end) {
   return null
 }
 
+// A file, and nothing that only has the name of one.
+function openFile (name) {
+  let fd
+  try {
+    fd = fs.openSync(name, FLAGS)
+    if (fs.fstatSync(fd).isFile()) return fd
+  } catch (err) {
+    if (err.code !== 'ELOOP') throw err
+    throw new UndercroftError('UC_LOG_IO', `${name} is a link, which is not followed: read the directory in which the file is`)
+  }
+  fs.closeSync(fd)
+  throw new UndercroftError('UC_LOG_IO', `${name} is no file`)
+}
+
 // A runtime that knows no zstd: by the program of that name. The stream ends when
 // that has ended well, since its output alone does not tell that the file was damaged.
-function unpack (name) {
-  const child = spawn('zstd', ['-dcq', '--', name], { stdio: ['ignore', 'pipe', 'pipe'] })
+function unpack (name, fd) {
+  const child = spawn('zstd', ['-dcq'], { stdio: [fd, 'pipe', 'pipe'] })
+  fs.closeSync(fd)
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text) => { said = (said + text).slice(0, 500) })
   const ended = new Promise((resolve) => {
@@ -155,7 +208,7 @@ function lastEnd (fd) {
 
 // Whether the file of that name, if there is one, is the open one.
 function isSame (fd, name) {
-  const there = fs.statSync(name, { throwIfNoEntry: false })
+  const there = fs.lstatSync(name, { throwIfNoEntry: false })
   if (there === undefined) return true
   const { ino, dev } = fs.fstatSync(fd)
   return there.ino === ino && there.dev === dev
@@ -226,7 +279,7 @@ class Follower {
     let position = 0
     try {
       if (file.packed === '') {
-        fd = fs.openSync(file.path, 'r')
+        fd = openFile(file.path)
         if (isAtEnd) position = lastEnd(fd)
       }
     } catch (err) {
@@ -266,4 +319,4 @@ class Follower {
   }
 }
 
-module.exports = { filesOf, notBefore, linesOf, Follower }
+module.exports = { filesOf, notBefore, notAfter, linesOf, Follower }

@@ -5,9 +5,9 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { recover } = require('../../log/sinks/ring')
 const { readLog } = require('../../log/options')
-const { filesOf, notBefore, linesOf, Follower } = require('../../log/read')
+const { filesOf, notBefore, notAfter, linesOf, Follower } = require('../../log/read')
 const { numbers } = require('../../log/levels')
-const { pretty, parse, plain, twice, wantsColours } = require('../../log/pretty')
+const { pretty, parse, glance, plain, twice, wantsColours } = require('../../log/pretty')
 
 const help = `
 Shows the lines in the directory of a log, the oldest first, for people, or with
@@ -70,6 +70,22 @@ function readField (text) {
   }
 }
 
+// What the text of a line holds that has such a field. Looking for it costs a third of
+// parsing the line. A value that may be written in several ways is not looked for.
+function textsOf (field) {
+  const at = field.indexOf('=')
+  const name = field.slice(0, at)
+  const value = field.slice(at + 1)
+  const [first] = name.split('.')
+  const texts = []
+  if (PLAIN.test(first)) texts.push(`"${first}`)
+  if (WORD.test(value) && !name.split('.').includes('length')) texts.push(value)
+  return texts
+}
+
+const PLAIN = /^[\w -]+$/
+const WORD = /^[\w.-]+$/
+
 function is (value, wanted) {
   return typeof value === 'object' ? JSON.stringify(value) === wanted : value !== undefined && String(value) === wanted
 }
@@ -88,16 +104,25 @@ function readQuery (values, now = Date.now()) {
   const level = readLevel(values.level)
   const hasText = readGrep(values.grep)
   const fields = (values.field ?? []).map(readField)
+  const texts = (values.field ?? []).flatMap(textsOf)
   const isOpen = since === undefined && until === undefined && level === 0 && fields.length === 0
+  const isOut = (object) => object.level < level || object.time < since || object.time > until
   return {
     since,
+    until,
     lines: readLines(values),
     matches (line) {
       if (!hasText(line)) return undefined
+      if (!isOpen) {
+        // What the text alone tells; parsing costs more than all the rest.
+        const head = glance(line)
+        if (head !== undefined && isOut(head)) return undefined
+        for (const text of texts) if (!line.includes(text)) return undefined
+      }
       const object = parse(line)
       // What is no line of ours can be looked for by its text alone.
       if (object === undefined) return isOpen ? null : undefined
-      if (object.level < level || object.time < since || object.time > until) return undefined
+      if (isOut(object)) return undefined
       return fields.every((has) => has(object)) ? object : undefined
     }
   }
@@ -123,7 +148,8 @@ async function run ({ values, say, exitCodes }) {
   const out = new Output(values.json === true)
   // It goes on where the reading ends: nothing that comes meanwhile is missed or shown twice.
   const follower = values.follow ? new Follower(dir, name, files) : null
-  const wanted = query.since === undefined ? files : notBefore(files, query.since)
+  const late = query.since === undefined ? files : notBefore(files, query.since)
+  const wanted = query.until === undefined ? late : await notAfter(late, query.until, (line) => parse(line)?.time)
   const code = await show(wanted, query, out, { follower, say, exitCodes })
   return follower === null ? code : follow(follower, query, out, { say, exitCodes })
 }
@@ -152,8 +178,13 @@ function bringIn (dir, name, say) {
     const [newest] = filesOf(dir, name).reverse()
     recover(readLog({ dir, name: name ?? newest?.name }))
   } catch (err) {
-    // Without an addon, or without the right to write here, there are still the files.
-    if (!['UC_NO_ADDON', 'UC_ACCESS', 'ENOENT', 'ENOTDIR', 'EACCES'].includes(err.code)) say(`what is in rings cannot be read: ${err.message}`)
+    // There are still the files.
+    if (['ENOENT', 'ENOTDIR'].includes(err.code)) return
+    const rings = path.join(dir, '.rings')
+    const why = ['UC_ACCESS', 'EACCES'].includes(err.code)
+      ? `this user may not bring in what is in ${rings}; the log's own user and root may`
+      : err.code === 'UC_NO_ADDON' ? `without the addon nothing here reads ${rings}` : err.message
+    say(`the last lines of a process that was killed may be missing: ${why}`)
   }
 }
 
