@@ -95,7 +95,7 @@ class Sync {
           if (!source.full) source.fillSync()
           const part = this.#chunk(sql, source, opts, false)
           sum.changes += part.changes
-          sum.lastInsertRowid = part.lastInsertRowid
+          if (Number(part.lastInsertRowid) !== 0) sum.lastInsertRowid = part.lastInsertRowid
         } while (source.more)
         return sum
       })

@@ -240,6 +240,101 @@ module.exports = (t, open) => {
     t.equal((await db.get('select count(*) as n from t')).n, 64 * 20)
   })
 
+  t.test('lastInsertRowid is 0 where nothing is inserted, whoever has inserted before', async (t) => {
+    const db = await ready(t, `create table t(id integer primary key, a unique); create table u(id integer primary key);
+      create table w(k primary key) without rowid; create table log(a);
+      create table said(id integer primary key, a); create trigger ti after update on said begin insert into log values (1); end;
+      create table born(id integer primary key, a, heir); create trigger bi after insert on born begin update born set heir = last_insert_rowid() where id = new.id; end;
+      insert into t values (1, 1); insert into said values (1, 1)`)
+    const none = {
+      'an ignored insert': ['insert or ignore into t(a) values (1)', 0],
+      'an insert of no rows': ['insert into t(a) select 5 where 0', 0],
+      'an upsert that updates': ['insert into t values (1, 1) on conflict do update set a = 1', 1],
+      'an upsert that does nothing': ['insert into t values (1, 1) on conflict do nothing', 0],
+      'an update': ['update t set a = 1', 1],
+      'an update whose trigger inserts': ['update said set a = 2', 1],
+      'a delete of nothing': ['delete from t where id = 99', 0],
+      'a delete': ['delete from u', 1],
+      'a table without rowids': ["insert or replace into w values ('a')", 1],
+      'a new table': ['create table if not exists t(id)', 0],
+      'a pragma': ['pragma user_version = 3', 0],
+      'a select': ['select 1', 0]
+    }
+    const other = () => db.run('insert or replace into u values (777)')
+    const { sync } = open.sync ? db : {}
+    for (const [what, [sql, changes]] of Object.entries(none)) {
+      const wanted = { changes, lastInsertRowid: 0 }
+      const calls = {
+        run: () => db.run(sql),
+        'in a transaction': () => db.transaction((tx) => tx.run(sql)),
+        many: () => db.many(sql, [[]]),
+        'in a group': async () => (await Promise.all([other(), db.run(sql), other()]))[1],
+        'sync.run': sync && (() => sync.run(sql)),
+        'sync.many': sync && (() => sync.many(sql, [[]]))
+      }
+      if (!sql.startsWith('select')) calls.batch = async () => (await db.batch([sql]))[0]
+      for (const [way, call] of Object.entries(calls)) {
+        if (call === undefined) continue
+        await other()
+        exact(t, await call(), wanted, `${what}, ${way}`)
+      }
+      await other()
+      t.equal((await db.exec(sql)).lastInsertRowid, 0, `${what}, exec`)
+    }
+    exact(t, await db.run('insert into t values (0, 8)'), { changes: 1, lastInsertRowid: 0 }, 'a row whose id is 0')
+    exact(t, await db.run('insert into t values (-5, 9)'), { changes: 1, lastInsertRowid: -5 }, 'a negative one')
+    exact(t, await db.many('insert or ignore into t(id, a) values (?, ?)', [[50, 50], [51, 50]]), { changes: 1, lastInsertRowid: 50 }, 'the last that was inserted')
+    exact(t, await db.exec('insert into t values (60, 60); update t set a = a; insert or ignore into t values (61, 60)'), { changes: 6, lastInsertRowid: 60 }, 'of a script')
+    exact(t, await db.run('insert into born(id, a) values (7, 1)'), { changes: 1, lastInsertRowid: 7 }, 'a trigger asks for it')
+    exact(t, await db.get('select heir from born'), { heir: 7 }, 'and is told')
+  })
+
+  t.test('last_insert_rowid(), changes() and total_changes() are a unit\'s own, and refused outside of one', async (t) => {
+    const db = await ready(t, 'create table p(id integer primary key, a); create table c(id integer primary key, p); create view v as select last_insert_rowid() as id')
+    const asks = ['select last_insert_rowid()', 'select 1 where changes() > 0', '/* */ SELECT Total_Changes()', 'with x as (select last_insert_rowid() as id) select * from x', 'select * from v',
+      'insert into c(p) values (last_insert_rowid()) returning id']
+    const refused = async (what, call) => {
+      const err = await failure(async () => call())
+      t.equal(err.code, 'UC_SQL_CONNECTION', what)
+      t.match(err.message, /last_insert_rowid.*lastInsertRowid/, what)
+    }
+    await db.run('insert into p values (5, 1)')
+    for (const sql of asks) {
+      for (const verb of ['get', 'all', 'values', 'json', 'run']) {
+        await refused(`${verb}: ${sql}`, () => db[verb](sql))
+        if (open.sync) await refused(`sync.${verb}: ${sql}`, () => db.sync[verb](sql))
+      }
+      await refused(`iterate: ${sql}`, () => db.iterate(sql).next())
+      if (sql.includes('select')) await refused(`snapshot: ${sql}`, () => db.snapshot((s) => s.all(sql)))
+    }
+    await refused('a new statement in a snapshot', () => db.snapshot((s) => s.all('select last_insert_rowid() as fresh')))
+    exact(t, await db.values('select * from c'), [], 'nothing ran')
+    const child = 'insert into c(p) values (last_insert_rowid())'
+    exact(t, await db.batch(['insert into p values (6, 1)', child, 'select last_insert_rowid() as id, changes() as n']),
+      [{ changes: 1, lastInsertRowid: 6 }, { changes: 1, lastInsertRowid: 1 }, [{ id: 1, n: 1 }]], 'batch')
+    await db.exec(`insert into p values (7, 1); update p set a = 2; ${child}`)
+    await db.transaction(async (tx) => {
+      exact(t, await tx.get('select last_insert_rowid() as id'), { id: 0 }, 'a transaction begins without a row')
+      await tx.run('insert into p values (8, 1)')
+      await tx.run('update p set a = 3')
+      await tx.run('insert or ignore into p values (8, 1)')
+      exact(t, await tx.get('select last_insert_rowid() as id'), { id: 8 }, 'what inserts nothing leaves it')
+      exact(t, await tx.run(child), { changes: 1, lastInsertRowid: 3 }, 'a row is told, whatever it is made of')
+      exact(t, await tx.all('select * from v'), [{ id: 3 }], 'a view')
+    })
+    if (open.sync) {
+      db.sync.transaction((tx) => {
+        tx.run('insert into p values (9, 1)')
+        tx.run(child)
+      })
+    }
+    const parents = open.sync ? [6, 7, 8, 9] : [6, 7, 8]
+    exact(t, (await db.values('select p from c order by id')).map(([p]) => p), parents, 'each child has its own parent')
+    await db.run('insert into p values (99, 1)')
+    exact(t, await db.batch([child, 'select p from c order by id desc limit 1']), [{ changes: 1, lastInsertRowid: parents.length + 1 }, [{ p: 0 }]], 'not that of another call')
+    exact(t, await db.many('insert into c(p) values (last_insert_rowid())', [[], []]), { changes: 2, lastInsertRowid: parents.length + 3 }, 'many')
+  })
+
   t.test('last_insert_rowid(), changes() and total_changes() do not leak between calls', async (t) => {
     const db = await ready(t, 'create table t(id integer primary key, a); create table u(id integer primary key)')
     const done = await Promise.all([

@@ -316,7 +316,9 @@ module.exports = (t, open) => {
     const db = await ready(t)
     await db.run('insert into t(id, a) values (77, 1)', [], { once: 'a' })
     await Promise.all(Array.from({ length: 5 }, (_, i) => db.run('update t set a = ?', [i], { once: `u${i}` })))
-    exact(t, await db.run('update t set a = 9'), { changes: 1, lastInsertRowid: 77 }, 'the last insert is the user\'s')
+    exact(t, await db.run('update t set a = 9'), { changes: 1, lastInsertRowid: 0 }, 'of no insert')
+    const done = await db.batch([['insert into t(id, a) values (78, 1)'], ['update t set a = 2 where id = 77'], ['select last_insert_rowid() as id']], { once: 'b' })
+    exact(t, done[2], [{ id: 78 }], 'the last insert is the user\'s')
   })
 
   t.test('the table of keys was dropped', async (t) => {

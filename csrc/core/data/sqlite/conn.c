@@ -68,7 +68,6 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
     sq_conn *c = arg;
     sq_auth *auth = c->auth;
 
-    (void)trigger;
     if (c->notes != NULL)
         sq_note(c, action, a, b, dbname);
     if (auth == NULL)
@@ -87,6 +86,16 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
                  b != NULL ? b : "");
         /* Merely preparing some pragmas changes the connection. */
         return SQLITE_DENY;
+    case SQLITE_INSERT:
+        if (trigger == NULL)
+            auth->traits |= SQ_INSERTS;
+        break;
+    case SQLITE_FUNCTION:
+        if (sqlite3_stricmp(b, "last_insert_rowid") == 0 ||
+            sqlite3_stricmp(b, "changes") == 0 ||
+            sqlite3_stricmp(b, "total_changes") == 0)
+            auth->traits |= trigger == NULL ? SQ_ASKS : SQ_ASKS_BELOW;
+        break;
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT:
         auth->control = true;

@@ -52,6 +52,14 @@ typedef enum sq_class {
     SQ_CONTROL      /* BEGIN, COMMIT, SAVEPOINT, ...: never run as they are */
 } sq_class;
 
+/* What else classifying finds out. */
+typedef enum sq_trait {
+    SQ_MAKES_TEMP = 1, /* changes the TEMP schema */
+    SQ_INSERTS = 2,    /* itself, not by a trigger */
+    SQ_ASKS = 4, /* calls last_insert_rowid(), changes() or total_changes() */
+    SQ_ASKS_BELOW = 8 /* or a trigger or a view of it does */
+} sq_trait;
+
 /* What one connection measured of one statement. Written by the thread that
  * has the connection, read by `stats`: plain stores of atomics. Histogram:
  * bucket i counts executions of [2^(i/2), 2^((i+1)/2)) * 256 ns roughly. */
@@ -71,7 +79,7 @@ typedef struct sq_sql {
     uint32_t gen; /* of the slot: tells a reused slot from the old text */
     _Atomic uint32_t refs;
     _Atomic int cls;         /* sq_class */
-    _Atomic bool makes_temp; /* changes the TEMP schema */
+    _Atomic unsigned traits; /* of sq_trait */
     _Atomic uint32_t ns;     /* running mean of one execution, 0 = never ran */
     sq_stat cursors;         /* of those that have ended, from any thread */
     size_t len;
@@ -136,7 +144,8 @@ typedef enum sq_role {
 typedef struct sq_auth {
     bool pragma, pragma_arg, temp, attach;
     bool control; /* BEGIN, COMMIT, SAVEPOINT, ... */
-    bool unsure;  /* reads a table without saying of which database */
+    unsigned traits;
+    bool unsure; /* reads a table without saying of which database */
     char pragma_name[48], pragma_value[16];
 } sq_auth;
 
@@ -153,6 +162,8 @@ struct sq_conn {
     _Atomic int64_t limit;  /* uc_now() terms: stop what runs then, 0 none */
     _Atomic bool quit;
     bool sync;          /* sync call: functions in JavaScript may run */
+    bool own;           /* the writer's: in a unit of several statements, whose
+                         * last_insert_rowid() and changes() are its own */
     bool sampled;       /* one of many: not each one is timed */
     bool utf8;          /* database encoding */
     uint32_t functions; /* version of db->functions it knows */
@@ -423,7 +434,7 @@ bool sq_class_in_snapshot(sq_conn *c, const sq_sql *s, uc_error *e);
  * the prepared statement, owned by the caller. */
 bool sq_class_of(sq_conn *writer, const char *sql, size_t len,
                  const char **tail, sqlite3_stmt **stmt, sq_class *cls,
-                 bool *makes_temp, uc_error *e);
+                 unsigned *traits, uc_error *e);
 /* A TEMP object was made or dropped: what names it may mean another thing
  * now, so every class is decided anew. */
 void sq_classes_reset(sq_db *db);
@@ -463,6 +474,21 @@ bool sq_bind(sqlite3_stmt *stmt, int nparams, uc_reader *r, uc_error *e);
 bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
                 uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
                 uc_error *e);
+/* Around the steps of a statement that writes: the rowid of the last row that
+ * it inserts, 0 if it inserts none. What last_insert_rowid() says stays as it
+ * is where it does not. The beginning returns what the end takes; changed:
+ * rows, as sqlite3_changes has them. */
+int64_t sq_rowid_begin(sq_conn *c, unsigned traits);
+int64_t sq_rowid_end(sq_conn *c, unsigned traits, int64_t before, bool changed);
+/* A unit of several statements begins on the writer, with no row inserted;
+ * returns what its end takes. */
+bool sq_own_begin(sq_conn *c);
+static inline void sq_own_end(sq_conn *c, bool before)
+{
+    c->own = before;
+}
+/* Fills *e for a statement of SQ_ASKS outside of such a unit. */
+bool sq_asks(uc_error *e);
 /* Fills *e: rows were asked for, and the statement has none. */
 bool sq_no_rows(uc_error *e);
 void sq_reply_run(uc_buf *out, uint32_t id, const sq_run *run);

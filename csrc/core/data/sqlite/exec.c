@@ -193,6 +193,48 @@ void sq_reply_run(uc_buf *out, uint32_t id, const sq_run *run)
     out->len = (size_t)(p - out->p);
 }
 
+int64_t sq_rowid_begin(sq_conn *c, unsigned traits)
+{
+    int64_t before = sqlite3_last_insert_rowid(c->h);
+
+    if ((traits & (SQ_ASKS | SQ_ASKS_BELOW)) == 0)
+        sqlite3_set_last_insert_rowid(c->h, 0);
+    return before;
+}
+
+int64_t sq_rowid_end(sq_conn *c, unsigned traits, int64_t before, bool changed)
+{
+    int64_t now = sqlite3_last_insert_rowid(c->h);
+
+    /* It had to be left as it was, and may be what was inserted all the same.
+     */
+    if (traits & (SQ_ASKS | SQ_ASKS_BELOW))
+        return now != before || (changed && traits & SQ_INSERTS) ? now : 0;
+    if (now == 0)
+        sqlite3_set_last_insert_rowid(c->h, before);
+    return now;
+}
+
+bool sq_own_begin(sq_conn *c)
+{
+    bool before = c->own;
+
+    if (!before)
+        sqlite3_set_last_insert_rowid(c->h, 0);
+    c->own = true;
+    return before;
+}
+
+bool sq_asks(uc_error *e)
+{
+    return uc_fail(e, UC_SQL_CONNECTION,
+                   "last_insert_rowid(), changes() and total_changes() tell "
+                   "of a connection, and connections are shared: take "
+                   "lastInsertRowid and changes of what db.run() answers, use "
+                   "RETURNING, or call them in one db.transaction(), "
+                   "db.batch() or db.exec() with the write");
+}
+
 bool sq_no_rows(uc_error *e)
 {
     return uc_fail(e, UC_SQL_NO_ROWS,
@@ -305,7 +347,8 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
 {
     size_t at = out->len, max = out->max;
     sq_slot *slot = sq_slot_get(c, s, e);
-    int64_t start = 0, before = 0;
+    int64_t start = 0, before = 0, rowid = 0;
+    unsigned traits;
     uint64_t rows = 0;
     bool big = false, ok = false, timed;
     int rc;
@@ -314,6 +357,9 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
         return false;
     if (slot->ncols == 0 && mode != SQ_MODE_RUN)
         return sq_no_rows(e);
+    traits = atomic_load_explicit(&s->traits, memory_order_relaxed);
+    if (traits & SQ_ASKS && !c->own)
+        return sq_asks(e);
     if (!sq_bind(slot->stmt, slot->nparams, params, e))
         return false;
     /* A look at the clock is a tenth of a point read: where there are many,
@@ -323,6 +369,7 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
         start = uc_now();
     if (!slot->readonly) {
         before = sqlite3_total_changes64(c->h);
+        rowid = sq_rowid_begin(c, traits);
         sq_notes_on(c, s, slot);
     }
     e->code = NULL;
@@ -354,23 +401,23 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
         sq_fail(c, rc, e);
         ok = false;
     }
-    if (!slot->readonly)
+    if (!slot->readonly) {
+        rowid = sq_rowid_end(c, traits, rowid,
+                             ok && sqlite3_total_changes64(c->h) != before);
         sq_notes_off(c, slot, ok, before);
+    }
     if (ok) {
         done->changes = 0;
         done->rows = rows;
-        done->rowid = 0;
-        if (!slot->readonly) {
-            if (sqlite3_total_changes64(c->h) != before)
-                done->changes = sqlite3_changes64(c->h);
-            done->rowid = sqlite3_last_insert_rowid(c->h);
-        }
+        done->rowid = rowid;
+        if (!slot->readonly && sqlite3_total_changes64(c->h) != before)
+            done->changes = sqlite3_changes64(c->h);
         if (mode == SQ_MODE_RUN)
             sq_reply_run(out, id, done);
     } else {
         uc_buf_rewind(out, at);
     }
-    if (ok && atomic_load_explicit(&s->makes_temp, memory_order_relaxed))
+    if (ok && traits & SQ_MAKES_TEMP)
         sq_classes_reset(c->db);
     if (timed || !ok)
         sq_stat_add(slot, s, timed ? uc_now() - start : 0, rows, ok,

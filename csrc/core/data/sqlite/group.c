@@ -85,6 +85,8 @@ bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
 {
     sq_slot *slot = sq_slot_get(c, sql, e);
     int64_t start = uc_now(), before = sqlite3_total_changes64(c->h);
+    unsigned traits = atomic_load(&sql->traits);
+    int64_t rowid;
     uint32_t n;
     bool ok;
 
@@ -94,7 +96,10 @@ bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
         return uc_fail(e, UC_FRAME, "many takes an array of rows");
     if (!slot->readonly)
         sq_notes_on(c, sql, slot);
+    rowid = sq_rowid_begin(c, traits);
     ok = each_row(c, slot, r, n, first, sum, e);
+    rowid = sq_rowid_end(c, traits, rowid,
+                         ok && sqlite3_total_changes64(c->h) != before);
     if (!slot->readonly)
         sq_notes_off(c, slot, ok, before);
     if (!ok) {
@@ -102,7 +107,8 @@ bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
         return false;
     }
     sum->rows += n;
-    sum->rowid = sqlite3_last_insert_rowid(c->h);
+    if (rowid != 0)
+        sum->rowid = rowid;
     if (n > 0) /* the histogram holds the mean of a row */
         sq_stat_add(slot, sql, (uc_now() - start) / n, 0, true, n);
     return true;
@@ -113,13 +119,16 @@ static bool many(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     uc_reader r = call->args;
     sq_run sum = {0};
     uc_value token;
-    bool more;
+    bool more, own, ok;
 
     if (!uc_read(&r, &token) || !uc_read_bool(&r, &more))
         return uc_fail(e, UC_FRAME, "many takes [sid, token, more, rows]");
     if (!sq_bracket(c, e))
         return false;
-    if (!sq_bracket_end(c, sq_many_rows(c, call->stmt, &r, 0, &sum, e), e))
+    own = sq_own_begin(c);
+    ok = sq_many_rows(c, call->stmt, &r, 0, &sum, e);
+    sq_own_end(c, own);
+    if (!sq_bracket_end(c, ok, e))
         return false;
     sq_reply_run(out, call->id, &sum);
     sq_note_rows(call, &sum);
@@ -152,25 +161,27 @@ static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     const sq_parts *parts = call->parts;
     uc_reader r = call->args;
     uint32_t n, two;
+    bool ok = true, own;
 
     if (!sq_bracket(c, e))
         return false;
+    own = sq_own_begin(c);
     uc_read_array(&r, &n);
     uc_reply_begin(out, call->id, UC_REPLY_MULTI, 3);
     uc_pack_array(out, parts->n);
-    for (uint32_t i = 0; i < parts->n; i++) {
+    for (uint32_t i = 0; ok && i < parts->n; i++) {
         uc_reader params;
 
         uc_read_array(&r, &two);
         uc_read_skip(&r);
         params = r;
         uc_read_skip(&r);
-        if (!part(c, parts->sql[i], &params, out, e)) {
+        ok = part(c, parts->sql[i], &params, out, e);
+        if (!ok)
             prefix(e, "statement", i);
-            return sq_bracket_end(c, false, e);
-        }
     }
-    return sq_bracket_end(c, true, e);
+    sq_own_end(c, own);
+    return sq_bracket_end(c, ok, e);
 }
 
 /* A write that answers with rows may fail for its reply's size when it has

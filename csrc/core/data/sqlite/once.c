@@ -287,7 +287,7 @@ static bool keep(sq_conn *c, const sq_once *o, const uc_buf *out, size_t at,
     sqlite3_bind_int64(stmt, 4, uc_wall_ms() + c->db->opt.once_ttl_ms);
     if (!run(c, stmt, e))
         return false;
-    /* The next statement that inserts nothing answers with the user's row. */
+    /* What last_insert_rowid() says next is the user's row. */
     sqlite3_set_last_insert_rowid(c->h, rowid);
     return true;
 }

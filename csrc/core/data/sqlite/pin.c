@@ -418,6 +418,8 @@ static bool cursor_start(sq_pin *p, sq_conn *c, uc_reader *args,
         return false;
     if (sqlite3_column_count(p->stmt) == 0)
         return sq_no_rows(e);
+    if (atomic_load(&p->sql->traits) & SQ_ASKS && !c->own)
+        return sq_asks(e);
     /* The bytes of the parameters die with this call. */
     p->params = uc_malloc((size_t)(params.end - params.p) + 1);
     if (p->params == NULL)

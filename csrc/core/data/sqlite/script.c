@@ -64,23 +64,29 @@ static bool control(script *s, const char *p, const char *tail, uc_error *e)
                    word);
 }
 
-static bool step(sq_conn *c, sqlite3_stmt *stmt, sq_run *done, uc_error *e)
+static bool step(sq_conn *c, sqlite3_stmt *stmt, unsigned traits, sq_run *done,
+                 uc_error *e)
 {
-    int64_t before = sqlite3_total_changes64(c->h);
+    int64_t before = sqlite3_total_changes64(c->h), rowid;
+    bool changed;
     int rc;
 
     if (sqlite3_bind_parameter_count(stmt) > 0)
         return uc_fail(e, UC_PARAM_COUNT,
                        "a script takes no parameters: use db.run() or "
                        "db.batch()");
+    rowid = sq_rowid_begin(c, traits);
     do
         rc = sqlite3_step(stmt);
     while (rc == SQLITE_ROW);
+    changed = rc == SQLITE_DONE && sqlite3_total_changes64(c->h) != before;
+    rowid = sq_rowid_end(c, traits, rowid, changed);
     if (rc != SQLITE_DONE)
         return sq_fail(c, rc, e);
-    if (sqlite3_total_changes64(c->h) != before)
+    if (changed)
         done->changes += sqlite3_changes64(c->h);
-    done->rowid = sqlite3_last_insert_rowid(c->h);
+    if (rowid != 0)
+        done->rowid = rowid;
     return true;
 }
 
@@ -91,9 +97,10 @@ static bool one(sq_conn *c, script *s, const char *p, const char **tail,
     bool inside = sqlite3_get_autocommit(c->h) == 0;
     sq_class cls = SQ_UNKNOWN;
     sqlite3_stmt *stmt;
-    bool ok, temp;
+    unsigned traits;
+    bool ok;
 
-    ok = sq_class_of(c, p, (size_t)(s->end - p), tail, &stmt, &cls, &temp, e);
+    ok = sq_class_of(c, p, (size_t)(s->end - p), tail, &stmt, &cls, &traits, e);
     if (!ok || stmt == NULL) {
         sqlite3_finalize(stmt);
         return ok;
@@ -107,11 +114,11 @@ static bool one(sq_conn *c, script *s, const char *p, const char **tail,
                          "part of a script or a transaction: run them on "
                          "their own");
         else
-            ok = step(c, stmt, done, e);
+            ok = step(c, stmt, traits, done, e);
         s->any = true;
     }
     sqlite3_finalize(stmt);
-    if (ok && temp)
+    if (ok && traits & SQ_MAKES_TEMP)
         sq_classes_reset(c->db);
     return ok;
 }
@@ -144,12 +151,14 @@ bool sq_script(sq_conn *c, const char *sql, size_t len, sq_script_kind kind,
     script s = {.sql = sql, .end = sql + len, .kind = kind};
     int64_t before = sqlite3_total_changes64(c->h);
     sq_notes *notes = sq_notes_new();
-    bool ok;
+    bool ok, own;
 
     if (notes == NULL)
         return uc_fail(e, UC_MEMORY, "no memory for the script");
+    own = sq_own_begin(c);
     c->notes = notes;
     ok = run_all(c, &s, done, e);
+    sq_own_end(c, own);
     c->notes = NULL;
     if (sqlite3_total_changes64(c->h) != before || (ok && notes->all))
         sq_touch(c->db, notes);
@@ -191,7 +200,8 @@ bool sq_script_alone(sq_conn *c, const uc_call *call)
     sqlite3_stmt *stmt = NULL;
     sq_class cls = SQ_UNKNOWN;
     uc_error ignored = {0};
-    bool alone = false, temp;
+    unsigned traits;
+    bool alone = false;
     char word[16], *text;
     uc_view sql;
 
@@ -206,7 +216,7 @@ bool sq_script_alone(sq_conn *c, const uc_call *call)
         return false;
     end = text + sql.len;
     p = sq_skip_blank(text, end);
-    if (sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &temp,
+    if (sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &traits,
                     &ignored))
         alone = cls == SQ_ALONE && sq_skip_blank(tail, end) == end;
     sqlite3_finalize(stmt);

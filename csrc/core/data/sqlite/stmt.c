@@ -151,7 +151,7 @@ sq_sql *sq_sql_get(sq_db *db, const char *text, size_t len)
         atomic_init(&s->refs, 0);
         atomic_init(&s->cls, SQ_UNKNOWN);
         atomic_init(&s->ns, 0);
-        atomic_init(&s->makes_temp, false);
+        atomic_init(&s->traits, 0);
         s->len = len;
         memcpy(s->text, text, len);
         s->text[len] = '\0';
@@ -399,7 +399,7 @@ static bool pragma_class(const sq_auth *a, sq_class *cls, uc_error *e)
 }
 
 bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
-                 sqlite3_stmt **stmt, sq_class *cls, bool *makes_temp,
+                 sqlite3_stmt **stmt, sq_class *cls, unsigned *traits,
                  uc_error *e)
 {
     sq_auth auth = {0};
@@ -409,7 +409,7 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
 
     *stmt = NULL;
     *tail = end;
-    *makes_temp = false;
+    *traits = 0;
     sq_keyword(sql, end, word, sizeof word);
     if (strcmp(word, "ATTACH") == 0 || strcmp(word, "DETACH") == 0)
         return uc_fail(e, UC_SQL_CONNECTION,
@@ -444,13 +444,18 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
         *cls = auth.temp || (auth.unsure && atomic_load(&w->db->has_temp))
                    ? SQ_WRITER_READ
                    : SQ_READ;
-    *makes_temp = *cls == SQ_WRITE && auth.temp;
+    *traits = auth.traits;
+    if (*cls == SQ_WRITE && auth.temp)
+        *traits |= SQ_MAKES_TEMP;
+    /* A trigger asks of what has just been done, a view of who knows whom. */
+    if (*cls != SQ_WRITE && auth.traits & SQ_ASKS_BELOW)
+        *traits |= SQ_ASKS;
     return true;
 }
 
 /* The class of the one statement of s, on any connection. */
-static bool class_of_one(sq_conn *c, const sq_sql *s, sq_class *cls, bool *temp,
-                         uc_error *e)
+static bool class_of_one(sq_conn *c, const sq_sql *s, sq_class *cls,
+                         unsigned *traits, uc_error *e)
 {
     const char *tail;
     sqlite3_stmt *stmt;
@@ -459,7 +464,7 @@ static bool class_of_one(sq_conn *c, const sq_sql *s, sq_class *cls, bool *temp,
     *cls = SQ_UNKNOWN;
     if (!sq_text_whole(s->text, s->len, e))
         return false;
-    ok = sq_class_of(c, s->text, s->len, &tail, &stmt, cls, temp, e);
+    ok = sq_class_of(c, s->text, s->len, &tail, &stmt, cls, traits, e);
     if (ok && *cls == SQ_CONTROL) {
         char word[16];
 
@@ -480,10 +485,12 @@ static bool class_of_one(sq_conn *c, const sq_sql *s, sq_class *cls, bool *temp,
 bool sq_class_in_snapshot(sq_conn *c, const sq_sql *s, uc_error *e)
 {
     sq_class cls = (sq_class)atomic_load(&s->cls);
-    bool temp;
+    unsigned traits = atomic_load(&s->traits);
 
-    if (cls == SQ_UNKNOWN && !class_of_one(c, s, &cls, &temp, e))
+    if (cls == SQ_UNKNOWN && !class_of_one(c, s, &cls, &traits, e))
         return false;
+    if (traits & SQ_ASKS)
+        return sq_asks(e);
     return cls == SQ_READ || cls == SQ_WRITER_READ ||
            uc_fail(e, UC_SQL_READONLY,
                    "a snapshot only reads: write outside of it");
@@ -492,12 +499,13 @@ bool sq_class_in_snapshot(sq_conn *c, const sq_sql *s, uc_error *e)
 bool sq_classify(sq_conn *w, sq_sql *s, uc_error *e)
 {
     sq_class cls;
-    bool temp, ok = class_of_one(w, s, &cls, &temp, e);
+    unsigned traits;
+    bool ok = class_of_one(w, s, &cls, &traits, e);
 
     if (ok && cls == SQ_READ && w->db->memory)
         cls = SQ_WRITER_READ;
     if (ok) {
-        atomic_store(&s->makes_temp, temp);
+        atomic_store(&s->traits, traits);
         atomic_store(&s->cls, cls);
     }
     return ok;

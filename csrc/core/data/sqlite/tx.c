@@ -43,6 +43,7 @@ bool sq_tx_start(sq_db *db, uc_error *e)
     }
     db->tx_dead = false;
     db->tx_many_open = false;
+    sqlite3_set_last_insert_rowid(c->h, 0);
     return true;
 }
 
@@ -195,6 +196,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     if (db->owner == SQ_BY_THREAD && (limit == 0 || db->tx_until < limit))
         limit = db->tx_until;
     sq_conn_enter(c, call, limit);
+    c->own = true; /* from the transaction's beginning on */
     switch (call->op->num) {
     case UC_OP_savepoint:
         ok = savepoint(db, call, out, e);
@@ -206,6 +208,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         ok = sq_unit(c, call, out, e);
         break;
     }
+    c->own = false;
     sq_conn_leave(c);
     if (sqlite3_get_autocommit(c->h) != 0)
         db->tx_dead = true;
