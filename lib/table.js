@@ -21,13 +21,22 @@ const TABLE_OPTIONS = ['schema', 'key', 'limit', 'maxLimit']
 const CALL_OPTIONS = ['timeoutMs', 'signal', 'integers']
 
 // Errors that may come from knowing an older schema. Where the engine says it, it failed to
-// compile the statement: nothing has run, and it may be tried again.
-const STALE = /no such (?:table|column|view)|has no column|because it is a view|generated column/
+// compile the statement, or has found before the first row that the schema is another: nothing has
+// run, and it may be tried again.
+const STALE = /no such (?:table|column|view)|has no column|because it is a view|generated column|schema has changed since it was read|ON CONFLICT clause does not match/
+
+const OUTDATED = 'the schema has changed since it was read'
+const MAX_READS = 8
 
 function isStale (err) {
   if (!(err instanceof UndercroftError)) return false
   if (err.code === 'UC_COLUMN' || err.code === 'UC_TABLE') return true
   return (err.code === 'SQLITE_ERROR' || err.code === 'SQLITE_SCHEMA') && STALE.test(err.message)
+}
+
+// It may have changed once more since it was read again.
+function isOutdated (err) {
+  return err.message.startsWith(OUTDATED)
 }
 
 function usage (message) {
@@ -80,25 +89,37 @@ function from (rows, index) {
   return { next: () => index < rows.length ? { value: rows[index++], done: false } : { value: undefined, done: true } }
 }
 
+// A cursor and its first step, which tells whether the statement was a right one.
+async function firstOf (cursor) {
+  return { cursor, first: await cursor.next() }
+}
+
 // The rows of a statement that is only known once the schema is.
 class Rows {
   #open
   #opening = null
   #cursor = null
+  // The first step, until it is asked for.
+  #first = null
 
   constructor (open) {
     this.#open = open
   }
 
   next () {
-    return this.#cursor === null ? this.#begin('next') : this.#cursor.next()
+    if (this.#cursor === null) return this.#begin('next')
+    const first = this.#first
+    if (first === null) return this.#cursor.next()
+    this.#first = null
+    return Promise.resolve(first)
   }
 
   return (value) {
     if (this.#opening === null) {
-      this.#opening = Promise.resolve()
+      this.#opening = Promise.resolve({})
       this.#cursor = { next: async () => ({ value: undefined, done: true }), return: async (value) => ({ value, done: true }) }
     }
+    this.#first = null
     return this.#cursor === null ? this.#begin('return', value) : this.#cursor.return(value)
   }
 
@@ -117,8 +138,12 @@ class Rows {
 
   async #begin (method, value) {
     if (this.#opening === null) this.#opening = this.#open()
-    this.#cursor ??= await this.#opening
-    return this.#cursor[method](value)
+    const { cursor, first } = await this.#opening
+    if (this.#cursor === null) {
+      this.#cursor = cursor
+      this.#first = first
+    }
+    return this[method](value)
   }
 }
 
@@ -268,7 +293,7 @@ class Table {
       const read = select.readQuery(query, this.#limits, 'iterate')
       return (entry) => {
         const { sql, params } = select.scanStatement(entry, read)
-        return this.#verbs.iterate(sql, params, rest)
+        return firstOf(this.#verbs.iterate(sql, params, rest))
       }
     }))
   }
@@ -376,11 +401,14 @@ class Table {
         fresh = true
       }
     }
-    try {
-      return await work(entry)
-    } catch (err) {
-      if (fresh || !isStale(err)) throw err
-      return await work(await this.#read())
+    for (let tries = fresh ? 1 : 0; ; tries++) {
+      try {
+        return await work(entry)
+      } catch (err) {
+        // What was just read is wrong again only where schemas change all the time.
+        if (!isStale(err) || tries >= (isOutdated(err) ? MAX_READS : 1)) throw err
+      }
+      entry = await this.#read()
     }
   }
 

@@ -4,8 +4,10 @@
 //
 // One Schemas belongs to one set of verbs (a database handle, a transaction). A transaction's
 // looks into its handle's too and keeps what it had to read itself: a table that it has created
-// or altered may never be committed. A kept entry is a guess: whoever finds that it does
-// not fit (an unknown column, an engine error that names the schema) reads it again, once.
+// or altered may never be committed. A kept entry is a guess. What is wrong with it shows in a name
+// that is unknown, or in the number of the schema, which statements carry that depend on the table's
+// key: the core refuses them once the schema has another (csrc/core/data/sqlite/cookie.c). Then it
+// is read again.
 //
 // While an entry is being read, every later call on any table of the same verbs waits for it
 // (`gate`), so that calls made in one turn reach the engine in the order they were made.
@@ -17,8 +19,9 @@ const MAX_PLANS = 256
 
 const COLUMNS = `
   select l.schema, l.name as "table", l.type as kind, l.wr, x.name, x.type, x."notnull", x.pk, x.hidden,
-    exists (select 1 from pragma_index_list(l.name, l.schema) i where i.origin = 'pk') as "pkIndex"
-  from pragma_table_list l, pragma_table_xinfo(l.name, l.schema) x
+    exists (select 1 from pragma_index_list(l.name, l.schema) i where i.origin = 'pk') as "pkIndex",
+    undercroft_schema(l.schema) as version
+  from pragma_table_list(?1) l, pragma_table_xinfo(l.name, l.schema) x
   where l.name = ?1 collate nocase and (?2 is null or l.schema = ?2 collate nocase)
   order by l.schema <> 'temp', l.schema <> 'main', l.schema, x.cid`
 
@@ -37,10 +40,12 @@ const STORED = 3
 const ROWID_NAMES = ['rowid', '_rowid_', 'oid']
 
 class Entry {
-  // print: what the rows were, to see whether a later reading brought news.
-  constructor (rows, print, key) {
+  // print: what the rows were, to see whether a later reading brought news; version: the number
+  // that the schema had then.
+  constructor (rows, print, version, key) {
     const first = rows[0]
     this.print = print
+    this.version = version
     this.name = first.table
     this.kind = first.kind
     this.sql = `${quote(first.schema)}.${quote(first.table)}`
@@ -64,6 +69,12 @@ class Entry {
     // A table whose only key is its rowid shows it, or its rows could not be named.
     const showsRowid = this.key.length === 1 && this.key[0].rowid === true
     this.star = showsRowid ? `${this.key[0].select}, *` : '*'
+    this.guardSql = `undercroft_schema('${first.schema.replaceAll("'", "''")}', ?`
+  }
+
+  // A condition that fails once the schema is another than this one; its parameter is `version`.
+  guard (number) {
+    return `${this.guardSql}${number})`
   }
 
   // rowid is a column too, unless another one has taken its name.
@@ -154,11 +165,14 @@ class Schemas {
       throw new UndercroftError('UC_TABLE',
         `${place} has no table "${name}"; ${instead(name, tables.map((row) => row.name))}`)
     }
-    const rows = found.filter((row) => row.schema === found[0].schema)
+    const [{ version }] = found
+    const rows = found.filter((row) => row.schema === found[0].schema).map(({ version, ...row }) => row)
     const print = JSON.stringify(rows)
     const before = this.peek(id)
-    if (before?.print === print) return before
-    const entry = new Entry(rows, print, key)
+    if (before?.print === print && before.version === version) return before
+    const entry = new Entry(rows, print, version, key)
+    // Another table has changed: the statements stay as they are.
+    if (before?.print === print) entry.plans = before.plans
     this.#entries.set(id, entry)
     return entry
   }

@@ -195,6 +195,12 @@ function selectList (entry, columns, extra) {
   return extra.length === 0 ? list : `${list}, ${extra.map((column) => column.select).join(', ')}`
 }
 
+// A condition's SQL with the guard of the schema: what the rows show and how they are ordered hangs
+// on the table's key.
+function guarded (entry, where, condition) {
+  return ` where ${where === '' ? '' : `${where} and `}${entry.guard(condition.params.length + 1)}`
+}
+
 // Columns of the order that the rows would not carry.
 function missing (entry, columns, terms) {
   const shown = (column) => columns !== undefined
@@ -217,17 +223,16 @@ function pageStatement (entry, query, carry) {
   const base = entry.plan(shape, () => {
     const terms = totalOrder(entry, query.order)
     const extra = carry ? missing(entry, query.columns, terms) : []
-    const where = render(entry, condition)
     return {
       terms,
       extra: extra.map((column) => column.name),
       head: `select ${selectList(entry, query.columns, extra)} from ${entry.sql}`,
-      where: where === '' ? '' : ` where ${where}`,
+      where: guarded(entry, render(entry, condition), condition),
       tail: orderBy(terms, backwards)
     }
   })
 
-  const params = condition.params.slice()
+  const params = [...condition.params, entry.version]
   if (from === undefined) {
     const sql = entry.plan(`${shape}\0${query.offset === undefined ? 'l' : 'lo'}`, () => {
       const limit = ` limit ?${params.length + 1}`
@@ -245,7 +250,7 @@ function pageStatement (entry, query, carry) {
     const { conditions } = ranges(base.terms, values, backwards, limitAt + 1)
     const limit = ` limit ?${limitAt}`
     const parts = conditions.map((each) =>
-      `${base.head}${base.where === '' ? ' where ' : `${base.where} and `}${each}${base.tail}${limit}`)
+      `${base.head}${base.where} and ${each}${base.tail}${limit}`)
     if (parts.length === 1) return parts[0]
     if (parts.length === 0) return `${base.head} where false${limit}`
     return parts.map((part) => `select * from (${part})`).join(' union all ') + limit
@@ -258,11 +263,10 @@ function pageStatement (entry, query, carry) {
 // All rows of a condition in order, without a limit: for iterate().
 function scanStatement (entry, query) {
   const sql = entry.plan(`s${query.shape}`, () => {
-    const where = render(entry, query.condition)
     const list = selectList(entry, query.columns, [])
-    return `select ${list} from ${entry.sql}${where === '' ? '' : ` where ${where}`}${orderBy(totalOrder(entry, query.order), false)}`
+    return `select ${list} from ${entry.sql}${guarded(entry, render(entry, query.condition), query.condition)}${orderBy(totalOrder(entry, query.order), false)}`
   })
-  return { sql, params: query.condition.params }
+  return { sql, params: [...query.condition.params, entry.version] }
 }
 
 function countStatement (entry, condition) {
@@ -288,10 +292,17 @@ function readTarget (value, what) {
   return { shape: '\0key', params: Array.isArray(value) ? value.slice() : [value], everyRow: false, condition: null, what }
 }
 
-// Its condition as SQL, parameters numbered from `first`.
+// Its condition as SQL, parameters numbered from `first`; a key's with the guard of the schema. A
+// condition of the caller's means the same columns whatever the key is, and has none.
 function targetSql (entry, { condition, what }, first) {
   if (condition !== null) return render(entry, condition, first, what)
-  return entry.key.map((column, i) => `${column.sql} = ?${first + i}`).join(' and ')
+  const { key } = entry
+  return [...key.map((column, i) => `${column.sql} = ?${first + i}`), entry.guard(first + key.length)].join(' and ')
+}
+
+// The values of targetSql().
+function targetParams (entry, { condition, params }) {
+  return condition !== null ? params : [...params, entry.version]
 }
 
 // A key must have the columns that the table's has.
@@ -310,10 +321,10 @@ function checkKey (entry, { condition, params, what }) {
 function getStatement (entry, target, columns) {
   checkKey(entry, target)
   const sql = entry.plan(`g${target.shape}${columns === undefined ? '' : '\0c' + JSON.stringify(columns)}`, () => {
-    const where = targetSql(entry, target, 1)
-    return `select ${selectList(entry, columns, [])} from ${entry.sql}${where === '' ? '' : ` where ${where}`} limit 1`
+    const where = target.condition === null ? ` where ${targetSql(entry, target, 1)}` : guarded(entry, render(entry, target.condition), target.condition)
+    return `select ${selectList(entry, columns, [])} from ${entry.sql}${where} limit 1`
   })
-  return { sql, params: target.params }
+  return { sql, params: [...target.params, entry.version] }
 }
 
 module.exports = {
@@ -327,5 +338,6 @@ module.exports = {
   readQuery,
   readTarget,
   scanStatement,
+  targetParams,
   targetSql
 }

@@ -4,7 +4,7 @@
 // an insert leaves it to the column's default, an update leaves the column alone.
 
 const { UndercroftError, describe } = require('../errors')
-const { checkKey, targetSql } = require('./select')
+const { checkKey, targetParams, targetSql } = require('./select')
 
 function fail (message) {
   return new UndercroftError('UC_QUERY', message)
@@ -52,8 +52,21 @@ function returningSql (entry, returning) {
 function insertSql (entry, names, what) {
   checkWritable(entry)
   if (names.length === 0) return `insert into ${entry.sql} default values`
-  const columns = names.map((name) => writable(entry, name, what).sql)
-  return `insert into ${entry.sql} (${columns.join(', ')}) values (${names.map((_, i) => `?${i + 1}`).join(', ')})`
+  return `${insertInto(entry, names, what)} values (${numbered(names)})`
+}
+
+// The same row, unless the schema is another by now: for what depends on the table's key.
+function guardedInsertSql (entry, names, what) {
+  checkWritable(entry)
+  return `${insertInto(entry, names, what)} select ${numbered(names)} where ${entry.guard(names.length + 1)}`
+}
+
+function insertInto (entry, names, what) {
+  return `insert into ${entry.sql} (${names.map((name) => writable(entry, name, what).sql).join(', ')})`
+}
+
+function numbered (names) {
+  return names.map((_, i) => `?${i + 1}`).join(', ')
 }
 
 function returningShape (returning) {
@@ -61,9 +74,11 @@ function returningShape (returning) {
 }
 
 function insertStatement (entry, { names, params, shape }, returning) {
+  // Whole rows show the rowid where it is the only key.
+  const isGuarded = returning === true && names.length > 0
   const sql = entry.plan(`i${shape}${returningShape(returning)}`, () =>
-    insertSql(entry, names, 'insert') + returningSql(entry, returning))
-  return { sql, params }
+    (isGuarded ? guardedInsertSql : insertSql)(entry, names, 'insert') + returningSql(entry, returning))
+  return { sql, params: isGuarded ? [...params, entry.version] : params }
 }
 
 // One statement for many rows: the first row says which columns, every row gives just these.
@@ -160,14 +175,14 @@ function upsertStatement (entry, { names, params, shape }, conflict, returning) 
         throw fail(`upsert: the row does not give "${column.name}", by which it would be found; use insert, or { conflict: [...] }`)
       }
     }
-    const insert = insertSql(entry, names, 'upsert')
+    const insert = guardedInsertSql(entry, names, 'upsert')
     const rest = names.map((name) => entry.columns.get(name)).filter((column) => !on.includes(column))
     // Without a column to change, the key is set to itself, so that `returning` has its row.
     const changed = rest.length > 0 ? rest : on.filter((column) => !column.generated).slice(0, 1)
     return `${insert} on conflict (${on.map((column) => column.sql).join(', ')}) do update set ` +
       changed.map((column) => `${column.sql} = excluded.${column.sql}`).join(', ') + returningSql(entry, returning)
   })
-  return { sql, params }
+  return { sql, params: [...params, entry.version] }
 }
 
 // An update or delete whose conditions leave no row out is a slip more often than a wish: filters
@@ -185,7 +200,7 @@ function updateStatement (entry, target, { names, params, shape }) {
     const where = targetSql(entry, target, names.length + 1)
     return `update ${entry.sql} set ${sets.join(', ')}${where === '' ? '' : ` where ${where}`}`
   })
-  return { sql, params: [...params, ...target.params] }
+  return { sql, params: [...params, ...targetParams(entry, target)] }
 }
 
 function deleteStatement (entry, target) {
@@ -195,7 +210,7 @@ function deleteStatement (entry, target) {
     const where = targetSql(entry, target, 1)
     return `delete from ${entry.sql}${where === '' ? '' : ` where ${where}`}`
   })
-  return { sql, params: target.params }
+  return { sql, params: targetParams(entry, target) }
 }
 
 module.exports = {

@@ -79,6 +79,64 @@ module.exports = (t, open) => {
     exact(t, await users.get({ mail: 'x@y' }), { id: 51, name: 'x', age: null, mail: 'x@y' }, 'the new column')
   })
 
+  t.test('rebuilt under it, with the same columns and another key', async (t) => {
+    const file = open.file(t)
+    const { db } = open.at(t, file)
+    const { db: other } = open.at(t, file)
+    await db.exec('create table u(id integer primary key, no int unique, v)')
+    const table = db.table('u')
+    const rows = [{ id: 1, no: 2, v: 'a' }, { id: 2, no: 1, v: 'b' }]
+    // What each call does once "no" is the key, in place of "id".
+    const calls = [
+      ['get', () => table.get(1), { id: 2, no: 1, v: 'b' }],
+      ['find', () => table.find({ limit: 1 }), [rows[1]]],
+      ['find after', () => table.find({ after: 1 }), [rows[0]]],
+      ['page', () => table.page({ limit: 1 }), { rows: [rows[1]], next: 1, prev: null }],
+      ['json', async () => JSON.parse(await table.json()), [rows[1], rows[0]]],
+      ['iterate', async () => { for await (const row of table.iterate()) return row }, rows[1]],
+      ['get where', () => table.get({ id: 2 }), rows[1]],
+      ['update', async () => [await table.update(1, { v: 'new' }), await other.values('select v from u order by id')],
+        [{ changes: 1, lastInsertRowid: 0 }, [['a'], ['new']]]],
+      ['delete', async () => [(await table.delete(1)).changes, await other.values('select id from u')], [1, [[1]]]],
+      ['upsert', async () => [await table.upsert({ id: 7, no: 1, v: 'up' }, { returning: true }), await other.values('select id, v from u order by no')],
+        [{ id: 7, no: 1, v: 'up' }, [[7, 'up'], [1, 'a']]]]
+    ]
+    for (const by of [db, other]) {
+      for (const [name, call, result] of calls) {
+        await by.exec('drop table u; create table u(id integer primary key, no int unique, v)')
+        await table.insertMany(rows)
+        exact(t, await table.get(1), rows[0], 'by the old key')
+        await by.exec('create table n(id int, no integer primary key, v); insert into n select * from u; drop table u; alter table n rename to u')
+        const got = await call()
+        if (name === 'update') got[0].lastInsertRowid = 0
+        exact(t, got, result, `${name}, changed by ${by === db ? 'this handle' : 'another'}`)
+      }
+    }
+  })
+
+  t.test('a key that a table has gained or lost', async (t) => {
+    const { db } = open(t)
+    await db.exec("create table k(a, b); insert into k values ('x', 1)")
+    const table = db.table('k')
+    exact(t, await table.find(), [{ rowid: 1, a: 'x', b: 1 }], 'the rowid is its key')
+    await db.exec("drop table k; create table k(a text primary key, b); insert into k values ('y', 1)")
+    exact(t, await table.insert({ a: 'z', b: 2 }, { returning: true }), { a: 'z', b: 2 }, 'the row as it is now')
+    await db.exec("drop table k; create table k(a, b); insert into k values ('y', 1)")
+    exact(t, await table.insert({ a: 'z', b: 2 }, { returning: true }), { rowid: 2, a: 'z', b: 2 }, 'and back')
+    const err = await failure(table.upsert({ a: 'y', b: 3 }))
+    t.equal(err.code, 'UC_QUERY')
+    t.match(err.message, 'no primary key')
+    await db.exec('drop table k; create view k as select 1 as a, 2 as b')
+    exact(t, await table.find(), [{ a: 1, b: 2 }], 'a view in its place')
+    await failure(db.transaction(async (tx) => {
+      await tx.exec('drop view k; create table k(b integer primary key, a)')
+      await tx.table('k').insert({ a: 5, b: 6 })
+      exact(t, await tx.table('k').get(6), { b: 6, a: 5 }, 'within a transaction')
+      throw new Error('undo')
+    }))
+    exact(t, await table.find(), [{ a: 1, b: 2 }], 'what was rolled back is not kept')
+  })
+
   t.test('quoted names and hostile ones', async (t) => {
     const db = await ready(t)
     await db.exec('create table "a ""b; drop table user"(id integer primary key, "c ""d" text, "order" int)')

@@ -385,7 +385,8 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (!configure(c, e) || control(c, &c->begin, "begin") != SQLITE_OK ||
+    if (!configure(c, e) || sq_cookie_install(c) != SQLITE_OK ||
+        control(c, &c->begin, "begin") != SQLITE_OK ||
         control(c, &c->begin_now, "begin immediate") != SQLITE_OK ||
         control(c, &c->commit, "commit") != SQLITE_OK ||
         control(c, &c->rollback, "rollback") != SQLITE_OK ||
@@ -455,6 +456,7 @@ void sq_conn_close(sq_conn *c)
     for (unsigned i = 0; i < SQ_ONCE_STMTS; i++)
         sqlite3_finalize(c->once[i]);
     sqlite3_finalize(c->version);
+    sqlite3_finalize(c->cookie);
     sqlite3_close_v2(c->h);
     uc_buf_fini(&c->text);
     uc_free(c);

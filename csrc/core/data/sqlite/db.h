@@ -176,6 +176,7 @@ struct sq_conn {
     sqlite3_stmt *once[SQ_ONCE_STMTS]; /* once.c; the writer's alone */
     sqlite3_stmt *version; /* pragma data_version; the writer's alone */
     int64_t seen;          /* what that said last */
+    sqlite3_stmt *cookie;  /* pragma schema_version, once it was asked */
     uint32_t once_kept;    /* keys stored; each so many sweep old ones */
     uc_buf text;           /* scratch of the row encoder */
     int64_t lent_until;    /* on a thread that is wanted back then, 0 not */
@@ -739,5 +740,10 @@ bool sq_function_add(void *peer, const struct uc_fn_spec *spec,
 void sq_functions_install(sq_db *db, sq_conn *c);
 bool sq_function_known(sq_db *db, const char *name, size_t len);
 void sq_functions_drop(sq_db *db, sq_peer *p);
+
+/* Makes undercroft_schema() known to a connection that is being opened: the
+ * number of a schema, and the check that it still is one (cookie.c). SQLite's
+ * code. */
+int sq_cookie_install(sq_conn *c);
 
 #endif
