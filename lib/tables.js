@@ -78,6 +78,7 @@ const codes = {
   UC_PARAM_NAME: { kind: 'usage', retryable: false },
   UC_PARAM_TYPE: { kind: 'usage', retryable: false },
   UC_REPLY_TOO_LARGE: { kind: 'too-big', retryable: false },
+  UC_TX_SELF: { kind: 'usage', retryable: false },
   UC_TX_EXPIRED: { kind: 'timeout', retryable: true },
   UC_TX_CLOSED: { kind: 'usage', retryable: false },
   UC_TX_OPEN: { kind: 'busy', retryable: true },
