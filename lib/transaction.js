@@ -45,12 +45,26 @@ function enterStorage (client, scope, fn, tx) {
   return storage.run({ client, scope, outer }, fn, tx)
 }
 
-function inside (match) {
-  if (storage === null) return null
-  for (let at = storage.getStore(); at !== undefined; at = at.outer) {
+function inside (match, from = scopes()) {
+  for (let at = from; at !== undefined; at = at.outer) {
     if (!at.scope.ended && match(at)) return at.scope
   }
   return null
+}
+
+/** The transactions that the running code is inside of, for the two below. */
+function scopes () {
+  return storage === null ? undefined : storage.getStore()
+}
+
+/** Whether code that ran inside of these is in one of the client's that is open. */
+function isInTransaction (client, from) {
+  return from !== undefined && inside((at) => at.client === client, from) !== null
+}
+
+/** Runs `fn` inside of these and no others. */
+function runInside (from, fn) {
+  return storage === null ? fn() : storage.run(from, fn)
 }
 
 // How many transactions a client has open. While it has any, its calls are
@@ -223,4 +237,4 @@ function read (what, fn, opts) {
 
 function ignore () {}
 
-module.exports = { Transaction, transaction, snapshot }
+module.exports = { Transaction, transaction, snapshot, scopes, isInTransaction, runInside }

@@ -21,6 +21,7 @@ const { LOAD, readOptions, whole, domainsOf, writeEntry, MAX_MS } = require('./o
 const { encode, encodeFailure } = require('./encode')
 const { shareable } = require('./decode')
 const { Failure } = require('./kinds')
+const { scopes, isInTransaction, runInside } = require('../transaction')
 
 // How long a loader may take.
 const LOAD_MS = 30000
@@ -123,7 +124,7 @@ class Wraps {
   again (key, callers) {
     for (const caller of callers) {
       caller.isLate = false
-      this.#join(key, caller)
+      runInside(caller.scopes, () => this.#join(key, caller))
     }
   }
 }
@@ -136,6 +137,7 @@ class Caller {
     this.domains = domains
     this.isLate = false
     this.onAbort = null
+    this.scopes = scopes()
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve
       this.reject = reject
@@ -239,6 +241,8 @@ class Flight {
       this.#old = old
       for (const caller of this.#callers) if (takesOld(caller)) this.#give(caller, old)
     }
+    // It may read what is not committed, and then it is not stored.
+    const isUnsure = isInTransaction(client, this.#lead.scopes)
     let loaded
     try {
       loaded = await this.#runLoader(entry, old)
@@ -262,7 +266,7 @@ class Flight {
         throw err
       }
     }
-    this.#giveAll(loaded, isStored || loaded.skipped)
+    this.#giveAll(loaded, isStored || loaded.skipped, !isStored && isUnsure)
   }
 
   async #runLoader (entry, old) {
@@ -361,11 +365,12 @@ class Flight {
     return value
   }
 
-  // isGoodForLate: also for those who came when it may have been on its way.
-  #giveAll (loaded, isGoodForLate) {
+  // isGoodForLate: also for those who came when it may have been on its way;
+  // isMine: for nobody but the one who has loaded it.
+  #giveAll (loaded, isGoodForLate, isMine = false) {
     const again = []
     for (const caller of [...this.#callers]) {
-      if (!caller.isLate || isGoodForLate) {
+      if (isMine ? caller === this.#lead : !caller.isLate || isGoodForLate) {
         this.#give(caller, loaded)
       } else {
         this.#drop(caller)

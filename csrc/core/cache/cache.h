@@ -78,6 +78,19 @@ bool uc_cache_wants_rows(const uc_cache *c);
 /* Something that a row's change drops may be there. */
 bool uc_cache_has_rows(const uc_cache *c);
 
+/*
+ * A transaction that is open for its session's calls, one at a time a cache,
+ * has written to these tables: uc_cache_table and uc_cache_rows of each, or
+ * with all any. Until it ends, no value of that session which belongs to one of
+ * them is stored. To be called before the session hears of what was written;
+ * own is compared, never followed.
+ */
+void uc_cache_unsure(uc_cache *c, const uc_session *own,
+                     const uint64_t *domains, uint32_t n, bool all);
+/* It has ended, and with committed the tables have been dropped already. What
+ * its session is loading is not stored after a rollback either. */
+void uc_cache_sure(uc_cache *c, bool committed);
+
 /* Something that a table's change drops may be there. Any thread, no lock. */
 bool uc_cache_is_tied(const uc_cache *c);
 

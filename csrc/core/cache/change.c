@@ -27,8 +27,11 @@ static void key_changed(uc_op_call *w, uc_view key, bool there)
 static uc_stored put(uc_op_call *w, uc_view key, uc_view value, const uc_put *p,
                      uint64_t *version)
 {
-    uc_stored how = uc_store_put(w->c->store, key, value, p, w->now, version);
+    uc_stored how = UC_OUTDATED;
 
+    if (uc__is_unsure(w->c, w->call->session, p))
+        return how;
+    how = uc_store_put(w->c->store, key, value, p, w->now, version);
     if (how != UC_STORED)
         return how;
     if (p->tied && !w->c->has_tied) {
@@ -37,6 +40,16 @@ static uc_stored put(uc_op_call *w, uc_view key, uc_view value, const uc_put *p,
     }
     key_changed(w, key, true);
     return how;
+}
+
+/* For those whose answer says that something was stored: false with the call's
+ * error when it may not be. */
+static bool is_sure(uc_op_call *w, const uc_put *p)
+{
+    return !uc__is_unsure(w->c, w->call->session, p) ||
+           uc_fail(w->e, UC_TX_OPEN,
+                   "the entry belongs to a table that an open transaction of "
+                   "this handle has written: change it after the commit");
 }
 
 /* The reply has been made: it goes out when those who have to confirm have done
@@ -199,6 +212,8 @@ bool uc__op_incr(uc_op_call *w)
             return false;
         as_it_was(w, &hit, &o);
     }
+    if (!is_sure(w, &o.put))
+        return false;
     if (__builtin_add_overflow(n, by.i, &n))
         return uc_fail(w->e, UC_CACHE_TYPE,
                        "incr: the sum is no 64-bit integer");
@@ -221,6 +236,8 @@ bool uc__op_cas(uc_op_call *w)
     if (!uc__arg_key(w, &w->r, &key) ||
         !uc__arg_bin(w, &w->r, true, &expected) ||
         !uc__arg_bin(w, &w->r, false, &value) || !uc__arg_options(w, &w->r, &o))
+        return false;
+    if (!is_sure(w, &o.put))
         return false;
     found = uc_store_find(w->c->store, key, w->now, true, &hit);
     same = expected.p == NULL

@@ -13,7 +13,8 @@
  * A value is handed to somebody who waits only if nothing that it was made from
  * can have changed before he asked: it was stored, which the store refuses when
  * one of its domains was dropped since the load began, or nothing at all has
- * changed between the beginning of the load and his question.
+ * changed between the beginning of the load and his question. Never is one that
+ * may have been made from what is not committed.
  */
 enum {
     FILLS = 16384,    /* loads under way */
@@ -64,7 +65,7 @@ static void begin(uc_cache *c, uc_fill *f, uc_session *s, int64_t lease,
     f->until = now + lease;
     f->born = uc_store_gen(c->store);
     f->clock = c->clock;
-    f->outdated = false;
+    f->outdated = f->unsure = false;
     at_latest(c, f->until);
 }
 
@@ -344,6 +345,11 @@ static void loaded(uc_cache *c, uc_fill *f, uc_view value, const uc_put *put,
     uc_stored how = UC_OUTDATED;
     uc_hit hit;
 
+    *stored = false;
+    if (f->unsure || uc__is_unsure(c, f->session, &p)) {
+        c->loads.outdated += keep;
+        return;
+    }
     p.born = f->born;
     if (keep && !f->outdated)
         how = uc_store_put(c->store, key_of(f), value, &p, now, version);
@@ -396,6 +402,14 @@ void uc__fill_overtaken(uc_cache *c, uc_view key, bool now_there, int64_t now)
     if (now_there && f->first != NULL &&
         uc_store_find(c->store, key, now, false, &hit) == UC_FRESH)
         tell(c, f, &(outcome){.hit = &hit, .clock = UINT64_MAX}, now);
+}
+
+void uc__fills_unsure(uc_cache *c, const uc_session *s)
+{
+    for (unsigned i = 0; c->nfills > 0 && i < UC_FILL_BUCKETS; i++) {
+        for (uc_fill *f = c->fills[i]; f != NULL; f = f->next)
+            f->unsure = f->unsure || f->session == s;
+    }
 }
 
 void uc__fills_overtaken(uc_cache *c)

@@ -10,6 +10,10 @@
 /* Between cache.c, fill.c, holder.c and ops.c. Everything here happens under
  * the cache's mutex. */
 
+/* Domains of tables that an open transaction has written; with more of them it
+ * counts as one that has written all. */
+enum { UC_UNSURE = 128 };
+
 /* How long a first level may be trusted after it has asked, and how long the
  * answer is kept back while there is nothing to say. The second is a third of
  * the first: an answer may be late twice before trust is lost. */
@@ -83,6 +87,7 @@ typedef struct uc_fill {
     uint64_t born;       /* generation and clock when the load began */
     uint64_t clock;
     bool outdated; /* the key was changed meanwhile: do not store */
+    bool unsure;   /* may have read what was rolled back: not for others */
     uc_waiter *first, **last;
     uint32_t key_len;
     uint8_t key[];
@@ -116,8 +121,14 @@ struct uc_cache {
     uint32_t nfills, nwaiters;
     uint64_t next_token;
     int64_t fills_at; /* not later than the first end of a lease or deadline */
-    bool has_tied;    /* entries that belong to a table were stored */
-    bool has_rows;    /* or to a row */
+    struct {
+        const uc_session *own; /* NULL: no transaction has written anything */
+        bool all;
+        uint32_t n;
+        uint64_t domains[UC_UNSURE];
+    } unsure;
+    bool has_tied; /* entries that belong to a table were stored */
+    bool has_rows; /* or to a row */
     struct {
         uint64_t begun, shared, passed, failed, outdated;
     } loads;
@@ -204,6 +215,15 @@ bool uc__fill_cancel(uc_cache *c, uc_session *s, uint32_t id,
                      const uc_error *e);
 void uc__fills_tick(uc_cache *c, int64_t now);
 void uc__fills_free(uc_cache *c);
+
+/* What the session is loading may have been made from what it has rolled
+ * back. */
+void uc__fills_unsure(uc_cache *c, const uc_session *s);
+
+/* ---- unsure.c ---- */
+
+/* A put of the session belongs to what its open transaction has written. */
+bool uc__is_unsure(const uc_cache *c, const uc_session *s, const uc_put *p);
 
 /* ---- frame.c ---- */
 

@@ -117,7 +117,9 @@ module.exports = (t, open) => {
   })
 
   t.test('a transaction that had begun before rows mattered', async (t) => {
-    const { db, cache } = await ready(t)
+    const file = open.file(t)
+    const [{ db }, { cache }] = [open.at(t, file), open.at(t, file)]
+    await db.exec(schema)
     let set
     const early = new Promise((resolve) => { set = resolve })
     const work = db.transaction(async (tx) => {

@@ -47,7 +47,7 @@ bool sq_tx_start(sq_db *db, uc_error *e)
     return true;
 }
 
-bool sq_tx_finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
+static bool finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
 {
     sq_conn *c = db->writer;
     int rc;
@@ -79,6 +79,15 @@ bool sq_tx_finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
     if (sqlite3_get_autocommit(c->h) == 0)
         sq_step_once(c->rollback);
     return false;
+}
+
+bool sq_tx_finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
+{
+    bool ok = finish(db, by, want, e);
+
+    if (db->cache != NULL)
+        uc_cache_sure(db->cache, ok && want);
+    return ok;
 }
 
 static bool savepoint(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
@@ -169,6 +178,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
 {
     sq_conn *c = db->writer;
     int64_t limit = call->deadline;
+    sq_board_mark touched;
     sq_class cls;
     bool ok;
 
@@ -193,6 +203,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         return uc_fail(e, UC_SQL_READONLY,
                        "this handle was opened with readonly: true");
     /* The transaction's own limit holds for what runs in it. */
+    touched = sq_board_at(db);
     if (db->owner == SQ_BY_THREAD && (limit == 0 || db->tx_until < limit))
         limit = db->tx_until;
     sq_conn_enter(c, call, limit);
@@ -210,6 +221,9 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     }
     c->own = false;
     sq_conn_leave(c);
+    /* Nobody reads what a stream has written before it is committed. */
+    if (!db->tx_stream)
+        sq_board_unsure(db, call->session, touched);
     if (sqlite3_get_autocommit(c->h) != 0)
         db->tx_dead = true;
     return ok;

@@ -417,6 +417,24 @@ static void drop_cached(sq_db *db, const uc_session *by)
     sq_hurry(db);
 }
 
+void sq_board_unsure(sq_db *db, const uc_session *own, sq_board_mark since)
+{
+    const sq_board *b = &db->board;
+    uint64_t domains[2];
+
+    if (db->cache == NULL)
+        return;
+    if (b->touched_all && !since.all)
+        uc_cache_unsure(db->cache, own, NULL, 0, true);
+    for (uint32_t i = since.n; i < b->ntouched; i++) {
+        const sq_table *t = &b->tables[b->touched[i]];
+
+        domains[0] = t->domain;
+        domains[1] = uc_cache_rows(t->name);
+        uc_cache_unsure(db->cache, own, domains, 2, false);
+    }
+}
+
 void sq_board_commit(sq_db *db, const uc_session *by)
 {
     sq_board *b = &db->board;

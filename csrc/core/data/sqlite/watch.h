@@ -96,6 +96,10 @@ void sq_board_undo(struct sq_db *db, sq_board_mark at);
 /* A transaction is about to begin: forgets what one that was rolled back has
  * touched. */
 void sq_board_clear(struct sq_db *db);
+/* What the session's open transaction has touched since the mark is not to be
+ * stored in the cache; before its call is answered. wconn_mu held. */
+void sq_board_unsure(struct sq_db *db, const struct uc_session *own,
+                     sq_board_mark since);
 /* It was committed, by one session or (NULL) for several: what the cache has of
  * it goes, also where it is kept by clients, for which this waits 100 ms at
  * most; then a generation is made of it and who watches is answered. Takes
