@@ -42,8 +42,13 @@ function normaliseText (bytes, file) {
   return text.replaceAll('\r\n', '\n')
 }
 
+// One after the other, since a comment may hold what begins the other kind.
 function isEmpty (text) {
-  return text.replace(/\/\*[^]*?(?:\*\/|$)/g, '').replace(/--.*/g, '').replace(/[\s;]+/g, '') === ''
+  const blank = /[\s;]+|--[^\n]*|\/\*[^]*?(?:\*\/|$)/y
+  while (blank.lastIndex < text.length) {
+    if (!blank.test(text)) return false
+  }
+  return true
 }
 
 // The directive stands in a comment line before the first statement.

@@ -141,10 +141,16 @@ module.exports = (t, open) => {
     exact(t, await db.get('pragma foreign_keys'), { foreign_keys: 1 }, 'foreign keys are on')
   })
 
+  t.test('a comment that looks like the beginning of another one', async (t) => {
+    const { db } = open(t)
+    await db.migrate(folder(t, { '1_a.sql': '-- /* all of\ncreate table a(x)', '2_b.sql': '/* -- */ create table b(x)', '3_c.sql': '/*/ ; */;create table c(x) -- */' }))
+    exact(t, await tables(db), ['a', 'b', 'c'])
+  })
+
   t.test('wrong folders and names', async (t) => {
     const { db } = open(t)
     t.equal((await failure(db.migrate('/dev/null/none'))).code, 'UC_MIGRATION_FILE', 'no folder')
-    for (const files of [{ 'init.sql': 'select 1' }, { '1_a.sql': 'select 1', '01_b.sql': 'select 1' }, { '1_a.sql': '' }, { '1_a.sql': '-- only words' }, { '1_a.sql': Buffer.from([0xff, 0xfe]) }]) {
+    for (const files of [{ 'init.sql': 'select 1' }, { '1_a.sql': 'select 1', '01_b.sql': 'select 1' }, { '1_a.sql': '' }, { '1_a.sql': '-- only words' }, { '1_a.sql': ' ;/* -- */;\n-- /* ;\n/* */' }, { '1_a.sql': '/* select 1' }, { '1_a.sql': Buffer.from([0xff, 0xfe]) }]) {
       t.equal((await failure(db.migrate(folder(t, files)))).code, 'UC_MIGRATION_FILE', Object.keys(files).join())
     }
     for (const dir of [undefined, null, 5, '']) t.match((await failure(() => db.migrate(dir))).code, /^UC_/, String(dir))
