@@ -269,10 +269,16 @@ bool sq_restore(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     if (b != NULL) {
         int64_t until = uc_now() + c->db->opt.busy_ms * UC_MS;
 
+        sq_conn_wait(c, until);
         do {
+            int64_t now;
+
             rc = sqlite3_backup_step(b, -1);
-            if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
+            now = uc_now();
+            if ((rc == SQLITE_BUSY || rc == SQLITE_LOCKED) && now < until) {
                 usleep(1000);
+                c->waited += uc_now() - now;
+            }
         } while ((rc == SQLITE_BUSY || rc == SQLITE_LOCKED) &&
                  uc_now() < until);
         sqlite3_backup_finish(b);

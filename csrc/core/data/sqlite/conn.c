@@ -52,11 +52,15 @@ static int on_busy(void *arg, int count)
     sq_conn *c = arg;
     uint64_t ns = 200000 + (uint64_t)(rand() % 800000);
     struct timespec ts = {0, (long)ns};
+    int64_t now = uc_now();
 
     c->contended = true;
     if (count == 0 && c->busy_until == 0)
-        c->busy_until = uc_now() + c->db->opt.busy_ms * UC_MS;
-    if (uc_now() >= c->busy_until || on_progress(c))
+        c->busy_until = now + c->db->opt.busy_ms * UC_MS;
+    if (count > 0)
+        c->waited += now - c->waited_to;
+    c->waited_to = now;
+    if (now >= c->busy_until || on_progress(c))
         return 0;
     nanosleep(&ts, NULL);
     return 1;
@@ -125,12 +129,35 @@ void sq_conn_authorize(sq_conn *c)
     sqlite3_set_authorizer(c->h, on_auth, c);
 }
 
+/* Another connection's lock is in the way. Says how long that was waited for,
+ * which may be not at all: where waiting could be for ever, as when two both
+ * want to go from reading to writing, SQLite asks no busy handler. */
+static void say_locked(const sq_conn *c, uc_error *e)
+{
+    int ms = (int)c->db->opt.busy_ms;
+
+    if (c->waited > 0)
+        snprintf(e->message, sizeof e->message,
+                 "another process holds the database's lock and has not given "
+                 "it up in %lld ms (option busyTimeoutMs: %d)",
+                 (long long)((c->waited + UC_MS - 1) / UC_MS), ms);
+    else if (ms == 0)
+        snprintf(e->message, sizeof e->message,
+                 "another process holds the database's lock, and option "
+                 "busyTimeoutMs is 0: nobody waits for it");
+    else
+        snprintf(e->message, sizeof e->message,
+                 "another connection holds the database's lock, and this "
+                 "statement cannot wait for it: try again");
+}
+
 bool sq_fail(sq_conn *c, int rc, uc_error *e)
 {
     uc_call *call = atomic_load(&c->cur);
     const char *message;
 
-    if ((rc & 0xff) == SQLITE_INTERRUPT) {
+    /* A wait for a lock that ends early ends as busy. */
+    if ((rc & 0xff) == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY) {
         int stop = call != NULL ? atomic_load(&call->stop) : UC_STOP_NONE;
 
         if (stop != UC_STOP_NONE) {
@@ -172,11 +199,8 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
                      "only (db.sync)",
                      message + 18);
     }
-    if (rc == SQLITE_BUSY || rc == SQLITE_BUSY_TIMEOUT)
-        snprintf(e->message, sizeof e->message,
-                 "another process held the database's lock for longer than "
-                 "busyTimeoutMs (%d ms)",
-                 (int)c->db->opt.busy_ms);
+    if ((rc & 0xff) == SQLITE_BUSY && rc != SQLITE_BUSY_SNAPSHOT)
+        say_locked(c, e);
     return false;
 }
 
@@ -343,7 +367,15 @@ static bool configure(sq_conn *c, uc_error *e)
     return true;
 }
 
-sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
+/* Another process does something to the file that it will be through with. */
+static bool is_locked(int rc)
+{
+    return (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_PROTOCOL;
+}
+
+/* waited: so far, in ns; until: no longer than that. */
+static sq_conn *open_once(sq_db *db, sq_role role, int64_t waited,
+                          int64_t until, uc_error *e)
 {
     sq_conn *c = uc_calloc(1, sizeof *c);
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -378,6 +410,8 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
         sq_conn_close(c);
         return NULL;
     }
+    sq_conn_wait(c, until);
+    c->waited = waited;
     sqlite3_busy_handler(c->h, on_busy, c);
     sqlite3_progress_handler(c->h, PROGRESS_STEPS, on_progress, c);
     sq_conn_authorize(c);
@@ -402,13 +436,39 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
         sqlite3_wal_autocheckpoint(c->h, 0);
         sqlite3_wal_hook(c->h, sq_wal_hook, db);
     }
-    c->busy_until = 0;
+    sq_conn_wait(c, 0);
     sq_functions_install(db, c);
     uc_lock(&db->mu);
     c->next = db->conns;
     db->conns = c;
     uc_unlock(&db->mu);
     return c;
+}
+
+/*
+ * Of several processes that open a new file together each reads that it is no
+ * WAL yet and then wants to make it one. All but one are told at once that it
+ * is busy, without being asked whether they want to wait, since each of them
+ * holds a lock that another waits for. So everything is let go of, and begun
+ * anew, as long as one would have waited.
+ */
+sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
+{
+    int64_t start = uc_now(), until = start + db->opt.busy_ms * UC_MS;
+    int64_t waited = 0;
+
+    for (;;) {
+        struct timespec ts = {0, 500000 + rand() % 4000000};
+        sq_conn *c;
+
+        uc_error_init(e);
+        c = open_once(db, role, waited, until, e);
+        if (c != NULL || !is_locked(e->native) || uc_now() >= until ||
+            atomic_load(&db->quit))
+            return c;
+        nanosleep(&ts, NULL);
+        waited = uc_now() - start;
+    }
 }
 
 bool sq_others_wrote(sq_db *db)
@@ -422,7 +482,7 @@ bool sq_others_wrote(sq_db *db)
     if (c->version == NULL &&
         control(c, &c->version, "pragma data_version") != SQLITE_OK)
         return false;
-    c->busy_until = 0;
+    sq_conn_wait(c, 0);
     if (sqlite3_step(c->version) == SQLITE_ROW)
         version = sqlite3_column_int64(c->version, 0);
     else
@@ -464,7 +524,7 @@ void sq_conn_close(sq_conn *c)
 
 void sq_conn_enter(sq_conn *c, uc_call *call, int64_t limit)
 {
-    c->busy_until = 0;
+    sq_conn_wait(c, 0);
     atomic_store_explicit(&c->limit, limit, memory_order_relaxed);
     atomic_store_explicit(&c->cur, call, memory_order_release);
 }

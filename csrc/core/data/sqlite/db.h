@@ -167,7 +167,9 @@ struct sq_conn {
     bool sampled;       /* one of many: not each one is timed */
     bool utf8;          /* database encoding */
     uint32_t functions; /* version of db->functions it knows */
-    int64_t busy_until; /* busy handler: gives up then */
+    int64_t busy_until; /* busy handler: gives up then; see sq_conn_wait */
+    int64_t waited;     /* ns that locks have been waited for since then, */
+    int64_t waited_to;  /* counted up to then */
     bool whole;         /* the transaction is one unit, its own savepoint */
     bool contended;     /* the busy handler has waited since last asked */
     bool logs_rows;     /* the writer's: rowlog.c looks at each change */
@@ -403,6 +405,13 @@ void sq_db_free(sq_db *db);
 /* ---- conn.c ---- */
 sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e);
 void sq_conn_close(sq_conn *c);
+/* From here on it waits for other processes' locks until then (uc_now() terms;
+ * 0: for busy_ms from the first lock on that is held). */
+static inline void sq_conn_wait(sq_conn *c, int64_t until)
+{
+    c->busy_until = until;
+    c->waited = 0;
+}
 /* Runs a prepared control statement (BEGIN, COMMIT, ...). SQLite's code. */
 int sq_step_once(sqlite3_stmt *stmt);
 /* Runs SQL text that returns nothing. */

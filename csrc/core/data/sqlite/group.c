@@ -313,7 +313,7 @@ static bool begin(sq_db *db, sq_group *g)
         bool left = false;
         uc_error e = {0};
 
-        c->busy_until = lock_until(db, g);
+        sq_conn_wait(c, lock_until(db, g));
         rc = sq_step_once(c->begin_now);
         if (rc == SQLITE_OK)
             return true;
@@ -435,7 +435,7 @@ static void commit(sq_db *db, sq_group *g)
     uc_error e = {0};
     int rc;
 
-    c->busy_until = 0;
+    sq_conn_wait(c, 0);
     rc = sq_step_once(c->commit);
     if (rc == SQLITE_OK) {
         sq_board_commit(db, writer_of(g));

@@ -155,7 +155,7 @@ static void checkpoint(sq_db *db, bool last)
      * is large, wait a moment for the readers to let go. */
     if (last || bytes >= 4 * db->opt.wal_checkpoint)
         mode = SQLITE_CHECKPOINT_RESTART;
-    db->keeper->busy_until = uc_now() + WAL_RESTART_MS * UC_MS;
+    sq_conn_wait(db->keeper, uc_now() + WAL_RESTART_MS * UC_MS);
     uc_lock(&db->checkpoint_mu);
     /* Its two counts are read from the WAL index after its locks were given
      * back, while the writer may begin the WAL anew: not asked for. */
@@ -179,8 +179,8 @@ bool sq_wal_room(sq_db *db, uc_error *e)
          * readers once; from then on look without waiting, so that what has
          * queued is not refused one group at a time. */
         uc_lock(&db->checkpoint_mu);
-        db->writer->busy_until =
-            uc_now() + (db->wal_stuck ? 0 : WAL_ROOM_MS * UC_MS);
+        sq_conn_wait(db->writer,
+                     uc_now() + (db->wal_stuck ? 0 : WAL_ROOM_MS * UC_MS));
         rc = sqlite3_wal_checkpoint_v2(db->writer->h, NULL,
                                        SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         uc_unlock(&db->checkpoint_mu);
@@ -224,7 +224,7 @@ bool sq_checkpoint(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     for (unsigned i = 0; i < 3; i++) {
         if (!uc_view_is(name, modes[i].name))
             continue;
-        c->busy_until = 0;
+        sq_conn_wait(c, 0);
         uc_lock(&c->db->checkpoint_mu);
         rc = sqlite3_wal_checkpoint_v2(c->h, NULL, modes[i].mode, &log, &done);
         uc_unlock(&c->db->checkpoint_mu);

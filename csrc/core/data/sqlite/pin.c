@@ -39,7 +39,7 @@ static sq_conn *lease(sq_db *db, uc_error *e)
     if (c == NULL)
         c = sq_conn_open(db, SQ_PINNED, e);
     if (c != NULL) {
-        c->busy_until = 0;
+        sq_conn_wait(c, 0);
         c->sync = false;
         if (c->functions != atomic_load(&db->functions_version))
             sq_functions_install(db, c);

@@ -157,7 +157,7 @@ uint32_t sq_read_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
     int rc = SQLITE_OK;
     uint32_t i;
 
-    c->busy_until = 0;
+    sq_conn_wait(c, 0);
     c->sampled = shared; /* all known to be quick: one look at the clock */
     if (shared)
         rc = sq_step_once(c->begin);

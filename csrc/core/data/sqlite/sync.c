@@ -262,7 +262,7 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
     if (!p->turn_open && db->opt.snapshot_turn_ms > 0) {
         int rc;
 
-        conn->busy_until = 0;
+        sq_conn_wait(conn, 0);
         rc = sq_step_once(conn->begin);
         if (rc != SQLITE_OK)
             return sq_fail(conn, rc, e);

@@ -34,7 +34,7 @@ bool sq_tx_start(sq_db *db, uc_error *e)
     if (!sq_wal_room(db, e))
         return false;
     sq_board_clear(db);
-    c->busy_until = uc_now() + db->opt.busy_ms * UC_MS;
+    sq_conn_wait(c, uc_now() + db->opt.busy_ms * UC_MS);
     rc = sq_step_once(c->begin_now);
     if (rc != SQLITE_OK) {
         sq_fail(c, rc, e);
@@ -68,7 +68,7 @@ static bool finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
                        "rows of many() were still coming at the commit: the "
                        "transaction was rolled back");
     }
-    c->busy_until = 0;
+    sq_conn_wait(c, 0);
     rc = sq_step_once(c->commit);
     if (rc == SQLITE_OK) {
         sq_board_commit(db, by);
