@@ -7,6 +7,7 @@ const t = require('tap')
 const { spawn } = require('node:child_process')
 const { HELLO, Raw, TOP, connect, dial, frame, message, resident, start } = require('./raw')
 const helper = require('../helper')
+const { budget } = require('../budget')
 const { newSeed, random } = require('../random')
 
 const MiB = 1 << 20
@@ -289,7 +290,7 @@ t.test('whatever comes in, it lives', { timeout: 120_000 }, async t => {
     message(TOP + 5, frame([7, 5, null, { v: [1, 1] }])), message(TOP + 6, frame([30, 6, null])),
     message(TOP + 7, frame([50, 7, null, 0, []])), message(TOP + 8, frame([20, 8, null, 'select * from t', 0, null, 0]))
   ])
-  const rounds = helper.isLong ? 2000 : 300
+  const rounds = Math.max(300, budget.of(2000))
   const reasons = new Set()
   for (let round = 0; round < rounds; round++) {
     const bytes = Buffer.from(good)

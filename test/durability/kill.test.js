@@ -5,11 +5,12 @@
 
 const t = require('tap')
 const undercroft = require('../..')
-const { child, exact, fileTimeoutMs, isLong, tmpfile } = require('../helper')
+const { budget } = require('../budget')
+const { child, exact, fileTimeoutMs, tmpfile } = require('../helper')
 
 t.setTimeout(fileTimeoutMs)
 
-const rounds = isLong ? 60 : 8
+const rounds = Math.max(8, budget.of(60))
 
 // Writes in every way there is and says what was acknowledged: `r <id>` a row, `p <n>` a pair of
 // rows written in one transaction, `m <n>` ten rows written by one `many`.
@@ -113,7 +114,7 @@ t.test('every acknowledged row is there', async (t) => {
 
 t.test('killed in a checkpoint, a vacuum, a migration, a backup', async (t) => {
   const file = tmpfile(t)
-  for (let round = 0; round < (isLong ? 24 : 4); round++) {
+  for (let round = 0; round < Math.max(4, budget.of(24)); round++) {
     const result = child(t, async ({ undercroft, args, say }) => {
       const fs = require('node:fs')
       const { db } = undercroft.open(args.file, { walCheckpointBytes: 4096 * 20 })

@@ -9,13 +9,14 @@ const path = require('node:path')
 const zlib = require('node:zlib')
 const t = require('tap')
 const undercroft = require('../..')
-const { child, delay, exact, fileTimeoutMs, isLong, runs, tmpdir, until } = require('../helper')
+const { budget } = require('../budget')
+const { child, delay, exact, fileTimeoutMs, runs, tmpdir, until } = require('../helper')
 
 t.setTimeout(fileTimeoutMs)
 
 const bun = path.join(__dirname, '../runtimes/node_modules/bun/bin/bun')
 const runtimes = [['node', process.execPath], ...(fs.existsSync(bun) ? [['bun', bun]] : [])]
-const rounds = isLong ? 200 : 20
+const rounds = budget.of(200)
 // The default drops lines when the disk, or whoever writes for all, stands still for a second.
 const blockMs = 120000
 const options = (dir) => ({ dir, ringBytes: 1 << 20, maxLineBytes: 4096, blockMs, rotate: { bytes: 200000 } })

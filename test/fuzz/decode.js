@@ -4,18 +4,20 @@
 // Whatever comes, they return or throw UC_FRAME (or, for a number that cannot be
 // kept, UC_VALUE_RANGE), at once and without taking memory for what is claimed.
 //
-//   node test/fuzz/decode.js [runs] [seed] [trace]     100,000 runs, a seed of the clock
+//   node test/fuzz/decode.js [runs] [seed] [trace]     for TEST_BUDGET, a seed of the clock
 //
 // A failure prints its seed and run, and the bytes; the same arguments repeat it,
 // with `trace` (slower) and the stack.
 
+const { budget } = require('../budget')
 const { Receiver, HELLO_OF_DAEMON } = require('../../lib/transport/sp')
 const decode = require('../../lib/codec/decode')
 const { OBJECTS, ARRAYS, NO_SHAPE, Shape, columnsOf } = require('../../lib/codec/shape')
 const { kinds } = require('../../lib/ops')
 const { reply, u32 } = require('../unit/fake-core')
 
-const runs = Number(process.argv[2] ?? 100_000)
+const runs = Number(process.argv[2] ?? Infinity)
+const forMs = runs === Infinity ? budget.seconds * 1000 : Infinity
 const seed = Number(process.argv[3] ?? Date.now() % 0x7fffffff)
 // Most runs end in an error, and most of an error's cost is its stack.
 if (process.argv[4] !== 'trace') Error.stackTraceLimit = 0
@@ -173,7 +175,8 @@ function main () {
   const began = performance.now()
   const before = process.memoryUsage().arrayBuffers
   let last = began
-  for (let run = 0; run < runs; run++) {
+  let run = 0
+  for (; run < runs; run++) {
     let bytes = null
     const from = state
     try {
@@ -182,6 +185,7 @@ function main () {
         const now = performance.now()
         if (now - last > SLOW_MS * 10) throw new Error(`${Math.round(now - last)} ms for a thousand runs`)
         last = now
+        if (now - began > forMs) break
         const more = process.memoryUsage().arrayBuffers - before
         if (more > MEMORY_BYTES) throw new Error(`${more} bytes of buffers`)
       }
@@ -191,7 +195,7 @@ function main () {
       return
     }
   }
-  console.log(`${runs} runs of seed ${seed} in ${((performance.now() - began) / 1000).toFixed(1)} s: nothing but UC_FRAME`)
+  console.log(`${run} runs of seed ${seed} in ${((performance.now() - began) / 1000).toFixed(1)} s: nothing but UC_FRAME`)
 }
 
 main()

@@ -6,6 +6,7 @@
 const t = require('tap')
 const undercroft = require('../..')
 const { child, fileTimeoutMs, startDaemon, tmpfile, exact, isLong, delay, until } = require('../helper')
+const { budget } = require('../budget')
 const { newSeed, random } = require('../random')
 
 t.setTimeout(fileTimeoutMs)
@@ -196,7 +197,7 @@ t.test('no read is older than an acknowledged write, though processes are stoppe
       await delay(pick(30))
     }
   })()
-  const end = Date.now() + (isLong ? 20000 : 4000)
+  const end = Date.now() + Math.max(4, budget.seconds) * 1000
   let n = 0
   while (Date.now() < end) {
     await db.run('update t set v = ?', [++n])

@@ -5,13 +5,14 @@
 const fs = require('node:fs')
 const t = require('tap')
 const undercroft = require('../..')
+const { budget } = require('../budget')
 const { connect, start } = require('../daemon/raw')
-const { child, delay, exact, fileTimeoutMs, isLong, tmpdir, until } = require('../helper')
+const { child, delay, exact, fileTimeoutMs, tmpdir, until } = require('../helper')
 const { newSeed, random } = require('../random')
 
 t.setTimeout(fileTimeoutMs)
 
-const rounds = isLong ? 10 : 3
+const rounds = Math.max(3, budget.of(10))
 const RUN = 12
 const EXEC = 16
 const BEGIN = 30

@@ -8,13 +8,14 @@ const path = require('node:path')
 const zlib = require('node:zlib')
 const t = require('tap')
 const undercroft = require('../..')
-const { child, delay, exact, fileTimeoutMs, isLong, tmpdir, until, whyNoOtherUser } = require('../helper')
+const { child, delay, exact, fileTimeoutMs, tmpdir, until, whyNoOtherUser } = require('../helper')
+const { budget } = require('../budget')
 const { runtimes } = require('../runtimes')
 const { start } = require('../daemon/raw')
 
 t.setTimeout(fileTimeoutMs)
 
-const kills = isLong ? 200 : 20
+const kills = budget.of(200)
 const others = runtimes().filter(({ skip }) => !skip)
 
 function logDaemon (t, { dir = tmpdir(t), args = [] } = {}) {

@@ -9,13 +9,14 @@ const path = require('node:path')
 const t = require('tap')
 const undercroft = require('../..')
 const { start } = require('../daemon/raw')
-const { exact, fileTimeoutMs, isLong, runs, tmpdir } = require('../helper')
+const { exact, fileTimeoutMs, runs, tmpdir } = require('../helper')
 const { runtimes } = require('../runtimes')
+const { budget } = require('../budget')
 const { newSeed } = require('../random')
 
 const processes = 8
 const lanes = 16
-const count = isLong ? 10000 : 1000
+const count = budget.of(10_000)
 
 t.setTimeout(fileTimeoutMs)
 

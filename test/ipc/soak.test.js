@@ -8,11 +8,13 @@ const fs = require('node:fs')
 const t = require('tap')
 const undercroft = require('../..')
 const { start } = require('../daemon/raw')
-const { child, delay, exact, fileTimeoutMs, isLong, tmpdir, until } = require('../helper')
+const { child, delay, exact, fileTimeoutMs, tmpdir, until } = require('../helper')
 const { runtimes } = require('../runtimes')
+const { budget } = require('../budget')
 const { newSeed, random } = require('../random')
 
-const forMs = isLong ? 40000 : 10000
+// Below five seconds hardly anything has happened to everybody.
+const forMs = Math.max(5, budget.seconds) * 1000
 const clients = 5
 const parts = { one: 1, plain: 1, many: 5, batch: 2, tx: 2 }
 
