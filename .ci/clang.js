@@ -3,7 +3,7 @@
 //
 //   node .ci/clang.js            whether clang-format would change anything
 //   node .ci/clang.js --fix      let it
-//   node .ci/clang.js --tidy     clang-tidy, file by file
+//   node .ci/clang.js --tidy     clang-tidy, file by file; --jobs=1: one at a time
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -42,7 +42,7 @@ function flags (file) {
   ]
 }
 
-async function tidy () {
+async function tidy (jobs) {
   const sources = files(['csrc/core', 'csrc/addon', 'csrc/daemon'], /\.(c|cc)$/)
   const flagsOf = { '.c': flags('x.c'), '.cc': flags('x.cc') }
   let failed = 0
@@ -56,7 +56,7 @@ async function tidy () {
       console.log(`${source}:\n${text}`)
     }
   }
-  await Promise.all(Array.from({ length: os.availableParallelism() }, worker))
+  await Promise.all(Array.from({ length: jobs }, worker))
   console.log(`clang-tidy: ${sources.length} files, ${failed} with findings`)
   return failed ? 1 : 0
 }
@@ -71,8 +71,8 @@ function run (file, args) {
   })
 }
 
-async function main ([mode]) {
-  if (mode === '--tidy') return tidy()
+async function main ([mode, jobs]) {
+  if (mode === '--tidy') return tidy(Number(/^--jobs=(\d+)$/.exec(jobs)?.[1] ?? os.availableParallelism()))
   return format(mode === '--fix')
 }
 

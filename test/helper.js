@@ -143,6 +143,8 @@ function ipcDoor () {
   return open
 }
 
+const DOORS = ['addon', 'ipc']
+
 const running = new WeakMap()
 
 function daemonFor (t, file, sets) {
@@ -200,11 +202,15 @@ function startDaemon (t, args, options = {}) {
   return daemon
 }
 
-function suites () {
+// All of them, or what test/choice.js leaves to this runtime at that door.
+function suites (door) {
   const dir = path.join(__dirname, 'contract', 'suite')
+  const turn = process.env.UNDERCROFT_SHARE
+  const isMine = (_, i) => turn === undefined || DOORS[(i + Number(turn)) % DOORS.length] === door
   return fs.readdirSync(dir)
     .filter((file) => file.endsWith('.js'))
     .sort()
+    .filter(isMine)
     .map((file) => [path.basename(file, '.js'), require(path.join(dir, file))])
 }
 

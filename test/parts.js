@@ -1,57 +1,73 @@
 'use strict'
 // The parts of `npm test`, in the order in which a mistake is told soonest.
+//
+//   parts() -> [{ name, about, full, jobs: [job], leftOut?: [text], chosen?: [text] }]
+//
+// `full`: belongs to the long run only. A job is one program: see schedule.js
+// for what it says about itself. `leftOut` is what the short run does not do,
+// `chosen` what no run does here because another part does it.
 
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const { spawn } = require('node:child_process')
 const { runtimes } = require('./runtimes')
-const { tapCounter } = require('./tap-count')
+const { execute, tapOf, tail } = require('./execute')
+const { share, CHOSEN } = require('./choice')
+const { budget } = require('./budget')
 
 const root = path.join(__dirname, '..')
 const isFull = process.env.CI === 'true'
 const bin = name => path.join(root, 'node_modules/.bin', name)
+const cores = os.availableParallelism()
 
-// Suites in JavaScript: test/<name>/*.test.js. `alone`: they measure time or
-// kill processes, and would disturb each other. `waits`: mostly for others, so
-// that more of its files may run at once. `mixed`: one runtime drives it, as
-// it is about the daemon, or starts processes on every runtime by itself.
+// Suites in JavaScript: test/<name>/*.test.js. `cores`, `uses` and `alone` are
+// those of its jobs. `mixed`: one runtime drives it, as it is about the daemon,
+// or starts processes on every runtime by itself. `first`: its files wait for
+// each other and for the clock, so that they had better begin early.
 const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
-  { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, waits: true },
+  { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, cores: 0.25 },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
-  { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', alone: true, mixed: true },
-  { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', timeoutMs: 900_000, alone: true, mixed: true },
+  { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', timeoutMs: 600_000, mixed: true },
+  { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', timeoutMs: 900_000, uses: ['ipc'], mixed: true },
   {
     name: 'deploy',
     about: 'deployments to real SSH servers behind a real gateway',
-    timeoutMs: 600_000,
-    alone: isFull,
+    timeoutMs: 900_000,
+    cores: 0.5,
+    // Two at a time are what the short run does; of the long ones some count
+    // requests and want a machine that answers them.
+    uses: isFull ? ['deploy'] : [],
+    first: true,
     mixed: true,
     slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'logs', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload', 'walk']
   },
-  { name: 'life', about: 'closing, exiting, worker threads, collection', timeoutMs: 900_000, waits: true, long: true },
-  { name: 'durability', about: 'kill -9, power cut, full disk', timeoutMs: 900_000, alone: true }
+  { name: 'life', about: 'closing, exiting, worker threads, collection', timeoutMs: 900_000, cores: 0.5, long: true },
+  { name: 'durability', about: 'kill -9, power cut, full disk', timeoutMs: 900_000, cores: 0.75, uses: ['disk'] }
 ]
 
 function parts () {
+  const built = c('', 'C modules')
+  const asan = c('address,undefined', 'C modules under ASan and UBSan', { full: true, also: ['daemon', 'objects'] })
+  const tsan = c('thread', 'C modules under TSan', { full: true, also: ['daemon'] })
   return [
     check('lint', 'eslint', [bin('eslint'), '--max-warnings', '0', '.']),
     check('format', 'clang-format agrees with the C sources', [process.execPath, '.ci/clang.js'], { if: has('clang-format') }),
     check('types', 'index.d.ts against its tests', [bin('tsd')], { if: exists('test/types') }),
     ...suites.filter(({ name }) => exists(`test/${name}`)).flatMap(suite =>
       (suite.mixed ? runtimes().slice(0, 1) : runtimes()).map(runtime => javascript(suite, runtime))),
-    make('c', 'C modules', 'test/c', ['test'], { beside: true }),
+    built,
     check('tour', 'npm start -- --once', ['npm', 'start', '--silent', '--', '--once'], { if: exists('examples/tour.js') }),
-    make('c@asan', 'C modules under ASan and UBSan', 'test/c', ['test', 'SAN=address,undefined'], { full: true }),
-    make('c@tsan', 'C modules under TSan', 'test/c', ['test', 'SAN=thread'], { full: true }),
-    sanitized('daemon@asan', 'address,undefined', /./),
-    sanitized('daemon@tsan', 'thread', /^ipc/),
-    check('fuzz', 'each fuzzer for a while', ['make', '-s', `-j${os.availableParallelism()}`, '-C', 'test/fuzz', 'fuzz', 'SECONDS=20'], { full: true, if: exists('test/fuzz/Makefile') }),
-    check('fuzz-js', 'the decoder of replies in JavaScript, ten million runs', [process.execPath, 'test/fuzz/decode.js', '10000000'], { full: true }),
-    check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy'], { full: true }),
-    check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, if: exists('bench/index.js') }),
-    javascript({ name: 'pack', about: 'the tarball in an empty folder', alone: true, timeoutMs: 1_500_000 }, runtimes()[0], { full: true })
+    asan,
+    tsan,
+    asan && sanitized('daemon@asan', 'address,undefined', /./, asan.jobs[0]),
+    tsan && sanitized('daemon@tsan', 'thread', /^ipc/, tsan.jobs[0]),
+    asan && fuzzers(asan.jobs[0]),
+    check('fuzz-js', `the decoder of replies in JavaScript, for ${budget.seconds} s`,
+      [process.execPath, 'test/fuzz/decode.js'], { full: true }),
+    check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy', '--jobs=1'], { full: true }),
+    check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, alone: true, if: exists('bench/index.js') }),
+    javascript({ name: 'pack', about: 'the tarball in an empty folder', timeoutMs: 1_500_000 }, runtimes()[0], { full: true })
   ].filter(Boolean)
 }
 
@@ -64,49 +80,94 @@ function has (command) {
 }
 
 // A command that either succeeds or shows why not.
-function check (name, about, [file, ...args], options = {}) {
-  if (options.if === false) return null
+async function succeeds (name, [file, ...args], { counts = 1, ...options } = {}) {
+  const { code, late, output, seconds, cpu } = await execute(file, args, { timeoutMs: 1_800_000, ...options })
+  if (code === 0) return { passed: counts, failed: 0, seconds, cpu }
+  const report = `${name}: ${late ? 'not over' : 'failed'} after ${seconds.toFixed(1)} s\n${tail(output)}`
+  return { passed: 0, failed: 1, seconds, cpu, report }
+}
+
+function check (name, about, command, { full, alone, if: isWanted = true } = {}) {
+  if (!isWanted) return null
+  return { name, about, full, jobs: [{ name, alone, run: () => succeeds(name, command) }] }
+}
+
+// ---- programs in C ---------------------------------------------------------
+
+// The job that builds, and then one for each program: they print TAP.
+function c (kinds, about, { full, also = [] } = {}) {
+  if (!exists('test/c/Makefile')) return null
+  const variant = kinds ? kinds.replace(',', '-') : 'plain'
+  const name = { '': 'c', 'address,undefined': 'c@asan', thread: 'c@tsan' }[kinds]
+  const make = ['make', '-s', `-j${cores}`, '--no-print-directory', '-C', 'test/c', 'all', ...also, `SAN=${kinds}`]
+  const build = { name: `${name}: build`, run: () => succeeds(`${name}: build`, make, { counts: 0 }) }
+  const programs = fs.readdirSync(path.join(root, 'test/c')).filter(file => /^test_.*\.c$/.test(file)).sort()
+    .map(file => `build/${variant}/${path.basename(file, '.c')}`)
   return {
     name,
     about,
-    full: options.full,
-    async run () {
-      const { code, output } = await execute(file, args, { timeoutMs: 1_800_000 })
-      return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1, report: tail(output) }
-    }
+    full,
+    jobs: [build, ...programs.map(program => ({
+      name: `test/c/${program}`,
+      cores: WAITS.has(path.basename(program)) ? 0.5 : 1,
+      after: [build],
+      run: () => tapOf(`test/c/${program}`, 'test/c/run', [`test/c/${program}`], { timeoutMs: 900_000 })
+    }))]
   }
 }
 
-// A make target whose programs print TAP.
-function make (name, about, dir, args, options = {}) {
-  if (!exists(`${dir}/Makefile`)) return null
+// Of the programs in C those that mostly wait for a clock or a disk.
+const WAITS = new Set(['test_log_kill', 'test_log_shared', 'test_log_sync', 'test_log_file', 'test_core'])
+
+function fuzzers (core) {
+  const make = (...args) => ['make', '-s', '--no-print-directory', '-C', 'test/fuzz', ...args]
+  const build = { name: 'fuzz: build', after: [core], run: () => succeeds('fuzz: build', make('all'), { counts: 0 }) }
+  const names = fs.readdirSync(path.join(root, 'test/fuzz')).filter(file => /^fuzz_.*\.c$/.test(file)).sort()
+    .map(file => path.basename(file, '.c'))
   return {
-    name,
-    about,
-    full: options.full,
-    beside: options.beside,
-    run: () => tapOf(name, 'make', ['-s', `-j${os.availableParallelism()}`, '--no-print-directory', '-C', dir, ...args], { timeoutMs: 1_800_000 })
+    name: 'fuzz',
+    about: `each fuzzer for ${budget.seconds} s`,
+    full: true,
+    jobs: [build, ...names.map(name => ({
+      name: `fuzz: ${name}`,
+      after: [build],
+      run: () => succeeds(`fuzz: ${name}`, make('fuzz', `ONLY=${name}`, `SECONDS=${budget.seconds}`))
+    }))]
   }
 }
 
-// One suite on one runtime. The other runtimes belong to the long run.
+// ---- suites in JavaScript --------------------------------------------------
+
+// One suite on one runtime. The other runtimes belong to the long run, and of
+// those that choice.js names each does its share.
 function javascript (suite, runtime, options = {}) {
   const isOther = runtime !== runtimes()[0]
+  const name = isOther ? `${suite.name}@${runtime.name}` : suite.name
   const slow = (suite.slow ?? []).map(name => `test/${suite.name}/${name}.test.js`)
+  const about = `${suite.about}, on ${runtime.name} ${runtime.version || ''}`.trim()
+  const part = { name, about, full: options.full || suite.long || isOther }
+  if (runtime.skip) {
+    const report = `${runtime.name}: ${runtime.skip}`
+    return { ...part, jobs: [{ name, run: async () => ({ passed: 0, failed: 1, report }) }] }
+  }
+  const all = testFiles(suite.name).filter(file => isFull || !slow.includes(file))
+  const { files, env, chosen } = share(suite.name, runtime.name, all)
+  const before = runtime.kind === 'bun' ? ['--preload', path.join(root, 'test/lite-bun.js')] : []
   return {
-    name: isOther ? `${suite.name}@${runtime.name}` : suite.name,
-    about: `${suite.about}, on ${runtime.name} ${runtime.version || ''}`.trim(),
-    full: options.full || suite.long || isOther,
-    async run () {
-      if (runtime.skip) return { passed: 0, failed: 1, report: `${runtime.name}: ${runtime.skip}` }
-      const files = testFiles(suite.name).filter(file => isFull || !slow.includes(file))
-      const before = runtime.kind === 'bun' ? ['--preload', path.join(root, 'test/lite-bun.js')] : []
-      const jobs = suite.alone ? 1 : os.availableParallelism() + (suite.waits ? 2 : 0)
-      const result = sum(await pool(jobs, files, file =>
-        tapOf(file, runtime.exec, [...before, path.join(root, file)], { timeoutMs: suite.timeoutMs || 300_000 })))
-      if (!isFull && slow.length > 0) result.report = `${result.report}left out of this short run: ${suite.slow.join(', ')}\n`
-      return result
-    }
+    ...part,
+    chosen,
+    leftOut: !isFull && slow.length > 0 ? suite.slow : undefined,
+    jobs: files.map(file => ({
+      name: isOther ? `${file}@${runtime.name}` : file,
+      first: suite.first,
+      cores: suite.cores,
+      uses: suite.uses,
+      alone: suite.alone,
+      run: () => tapOf(file, runtime.exec, [...before, path.join(root, file)], {
+        timeoutMs: suite.timeoutMs || 300_000,
+        env: { ...process.env, ...env }
+      })
+    }))
   }
 }
 
@@ -115,44 +176,48 @@ function javascript (suite, runtime, options = {}) {
 const notOurs = /^==\d+==ERROR: AddressSanitizer: heap-buffer-overflow[^\n]*\nREAD of size 1 [^\n]*\n *#0 \w+ in sqlite3Fts5ExprPattern /m
 
 // The suites behind the socket against a daemon that was built for a sanitizer;
-// whatever it has to report fails the part.
-function sanitized (name, kinds, chosen) {
+// whatever it has to report fails the file.
+function sanitized (name, kinds, wanted, build) {
   const variant = kinds.replace(',', '-')
-  if (!exists('test/c/Makefile')) return null
+  const files = ['contract', 'daemon', 'ipc'].flatMap(testFiles)
+    .filter(file => !file.startsWith('test/contract/') || file.includes('/ipc-'))
+    .filter(file => wanted.test(file.slice('test/'.length)))
   return {
     name,
     about: `undercroftd under ${kinds} sanitizers, at the suites behind the socket`,
     full: true,
-    async run () {
-      const { code, output } = await execute('make', ['-s', '-C', 'test/c', 'daemon', `SAN=${kinds}`], { timeoutMs: 600_000 })
-      if (code !== 0) return { passed: 0, failed: 1, report: tail(output) }
-      const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'undercroft-reports-'))
-      const to = `log_path=${reports}/report`
-      const env = {
-        ...process.env,
-        CI: '',
-        UNDERCROFT_DAEMON: path.join(root, 'test/c/build', variant, 'undercroftd'),
-        // A small quarantine: the tests look at the memory that is used.
-        ASAN_OPTIONS: `${to}:detect_leaks=1:halt_on_error=0:quarantine_size_mb=32`,
-        UBSAN_OPTIONS: `${to}:print_stacktrace=1`,
-        TSAN_OPTIONS: `${to}:second_deadlock_stack=1:suppressions=${root}/test/c/tsan.supp`
-      }
-      const files = ['contract', 'daemon', 'ipc'].flatMap(testFiles)
-        .filter(file => !file.startsWith('test/contract/') || file.includes('/ipc-'))
-        .filter(file => chosen.test(file.slice('test/'.length)))
-      const isContract = file => file.startsWith('test/contract/')
-      const one = file => tapOf(file, runtimes()[0].exec, [file], { timeoutMs: 600_000, env })
-      const result = sum([
-        ...await pool(os.availableParallelism() + 1, files.filter(isContract), one),
-        ...await pool(1, files.filter(file => !isContract(file)), one)
-      ])
-      const found = fs.readdirSync(reports).flatMap(file => fs.readFileSync(path.join(reports, file), 'utf8').split(/^={18,}$/m))
-        .filter(report => report.trim() && !notOurs.test(report))
-      fs.rmSync(reports, { recursive: true })
-      result.failed += found.length
-      for (const report of found.slice(0, 5)) result.report += `${report.split('\n').slice(0, 40).join('\n')}\n`
-      return result
-    }
+    jobs: files.map(file => ({
+      name: `${file} with ${name}`,
+      cores: file.startsWith('test/contract/') ? 0.5 : 1,
+      uses: suites.find(suite => file.startsWith(`test/${suite.name}/`)).uses,
+      after: [build],
+      run: () => withReports(file, variant)
+    }))
+  }
+}
+
+async function withReports (file, variant) {
+  const reports = fs.mkdtempSync(path.join(os.tmpdir(), 'undercroft-reports-'))
+  const to = `log_path=${reports}/report`
+  const env = {
+    ...process.env,
+    CI: '',
+    UNDERCROFT_DAEMON: path.join(root, 'test/c/build', variant, 'undercroftd'),
+    // A small quarantine: the tests look at the memory that is used.
+    ASAN_OPTIONS: `${to}:detect_leaks=1:halt_on_error=0:quarantine_size_mb=32`,
+    UBSAN_OPTIONS: `${to}:print_stacktrace=1`,
+    TSAN_OPTIONS: `${to}:second_deadlock_stack=1:suppressions=${root}/test/c/tsan.supp`
+  }
+  const result = await tapOf(file, runtimes()[0].exec, [file], { timeoutMs: 600_000, env })
+  const found = fs.readdirSync(reports).flatMap(file => fs.readFileSync(path.join(reports, file), 'utf8').split(/^={18,}$/m))
+    .filter(report => report.trim() && !notOurs.test(report))
+  fs.rmSync(reports, { recursive: true })
+  if (found.length === 0) return result
+  const shown = found.slice(0, 5).map(report => report.split('\n').slice(0, 40).join('\n'))
+  return {
+    ...result,
+    failed: result.failed + found.length,
+    report: [result.report ?? `${file}:`, ...shown].join('\n')
   }
 }
 
@@ -161,103 +226,12 @@ function testFiles (name) {
     .filter(file => file.endsWith('.test.js')).sort().map(file => `test/${name}/${file}`)
 }
 
-// ---- running ---------------------------------------------------------------
-
-// A program's TAP, counted. How it ended counts too, when its points do not say. node-tap gives a file
-// 30 s unless told, which a slow machine can need: it shall end, and name what hangs, shortly before we do.
-async function tapOf (name, file, args, options) {
-  const tap = tapCounter()
-  const env = { ...(options.env ?? process.env), TAP_TIMEOUT: String(Math.floor(options.timeoutMs / 1000) - 10) }
-  const { code, signal, output, late } = await execute(file, args, { ...options, env, onOut: text => tap.write(text) })
-  const result = tap.end()
-  if (late) {
-    result.failed++
-    result.failures.push(`not over after ${options.timeoutMs / 1000} s`)
-  } else if (code !== 0 && result.failed === 0) {
-    result.failed++
-    result.failures.push(`ended with ${signal || `exit code ${code}`}`)
-  }
-  if (result.failed === 0) return result
-  const report = [`${name}:`, ...result.failures.slice(0, 20), ...stray(output)].join('\n')
-  return { ...result, report }
+// One file, as its suite would run it: for --repeat.
+function jobOf (file, runtime = runtimes()[0]) {
+  const name = path.relative(root, path.resolve(file))
+  const before = runtime.kind === 'bun' ? ['--preload', path.join(root, 'test/lite-bun.js')] : []
+  const command = /\.js$/.test(name) ? [runtime.exec, ...before, path.join(root, name)] : [path.join(root, 'test/c/run'), path.join(root, name)]
+  return { name, run: () => tapOf(name, command[0], command.slice(1), { timeoutMs: 900_000 }) }
 }
 
-// What a program said besides TAP is often the reason: the end of stderr, or
-// the first report of a sanitizer, which says in its first lines what it found.
-function stray (output) {
-  if (!output.err.trim()) return []
-  const report = /^(?:WARNING: ThreadSanitizer|==\d+==ERROR: |[^\n]*: runtime error: )/m.exec(output.err)
-  return ['stderr:', report
-    ? output.err.slice(report.index).split('\n').slice(0, 60).join('\n')
-    : tail({ out: '', err: output.err }, 25)]
-}
-
-// -> { code, signal, late, output: { out, err } }. The whole process group is
-// killed at the end of its time: nothing outlives a test run.
-function execute (file, args, { timeoutMs, onOut, env } = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-    const output = { out: '', err: '' }
-    let late = false
-    const timer = setTimeout(() => {
-      late = true
-      kill(child.pid)
-    }, timeoutMs)
-    const stop = () => {
-      kill(child.pid)
-      process.exit(130)
-    }
-    process.once('SIGINT', stop)
-    process.once('SIGTERM', stop)
-    child.stdout.setEncoding('utf8').on('data', text => {
-      if (onOut) onOut(text)
-      else output.out += text
-    })
-    child.stderr.setEncoding('utf8').on('data', text => { output.err = (output.err + text).slice(-100_000) })
-    child.on('error', reject)
-    child.on('close', (code, signal) => {
-      clearTimeout(timer)
-      process.off('SIGINT', stop)
-      process.off('SIGTERM', stop)
-      resolve({ code, signal, late, output })
-    })
-  })
-}
-
-function kill (pid) {
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-async function pool (size, items, work) {
-  const results = []
-  let next = 0
-  const worker = async () => {
-    while (next < items.length) {
-      const index = next++
-      results[index] = await work(items[index])
-    }
-  }
-  await Promise.all(Array.from({ length: size }, worker))
-  return results
-}
-
-function sum (results) {
-  const total = { passed: 0, failed: 0, skipped: 0, report: '' }
-  for (const { passed, failed, skipped, report } of results) {
-    total.passed += passed
-    total.failed += failed
-    total.skipped += skipped
-    if (report) total.report += `${report}\n`
-  }
-  return total
-}
-
-function tail ({ out, err }, lines = 60) {
-  return `${out}\n${err}`.trim().split('\n').slice(-lines).join('\n')
-}
-
-module.exports = { parts }
+module.exports = { CHOSEN, jobOf, parts }

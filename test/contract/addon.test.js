@@ -6,4 +6,4 @@ const t = require('tap')
 const { addonDoor, fileTimeoutMs, suites } = require('../helper')
 
 t.setTimeout(fileTimeoutMs)
-for (const [name, suite] of suites()) t.test(name, async (t) => suite(t, addonDoor()))
+for (const [name, suite] of suites('addon')) t.test(name, async (t) => suite(t, addonDoor()))

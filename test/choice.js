@@ -1,0 +1,44 @@
+'use strict'
+// What the runtimes between the oldest Node and Bun do of a suite.
+//
+// The machine's Node and Bun run every file through every door. A mistake of
+// ours that only one of the Nodes between shows is rare, and one that shows there
+// in one file through one door alone is rarer: so each of them runs a half, and
+// never the same half. Of the contract that is every suite through one of the
+// doors, and through the other on the other Node: any two of suite, door and
+// runtime still meet.
+//
+// Some files start processes of every runtime by themselves: those are run once.
+//
+//   share(suite, runtime, files) -> { files, env, chosen? }
+
+const CHOSEN = ['node24', 'node26']
+
+// Suites whose files are doors: what is halved is within them (helper.js).
+const DOORS = 'contract'
+
+const ONCE = ['test/durability/log.test.js']
+
+const named = file => file.replace(/^.*\/|\.test\.js$/g, '')
+
+function share (suite, runtime, all) {
+  const turn = CHOSEN.indexOf(runtime)
+  const files = all.filter(file => runtime === 'node' || !ONCE.includes(file))
+  const once = all.filter(file => !files.includes(file)).map(named)
+  if (turn < 0 || files.length < 2) return { files, env: {}, ...(once.length > 0 && { chosen: once }) }
+  if (suite === DOORS) {
+    return {
+      files,
+      env: { UNDERCROFT_SHARE: String(turn) },
+      chosen: ['half of the suites through each door; the other half on the other of ' + CHOSEN.join(' and ')]
+    }
+  }
+  const mine = files.filter((_, i) => i % CHOSEN.length === turn)
+  return {
+    files: mine,
+    env: {},
+    chosen: all.filter(file => !mine.includes(file)).map(named)
+  }
+}
+
+module.exports = { CHOSEN, share }
