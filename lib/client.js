@@ -426,7 +426,7 @@ class Client {
     const max = this.#native.maxRequest
     if (Buffer.byteLength(sql) + 64 <= max) return
     throw new UndercroftError('UC_REQUEST_TOO_LARGE',
-      `the SQL text is longer than what the daemon takes at once (${max} bytes)`, { outcome: 'not-sent' })
+      `the SQL text is longer than what the daemon takes at once (its max-request-bytes, ${max})`, { outcome: 'not-sent' })
   }
 
   /** Why a call may not start now, or null. */

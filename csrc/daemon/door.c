@@ -130,8 +130,9 @@ void ud_hello(ud_conn *c, uint32_t sp, const sp_request *q, uc_view frame)
     uc_error_init(&e);
     if (!greet(c, q, frame, &e)) {
         e.outcome = "not-run";
-        ud_answer_error(c, sp, q->id, &e);
-        if (strcmp(e.code, uc_code_name(UC_VERSION)) == 0)
+        if (q->id != 0)
+            ud_answer_error(c, sp, q->id, &e);
+        if (q->id == 0 || strcmp(e.code, uc_code_name(UC_VERSION)) == 0)
             ud_conn_fault(c, &e);
         return;
     }

@@ -101,6 +101,19 @@ static bool is_write(const uc_op *op)
            op->lane != UC_LANE_INLINE;
 }
 
+/* A request that does not reach the core. An answer without an id would be
+ * for nobody, and nobody would know of it: that is the end of the connection.
+ */
+static void wrong(ud_conn *c, const sp_message *m, const sp_request *q,
+                  uc_error *e)
+{
+    e->outcome = "not-run";
+    if (q->id != 0)
+        ud_answer_error(c, m->id, q->id, e);
+    else
+        ud_conn_fault(c, e);
+}
+
 /* One message. The frame moves to the end of the burst, where there is room:
  * it only moves towards the front. */
 static void request(ud_conn *c, const sp_message *m, burst *b)
@@ -111,10 +124,9 @@ static void request(ud_conn *c, const sp_message *m, burst *b)
 
     if (!sp_request_read(m->frame, &q)) {
         uc_fail(&e, UC_FRAME,
-                "a request is one msgpack array [op, id, meta, ...arguments]; "
-                "this one could not be read");
-        e.outcome = "not-run";
-        ud_answer_error(c, m->id, 0, &e);
+                "a request is one msgpack array [op, id, meta, ...arguments] "
+                "without ext types; this one could not be read");
+        wrong(c, m, &q, &e);
         return;
     }
     if (q.op == UC_OP_hello) {
@@ -129,8 +141,7 @@ static void request(ud_conn *c, const sp_message *m, burst *b)
     e.code = NULL;
     if (c->session == NULL &&
         !ud_conn_bind(c, ud_dbs_first(c->sv->dbs), false, &e)) {
-        e.outcome = "not-run";
-        ud_answer_error(c, m->id, q.id, &e);
+        wrong(c, m, &q, &e);
         return;
     }
     if (q.id != 0) {

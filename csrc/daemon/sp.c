@@ -71,11 +71,24 @@ void sp_head(uint8_t *p, size_t n, uint32_t id)
 
 bool sp_request_read(uc_view frame, sp_request *q)
 {
-    uc_reader r = {frame.p, frame.p + frame.len};
+    uc_reader r = {frame.p, frame.p + frame.len}, op;
     uint32_t n;
+    bool named;
 
-    if (!uc_read_array(&r, &n) || n < 3 || !uc_read_u32(&r, &q->op) ||
-        !uc_read_u32(&r, &q->id) || !uc_read_skip(&r))
+    q->id = 0;
+    if (!uc_read_array(&r, &n) || n < 2)
+        return false;
+    op = r;
+    named = uc_read_u32(&op, &q->op);
+    if (named)
+        r = op;
+    else if (!uc_read_skip(&r))
+        return false;
+    if (!uc_read_u32(&r, &q->id)) {
+        q->id = 0;
+        return false;
+    }
+    if (!named || n < 3 || !uc_read_skip(&r))
         return false;
     q->args = n - 3;
     q->p = r.p;

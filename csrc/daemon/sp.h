@@ -55,7 +55,8 @@ void sp_head(uint8_t *p, size_t n, uint32_t id);
 /*
  * The front of a request frame, [op, id, meta, ...]. False unless the frame is
  * exactly one such array, whole and not nested too deep: frames are handed to
- * the core in one piece, where a cut one would swallow the next.
+ * the core in one piece, where a cut one would swallow the next. The id is
+ * told of a frame that is wrong behind it, too; 0 where there is none.
  */
 typedef struct sp_request {
     uint32_t op;

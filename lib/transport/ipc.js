@@ -433,7 +433,7 @@ class IpcSession {
         if (flight !== null) {
           this.#answer(flight, {
             code: 'UC_REQUEST_TOO_LARGE',
-            message: `the call is ${length} bytes long, more than the daemon takes at once (${this.maxRequest})`,
+            message: `the call is ${length} bytes long, more than the daemon takes at once (its max-request-bytes, ${this.maxRequest})`,
             outcome: 'not-sent'
           })
         }

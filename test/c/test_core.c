@@ -2,6 +2,7 @@
  * Whole requests with neither Node nor a socket: bytes go in through
  * uc_submit and uc_sync, and what comes out is compared as text (client.h).
  */
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -335,6 +336,21 @@ static void bad_frames(const char *path)
            "too few parameters");
     eq_str(ask(c, get, "n i i {s i}", 1, 0, "z", 1), "error UC_PARAM_NAME",
            "a name that is not there");
+    client_define(c, 4, "select :a v");
+    eq_str(ask(c, get, "n i i {s i}", 4, 0, ":a", 1), "error UC_PARAM_NAME",
+           "a name with its prefix");
+    eq_str(ask(c, get, "n i i {s i s i}", 4, 0, "a", 1, "a", 2),
+           "error UC_PARAM_NAME", "a name given twice");
+    eq_str(ask(c, get, "n i i [d]", 1, 0, (double)NAN), "error UC_PARAM_TYPE",
+           "NaN");
+    eq_str(ask(c, get, "n i i [s]", 1, 0, "caf\xe9"), "error UC_PARAM_TYPE",
+           "a text that is no UTF-8");
+    eq_str(ask(c, get, "n i i [s]", 1, 0, "\xed\xa0\x80"),
+           "error UC_PARAM_TYPE", "half a surrogate");
+    eq_str(ask(c, get, "n s i n", "select 'caf\xe9'", 0),
+           "error UC_FRAME not-run", "SQL that is no UTF-8");
+    eq_str(ask(c, exec, "n s", "select 'caf\xe9'"), "error UC_FRAME",
+           "nor in a script");
     client_define(c, 2, "  -- nothing");
     eq_str(ask(c, get, "n i i n", 2, 0), "error UC_SQL_EMPTY", "no statement");
     client_define(c, 3, "select 1; select 2");

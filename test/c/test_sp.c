@@ -113,6 +113,13 @@ static void requests(void)
     ok(reads("\x93\x01\xce\xff\xff\xff\xff\xc0", 8, &q), "the largest id");
     eq_int(q.id, UINT32_MAX, "as it is");
     ok(!reads("\x92\x01\x01", 3, &q), "an array of two");
+    eq_int(q.id, 1, "whose id is told");
+    ok(!reads("\x94\x01\x09\xc0\xd4\x01\x01", 7, &q), "an ext type");
+    eq_int(q.id, 9, "behind an id");
+    ok(!reads("\x93\x92\x05\x06\x0a\xc0", 6, &q), "an operation in a list");
+    eq_int(q.id, 10, "and the id behind that");
+    ok(!reads("\x93\x01\xa1x\xc0", 5, &q), "an id that is a text");
+    eq_int(q.id, 0, "is none");
     ok(!reads("\xdd\x80\0\0\0", 5, &q), "an array of 2^31");
     ok(!reads("\x94\x01\x07\xc0\xdf\x80\0\0\0", 9, &q), "a map of 2^31");
     ok(!reads("\x94\x01\x07\xc0\xdb\x7f\xff\xff\xff", 9, &q), "a text of 2 GB");

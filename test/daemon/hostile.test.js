@@ -57,18 +57,33 @@ t.test('a message whose frame is not one', async t => {
   const daemon = await start(t)
   const client = await connect(t, daemon)
   const bad = {
-    'an array of 2^31 elements': Buffer.from('dd80000000', 'hex'),
-    'a map of 2^31 pairs': Buffer.concat([frame([1, 9, null]).subarray(0, -1), Buffer.from('df80000000', 'hex')]),
+    'a map of 2^31 pairs': Buffer.concat([frame([1, 7, null]).subarray(0, -1), Buffer.from('df80000000', 'hex')]),
     'a text of 2 GB': Buffer.from('9401cd0007c0db7fffffff', 'hex'),
-    'no array': Buffer.from('c0', 'hex'),
     'an array too short': frame([1, 7]),
     'an op that is no number': frame(['ping', 7, null]),
     'a frame cut off': frame([1, 7, null, 'text']).subarray(0, -2),
     'something behind the frame': Buffer.concat([frame([1, 7, null]), frame([1, 8, null])]),
-    'nothing at all': Buffer.alloc(0),
+    'an ext type': Buffer.concat([frame([1, 7, null, 1]).subarray(0, -1), Buffer.from('d40101', 'hex')]),
     'nesting without end': Buffer.concat([frame([1, 7, null, 1]).subarray(0, -1), Buffer.alloc(5000, 0x91)])
   }
   let sp = TOP + 1000
+  // An id tells whose answer it is; without one nobody would hear of it, and the connection ends.
+  const idless = {
+    'no array': Buffer.from('c0', 'hex'),
+    'an array of 2^31 elements': Buffer.from('dd80000000', 'hex'),
+    'an array of one': frame([1]),
+    'nothing at all': Buffer.alloc(0),
+    'an id that is no number': frame([1, 'seven', null]),
+    'an id above 32 bits': frame([1, 2 ** 32, null]),
+    'an ext type in a request that wants no reply': Buffer.concat([frame([8, 0, null, 1]).subarray(0, -1), Buffer.from('d40101', 'hex')])
+  }
+  for (const [name, bytes] of Object.entries(idless)) {
+    const other = await connect(t, daemon)
+    t.match(await other.ask(1, ['before']), { value: 'before' })
+    other.write(message(++sp, bytes))
+    await other.closed
+    t.match(other.reason, { code: 'UC_FRAME', outcome: 'not-run' }, name)
+  }
   for (const [name, bytes] of Object.entries(bad)) {
     const reply = client.reply(++sp)
     // In one write with good ones: those must not suffer.
@@ -77,7 +92,7 @@ t.test('a message whose frame is not one', async t => {
     client.write(message(sp, bytes))
     const after = client.ask(1, ['after'])
     client.socket.uncork()
-    t.match(await reply, { kind: 'error', value: { code: 'UC_FRAME', outcome: 'not-run' } }, name)
+    t.match(await reply, { kind: 'error', id: 7, value: { code: 'UC_FRAME', outcome: 'not-run' } }, name)
     t.match([await before, await after], [{ value: 'before' }, { value: 'after' }], 'its neighbours are answered')
   }
   t.match(await client.ask(99), { value: { code: 'UC_OP' } }, 'an operation that there is not')

@@ -36,6 +36,11 @@ static inline bool uc_is_ascii(const uint8_t *p, size_t n)
  */
 int64_t uc_utf16_length(const uint8_t *p, size_t n);
 
+static inline bool uc_is_utf8(const uint8_t *p, size_t n)
+{
+    return uc_is_ascii(p, n) || uc_utf16_length(p, n) >= 0;
+}
+
 /*
  * Appends p to b with every maximal subpart of an ill-formed sequence replaced
  * by U+FFFD, as decoders on the web do (encoding.spec.whatwg.org, "utf-8

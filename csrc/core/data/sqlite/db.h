@@ -533,7 +533,7 @@ bool sq_exec(sq_conn *c, uc_call *call, bool unit, uc_buf *out, uc_error *e);
  * groups. */
 bool sq_script_alone(sq_conn *c, const uc_call *call);
 /* A copy of SQL text as SQLite wants it, with a NUL behind it, for uc_free.
- * NULL with *e; a NUL inside is refused. */
+ * NULL with *e; a NUL inside, and what is no UTF-8, is refused. */
 char *sq_text_copy(uc_view text, uc_error *e);
 
 /* ---- route.c ---- */

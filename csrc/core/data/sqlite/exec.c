@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "data/sqlite/db.h"
 #include "data/sqlite/rows.h"
+#include "wire/utf8.h"
 #include "wire/writer.h"
 
 enum { SAMPLE = 16 };
@@ -44,9 +45,16 @@ static bool bind_value(sqlite3_stmt *stmt, int i, const uc_value *v,
         rc = sqlite3_bind_int64(stmt, i, v->i);
         break;
     case UC_T_DOUBLE:
+        if (v->d != v->d)
+            return bad_param(e, param_name(stmt, i, name, sizeof name),
+                             "NaN is not a value: SQLite would store NULL");
         rc = sqlite3_bind_double(stmt, i, v->d);
         break;
     case UC_T_STR:
+        /* SQLite would store it as it is. */
+        if (!uc_is_utf8(v->s.p, v->s.len))
+            return bad_param(e, param_name(stmt, i, name, sizeof name),
+                             "the text is not valid UTF-8; bytes go in a bin");
         rc = sqlite3_bind_text64(stmt, i,
                                  v->s.len > 0 ? (const char *)v->s.p : "",
                                  v->s.len, SQLITE_STATIC, SQLITE_UTF8);
@@ -79,6 +87,12 @@ static bool wrong_count(uc_error *e, int want, uint32_t got)
                    want == 1 ? "" : "s", got, got == 1 ? "was" : "were");
 }
 
+static bool is_prefixed(uc_view key)
+{
+    return key.len > 1 &&
+           (key.p[0] == ':' || key.p[0] == '@' || key.p[0] == '$');
+}
+
 /* Names come without their prefix; :a, @a and $a are the same to us. */
 static bool bind_named(sqlite3_stmt *stmt, int nparams, uint32_t n,
                        uc_reader *r, uc_error *e)
@@ -90,7 +104,7 @@ static bool bind_named(sqlite3_stmt *stmt, int nparams, uint32_t n,
     for (uint32_t k = 0; k < n; k++) {
         uc_view key;
         uc_value v;
-        bool used = false;
+        bool used = false, twice = false;
 
         if (!uc_read_str(r, &key) || !uc_read(r, &v))
             return uc_fail(e, UC_FRAME, "parameters could not be read");
@@ -100,6 +114,11 @@ static bool bind_named(sqlite3_stmt *stmt, int nparams, uint32_t n,
             if (name == NULL || name[0] == '?' || strlen(name + 1) != key.len ||
                 memcmp(name + 1, key.p, key.len) != 0)
                 continue;
+            /* All that have this name were bound together, if at all. */
+            twice =
+                !used && i <= 1024 && (seen[(i - 1) / 8] & 1 << (i - 1) % 8);
+            if (twice)
+                break;
             used = true;
             ok = bind_value(stmt, i, &v, e);
             if (i <= 1024 && !(seen[(i - 1) / 8] & 1 << (i - 1) % 8)) {
@@ -111,7 +130,11 @@ static bool bind_named(sqlite3_stmt *stmt, int nparams, uint32_t n,
         }
         if (ok && !used) {
             ok = uc_fail(e, UC_PARAM_NAME,
-                         "the statement has no parameter named %.*s",
+                         twice ? "the parameter %.*s was given twice"
+                         : is_prefixed(key)
+                             ? "the statement has no parameter named %.*s: "
+                               "names are given without the :, @ or $"
+                             : "the statement has no parameter named %.*s",
                          (int)(key.len < 60 ? key.len : 60), key.p);
             snprintf(e->param, sizeof e->param, "%.*s",
                      (int)(key.len < 60 ? key.len : 60), key.p);

@@ -3,6 +3,7 @@
 
 #include "common/mem.h"
 #include "data/sqlite/db.h"
+#include "wire/utf8.h"
 #include "wire/writer.h"
 
 /*
@@ -19,6 +20,21 @@ sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e)
     return p->sids[sid];
 }
 
+/* A text from the wire as a statement. NULL with *e. */
+static sq_sql *intern(sq_db *db, uc_view sql, uc_error *e)
+{
+    sq_sql *s = NULL;
+
+    if (!uc_is_utf8(sql.p, sql.len)) {
+        uc_fail(e, UC_FRAME, "the SQL is not valid UTF-8");
+        return NULL;
+    }
+    s = sq_sql_get(db, (const char *)sql.p, sql.len);
+    if (s == NULL)
+        uc_fail(e, UC_MEMORY, "no memory for a statement");
+    return s;
+}
+
 sq_sql *sq_statement(sq_db *db, sq_peer *p, uc_reader *r, uc_error *e)
 {
     sq_sql *s = NULL;
@@ -27,9 +43,7 @@ sq_sql *sq_statement(sq_db *db, sq_peer *p, uc_reader *r, uc_error *e)
     if (!uc_read(r, &v) || (v.type != UC_T_STR && v.type != UC_T_INT)) {
         uc_fail(e, UC_FRAME, "a statement is its number or its text");
     } else if (v.type == UC_T_STR) {
-        s = sq_sql_get(db, (const char *)v.s.p, v.s.len);
-        if (s == NULL)
-            uc_fail(e, UC_MEMORY, "no memory for a statement");
+        s = intern(db, v.s, e);
     } else {
         uc_lock(&db->sql_mu);
         s = sq_sid(
@@ -114,9 +128,9 @@ static bool define(sq_db *db, sq_peer *p, uc_call *c, uc_error *e)
         (c->op->num == UC_OP_define && !uc_read_str(&c->args, &sql)))
         return uc_fail(e, UC_FRAME, "define takes a number and a text");
     if (c->op->num == UC_OP_define) {
-        s = sq_sql_get(db, (const char *)sql.p, sql.len);
+        s = intern(db, sql, e);
         if (s == NULL)
-            return uc_fail(e, UC_MEMORY, "no memory for a statement");
+            return false;
     }
     /* The writer looks statements of a batch up meanwhile. */
     uc_lock(&db->sql_mu);

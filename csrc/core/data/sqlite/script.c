@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "data/sqlite/db.h"
+#include "wire/utf8.h"
 
 /*
  * Scripts: db.exec() and the files of migrations. Any number of statements
@@ -25,6 +26,10 @@ char *sq_text_copy(uc_view text, uc_error *e)
 
     if (!sq_text_whole((const char *)text.p, text.len, e))
         return NULL;
+    if (!uc_is_utf8(text.p, text.len)) {
+        uc_fail(e, UC_FRAME, "the SQL is not valid UTF-8");
+        return NULL;
+    }
     copy = uc_malloc(text.len + 1);
     if (copy == NULL) {
         uc_fail(e, UC_MEMORY, "no memory for the SQL text");
