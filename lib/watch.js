@@ -19,7 +19,46 @@ const LONG_AGO = 1
 // A core that is on its way out has ended the request: asks its successor.
 const AGAIN_MS = 100
 
+// One that nobody can reach any more, because its loop failed before it began,
+// ends like one that was returned: its place in the core is another's.
+const dropped = new FinalizationRegistry((standing) => standing.end())
+
+// What the caller has. Nothing refers to it but the caller and a next() of it that
+// is under way, so that it is collected when it is dropped.
 class Watch {
+  #standing
+
+  constructor (client, tables, opts) {
+    this.#standing = new Standing(client, tables, opts)
+    dropped.register(this, this.#standing)
+  }
+
+  /** The next changes; a pending one keeps the process alive. */
+  next () {
+    return this.#standing.next(this)
+  }
+
+  /** Ends the watch; a next() that waits ends with it. */
+  async return (value) {
+    this.#standing.end()
+    return { value, done: true }
+  }
+
+  async throw (err) {
+    this.#standing.end()
+    throw err
+  }
+
+  [Symbol.asyncIterator] () {
+    return this
+  }
+
+  async [Symbol.asyncDispose] () {
+    this.#standing.end()
+  }
+}
+
+class Standing {
   #client
   #tables = null
   #signal = null
@@ -32,6 +71,9 @@ class Watch {
   #last = done
   #begun
   #ended = false
+  // The watch, while a next() of it waits, and how many do.
+  #owner = null
+  #waiting = 0
 
   constructor (client, tables, opts) {
     this.#client = client
@@ -50,30 +92,12 @@ class Watch {
     }
   }
 
-  /** The next changes; a pending one keeps the process alive. */
-  next () {
+  next (owner) {
+    this.#owner = owner
+    this.#waiting++
     const step = this.#last.then(() => this.#take())
     this.#last = step.catch(ignore)
     return step
-  }
-
-  /** Ends the watch; a next() that waits ends with it. */
-  async return (value) {
-    this.#end()
-    return { value, done: true }
-  }
-
-  async throw (err) {
-    this.#end()
-    throw err
-  }
-
-  [Symbol.asyncIterator] () {
-    return this
-  }
-
-  async [Symbol.asyncDispose] () {
-    this.#end()
   }
 
   #ask () {
@@ -112,6 +136,7 @@ class Watch {
       }
     } finally {
       client.letGo()
+      if (--this.#waiting === 0) this.#owner = null
     }
   }
 
@@ -126,13 +151,13 @@ class Watch {
       if (closed) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
       return
     }
-    this.#end()
+    this.end()
     // The handle was closed by its owner, who knows.
     if (closed && this.#begun && err.cause === undefined) return
     throw err
   }
 
-  #end () {
+  end () {
     if (this.#ended) return
     this.#ended = true
     if (this.#signal !== null) forget(this.#signal, this.#onAbort)

@@ -93,6 +93,46 @@ t.test('dropped cursors, statements and transactions', async (t) => {
   exact(t, result.lines, ['20000', '1', '1'], 'nothing stays taken')
 })
 
+t.test('dropped watches give back their places, and one that is waited for is not dropped', async (t) => {
+  const file = tmpfile(t)
+  await prepare(undercroft, file, 100)
+  const result = await runs(t, async ({ undercroft, args, say }) => {
+    const collect = globalThis.gc ?? (() => globalThis.Bun.gc(true))
+    const turn = async () => {
+      collect()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const { db } = undercroft.open(args)
+    const told = db.watch('t').next()
+    const { signal } = new AbortController()
+    for (let i = 0; i < 62; i++) db.watch('t', i % 2 ? { signal } : undefined)
+    const held = db.watch('other')
+    const place = async () => {
+      const watch = db.watch('t')
+      const next = watch.next()
+      next.catch(() => {})
+      // A refusal comes before the answer to what is asked later.
+      const isLater = db.stats().then(() => new Promise((resolve) => setImmediate(resolve, true)))
+      const isTaken = await Promise.race([next.then(() => true, (err) => err.code), isLater])
+      await watch.return()
+      return isTaken
+    }
+    say(await place())
+    const over = Date.now() + 30000
+    let isTaken
+    do {
+      await turn()
+      isTaken = await place()
+    } while (isTaken !== true && Date.now() < over)
+    say(isTaken)
+    for (let i = 0; i < 10; i++) await turn()
+    await db.run("insert into t(a) values ('x')")
+    say((await told).value.tables)
+    await held.return()
+  }, { args: file, nodeArgs })
+  exact(t, result.lines, ['UC_BUSY', 'true', 't'], 'refused, a place, told')
+})
+
 t.test('user functions and their handles are collected', async (t) => {
   const file = tmpfile(t)
   const result = await runs(t, async ({ undercroft, args, say }) => {
