@@ -8,10 +8,9 @@
 // database or what stood there before.
 
 const { stat } = require('node:fs/promises')
-const path = require('node:path')
-const { fileURLToPath } = require('node:url')
 
 const { UndercroftError, describe, expected } = require('./errors')
+const { isFileUrl, readPlace } = require('./place')
 const { instead } = require('./table/names')
 const { forget } = require('./table/schema')
 
@@ -25,11 +24,10 @@ const UNHURRIED = Object.freeze({ timeoutMs: 0 })
 const PLAIN = Object.freeze({ integers: 'number' })
 
 function readPath (value, what) {
-  if (value instanceof URL && value.protocol === 'file:') value = fileURLToPath(value)
-  if (typeof value !== 'string' || value === '' || value === ':memory:' || value.includes('\0')) {
-    throw expected('UC_OPTION', what, 'the path of a file', value)
-  }
-  return path.resolve(value)
+  const isPlace = value instanceof URL ? isFileUrl(value) : typeof value === 'string' && !value.includes('\0')
+  const file = isPlace ? readPlace(value, what) : ''
+  if (file === '' || file === ':memory:') throw expected('UC_OPTION', what, 'the path of a file', value)
+  return file
 }
 
 function checkOptions (options, allowed, what) {

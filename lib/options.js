@@ -4,9 +4,8 @@
 // core knows it by. Unknown keys throw, and each message names the field.
 
 const { statSync } = require('node:fs')
-const path = require('node:path')
-const { fileURLToPath } = require('node:url')
 const { UndercroftError, expected, describe } = require('./errors')
+const { isFileUrl, readPlace } = require('./place')
 
 const MiB = 1024 * 1024
 const HOUR = 60 * 60 * 1000
@@ -187,10 +186,10 @@ function check (name, row, value) {
         return typeof v === 'string' || Number.isSafeInteger(v) ? v : undefined
       })
     default:
-      return dictionary(name, value, 'a path', (v) => {
-        if (v instanceof URL && v.protocol === 'file:') return fileURLToPath(v)
-        if (typeof v !== 'string' || v.includes('\0')) return undefined
-        return v === '' || v === ':memory:' ? v : path.resolve(v)
+      return dictionary(name, value, 'a path', (v, key) => {
+        const isText = typeof v === 'string'
+        if (!isText && !(v instanceof URL && isFileUrl(v))) return undefined
+        return isText && v.includes('\0') ? undefined : readPlace(v, `option ${name}.${key}`)
       })
   }
 }
@@ -205,9 +204,8 @@ function readSpawn (value) {
   }
   const wanted = 'the path of a database, or an object of names and paths'
   const file = (v) => {
-    if (v instanceof URL && v.protocol === 'file:') return fileURLToPath(v)
-    if (typeof v !== 'string' || v === '' || v.includes('\0')) return undefined
-    return v === ':memory:' ? v : path.resolve(v)
+    if (v instanceof URL ? !isFileUrl(v) : typeof v !== 'string' || v === '' || v.includes('\0')) return undefined
+    return readPlace(v, 'option spawn.db')
   }
   const only = file(db)
   const dbs = only !== undefined ? { '': only } : dictionary('spawn.db', isPlain(db) ? db : null, 'a path', file, wanted)
@@ -240,7 +238,7 @@ function dictionary (name, value, wanted, convert, whole = 'an object') {
   const out = {}
   for (const key of Object.keys(value)) {
     if (!NAME.test(key)) throw expected('UC_OPTION', `option ${name}`, 'a plain name as key', key)
-    const made = convert(value[key])
+    const made = convert(value[key], key)
     if (made === undefined) throw expected('UC_OPTION', `option ${name}.${key}`, wanted, value[key])
     out[key] = made
   }
@@ -280,13 +278,13 @@ function parseTarget (target) {
     throw new UndercroftError('UC_OPTION', "open: the path is empty; use ':memory:' for a database in memory")
   }
   if (target.includes('\0')) throw new UndercroftError('UC_OPTION', 'open: the path holds a NUL character')
-  if (target === ':memory:') return { path: target, ipc: false, url: null, db: null }
   if (/^ipc:/i.test(target)) return parseIpc(target)
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(target)
   if (scheme !== null && scheme[1].toLowerCase() !== 'file') {
     throw new UndercroftError('UC_OPTION', `open: ${scheme[1]}:// is not a kind of target; use a path or an ipc:// URL`)
   }
-  const file = path.resolve(scheme !== null ? fromFileUrl(target) : target)
+  const file = readPlace(target, 'open')
+  if (file === ':memory:') return { path: file, ipc: false, url: null, db: null }
   if (isDirectory(file)) {
     throw new UndercroftError('UC_OPTION', `open: ${describe(target)} is a directory; name a file in it`)
   }
@@ -326,14 +324,6 @@ function isDirectory (file) {
   } catch {
     // Whatever is wrong with the path, the core says it better.
     return false
-  }
-}
-
-function fromFileUrl (target) {
-  try {
-    return fileURLToPath(target)
-  } catch (cause) {
-    throw new UndercroftError('UC_OPTION', `open: ${describe(target)} is not a usable file URL`, { cause })
   }
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -184,6 +185,12 @@ static void pack_options(const ud_dbs *dbs, ud_db *db, const ud_config *config,
     }
 }
 
+/* Would be the name of a file. */
+static bool is_url(const char *file)
+{
+    return strncasecmp(file, "file:", 5) == 0;
+}
+
 /* Every entry has to name an option that there is. */
 static bool check_set(const ud_dbs *dbs, const ud_list *set)
 {
@@ -204,6 +211,11 @@ static bool check_set(const ud_dbs *dbs, const ud_list *set)
         known = known || ((begins(option, "pragmas", &rest) ||
                            begins(option, "attach", &rest)) &&
                           strchr(rest, '=') > rest);
+        if (known && begins(option, "attach", &rest) &&
+            is_url(strchr(rest, '=') + 1)) {
+            ud_say("--set %s: expected the path of a file, not a URL", entry);
+            return false;
+        }
         if (!known) {
             ud_say("--set %s: expected [database.]option=value, with an option "
                    "of a database such as maxQueue, synchronous, pragmas.NAME",
@@ -338,6 +350,11 @@ static bool db_name(ud_db *db, const char *text)
     }
     if (*file == '\0') {
         ud_say("--db %s: the file is missing: expected [name=]FILE", text);
+        return false;
+    }
+    if (is_url(file)) {
+        ud_say("--db %s: expected [name=]FILE, and FILE is a path, not a URL",
+               text);
         return false;
     }
     db->name = uc_strndup(name, n);

@@ -32,7 +32,7 @@ export class Store {
  * Opens a database, or connects to the daemon behind an ipc:// URL. Returns at once: calls made
  * before it is open wait, and tell if it cannot be.
  *
- * @param target a path, ':memory:', a file URL, or the ipc:// URL of a daemon's socket
+ * @param target a path, ':memory:', a file URL (`file:app.db`, without parameters), or the ipc:// URL of a daemon's socket
  */
 export function open (target: string | URL, options?: OpenOptions): Store
 /** A cache in this process alone, without a database. */

@@ -3,6 +3,7 @@
 // The options of open: what they do, and that a wrong one is told by name.
 
 const fs = require('node:fs')
+const path = require('node:path')
 const { exact, failure, left } = require('../../helper')
 
 module.exports = (t, open) => {
@@ -184,6 +185,54 @@ module.exports = (t, open) => {
     const odd = open.at(t, `${file} ünï?mode=ro#%20'.db`)
     await odd.db.exec('create table t(a)')
     t.ok(fs.existsSync(`${file} ünï?mode=ro#%20'.db`), 'a path is a path, whatever its characters')
+  })
+
+  t.test('a file URL, in each spelling', async (t) => {
+    const file = open.file(t)
+    const dir = path.dirname(file)
+    const rel = path.relative(process.cwd(), dir)
+    const made = (name) => fs.existsSync(path.join(dir, name))
+    for (const [target, name] of [
+      [`file:${rel}/rel.db`, 'rel.db'],
+      [`FILE:./${rel}/dot.db`, 'dot.db'],
+      [`file:${dir}/abs.db`, 'abs.db'],
+      [`file://${dir}/two.db`, 'two.db'],
+      [`file://localhost${dir}/host.db`, 'host.db'],
+      [`file:${rel}/a%20b%23%3F.db`, 'a b#?.db'],
+      [new URL(`file://${dir}/url%25.db`), 'url%.db']
+    ]) {
+      await open.at(t, target).db.exec('create table t(a)')
+      t.ok(made(name), `${target} is ${name}`)
+    }
+    await open.at(t, 'file::memory:').db.exec('create table t(a)')
+    for (const [target, said] of [
+      [`file:${rel}/x.db?mode=ro`, /readonly: true/],
+      [new URL(`file://${dir}/x.db?mode=ro`), /readonly: true/],
+      [`file:${rel}/x.db?mode=rw`, /create: false/],
+      [`file:${rel}/x.db?mode=memory&cache=shared`, /':memory:'/],
+      [new URL(`file://${dir}/x.db?immutable=1`), /"\?immutable=1" .*readonly: true/],
+      [`file:${rel}/x.db?connection_limit=1`, /readers/],
+      [`file:${rel}/x.db?timeout=5`, /busyTimeoutMs/],
+      [`file:${rel}/x.db?what=5`, /"\?what=5" is not read/],
+      ['file::memory:?cache=shared', /leave it out/],
+      [`file:${rel}/x.db#1`, /%23/],
+      ['file:', /no file/],
+      ['file:///', /no file/],
+      ['file://x.db', /write file:x\.db/],
+      [`file:${rel}/%zz.db`, /%25/],
+      [`file:${rel}/x%00.db`, /NUL/],
+      [`file://${dir}/x%00.db`, /NUL/],
+      [new URL(`file://${dir}/x%00.db`), /NUL/]
+    ]) {
+      const err = await failure(async () => open.at(t, target).ready)
+      t.equal(err.code, 'UC_OPTION', String(target))
+      t.match(err.message, said, err.message)
+      const within = await failure(async () => open(t, { attach: { other: target } }).ready)
+      t.match(`${within.code} ${within.message}`, /^UC_OPTION option attach\.other: /, 'and attached')
+    }
+    exact(t, fs.readdirSync(dir).filter((name) => name.startsWith('x')), [], 'nothing was made')
+    const { db } = open(t)
+    for (const verb of ['backup', 'restore']) t.match(await failure(() => db[verb](new URL(`file://${dir}/x%00.db`))), { code: 'UC_OPTION', message: /NUL/ }, verb)
   })
 
   t.test(':memory: is a database of its own each time', async (t) => {
