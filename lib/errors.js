@@ -14,6 +14,7 @@ const SQL_IN_MESSAGE = 1000
 const codes = Object.freeze({
   __proto__: null,
   ...tables.codes,
+  UC_CACHE_SELF: { kind: 'usage', retryable: false },
   UC_VALUE_RANGE: { kind: 'usage', retryable: false },
   UC_TX_SELF: { kind: 'usage', retryable: false },
   UC_MIGRATION_CHANGED: { kind: 'usage', retryable: false },

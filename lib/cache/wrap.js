@@ -9,6 +9,9 @@
 //       ├─> 2 an old one is        the same; somebody loads
 //       └─> 1 load it: loader() ──> tell the core, then the callers
 //
+// A loader that asks for a key whose loader waits for it in turn, its own first of
+// all, would wait until its time is over, and is refused at once.
+//
 // A caller that came after the question was sent may know of a change that came
 // after the answer. It gets the answer only where the lease of the first level
 // rules that out, or the core has stored what was loaded after it came;
@@ -33,6 +36,18 @@ const MESSAGE_LENGTH = 400
 
 const HIT = 0
 const LOAD_IT = 1
+
+// The flight whose loader the running code is part of, through everything that it
+// awaits. Made with the first loader.
+let loaders = null
+
+function runLoader (flight, loader, context) {
+  if (loaders === null) {
+    const { AsyncLocalStorage } = require('node:async_hooks')
+    loaders = new AsyncLocalStorage()
+  }
+  return loaders.run(flight, loader, context)
+}
 
 // A value of the cache, as bytes, or what a loader has returned with skip().
 class Loaded {
@@ -104,6 +119,12 @@ class Wraps {
 
   #join (key, caller) {
     let flight = this.#flights.get(key)
+    if (flight?.waitsFor(caller)) {
+      caller.reject(new UndercroftError('UC_CACHE_SELF',
+        `wrap: ${JSON.stringify(key)} was asked for inside of its own loader, or of one that its loader waits for`,
+        { outcome: 'not-sent' }))
+      return caller.promise
+    }
     if (flight === undefined) {
       flight = new Flight(this, this.#link, key, caller)
       this.#flights.set(key, flight)
@@ -138,6 +159,8 @@ class Caller {
     this.isLate = false
     this.onAbort = null
     this.scopes = scopes()
+    // The flight whose loader has called, or undefined.
+    this.asker = loaders === null ? undefined : loaders.getStore()
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve
       this.reject = reject
@@ -167,6 +190,18 @@ class Flight {
     caller.isLate = this.#asked
     this.#add(caller)
     if (this.#old !== null && takesOld(caller)) this.#give(caller, this.#old)
+  }
+
+  /** Whether this flight's loader can go on only when the caller does. */
+  waitsFor ({ asker, o }) {
+    if (asker === undefined || (this.#old !== null && o.staleMs > 0)) return false
+    // The loaders that wait for the asker's, directly or by others.
+    const waiting = new Set([asker])
+    for (const flight of waiting) {
+      if (flight === this) return true
+      for (const caller of flight.#callers) if (caller.asker !== undefined) waiting.add(caller.asker)
+    }
+    return false
   }
 
   start () {
@@ -281,7 +316,7 @@ class Flight {
       control.abort(new UndercroftError('UC_TIMEOUT', `the loader of ${JSON.stringify(this.key)} did not end within ${ms} ms`))
     }, ms)
     const link = this.#link
-    const work = async () => this.#lead.loader({
+    const work = async () => runLoader(this, this.#lead.loader, {
       key: this.key,
       signal: control.signal,
       get stale () { return old === null ? undefined : link.valueOf(old.bytes, true) },

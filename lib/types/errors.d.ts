@@ -6,6 +6,7 @@ export type OwnCode =
   | 'UC_BUSY'
   | 'UC_CACHE_KEY'
   | 'UC_CACHE_LOAD'
+  | 'UC_CACHE_SELF'
   | 'UC_CACHE_TYPE'
   | 'UC_CACHE_VALUE'
   | 'UC_CLOSED'

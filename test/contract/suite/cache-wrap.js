@@ -239,6 +239,51 @@ module.exports = (t, open) => {
       t.equal(await cache.wrap('k', () => 'anew'), 'anew')
     })
 
+    t.test(`${how}: a loader that would wait for itself`, async (t) => {
+      const cache = ready(t)
+      const self = (key) => cache.wrap(key, async () => {
+        await delay(1)
+        return Promise.all([1].map(() => inner(key)))
+      })
+      const inner = async (key) => {
+        await null
+        return cache.wrap(key, () => 'never')
+      }
+      const refused = async (promise, what) => {
+        const err = await failure(promise)
+        exact(t, [err.code, err.kind, err.outcome], ['UC_CACHE_SELF', 'usage', 'not-sent'], what)
+        t.match(err.message, /inside of its own loader/)
+      }
+      await refused(self('a'), 'its own key')
+      await refused(cache.namespace('ns').wrap('a', () => cache.namespace('ns').wrap('a', () => 1)), 'in a namespace')
+      t.equal(await cache.wrap('a', () => cache.namespace('ns').wrap('a', () => 2)), 2, 'that one is another key')
+      await cache.clear()
+      // Each begins, then asks for the other's.
+      const begun = [gate(), gate()]
+      const [one, two] = ['a', 'b'].map((key, i) => cache.wrap(key, async (context) => {
+        await begun[i].loader(context)
+        return cache.wrap('ba'[i], () => 'never')
+      }))
+      for (const it of begun) await it.running()
+      for (const it of begun) it.resolve()
+      const ends = await outcomes([one, two])
+      // What the others are told of it is the loader's failure.
+      exact(t, ends, ['UC_CACHE_SELF', 'UC_CACHE_SELF'], 'each asks for the other')
+      // What does not wait for itself is not refused.
+      t.equal(await cache.wrap('c', () => cache.wrap('d', () => cache.wrap('e', () => 5))), 5, 'keys in a row')
+      let later
+      await cache.wrap('f', () => {
+        later = (async () => {
+          await delay(20)
+          return cache.wrap('f', () => 'anew')
+        })()
+        return 'first'
+      })
+      t.equal(await later, 'first', 'when its loader is over')
+      const both = await cache.wrap('g', () => Promise.all([1, 2].map(() => cache.wrap('h', () => 8))))
+      exact(t, both, [8, 8], 'twice the same other key')
+    })
+
     t.test(`${how}: a value that cannot be kept`, async (t) => {
       const { cache } = open(t, { cache: { firstLevel, bytes: 1048576, maxValueBytes: 2000 } })
       for (const [v, kind] of [[() => {}, 'usage'], ['x'.repeat(3000), 'too-big']]) {
