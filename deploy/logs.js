@@ -129,6 +129,8 @@ async function fetch ({ call, store }, file, onBytes) {
       })
     } finally {
       await writer.close()
+      // One that cannot be read leaves nothing, one that broke off leaves what came.
+      if (got === 0 && there === undefined) store.dropPart(target)
     }
     if (await store.finish(target, there)) return { status: 'came', sha256: there.sha256, size: there.size }
     store.dropPart(target)

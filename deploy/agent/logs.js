@@ -81,19 +81,27 @@ function within (ctx, { dir, name }, work) {
   }
   const fd = fs.openSync(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
   const close = () => fs.closeSync(fd)
+  // The way through the open folder says nothing to anybody.
+  const named = err => {
+    if (typeof err.path === 'string' && err.path.startsWith('/proc/self/fd/')) {
+      err.message = err.message.replace(err.path, `${dir}/${name}`)
+      err.path = `${dir}/${name}`
+    }
+    return err
+  }
   let result
   try {
     if (fs.readlinkSync(`/proc/self/fd/${fd}`) !== dir) throw new DeployError('UC_DEPLOY_LINK', `${dir} is not where it was`)
     result = work(`/proc/self/fd/${fd}/${name}`)
   } catch (err) {
     close()
-    throw err
+    throw named(err)
   }
   if (typeof result?.then !== 'function') {
     close()
     return result
   }
-  return result.finally(close)
+  return result.catch(err => { throw named(err) }).finally(close)
 }
 
 function isAllowed (ctx, dir) {

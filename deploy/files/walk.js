@@ -11,8 +11,9 @@ const { whyOutside, MOST_FILES } = require('../agent/manifest')
 
 // Dependencies are installed on the host; secrets and what belongs to this
 // machine stay here whatever `include` says. So do the files that the
-// configuration names: `never` of config.js.
-const NEVER = ['**/node_modules', '**/.git', '**/.env*', '**/.DS_Store', '.undercroft', 'deploy.config.{js,cjs,mjs}']
+// configuration names: `never` of config.js. And the copies of both that editors and people make.
+const NEVER = ['**/node_modules', '**/.git', '**/.env*', '**/.DS_Store', '.undercroft', 'deploy.config.*', '.deploy.config.*', '.#deploy.config.*', '#deploy.config.*']
+const COPY = /^(?:\.#(.+)|[.#]?(.*?)(?:#|(?:~|\.(?:bak|backup|orig|old|save|rej|tmp|sw[a-p]))+))$/
 
 const SLICE_MS = 5 // after which a connection that is being made gets a turn
 
@@ -39,7 +40,7 @@ async function walk (source, { include = ['**'], ignore = [], never = [] } = {})
         end = performance.now() + SLICE_MS
       }
       const name = prefix + entry.name
-      if (kept.has(name) || unwanted.has(name)) continue
+      if (kept.has(name) || kept.has(originalOf(prefix, entry.name)) || unwanted.has(name)) continue
       const full = `${folder}/${entry.name}`
       if (entry.isDirectory()) {
         if (wanted.reaches(name)) await look(full, `${name}/`)
@@ -62,6 +63,12 @@ async function walk (source, { include = ['**'], ignore = [], never = [] } = {})
   found.files.sort((a, b) => a.path < b.path ? -1 : 1)
   found.links.sort(([a], [b]) => a < b ? -1 : 1)
   return found
+}
+
+// Of what this is a copy: of prod.env for prod.env.bak, prod.env~, .prod.env.swp and #prod.env#.
+function originalOf (prefix, name) {
+  const copy = COPY.exec(name)
+  return copy === null ? null : prefix + (copy[1] ?? copy[2])
 }
 
 function list (folder) {

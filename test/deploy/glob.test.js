@@ -9,6 +9,7 @@ const path = require('node:path')
 const t = require('tap')
 const { Patterns } = require('../../deploy/files/glob')
 const { walk } = require('../../deploy/files/walk')
+const { tmpdir } = require('../helper')
 
 t.test('patterns', async t => {
   const yes = [
@@ -83,6 +84,18 @@ t.test('what the configuration names stays here, whatever is included', async t 
   for (const include of [['**'], ['*.js', 'config/**', 'own/.undercroft/hashes.json', 'config/production.env']]) {
     t.same(names(await walk(dir, { include, never })), ['config/a.js', 'index.js'])
   }
+})
+
+t.test('nor do copies of it travel, as editors and people make them', async t => {
+  const copies = name => [`${name}.bak`, `${name}.orig`, `${name}.old`, `${name}~`, `${name}.bak~`, `.${name}.swp`, `#${name}#`, `.#${name}`]
+  const dir = tmpdir(t)
+  fs.mkdirSync(path.join(dir, 'config'))
+  const put = name => fs.writeFileSync(path.join(dir, name), 'x')
+  for (const name of [...copies('deploy.config.js'), 'deploy.config.orig.js', 'deploy.config.js.2026', 'deploy.config.ts', 'prod.deploy.js', ...copies('prod.deploy.js')]) put(name)
+  for (const name of ['production.env', ...copies('production.env')]) put(`config/${name}`)
+  for (const name of ['index.js', 'deploy.configure.js', 'prod.deploy.js.map', 'other.bak', 'config/production.env.example']) put(name)
+  const { files } = await walk(dir, { never: ['prod.deploy.js', 'config/production.env'] })
+  t.same(files.map(({ path }) => path), ['config/production.env.example', 'deploy.configure.js', 'index.js', 'other.bak', 'prod.deploy.js.map'])
 })
 
 t.test('what cannot be uploaded is named', async t => {

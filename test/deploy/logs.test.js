@@ -60,6 +60,7 @@ async function setup (t, count = 1, more = {}) {
       }, { file: path.join(hosts.dir, 'deploy.config.js') })
       const report = new Report({ out: new PassThrough().resume(), err: new PassThrough().resume(), bar: false })
       let said
+      report.progress = () => site.onProgress?.()
       report.answer = (answer, text) => { said = text }
       const result = await logs(config, options, { report, action: 'logs', who: 'test', now: () => now })
       return { ...result, text: said }
@@ -279,6 +280,17 @@ t.test('what cannot be read is told, and the rest comes', async t => {
   t.match(result.hosts[0], { gateway: { came: { length: 7 } }, problems: [{ kind: 'application', file: 'shared/logs', message: /there is no .*shared\/logs/ }] })
   t.match(result.hosts[1], { host: 'host2', error: { code: 'UC_DEPLOY_CONNECT' } })
   t.equal(list(site.here('gateway')).length, 7)
+})
+
+t.test('a file that cannot be opened is named as it is there, and leaves nothing here', async t => {
+  const site = await setup(t)
+  const gone = ours(site.app[0], 16)
+  site.onProgress = () => fs.rmSync(gone, { force: true }) // with the first of them, after the list was made
+  const { failed, hosts: [{ problems }] } = await site.pull()
+  t.equal(failed, true)
+  t.match(problems, [{ kind: 'application', file: path.basename(gone), message: gone }])
+  t.notMatch(problems[0].message, '/proc/')
+  t.same(list(site.here('application')), names(ours, 15, 18, 19, 20, 21), 'the rest, and no part of it')
 })
 
 t.test('on Bun, and as a user without rights', { skip: bun.skip || false }, async t => {
