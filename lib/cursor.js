@@ -5,7 +5,8 @@
 
 const { ops } = require('./ops')
 const { want } = require('./call')
-const { readCall } = require('./options')
+const { Writer } = require('./codec/encode')
+const { isPlain, readCall } = require('./options')
 const { UndercroftError } = require('./errors')
 const { NO_SHAPE } = require('./codec/shape')
 
@@ -36,8 +37,8 @@ class Cursor {
     this.#client = client
     this.#scope = scope
     this.#sql = sql
-    this.#params = params
-    this.#opts = opts
+    this.#params = written(params)
+    this.#opts = isPlain(opts) ? { ...opts } : opts
     this.#subject = { sql, shape: NO_SHAPE }
   }
 
@@ -121,7 +122,9 @@ class Cursor {
       subject: () => this.#client.prepared(this.#sql),
       write: (w, prepared) => {
         w.statement(prepared.sid, prepared.shape.id)
-        w.params(this.#params)
+        const { bytes, err } = this.#params
+        if (err !== null) throw err
+        w.raw(bytes, 0, bytes.length)
         w.uint(0)
       }
     })
@@ -164,6 +167,18 @@ class Cursor {
     const closing = this.#client.call(ops.CURSOR_CLOSE, [cursor], undefined, this.#scope, this.#epoch).catch(ignore)
     if (ahead !== null) await ahead.catch(ignore)
     await closing
+  }
+}
+
+// The parameters as they are now: the first row may be asked for much later. What is wrong with
+// them is told then, since a verb never throws.
+function written (params) {
+  const w = new Writer(64)
+  try {
+    w.params(params)
+    return { bytes: w.buf.subarray(0, w.pos), err: null }
+  } catch (err) {
+    return { bytes: null, err }
   }
 }
 

@@ -8,7 +8,8 @@
 
 const { Writer } = require('./codec/encode')
 const { valueAt } = require('./codec/decode')
-const { UndercroftError, expected } = require('./errors')
+const { UndercroftError, describe, expected } = require('./errors')
+const { known } = require('./table/names')
 const { isPlain } = require('./options')
 
 const STEP = 1
@@ -81,7 +82,7 @@ function read (what, name, opts, others) {
     if (others.includes(key)) continue
     if (!FLAGS.includes(key)) {
       throw new UndercroftError('UC_OPTION',
-        `${what}: unknown option ${key}; known are ${[...others, ...FLAGS].join(', ')}`)
+        `${what}: unknown option ${describe(key)}; ${known(key, [...others, ...FLAGS])}`)
     }
     if (typeof opts[key] !== 'boolean') throw expected('UC_OPTION', `${what}: ${key}`, 'true or false', opts[key])
     flags[key] = opts[key]

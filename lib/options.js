@@ -6,6 +6,7 @@
 const { statSync } = require('node:fs')
 const { UndercroftError, expected, describe } = require('./errors')
 const { isFileUrl, readPlace } = require('./place')
+const { known } = require('./table/names')
 
 const MiB = 1024 * 1024
 const HOUR = 60 * 60 * 1000
@@ -82,7 +83,7 @@ function normalise (options, ipc = false) {
     const row = table[name]
     if (row === undefined) {
       throw new UndercroftError('UC_OPTION',
-        `unknown option ${describe(name)}; known are ${Object.keys(table).join(', ')}`)
+        `unknown option ${describe(name)}; ${known(name, Object.keys(table))}`)
     }
     checkPlace(name, row, ipc)
     if (options[name] !== undefined) out[name] = check(name, row, options[name])
@@ -113,7 +114,7 @@ function readCache (value, { cacheBytes, cacheValueBytes } = {}, ipc = false) {
   const given = isPlain(value) ? value : {}
   for (const name of Object.keys(given)) {
     if (!CACHE_OPTIONS.includes(name)) {
-      throw new UndercroftError('UC_OPTION', `unknown option ${describe(`cache.${name}`)}; known are ${CACHE_OPTIONS.join(', ')}`)
+      throw new UndercroftError('UC_OPTION', `unknown option ${describe(`cache.${name}`)}; ${known(name, CACHE_OPTIONS)}`)
     }
     if (ipc && name !== 'firstLevel' && given[name] !== undefined) {
       const own = name === 'bytes' ? 'cacheBytes' : 'cacheValueBytes'
@@ -140,7 +141,7 @@ function readFirstLevel (value) {
   const { bytes = FIRST_LEVEL.bytes, entries = FIRST_LEVEL.entries, ...others } = value
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) {
-    throw new UndercroftError('UC_OPTION', `unknown option ${describe(`cache.firstLevel.${unknown}`)}; known are bytes, entries`)
+    throw new UndercroftError('UC_OPTION', `unknown option ${describe(`cache.firstLevel.${unknown}`)}; ${known(unknown, ['bytes', 'entries'])}`)
   }
   return {
     bytes: check('cache.firstLevel.bytes', { type: 'integer', min: 65536, max: 4096 * MiB }, bytes),
@@ -200,7 +201,7 @@ function readSpawn (value) {
   const { db, idleExitMs = IDLE_EXIT_MS, options = {}, ...others } = value
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) {
-    throw new UndercroftError('UC_OPTION', `unknown option ${describe(`spawn.${unknown}`)}; known are db, idleExitMs, options`)
+    throw new UndercroftError('UC_OPTION', `unknown option ${describe(`spawn.${unknown}`)}; ${known(unknown, ['db', 'idleExitMs', 'options'])}`)
   }
   const wanted = 'the path of a database, or an object of names and paths'
   const file = (v) => {
@@ -331,6 +332,7 @@ function isDirectory (file) {
 const call = { timeoutMs: -1, signal: null, integers: 0, once: null }
 
 const ONCE_BYTES = 200
+const CALL_OPTIONS = ['timeoutMs', 'signal', 'integers', 'once']
 
 /**
  * Checks the options of one call into the shared object it returns:
@@ -347,7 +349,10 @@ function readCall (opts, integers, sync, keyed) {
   let signal = null
   let once = null
   if (opts !== undefined && opts !== null) {
-    if (!isPlain(opts)) throw expected('UC_OPTION', 'options of the call', 'an object', opts)
+    if (!isPlain(opts)) {
+      throw new UndercroftError('UC_OPTION', `options of the call: expected an object, got ${describe(opts)}; ` +
+        'parameters go in one array: get(sql, [1, 2])')
+    }
     for (const name of Object.keys(opts)) {
       const value = opts[name]
       if (value === undefined) continue
@@ -362,7 +367,7 @@ function readCall (opts, integers, sync, keyed) {
       } else {
         throw new UndercroftError('UC_OPTION', REFUSED[name] !== undefined
           ? `option ${name}: ${REFUSED[name]}`
-          : `unknown option ${describe(name)} of the call; known are timeoutMs, signal, integers, once`)
+          : `unknown option ${describe(name)} of the call; ${known(name, CALL_OPTIONS)}`)
       }
     }
   }

@@ -8,6 +8,7 @@
 
 const { UndercroftError, describe } = require('./errors')
 const { instead } = require('./table/names')
+const { isPlain } = require('./table/where')
 const { schemasOf } = require('./table/schema')
 const select = require('./table/select')
 const write = require('./table/write')
@@ -242,7 +243,7 @@ class Table {
   // One row more than asked for tells whether there is a next page.
   async #page (entry, read, limit, rest) {
     const keyed = entry.key.length > 0
-    const { sql, params, terms, extra } = select.pageStatement(entry, read, keyed)
+    const { sql, params, terms, extra, carries } = select.pageStatement(entry, read, keyed)
     // Both leave in one turn; in a snapshot or a transaction they see one state.
     const [rows, total] = await Promise.all([
       this.#verbs.all(sql, params, rest),
@@ -254,9 +255,13 @@ class Table {
     const started = read.from !== undefined || read.offset > 0
     const hasNext = read.backwards ? rows.length > 0 : more
     const hasPrev = rows.length > 0 && (read.backwards ? more : started)
+    if (keyed && !carries && (hasNext || hasPrev)) {
+      throw usage(`page: rows of all columns of "${entry.name}" have no room for ${terms.at(-1).column.name}, which names them; give columns`)
+    }
     const mark = (row) => {
-      const values = terms.map(({ column }) => row[column.name])
-      return values.length === 1 ? values[0] : values
+      const values = terms.map(({ column }) => select.endless(row[column.name]))
+      // An object by itself would be taken for a row.
+      return values.length === 1 && !isPlain(values[0]) ? values[0] : values
     }
     const page = {
       rows,

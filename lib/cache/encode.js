@@ -4,7 +4,7 @@
 
 const { types } = require('node:util')
 const { UndercroftError, describe } = require('../errors')
-const { Writer } = require('../codec/encode')
+const { LOST_BYTES, Writer, bytesOf } = require('../codec/encode')
 const { ext, MAX_DEPTH } = require('./kinds')
 
 const { UNDEFINED, DATE, BIGINT, MAP, SET, FAILURE } = ext
@@ -152,8 +152,10 @@ function object (w, v, depth) {
 
 // What is neither a plain object nor an array.
 function special (w, v, depth) {
-  if (ArrayBuffer.isView(v)) {
-    bytes(w, v instanceof Uint8Array ? v : new Uint8Array(v.buffer, v.byteOffset, v.byteLength))
+  if (ArrayBuffer.isView(v) || types.isAnyArrayBuffer(v)) {
+    const all = bytesOf(v)
+    if (all === null) throw refused(depth, LOST_BYTES, 'a buffer')
+    bytes(w, all)
   } else if (types.isDate(v)) {
     fixExt(w, 0xd7, DATE, 8)
     w.view.setFloat64(w.pos - 8, Date.prototype.getTime.call(v))
@@ -167,8 +169,6 @@ function special (w, v, depth) {
     const place = open(w, SET)
     list(w, [...v], depth)
     close(w, place)
-  } else if (types.isAnyArrayBuffer(v)) {
-    bytes(w, new Uint8Array(v))
   } else {
     throw refused(depth, `an instance of ${className(v)}`)
   }

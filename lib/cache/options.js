@@ -3,6 +3,7 @@
 // What a call on the cache may be given: keys, lifetimes, and what an entry
 // belongs to. Each mistake is a sentence that names it.
 
+const { known: instead } = require('../table/names')
 const { UndercroftError, expected, describe } = require('../errors')
 const { isPlain } = require('../options')
 
@@ -91,7 +92,7 @@ function readOptions (opts, known) {
   const out = { __proto__: null }
   for (const name of Object.keys(opts)) {
     if (!known.includes(name)) {
-      throw new UndercroftError('UC_OPTION', `unknown option ${describe(name)} of the call; known are ${known.join(', ')}`)
+      throw new UndercroftError('UC_OPTION', `unknown option ${describe(name)} of the call; ${instead(name, known)}`)
     }
     const value = opts[name]
     if (value === undefined) continue

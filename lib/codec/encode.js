@@ -6,7 +6,7 @@
 // `list`, because a call per value would cost more than the value.
 
 const { types } = require('node:util')
-const { UndercroftError, expected, describe } = require('../errors')
+const { UndercroftError, describe } = require('../errors')
 
 // Below this many characters a loop beats the call into native code.
 const SHORT = 24
@@ -329,8 +329,8 @@ class Writer {
     } else if (isNamed(params)) {
       this.#named(params)
     } else {
-      throw expected('UC_PARAM_TYPE', 'parameters',
-        'an array of values, or an object of named ones', params)
+      throw new UndercroftError('UC_PARAM_TYPE', 'parameters: expected an array of values, or an object of ' +
+        `named ones, got ${describe(params)}; parameters go in one array: get(sql, [1, 2])`, { outcome: 'not-sent' })
     }
   }
 
@@ -429,16 +429,14 @@ class Writer {
         }
         if (this.#object(v, rest, at)) return
     }
-    throw paramError(at, VALUES, describe(v))
+    throw paramError(at, VALUES, notValue(v))
   }
 
   #object (v, rest, at) {
-    if (v instanceof Uint8Array) {
-      this.bin(v, rest)
-    } else if (ArrayBuffer.isView(v)) {
-      this.bin(new Uint8Array(v.buffer, v.byteOffset, v.byteLength), rest)
-    } else if (types.isAnyArrayBuffer(v)) {
-      this.bin(new Uint8Array(v), rest)
+    if (ArrayBuffer.isView(v) || types.isAnyArrayBuffer(v)) {
+      const bytes = bytesOf(v)
+      if (bytes === null) throw paramError(at, 'a buffer', LOST_BYTES)
+      this.bin(bytes, rest)
     } else if (types.isDate(v)) {
       const time = Date.prototype.getTime.call(v)
       if (Number.isNaN(time)) throw paramError(at, 'a valid Date', 'an invalid Date')
@@ -473,6 +471,29 @@ class Writer {
 
 const VALUES = 'null, a number, bigint, string, boolean, buffer or Date'
 
+const LOST_BYTES = 'one whose memory has been transferred or shrunk away'
+// Throws for an array whose bytes are not there any more.
+const { keys: checkArray } = Object.getPrototypeOf(Uint8Array.prototype)
+
+/** The bytes of a view or a buffer; null when they have gone: detached, or beyond the end of what was shrunk. */
+function bytesOf (v) {
+  if (v instanceof Uint8Array && v.length > 0) return v
+  try {
+    if (!ArrayBuffer.isView(v)) return new Uint8Array(v)
+    if (!types.isDataView(v)) checkArray.call(v)
+    return new Uint8Array(v.buffer, v.byteOffset, v.byteLength)
+  } catch {
+    return null
+  }
+}
+
+/** What cannot be a parameter, and what to do with it. */
+function notValue (v) {
+  if (typeof v !== 'object') return describe(v)
+  if (types.isPromise(v)) return 'a promise; await it first'
+  return `${describe(v)}; JSON.stringify() makes text of it`
+}
+
 // An object of named parameters, not one that is a value itself.
 function isNamed (v) {
   return typeof v === 'object' && v !== null && !ArrayBuffer.isView(v) &&
@@ -488,4 +509,4 @@ function paramError (at, wanted, got) {
     `${label}: expected ${wanted}, got ${got}`, { param, outcome: 'not-sent' })
 }
 
-module.exports = { Writer }
+module.exports = { LOST_BYTES, Writer, bytesOf, notValue }

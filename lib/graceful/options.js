@@ -4,6 +4,7 @@
 // sets, else the defaults of a laptop.
 
 const { UndercroftError, expected } = require('../errors')
+const { known: instead } = require('../table/names')
 
 // sun_path of unix(7) has 108 bytes, the last of them NUL.
 const SOCKET_BYTES = 107
@@ -20,7 +21,7 @@ function readOptions (given, own, env = process.env) {
   if (typeof given !== 'object' || given === null) throw expected('UC_OPTION', 'graceful', 'an object of options', given)
   const wrong = Object.keys(given).find(name => !known.has(name))
   if (wrong !== undefined) {
-    throw new UndercroftError('UC_OPTION', `graceful: there is no option '${wrong}'; there are ${[...known].join(', ')}`)
+    throw new UndercroftError('UC_OPTION', `graceful: there is no option '${wrong}'; ${instead(wrong, [...known])}`)
   }
   const drainMs = pick(given.drainMs, 'drainMs', env, 'UNDERCROFT_DRAIN_MS', whole(0, 86_400_000)) ?? 30_000
   return {

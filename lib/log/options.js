@@ -6,6 +6,7 @@
 const path = require('node:path')
 const { fileURLToPath } = require('node:url')
 const { UndercroftError, expected, describe } = require('../errors')
+const { known } = require('../table/names')
 const { levelOf } = require('./levels')
 const { compile } = require('./redact')
 
@@ -80,7 +81,7 @@ function readGroup (what, rows, value) {
   }
   for (const name of Object.keys(value)) {
     if (rows[name] === undefined) {
-      throw new UndercroftError('UC_OPTION', `unknown option ${describe(`${what}.${name}`)}; known are ${Object.keys(rows).join(', ')}`)
+      throw new UndercroftError('UC_OPTION', `unknown option ${describe(`${what}.${name}`)}; ${known(name, Object.keys(rows))}`)
     }
   }
   const out = {}

@@ -5,6 +5,7 @@
 // value.
 
 const { UndercroftError, expected, describe } = require('../errors')
+const { known } = require('../table/names')
 
 const CENSOR = '[Redacted]'
 const PATHS = 1000
@@ -72,7 +73,7 @@ function compile (value, what) {
   if (value === null) return null
   const { paths, censor = CENSOR, remove = false, ...others } = Array.isArray(value) ? { paths: value } : Object(value)
   const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new UndercroftError('UC_OPTION', `${what}: unknown ${describe(unknown)}; known are paths, censor, remove`)
+  if (unknown !== undefined) throw new UndercroftError('UC_OPTION', `${what}: unknown ${describe(unknown)}; ${known(unknown, ['paths', 'censor', 'remove'])}`)
   if (!Array.isArray(paths) || paths.length > PATHS) throw expected('UC_OPTION', `${what}.paths`, `an array of at most ${PATHS} paths`, paths)
   if (typeof remove !== 'boolean') throw expected('UC_OPTION', `${what}.remove`, 'true or false', remove)
   if (paths.length === 0) return null

@@ -52,4 +52,10 @@ function instead (name, names) {
   return close.length > 0 ? `did you mean ${list(close)}?` : `there are ${list(names)}`
 }
 
-module.exports = { instead, list, near, quote }
+// The same for options, of which all are told.
+function known (name, names) {
+  const close = near(name, names)
+  return close.length > 0 ? `did you mean ${list(close)}?` : `known are ${names.join(', ')}`
+}
+
+module.exports = { instead, known, list, near, quote }

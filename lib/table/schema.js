@@ -16,6 +16,7 @@ const { UndercroftError } = require('../errors')
 const { instead, quote } = require('./names')
 
 const MAX_PLANS = 256
+const MAX_COLUMNS = 2000
 
 const COLUMNS = `
   select l.schema, l.name as "table", l.type as kind, l.wr, x.name, x.type, x."notnull", x.pk, x.hidden,
@@ -67,7 +68,11 @@ class Entry {
     if (first.wr === 0 && first.kind !== 'view') this.#nameRowid()
     this.key = this.#chooseKey(rows, key)
     // A table whose only key is its rowid shows it, or its rows could not be named.
-    const showsRowid = this.key.length === 1 && this.key[0].rowid === true
+    const isKeyless = this.key.length === 1 && this.key[0].rowid === true
+    // SQLite's rows have room for so many columns and no more.
+    this.width = rows.filter((row) => row.hidden !== 1).length
+    const showsRowid = isKeyless && this.width < MAX_COLUMNS
+    this.showsKey = !isKeyless || showsRowid
     this.star = showsRowid ? `${this.key[0].select}, *` : '*'
     this.guardSql = `undercroft_schema('${first.schema.replaceAll("'", "''")}', ?`
   }
@@ -202,4 +207,4 @@ function forget (client) {
   known.get(client)?.forget()
 }
 
-module.exports = { Entry, forget, schemasOf }
+module.exports = { Entry, MAX_COLUMNS, forget, schemasOf }

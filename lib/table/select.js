@@ -21,6 +21,7 @@
 
 const { UndercroftError, describe } = require('../errors')
 const { instead } = require('./names')
+const { MAX_COLUMNS } = require('./schema')
 const { isAlways, isPlain, read, render } = require('./where')
 
 const QUERY_KEYS = ['where', 'order', 'after', 'before', 'limit', 'offset', 'columns', 'total']
@@ -127,6 +128,16 @@ function hasTie (entry, terms) {
   return last.rowid === true && !entry.key.includes(last)
 }
 
+// What JSON has no number for, as next and prev of page() carry it.
+function endless (value) {
+  return value === Infinity || value === -Infinity ? { infinity: Math.sign(value) } : value
+}
+
+function finite (value) {
+  const sign = isPlain(value) ? value.infinity : undefined
+  return sign === 1 || sign === -1 ? sign * Infinity : value
+}
+
 // The values a page starts from: given as one value where the order has one column, as an array
 // in the order's order, or as an object that has them, such as the last row itself.
 function startValues (entry, terms, from, name) {
@@ -134,7 +145,7 @@ function startValues (entry, terms, from, name) {
     throw fail(`${name}: "${entry.name}" has no key to page by; use offset, or db.table(name, { key }) with columns that name one row`)
   }
   let values = [from]
-  if (Array.isArray(from)) values = from
+  if (Array.isArray(from)) values = from.slice()
   else if (isPlain(from)) values = terms.map(({ column }) => from[column.name])
 
   const tie = hasTie(entry, terms)
@@ -146,6 +157,7 @@ function startValues (entry, terms, from, name) {
   }
   for (let i = 0; i < values.length; i++) {
     const { column } = terms[i]
+    values[i] = finite(values[i])
     if (values[i] === undefined) throw fail(`${name}: the value of "${column.name}" is missing; this order takes ${wanted}`)
     if (values[i] !== null) continue
     if (!column.nullable) throw fail(`${name}: "${column.name}" is null there, but is never null in "${entry.name}"`)
@@ -205,7 +217,7 @@ function guarded (entry, where, condition) {
 function missing (entry, columns, terms) {
   const shown = (column) => columns !== undefined
     ? columns.includes(column.name)
-    : !column.hidden || (entry.key.length === 1 && entry.key[0] === column)
+    : !column.hidden || (entry.showsKey && entry.key.length === 1 && entry.key[0] === column)
   return terms.map(({ column }) => column).filter((column) => !shown(column))
 }
 
@@ -215,17 +227,21 @@ function missing (entry, columns, terms) {
  * @param {Entry} entry
  * @param {object} query what readQuery returned
  * @param {boolean} carry whether the rows must carry all columns of the order
- * @returns {{ sql, params, terms, extra }} extra: names of columns that were not asked for
+ * @returns {{ sql, params, terms, extra, carries }} extra: names of columns that were not asked for;
+ *   carries: whether the rows do, for which there may be no room
  */
 function pageStatement (entry, query, carry) {
   const { condition, from, backwards } = query
   const shape = `${backwards ? 'b' : 'p'}${carry ? '+' : ''}${query.shape}`
   const base = entry.plan(shape, () => {
     const terms = totalOrder(entry, query.order)
-    const extra = carry ? missing(entry, query.columns, terms) : []
+    const lacking = carry ? missing(entry, query.columns, terms) : []
+    const width = query.columns?.length ?? entry.width
+    const extra = width + lacking.length <= MAX_COLUMNS ? lacking : []
     return {
       terms,
       extra: extra.map((column) => column.name),
+      carries: extra === lacking,
       head: `select ${selectList(entry, query.columns, extra)} from ${entry.sql}`,
       where: guarded(entry, render(entry, condition), condition),
       tail: orderBy(terms, backwards)
@@ -240,7 +256,7 @@ function pageStatement (entry, query, carry) {
     })
     params.push(query.limit)
     if (query.offset !== undefined) params.push(query.offset)
-    return { sql, params, terms: base.terms, extra: base.extra }
+    return { sql, params, terms: base.terms, extra: base.extra, carries: base.carries }
   }
 
   const values = startValues(entry, base.terms, from, backwards ? 'before' : 'after')
@@ -257,7 +273,7 @@ function pageStatement (entry, query, carry) {
   })
   params.push(query.limit)
   for (const value of values) if (value !== null) params.push(value)
-  return { sql, params, terms: base.terms, extra: base.extra }
+  return { sql, params, terms: base.terms, extra: base.extra, carries: base.carries }
 }
 
 // All rows of a condition in order, without a limit: for iterate().
@@ -331,6 +347,7 @@ module.exports = {
   checkKey,
   checkKeys,
   countStatement,
+  endless,
   getStatement,
   pageStatement,
   readColumns,

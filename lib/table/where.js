@@ -6,6 +6,7 @@
 //   { age: null }                                   is null
 //   { id: [1, 2, 3] }                               in
 //   { or: [{ a: 1 }, { b: 2 }], not: { c: 3 } }     and, or: arrays; not: one object
+//   { '"or"': 1 }                                   the column of that name
 //
 // read() walks the object once: it collects the parameters and a list of nodes. The nodes say all
 // that the SQL depends on and nothing of the values, so joined they are the shape by which the
@@ -22,6 +23,9 @@ const MAX_LIST = 32000
 const LAST = '\u{10FFFF}\u{10FFFF}'
 
 const COMPARE = { eq: '=', ne: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=', like: 'like', notLike: 'not like', glob: 'glob', match: 'match' }
+
+// Columns that are called like what joins conditions.
+const COLUMNS = { __proto__: null, '"and"': 'and', '"or"': 'or', '"not"': 'not' }
 
 const OPERATORS = [...Object.keys(COMPARE), 'in', 'notIn', 'between', 'isNull', 'startsWith']
 
@@ -69,18 +73,19 @@ class Reader {
       if (value === undefined) throw this.fail(`"${name}" is undefined; say null to find what is null`)
       if (name === 'and' || name === 'or') this.list(name, value)
       else if (name === 'not') this.not(value)
-      else this.condition(name, value)
+      else this.condition(COLUMNS[name] ?? name, value)
     }
   }
 
   list (word, value) {
-    if (!Array.isArray(value)) throw this.fail(`"${word}" takes an array of conditions, got ${describe(value)}`)
+    if (!Array.isArray(value)) throw this.fail(`"${word}" takes an array of conditions, got ${describe(value)}; a column of that name is written '"${word}"'`)
     this.push('(', word)
     for (const each of value) this.group(each)
     this.push(')')
   }
 
   not (value) {
+    if (!isPlain(value)) throw this.fail(`"not" takes an object of conditions, got ${describe(value)}; a column of that name is written '"not"'`)
     this.push('not')
     this.group(value)
   }

@@ -71,7 +71,7 @@ export type Order<T extends object = Row> = OrderTerm<T> | ReadonlyArray<OrderTe
 export type Id = Exclude<SqlInput, null> | ReadonlyArray<Exclude<SqlInput, null>>
 
 /** Where a page starts: the key, the values of the order's columns, or a row that has them. */
-type Mark<T extends object> = SqlInput | readonly SqlInput[] | Partial<T>
+type Mark<T extends object> = SqlInput | ReadonlyArray<SqlInput | { infinity: number }> | Partial<T>
 
 export interface Query<T extends object = Row, C extends Name<T> = Name<T>> {
   where?: Where<T>
@@ -88,7 +88,7 @@ export interface Query<T extends object = Row, C extends Name<T> = Name<T>> {
 
 export interface Page<T> {
   rows: T[]
-  /** For `after` of the next page; null when there is none. Survives JSON, but for blobs and bigints. */
+  /** For `after` of the next page; null when there is none. Survives JSON, but for blobs and bigints; an infinite number is `{ infinity: 1 }` or `{ infinity: -1 }` in it. */
   next: unknown
   /** For `before` of the previous page; null when there is none. */
   prev: unknown

@@ -18,6 +18,6 @@ export type Values = any[]
 export interface RunResult {
   /** Rows inserted, updated or deleted. */
   changes: number
-  /** Of the last row that the call inserted; 0 if it inserted none. */
-  lastInsertRowid: number | bigint
+  /** Of the last row that the call inserted; 0 if it inserted none. A bigint or a string where `integers` asks for it. */
+  lastInsertRowid: number | bigint | string
 }

@@ -322,7 +322,8 @@ t.test('options', async (t) => {
   for (const [name, values] of Object.entries(bad)) {
     for (const value of values) t.throws(() => readLog({ [name]: value }), { code: 'UC_OPTION', message: new RegExp(`option "?log\\.${name}\\b`) }, `${name}: ${JSON.stringify(value)}`)
   }
-  t.throws(() => readLog({ dirr: 'x' }), { code: 'UC_OPTION', message: /unknown option "log\.dirr"; known are dir/ })
+  t.throws(() => readLog({ dirr: 'x' }), { code: 'UC_OPTION', message: /unknown option "log\.dirr"; did you mean "dir"/ })
+  t.throws(() => readLog({ where: 'x' }), { code: 'UC_OPTION', message: /unknown option "log\.where"; known are dir/ })
   t.throws(() => readLog({ dir: 'x', destination: 1 }), { code: 'UC_OPTIONS_CONFLICT' })
   t.throws(() => readLog({ ringBytes: 65536 }), { code: 'UC_OPTION', message: /maxLineBytes.*quarter/ })
   t.throws(() => readLog({ overflow: 'grow', growBytes: 1048576 }), { code: 'UC_OPTION', message: /growBytes/ })
