@@ -309,7 +309,7 @@ class IpcSession {
       return { code: 'UC_TIMEOUT', message: 'the daemon did not answer before the deadline', outcome: 'unknown' }
     }
     const outcome = flight.again ? 'unknown' : 'not-sent'
-    if (this.#state !== READY) return { ...connectError(this.#trouble, this.#target, this.#link), outcome }
+    if (this.#state !== READY) return { ...connectError(this.#trouble, this.#target, this.#link, this.#spawner !== null), outcome }
     return { code: 'UC_TIMEOUT', message: 'the deadline passed before the call was sent: as many others were waiting for the daemon as it allows', outcome }
   }
 

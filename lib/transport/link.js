@@ -30,6 +30,7 @@ class Link {
   #receiver = new Receiver()
   #owner
   #each
+  #connected = false
   #up = false
   #gone = false
   #paused = false
@@ -52,7 +53,10 @@ class Link {
       }
     })
     this.#socket = socket
-    socket.on('connect', () => socket.write(greeting(wanted)))
+    socket.on('connect', () => {
+      this.#connected = true
+      socket.write(greeting(wanted))
+    })
     socket.on('drain', () => { if (!this.#gone) owner.writable() })
     socket.on('error', (err) => {
       const code = refusal(err.code, path)
@@ -62,6 +66,8 @@ class Link {
   }
 
   get receiver () { return this.#receiver }
+  /** Somebody has the socket open. */
+  get connected () { return this.#connected }
   /** Something answered that speaks as a daemon does. */
   get greeted () { return this.#receiver.greeted }
   /** Nothing should be added to what is on its way out. */

@@ -3,13 +3,14 @@
 // The connection to a daemon, with one that behaves badly on purpose.
 
 const fs = require('node:fs')
+const path = require('node:path')
 const t = require('tap')
 const { Context, within } = require('../../lib/trace')
 const { open } = require('../../lib/store')
 const { ops } = require('../../lib/ops')
 const { reply } = require('./fake-core')
 const { FakeDaemon, message } = require('./fake-daemon')
-const { delay, failure, fileTimeoutMs, until } = require('../helper')
+const { delay, failure, fileTimeoutMs, tmpdir, until } = require('../helper')
 
 t.setTimeout(fileTimeoutMs)
 
@@ -568,4 +569,31 @@ t.test('replies that came before the end are read first', async (t) => {
   const all = [1, 2, 3, 4, 5].map(() => db.all('q'))
   t.strictSame(await db.run('a'), { changes: 1, lastInsertRowid: 7 }, 'it is acknowledged')
   t.ok((await Promise.all(all)).every((rows) => rows.length === 6000))
+})
+
+t.test('a daemon that is being started and is not ready in time: allow it more', async (t) => {
+  const dir = tmpdir(t)
+  const slow = path.join(dir, 'slow')
+  fs.writeFileSync(slow, '#!/bin/sh\necho $$ >> "$0.pids"\nexec sleep 60\n', { mode: 0o755 })
+  process.env.UNDERCROFT_DAEMON = slow
+  t.teardown(() => {
+    delete process.env.UNDERCROFT_DAEMON
+    for (const pid of fs.readFileSync(`${slow}.pids`, 'utf8').trim().split('\n')) process.kill(Number(pid), 'SIGKILL')
+  })
+  const spawn = { db: path.join(dir, 'a.db') }
+  const patient = open(`ipc://${dir}/s`, { spawn, connectTimeoutMs: 60_000 })
+  patient.db.get('a').catch(() => {})
+  await until(() => fs.existsSync(`${slow}.pids`), 'it is started')
+  const limits = [[{ connectTimeoutMs: 1 }, {}], [{ connectTimeoutMs: 200 }, {}], [{ connectTimeoutMs: 60_000 }, { timeoutMs: 100 }]]
+  for (const [options, of] of limits) {
+    const store = open(`ipc://${dir}/s`, { ...options, spawn })
+    const err = await failure(store.db.get('a', [], of))
+    t.match(err, { code: 'UC_CONNECT', retryable: true, outcome: 'not-sent', message: /being started \(spawn\) and was not ready in time; allow it more time, by connectTimeoutMs/ })
+    t.notMatch(err.message, 'npx undercroft serve', 'nothing about starting one')
+    store.destroy()
+  }
+  patient.destroy()
+  const alone = open(`ipc://${dir}/s`, { connectTimeoutMs: 50 })
+  t.match((await failure(alone.db.get('a'))).message, /nobody serves it: there is no socket; start the daemon with npx undercroft serve/, 'without the option')
+  alone.destroy()
 })
