@@ -72,6 +72,9 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
     sq_conn *c = arg;
     sq_auth *auth = c->auth;
 
+    if (auth == NULL && action == SQLITE_PRAGMA && c->ready &&
+        sq_pragma_ignored(a, b))
+        return SQLITE_IGNORE;
     if (c->notes != NULL)
         sq_note(c, action, a, b, dbname);
     if (auth == NULL)
@@ -80,7 +83,10 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
         auth->temp = true;
     switch (action) {
     case SQLITE_READ:
-        auth->unsure = auth->unsure || dbname == NULL;
+        if (dbname == NULL)
+            sq_auth_table(auth, a);
+        if (sqlite3_stricmp(a, "pragma_optimize") == 0)
+            auth->optimizes = true;
         break;
     case SQLITE_PRAGMA:
         auth->pragma = true;
@@ -437,6 +443,7 @@ static sq_conn *open_once(sq_db *db, sq_role role, int64_t waited,
         sqlite3_wal_hook(c->h, sq_wal_hook, db);
     }
     sq_conn_wait(c, 0);
+    c->ready = true;
     sq_functions_install(db, c);
     uc_lock(&db->mu);
     c->next = db->conns;

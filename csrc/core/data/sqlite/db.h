@@ -145,7 +145,11 @@ typedef struct sq_auth {
     bool pragma, pragma_arg, temp, attach;
     bool control; /* BEGIN, COMMIT, SAVEPOINT, ... */
     unsigned traits;
-    bool unsure; /* reads a table without saying of which database */
+    bool optimizes; /* reads pragma_optimize, which writes */
+    bool unsure;    /* reads tables without saying of which database: */
+    bool too_many;  /* more than fit */
+    size_t tables_len;
+    char tables[512]; /* each NUL-terminated */
     char pragma_name[48], pragma_value[16];
 } sq_auth;
 
@@ -161,6 +165,7 @@ struct sq_conn {
     _Atomic(uc_call *) cur; /* what runs on it now */
     _Atomic int64_t limit;  /* uc_now() terms: stop what runs then, 0 none */
     _Atomic bool quit;
+    bool ready;         /* configured: its settings stay as they are */
     bool sync;          /* sync call: functions in JavaScript may run */
     bool own;           /* the writer's: in a unit of several statements, whose
                          * last_insert_rowid() and changes() are its own */
@@ -448,6 +453,22 @@ bool sq_class_of(sq_conn *writer, const char *sql, size_t len,
 /* A TEMP object was made or dropped: what names it may mean another thing
  * now, so every class is decided anew. */
 void sq_classes_reset(sq_db *db);
+
+/* ---- what a client may change (pragma.c) ---- */
+
+/* The class of a pragma, or false and the error that refuses it by name. */
+bool sq_pragma_class(const sq_db *db, const sq_auth *a, sq_class *cls,
+                     uc_error *e);
+
+/* True for a pragma that is accepted and must not act: value NULL asks. */
+bool sq_pragma_ignored(const char *name, const char *value);
+
+/* Remembers a table of which SQLite did not say the database. */
+void sq_auth_table(sq_auth *a, const char *name);
+
+/* One of those is a temporary table or view, or may be. With the writer's
+ * connection held. */
+bool sq_auth_temp(sq_conn *writer, const sq_auth *a);
 void sq_slots_free(sq_conn *c);
 void sq_statements_free(sq_db *db);
 sq_shape *sq_shape_of(sq_db *db, sqlite3_stmt *stmt);

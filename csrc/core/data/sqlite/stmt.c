@@ -331,73 +331,6 @@ bool sq_refuse_control(const char *word, uc_error *e)
                    word);
 }
 
-static bool listed(const char *name, const char *const *list)
-{
-    for (; *list != NULL; list++) {
-        if (sqlite3_stricmp(name, *list) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool pragma_class(const sq_auth *a, sq_class *cls, uc_error *e)
-{
-    /* Take an argument and change nothing. */
-    static const char *const reads[] = {"table_info",
-                                        "table_xinfo",
-                                        "table_list",
-                                        "index_list",
-                                        "index_info",
-                                        "index_xinfo",
-                                        "foreign_key_list",
-                                        "foreign_key_check",
-                                        "integrity_check",
-                                        "quick_check",
-                                        "function_list",
-                                        "module_list",
-                                        "pragma_list",
-                                        "collation_list",
-                                        "compile_options",
-                                        "database_list",
-                                        "data_version",
-                                        "freelist_count",
-                                        "page_count",
-                                        "stats",
-                                        NULL};
-    /* Live in the file's header: part of a transaction. */
-    static const char *const writes[] = {"user_version", "application_id",
-                                         NULL};
-    static const char *const alone[] = {
-        "journal_mode",       "synchronous", "wal_checkpoint",     "optimize",
-        "incremental_vacuum", "auto_vacuum", "journal_size_limit", NULL};
-    /* Act without an argument, too. */
-    static const char *const acts[] = {"wal_checkpoint", "optimize",
-                                       "incremental_vacuum", "shrink_memory",
-                                       NULL};
-
-    if (a->pragma_arg && sqlite3_stricmp(a->pragma_name, "journal_mode") == 0 &&
-        sqlite3_stricmp(a->pragma_value, "wal") != 0)
-        return uc_fail(e, UC_SQL_CONNECTION,
-                       "the journal mode stays wal: readers beside a writer "
-                       "need it");
-    if (listed(a->pragma_name, reads)) {
-        *cls = SQ_READ;
-    } else if (!a->pragma_arg && !listed(a->pragma_name, acts)) {
-        *cls = SQ_READ;
-    } else if (listed(a->pragma_name, writes)) {
-        *cls = SQ_WRITE;
-    } else if (listed(a->pragma_name, alone)) {
-        *cls = SQ_ALONE;
-    } else {
-        return uc_fail(e, UC_SQL_CONNECTION,
-                       "pragma %s is connection state: give it to open() as "
-                       "{ pragmas: { %s: ... } }, which applies it to every "
-                       "connection",
-                       a->pragma_name, a->pragma_name);
-    }
-    return true;
-}
-
 bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
                  sqlite3_stmt **stmt, sq_class *cls, unsigned *traits,
                  uc_error *e)
@@ -420,7 +353,7 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
     rc = sqlite3_prepare_v3(w->h, sql, (int)len + 1, 0, stmt, tail);
     w->auth = NULL;
     if (rc != SQLITE_OK && auth.pragma) {
-        if (!pragma_class(&auth, cls, e))
+        if (!sq_pragma_class(w->db, &auth, cls, e))
             return false;
         rc = sqlite3_prepare_v3(w->h, sql, (int)len + 1, 0, stmt, tail);
     }
@@ -434,6 +367,10 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
         return true; /* only blanks and comments */
     if (auth.pragma)
         return true;
+    if (auth.optimizes)
+        return uc_fail(e, UC_SQL_CONNECTION,
+                       "pragma_optimize writes while it is read: run pragma "
+                       "optimize");
     if (auth.control && sqlite3_stmt_isexplain(*stmt) == 0)
         *cls = SQ_CONTROL;
     else if (strcmp(word, "VACUUM") == 0)
@@ -441,9 +378,7 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
     else if (!sqlite3_stmt_readonly(*stmt))
         *cls = SQ_WRITE;
     else
-        *cls = auth.temp || (auth.unsure && atomic_load(&w->db->has_temp))
-                   ? SQ_WRITER_READ
-                   : SQ_READ;
+        *cls = auth.temp || sq_auth_temp(w, &auth) ? SQ_WRITER_READ : SQ_READ;
     *traits = auth.traits;
     if (*cls == SQ_WRITE && auth.temp)
         *traits |= SQ_MAKES_TEMP;

@@ -52,6 +52,10 @@ static bool run_outside(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         return sq_backup_begin(c->db, call, out, e);
     case UC_OP_exec:
         return sq_exec(c, call, false, out, e);
+    case UC_OP_many:
+        return uc_fail(e, UC_SQL_TRANSACTION,
+                       "VACUUM and pragmas that act on the file run on their "
+                       "own: use db.run() or db.get()");
     default:
         if (!uc_read_u32(&r, &shape))
             return uc_fail(e, UC_FRAME, "%s takes a shape", call->op->name);
