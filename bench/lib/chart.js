@@ -6,12 +6,17 @@
 
 const { times } = require('./format')
 
-const TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000]
+// The least room between two ticks.
+const TICK_ROOM = 44
+// What a character of the fonts takes at most, on average over a label: no browser is asked.
+const CHARACTER = { small: 6.6, figure: 6.6 }
 
 const WIDTH = 880
 const LEFT = 250 // where the bars' space begins
-const RIGHT = 90 // kept for the figure after the longest bar
-const TOP = 92
+const RIGHT = 110 // kept for the figure after the longest bar
+const EDGE = 20
+const HEAD = 50 // the first line of the legend
+const LINE = 18 // from one line of the legend to the next
 const BAR = 11
 const GAP = 16 // between rows
 const FOOT = 58
@@ -26,7 +31,7 @@ const STYLE = `
     .one { stroke: #59636e; stroke-width: 1.5 }
     .spread { stroke: #1f2328; stroke-opacity: .55; stroke-width: 1 }
     .target { stroke: #1f2328; stroke-width: 2 }
-    .a { fill: #2f81c6 } .b { fill: #e09b26 } .c { fill: #b0609a } .d { fill: #3c9d62 }
+    .a { fill: #2f81c6 } .b { fill: #e09b26 } .c { fill: #b0609a } .d { fill: #3c9d62 } .e { fill: #7d6fd0 }
     .short { fill-opacity: .55 }
     @media (prefers-color-scheme: dark) {
       text { fill: #e6edf3 }
@@ -37,14 +42,19 @@ const STYLE = `
       .spread, .target { stroke: #e6edf3 }
     }`
 
-/** `series`: [{ rival, runtimes, kind }], the bars of each row. */
-function chart (run, table, series) {
+/**
+ * @param {string} title what is compared with what
+ * @param {Array} series [{ rival, runtimes, kind }], the bars of each row
+ */
+function chart (run, table, series, title) {
   const groups = groupsOf(table, series)
   const ratios = groups.flatMap(({ bars }) =>
     bars.flatMap(({ ratio, target }) => [ratio.min, ratio.max, target ?? 1]))
   const ticks = ticksFor(ratios)
   const x = scale(ticks)
-  let y = TOP
+  const { lines, bottom: legendEnd } = legend(run, series)
+  const top = legendEnd + 34
+  let y = top
   const body = []
   for (const { label, bars } of groups) {
     const height = bars.length * BAR
@@ -57,12 +67,12 @@ function chart (run, table, series) {
   const bottom = y - GAP / 2
   const height = bottom + FOOT
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="How many times faster Undercroft is than each rival">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escaped(title)}: how many times faster Undercroft is than each rival">`,
     `  <style>${STYLE}\n  </style>`,
     `  <rect class="card" x=".5" y=".5" width="${WIDTH - 1}" height="${height - 1}" rx="8"/>`,
-    '  ' + text(20, 30, 'How many times faster than the rival', 'start', 'title'),
-    ...legend(run, series).map(indent),
-    ...grid(ticks, x, bottom).map(indent),
+    '  ' + text(EDGE, 30, title, 'start', 'title'),
+    ...lines.map(indent),
+    ...grid(ticks, x, top, bottom).map(indent),
     ...body.map(indent),
     '  ' + text(20, height - 16, caption(run), 'start', 'small'),
     '</svg>',
@@ -86,13 +96,31 @@ function groupsOf (table, series) {
     .filter(({ bars }) => bars.length)
 }
 
-/** The ticks around all values, at least from 0.5 to 10. */
+/**
+ * The ends of the scale, which are round numbers around all values, and what is marked between
+ * them: 1, 2 and 5 of each power of ten while there is room for them, else the powers alone.
+ */
 function ticksFor (values) {
   const low = Math.min(0.5, ...values)
   const high = Math.max(10, ...values)
-  const from = TICKS.filter(tick => tick <= low).pop() ?? low
-  const to = TICKS.find(tick => tick >= high) ?? high
-  return [...new Set([from, ...TICKS.filter(tick => tick > from && tick < to), to])]
+  const fine = rounds([1, 2, 5], low, high)
+  const space = WIDTH - RIGHT - LEFT
+  const range = Math.log(fine.at(-1) / fine[0])
+  if (space * Math.log(2) / range >= TICK_ROOM) return fine
+  const ends = [fine[0], fine.at(-1)]
+  const apart = (a, b) => space * Math.abs(Math.log(a / b)) / range >= TICK_ROOM
+  return [ends[0], ...rounds([1], low, high).filter(tick => tick > ends[0] && tick < ends[1] && ends.every(end => apart(tick, end))), ends[1]]
+}
+
+// The numbers m × 10^n from the last one below `low` to the first one above `high`.
+function rounds (factors, low, high) {
+  const all = []
+  for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.ceil(Math.log10(high)) + 1; power++) {
+    for (const factor of factors) all.push(Number(`${factor}e${power}`))
+  }
+  const from = all.findLastIndex(each => each <= low)
+  const to = all.findIndex(each => each >= high)
+  return all.slice(from, to + 1)
 }
 
 function scale (ticks) {
@@ -114,35 +142,44 @@ function barOf ({ ratio, target, verdict, kind }, y, x) {
     out.push(`<line class="target" x1="${at(x(target))}" x2="${at(x(target))}" y1="${y}" y2="${y + BAR}"/>`)
   }
   const end = Math.max(to, x(ratio.max), target === null ? 0 : x(target))
-  const word = { missed: ' below target', lost: ' slower' }[verdict] || ''
-  out.push(text(end + 6, middle + 4, `${times(ratio.median)}${word}`, 'start', 'figure'))
+  const label = `${times(ratio.median)}${verdict === 'lost' ? ' (slower)' : ''}`
+  // It stands before the end of the picture, whatever the bar is.
+  const left = Math.min(end + 6, WIDTH - EDGE - label.length * CHARACTER.figure)
+  out.push(text(left, middle + 4, label, 'start', 'figure'))
   return out
 }
 
+// The rivals and the marks, in as many lines as they take.
 function legend (run, series) {
-  const out = []
-  let left = 20
+  const lines = []
+  let left = EDGE
+  let y = HEAD
+  const add = (mark, gap, label) => {
+    const width = gap + label.length * CHARACTER.small + 14
+    if (left > EDGE && left + width > WIDTH - EDGE) {
+      left = EDGE
+      y += LINE
+    }
+    lines.push(mark(left, y), text(left + gap, y + 4, label, 'start', 'small'))
+    left += width
+  }
   for (const { rival, runtimes, kind } of series) {
     const runtime = runtimes.map(name => run.runtimes.find(it => it.name === name && !it.skip))
       .find(Boolean)
     if (!runtime) continue
-    const label = `${rival}, ${runtime.kind === 'bun' ? 'Bun' : 'Node'} ${runtime.version}`
-    out.push(`<rect class="${kind}" x="${left}" y="44" width="12" height="12"/>`)
-    out.push(text(left + 18, 54, label, 'start', 'small'))
-    left += 32 + label.length * 6.3
+    add((x, y) => `<rect class="${kind}" x="${at(x)}" y="${y - 6}" width="12" height="12"/>`, 18,
+      `${rival}, ${runtime.kind === 'bun' ? 'Bun' : 'Node'} ${runtime.version}`)
   }
-  out.push(`<line class="target" x1="${left + 4}" x2="${left + 4}" y1="44" y2="56"/>`)
-  out.push(text(left + 12, 54, 'target', 'start', 'small'))
-  out.push(`<line class="spread" x1="${left + 58}" x2="${left + 82}" y1="50" y2="50"/>`)
-  out.push(text(left + 88, 54, 'slowest to fastest round', 'start', 'small'))
-  return out
+  add((x, y) => `<line class="target" x1="${at(x + 4)}" x2="${at(x + 4)}" y1="${y - 6}" y2="${y + 6}"/>`, 12, 'what we aim for')
+  add((x, y) => `<line class="spread" x1="${at(x)}" x2="${at(x + 24)}" y1="${y}" y2="${y}"/>`, 30, 'slowest to fastest round')
+  return { lines, bottom: y }
 }
 
-function grid (ticks, x, bottom) {
-  return ticks.flatMap(tick => [
-    `<line class="${tick === 1 ? 'one' : 'grid'}" x1="${at(x(tick))}" x2="${at(x(tick))}" y1="${TOP - 8}" y2="${bottom}"/>`,
-    text(x(tick), TOP - 14, `${tick}×`, 'middle', 'small'),
-    text(x(tick), bottom + 16, `${tick}×`, 'middle', 'small')
+function grid (ticks, x, top, bottom) {
+  const marked = ticks.includes(1) ? ticks : [...ticks, 1]
+  return marked.flatMap(tick => [
+    `<line class="${tick === 1 ? 'one' : 'grid'}" x1="${at(x(tick))}" x2="${at(x(tick))}" y1="${top - 8}" y2="${bottom}"/>`,
+    ...ticks.includes(tick) ? [text(x(tick), top - 14, `${tick}×`, 'middle', 'small'), text(x(tick), bottom + 16, `${tick}×`, 'middle', 'small')] : []
   ])
 }
 
@@ -154,8 +191,11 @@ function caption ({ date, commit, machine, mode }) {
 const at = value => Number(value.toFixed(1))
 
 function text (x, y, content, anchor, kind) {
-  const safe = content.replace(/&/g, '&amp;').replace(/</g, '&lt;')
-  return `<text x="${at(x)}" y="${at(y)}" text-anchor="${anchor}"${kind ? ` class="${kind}"` : ''}>${safe}</text>`
+  return `<text x="${at(x)}" y="${at(y)}" text-anchor="${anchor}"${kind ? ` class="${kind}"` : ''}>${escaped(content)}</text>`
 }
 
-module.exports = { chart }
+function escaped (content) {
+  return content.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/"/g, '&quot;')
+}
+
+module.exports = { chart, ticksFor, TICK_ROOM, WIDTH }

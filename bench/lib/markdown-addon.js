@@ -27,6 +27,9 @@ function columnsOf (run) {
     .map(({ name, version }) => ({ rival, runtime: name, version })))
 }
 
+// What the chart is called.
+const heading = 'Undercroft in the process, against other SQLite packages: times faster'
+
 function markdown (run, table) {
   const all = table.flatMap(({ rows }) => rows)
   return page(run, {
@@ -154,4 +157,4 @@ function compileOptions ({ runtimes }) {
   ]
 }
 
-module.exports = { markdown, series }
+module.exports = { heading, markdown, series }

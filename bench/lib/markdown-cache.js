@@ -14,6 +14,9 @@ const series = [
   { rival: 'lmdb', runtimes: node, kind: 'd' }
 ]
 
+// What the chart is called.
+const heading = 'The cache, against lru-cache, Redis and lmdb: times faster'
+
 function markdown (run, table) {
   const all = table.flatMap(({ rows }) => rows)
   return page(run, {
@@ -39,4 +42,4 @@ function markdown (run, table) {
   })
 }
 
-module.exports = { markdown, series }
+module.exports = { heading, markdown, series }

@@ -14,6 +14,9 @@ const series = [
   { rival: 'winston', runtimes: node, kind: 'd' }
 ]
 
+// What the chart is called.
+const heading = 'The log, against pino, spdlog and winston: times faster'
+
 function markdown (run, table) {
   const all = table.flatMap(({ rows }) => rows)
   return page(run, {
@@ -41,4 +44,4 @@ function markdown (run, table) {
   })
 }
 
-module.exports = { markdown, series }
+module.exports = { heading, markdown, series }

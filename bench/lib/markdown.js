@@ -46,7 +46,8 @@ function page (run, { title, flags, chart, same, lead = [], body, end = [] }) {
 /** `equal`: what is the same for all, when it is no database. */
 function intro ({ date, commit, machine, timing, settings, command, seconds, mode }, equal) {
   const same = equal || 'Every library has the same file, WAL, ' +
-    `\`synchronous = ${settings.synchronous}\`, a page cache of ${settings.cacheKiB / 1000} MB and no memory map`
+    `\`synchronous = ${settings.synchronous}\`, a page cache of ${settings.cacheKiB / 1000} MB and no memory map` +
+    (settings.synchronous === 'full' ? ' (better-sqlite3 by itself is compiled to NORMAL in WAL, where a power cut may take the last commits; it is set to FULL here)' : '')
   const lines = [
     `Measured ${date.slice(0, 10)} at commit ${commit} on ${machine.cpu}, ${machine.cores} cores, ` +
     `${machine.memoryGiB} GiB, ${machine.system}; files on ${machine.fileSystem}, whose disk ` +

@@ -28,10 +28,10 @@ function rewrite (door, say) {
 
 function render (door, run, say) {
   const table = tableOf(door, run)
-  const { markdown, series } = pages[door.name]
+  const { markdown, series, heading } = pages[door.name]
   const files = {
     [door.files.text]: markdown(run, table),
-    [door.files.chart]: chart(run, table, series)
+    [door.files.chart]: chart(run, table, series, heading)
   }
   for (const [name, text] of Object.entries(files)) {
     fs.writeFileSync(path.join(BENCH, name), text)
