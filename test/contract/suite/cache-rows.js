@@ -187,6 +187,24 @@ module.exports = (t, open) => {
     exact(t, await gone(cache, () => db.run('update main.user set name = 3 where id = 1'), ties), ['m1'])
   })
 
+  t.test('a table of another schema, by the name that SQL finds it by', async (t) => {
+    const { db, cache } = await ready(t, open.owner ? { attach: { side: tmpfile(t) } } : {})
+    await db.exec('create temp table tt(id integer primary key, v); insert into tt values (1, 1), (2, 2)')
+    const ties = { one: { tt: 1 }, two: { 'temp.tt': 1 }, three: { tt: 2 } }
+    exact(t, await gone(cache, () => db.run('update tt set v = 3 where id = 1'), ties), ['one', 'two'])
+    const isThere = async (tables, sql) => {
+      await cache.set('k', 1, { tables })
+      await db.run(sql)
+      return await cache.get('k') === 1
+    }
+    const ends = [await isThere(['tt'], 'update tt set v = 4'), await isThere(['temp.tt'], 'update tt set v = 5'), await isThere(['tt'], "update user set name = 'x'")]
+    exact(t, ends, [false, false, true], 'tables')
+    if (!open.owner) return
+    await db.exec('create table side.x(id integer primary key, v); insert into x values (1, 1), (2, 2)')
+    exact(t, await gone(cache, () => db.run('update x set v = 3 where id = 1'), { one: { x: 1 }, two: { 'side.x': 1 }, three: { x: 2 } }), ['one', 'two'])
+    t.equal(await isThere(['x'], 'update side.x set v = 4'), false)
+  })
+
   t.test('what is refused', async (t) => {
     const { cache } = await ready(t)
     for (const [rows, words] of [

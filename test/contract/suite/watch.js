@@ -104,6 +104,26 @@ module.exports = (t, open) => {
     await watch.return()
   })
 
+  t.test('of another schema, by the name that SQL finds it by', async (t) => {
+    const { db } = open(t, open.owner ? { attach: { archive: open.file(t) } } : {})
+    await db.exec('create table t(a); create temp table tt(a); create temp table t(a)')
+    if (open.owner) await db.exec('create table archive.x(a); create table main.y(a); create table archive.y(a)')
+    const ways = [['tt', 'insert into tt values (1)', 'temp.tt'], ['temp.tt', 'insert into tt values (1)', 'temp.tt'], ['t', 'insert into t values (1)', 'temp.t'],
+      ...open.owner ? [['x', 'insert into x values (1)', 'archive.x'], ['ARCHIVE.X', 'insert into x values (1)', 'archive.x'], ['y', 'insert into y values (1)', 'y']] : []]
+    for (const [name, sql, table] of ways) {
+      const watch = db.watch(name)
+      await db.run(sql)
+      exact(t, (await watch.next()).value.tables, [table], `${name}: ${sql}`)
+      await watch.return()
+    }
+    if (!open.owner) return
+    const watch = db.watch('y')
+    await db.run('insert into archive.y values (1)')
+    await db.run('insert into y values (1)')
+    exact(t, (await watch.next()).value.tables, ['y'], 'main has one of that name')
+    await watch.return()
+  })
+
   t.test('what may have changed everything', async (t) => {
     const db = await ready(t)
     const file = path.join(tmpdir(t), 'copy.db')

@@ -91,7 +91,7 @@ static void *grown(void *p, uint32_t n, size_t size)
     return uc_realloc(p, (n == 0 ? 1 : (size_t)n * 2) * size);
 }
 
-static bool add_table(sq_board *b, char *full, uint64_t hash)
+static bool add_table(sq_board *b, char *full, const char *bare, uint64_t hash)
 {
     sq_table *tables = grown(b->tables, b->ntables, sizeof *tables);
     uint32_t *touched;
@@ -103,8 +103,15 @@ static bool add_table(sq_board *b, char *full, uint64_t hash)
     if (touched == NULL)
         return false;
     b->touched = touched;
-    tables[b->ntables++] =
+    tables[b->ntables] =
         (sq_table){.name = full, .hash = hash, .domain = uc_cache_table(full)};
+    if (bare != NULL) {
+        tables[b->ntables].bare = bare;
+        tables[b->ntables].bare_hash =
+            hash_name(HASH_START, bare, strlen(bare));
+        tables[b->ntables].bare_domain = uc_cache_table(bare);
+    }
+    b->ntables++;
     return true;
 }
 
@@ -162,7 +169,7 @@ static int64_t table_of(sq_board *b, const char *schema, const char *name)
     }
     memcpy(full + k, name, n + 1);
     uc_lock(&b->mu);
-    ok = add_table(b, full, h);
+    ok = add_table(b, full, other ? full + k : NULL, h);
     uc_unlock(&b->mu);
     if (!ok)
         uc_free(full);
@@ -265,10 +272,11 @@ void sq_board_clear(sq_db *db)
 
 /* ---- watching ---- */
 
-static bool is_named(const sq_watcher *w, uint64_t hash)
+static bool is_named(const sq_watcher *w, const sq_table *t)
 {
     for (uint32_t i = 0; i < w->n; i++) {
-        if (w->names[i] == hash)
+        if (w->names[i] == t->hash ||
+            (t->is_bare && w->names[i] == t->bare_hash))
             return true;
     }
     return w->n == 0;
@@ -298,7 +306,7 @@ static bool changed(const sq_board *b, const sq_watcher *w, uint64_t since,
         for (uint32_t i = 0; i < b->ntables; i++) {
             const sq_table *t = &b->tables[i];
 
-            if (t->gen > since && is_named(w, t->hash)) {
+            if (t->gen > since && is_named(w, t)) {
                 uc_pack_str(out, t->name);
                 n++;
             }
@@ -321,7 +329,7 @@ static bool is_touched(const sq_board *b, const sq_watcher *w)
     if (b->touched_all || w->n == 0)
         return true;
     for (uint32_t i = 0; i < b->ntouched; i++) {
-        if (is_named(w, b->tables[b->touched[i]].hash))
+        if (is_named(w, &b->tables[b->touched[i]]))
             return true;
     }
     return false;
@@ -395,6 +403,28 @@ static void drop(dropped *d, uint64_t domain)
     d->domains[d->n++] = domain;
 }
 
+/* A temporary table hides one of main without a word, and one of an attached
+ * file is found where main has none of its name. */
+static void see_names(sq_db *db)
+{
+    sq_board *b = &db->board;
+
+    for (uint32_t i = 0; i < b->ntouched; i++) {
+        sq_table *t = &b->tables[b->touched[i]];
+        bool is_bare;
+
+        if (t->bare == NULL)
+            continue;
+        is_bare = sqlite3_strnicmp(t->name, "temp.", 5) == 0 ||
+                  sqlite3_table_column_metadata(db->writer->h, "main", t->bare,
+                                                NULL, NULL, NULL, NULL, NULL,
+                                                NULL) != SQLITE_OK;
+        uc_lock(&b->mu);
+        t->is_bare = is_bare;
+        uc_unlock(&b->mu);
+    }
+}
+
 /* Before anybody can be told of the commit. */
 static void drop_cached(sq_db *db, const uc_session *by)
 {
@@ -406,12 +436,21 @@ static void drop_cached(sq_db *db, const uc_session *by)
         const sq_table *t = &b->tables[b->touched[i]];
 
         drop(&d, t->domain);
-        if (rows && !sq_rowlog_whole(db, b->touched[i]))
+        if (t->is_bare)
+            drop(&d, t->bare_domain);
+        if (rows && !sq_rowlog_whole(db, b->touched[i])) {
             drop(&d, uc_cache_rows(t->name));
+            if (t->is_bare)
+                drop(&d, uc_cache_rows(t->bare));
+        }
     }
-    for (uint32_t i = 0; rows && i < b->nrows; i++)
-        drop(&d,
-             uc_cache_row(b->tables[b->rows[i].table].name, b->rows[i].rowid));
+    for (uint32_t i = 0; rows && i < b->nrows; i++) {
+        const sq_table *t = &b->tables[b->rows[i].table];
+
+        drop(&d, uc_cache_row(t->name, b->rows[i].rowid));
+        if (t->is_bare)
+            drop(&d, uc_cache_row(t->bare, b->rows[i].rowid));
+    }
     drop_now(&d, b->touched_all);
     uc_cache_wait(db->cache, d.ticket, by, db->writer->sync);
     sq_hurry(db);
@@ -420,7 +459,7 @@ static void drop_cached(sq_db *db, const uc_session *by)
 void sq_board_unsure(sq_db *db, const uc_session *own, sq_board_mark since)
 {
     const sq_board *b = &db->board;
-    uint64_t domains[2];
+    uint64_t domains[4];
 
     if (db->cache == NULL)
         return;
@@ -431,7 +470,12 @@ void sq_board_unsure(sq_db *db, const uc_session *own, sq_board_mark since)
 
         domains[0] = t->domain;
         domains[1] = uc_cache_rows(t->name);
-        uc_cache_unsure(db->cache, own, domains, 2, false);
+        if (t->bare != NULL) {
+            domains[2] = t->bare_domain;
+            domains[3] = uc_cache_rows(t->bare);
+        }
+        uc_cache_unsure(db->cache, own, domains, t->bare != NULL ? 4 : 2,
+                        false);
     }
 }
 
@@ -441,6 +485,7 @@ void sq_board_commit(sq_db *db, const uc_session *by)
 
     if (b->ntouched == 0 && !b->touched_all)
         return;
+    see_names(db);
     if (db->cache != NULL)
         drop_cached(db, by);
     uc_lock(&b->mu);

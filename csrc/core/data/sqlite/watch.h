@@ -31,8 +31,13 @@ typedef struct sq_table {
     char *name; /* as in the schema; "schema.name" outside of main */
     uint64_t hash;
     uint64_t domain; /* its name for the cache */
-    uint64_t gen;    /* of its last change, 0: not seen yet */
-    uint32_t mark;   /* round in which it was touched */
+    /* Outside of main: its name without the schema, within `name`, with hash
+     * and domain; and whether SQL may call it so, of the last commit. */
+    const char *bare;
+    uint64_t bare_hash, bare_domain;
+    bool is_bare;
+    uint64_t gen;  /* of its last change, 0: not seen yet */
+    uint32_t mark; /* round in which it was touched */
     /* wconn_mu; see rowlog.c */
     enum { SQ_TABLE_ASK, SQ_TABLE_PLAIN, SQ_TABLE_VIRTUAL } kind;
     bool vague; /* not all of its rows that have changed are known */
