@@ -3,7 +3,8 @@
 // Finds what is compiled: the native addon, which is loaded on first use and never
 // at require, and the daemon.
 
-const { existsSync } = require('node:fs')
+const { existsSync, readFileSync } = require('node:fs')
+const { createRequire } = require('node:module')
 const path = require('node:path')
 const { UndercroftError } = require('./errors')
 
@@ -31,6 +32,7 @@ function load () {
     ? [path.resolve(override)]
     : places.map((place) => path.join(root, place)).filter((place) => existsSync(place))
   if (found.length === 0) {
+    if (isBundled()) throw bundled('UC_NO_ADDON', 'addon', 'UNDERCROFT_ADDON')
     throw new UndercroftError('UC_NO_ADDON',
       `there is no compiled addon for ${process.platform}-${process.arch} in this installation; ` +
       'run npx undercroft build')
@@ -38,7 +40,8 @@ function load () {
   let failure = null
   for (const file of found) {
     try {
-      addon = require(file)
+      // Not by the require of this file: a bundler puts its own in that place.
+      addon = createRequire(file)(file)
       return addon
     } catch (cause) {
       failure ??= new UndercroftError('UC_NO_ADDON',
@@ -54,11 +57,28 @@ function daemonPath () {
   if (override !== undefined && override !== '') return path.resolve(override)
   const found = programs.map((place) => path.join(root, place)).find((place) => existsSync(place))
   if (found === undefined) {
+    if (isBundled()) throw bundled('UC_NO_DAEMON', 'daemon', 'UNDERCROFT_DAEMON')
     throw new UndercroftError('UC_NO_DAEMON',
       `there is no compiled daemon for ${process.platform}-${process.arch} in this installation; ` +
       'run npx undercroft build')
   }
   return found
+}
+
+// Inside of a bundle this file lies where the bundle does, and the package somewhere else.
+function isBundled () {
+  try {
+    return JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).name !== 'undercroft'
+  } catch {
+    return true
+  }
+}
+
+function bundled (code, what, variable) {
+  return new UndercroftError(code,
+    `undercroft is part of a bundle, and a bundle holds no ${what}; leave the package out of it and installed ` +
+    "beside it (esbuild: --external:undercroft, bun build: --external undercroft, webpack: externals: { undercroft: 'commonjs undercroft' }), " +
+    `or set ${variable} to the path of the ${what}`)
 }
 
 module.exports = { load, daemonPath }
