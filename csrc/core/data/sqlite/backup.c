@@ -148,12 +148,14 @@ bool sq_backup_begin(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     if (p == NULL)
         return false;
     ok = start(p, p->conn, call, e);
-    if (!ok) {
-        sq_backup_abandon(p);
-        p->dead = true;
-    } else {
+    if (ok) {
         uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
         uc_pack_uint(out, p->id);
+    }
+    /* Without a reply nobody learns its number, and so nobody would end it. */
+    if (!ok || out->failed) {
+        sq_backup_abandon(p);
+        p->dead = true;
     }
     sq_pin_done(db, p);
     return ok;

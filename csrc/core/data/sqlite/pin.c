@@ -575,6 +575,8 @@ bool sq_snap_begin(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         return false;
     uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
     uc_pack_uint(out, p->id);
+    /* Nobody learns its number, and so nobody would end it. */
+    p->dead = out->failed;
     sq_pin_done(db, p);
     return true;
 }

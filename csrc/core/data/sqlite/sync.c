@@ -168,6 +168,16 @@ static bool class_here(sq_db *db, uc_call *c, sq_class *cls, uc_error *e)
 
 /* ---- transactions ---- */
 
+static void tx_forget(sq_db *db, sq_peer *p)
+{
+    uc_lock(&db->mu);
+    db->tx_id = 0;
+    db->tx_session = NULL;
+    p->sync_tx = 0;
+    uc_unlock(&db->mu);
+    give_up(db);
+}
+
 static void tx_begin(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
                      uc_error *e)
 {
@@ -189,16 +199,13 @@ static void tx_begin(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
     uc_unlock(&db->mu);
     uc_reply_begin(out, c->id, UC_REPLY_VALUE, 3);
     uc_pack_uint(out, p->sync_tx);
-}
-
-static void tx_forget(sq_db *db, sq_peer *p)
-{
-    uc_lock(&db->mu);
-    db->tx_id = 0;
-    db->tx_session = NULL;
-    p->sync_tx = 0;
-    uc_unlock(&db->mu);
-    give_up(db);
+    if (!out->failed)
+        return;
+    /* Nobody learns its number, and so nobody would end it. */
+    uc_lock(&db->wconn_mu);
+    sq_tx_finish(db, p->session, false, e);
+    uc_unlock(&db->wconn_mu);
+    tx_forget(db, p);
 }
 
 static void in_tx(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)

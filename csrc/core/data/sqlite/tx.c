@@ -363,6 +363,13 @@ static uc_call *next_tx_call(sq_db *db, uint64_t *seen, tx_end *end)
     }
 }
 
+/* Rows of a stream: without a reply nobody learns its token or goes on. */
+static bool stream_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
+{
+    return sq_tx_call(db, call, out, e) &&
+           (!out->failed || uc_fail(e, UC_MEMORY, "no memory for the reply"));
+}
+
 /* Serves the open transaction until it ends. wconn_mu is held on entry and on
  * return, and free while the client thinks. */
 static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
@@ -400,7 +407,8 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
             if (ok)
                 reply_tx(call, 0, out);
         } else {
-            ok = sq_tx_call(db, call, out, &e);
+            ok = stream ? stream_call(db, call, out, &e)
+                        : sq_tx_call(db, call, out, &e);
             if (stream && (!ok || !db->tx_many_open)) {
                 ends = true;
                 if (!sq_tx_finish(db, call->session, ok, &e))
@@ -473,7 +481,7 @@ void sq_run_tx(sq_db *db, sq_worker *self, uc_call *call, uc_buf *out)
     uc_unlock(&db->mu);
     going = ok;
     if (ok && stream) {
-        ok = sq_tx_call(db, call, out, &e);
+        ok = stream_call(db, call, out, &e);
         if (!ok || !db->tx_many_open) {
             if (!sq_tx_finish(db, call->session, ok, &e))
                 ok = false;
@@ -481,6 +489,11 @@ void sq_run_tx(sq_db *db, sq_worker *self, uc_call *call, uc_buf *out)
         }
     } else if (ok) {
         reply_tx(call, id, out);
+        /* Nobody learns its number, and so nobody would end it. */
+        if (out->failed) {
+            sq_tx_finish(db, s, false, &e);
+            going = false;
+        }
     }
     sq_worker_hold(db, self, NULL, 0);
     if (!going) {
