@@ -19,7 +19,7 @@ export {
   Backup, BackupOptions, BackupProgress, Migration, MigrateOptions, MigrateProgress, MigrateResult
 } from './lib/types/upkeep'
 export {
-  ChildOptions, FlushOptions, Log, LogDestination, Logger, LogLevel, LogMethod, LogOptions, LogStats, RedactOptions, RequestOptions, Span
+  ChildOptions, FlushOptions, Log, LogDestination, Logger, LogFormatters, LogLevel, LogLevelLike, LogMethod, LogOptions, LogSerializers, LogStats, RedactOptions, RequestOptions, Span
 } from './lib/types/log'
 export { Closable, ExpressLike, FastifyLike, FetchHandler, FetchLike, GracefulOptions, Service, graceful } from './lib/types/graceful'
 export { Door, Health, Stats, StatementStats, WalPin } from './lib/types/stats'

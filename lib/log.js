@@ -11,7 +11,7 @@ const fs = require('node:fs')
 const tty = require('node:tty')
 const { Logger, NO_SERIALIZERS } = require('./log/logger')
 const { makeSink } = require('./log/sink')
-const { Walk } = require('./log/serialise')
+const { styleOf } = require('./log/style')
 const { levelOf } = require('./log/levels')
 
 /** The logger of a handle, and where its lines go. */
@@ -27,9 +27,10 @@ class Log extends Logger {
    * @param {Client|null} client of a daemon, or null
    */
   constructor (options, client = null) {
-    const gate = { level: levelOf(options.level), owner: null }
+    const gate = { level: levelOf(options.level, 'level', options.levels), owner: null }
     const core = makeCore(options, client)
-    super(core, gate, baseText(options), options.redact === null ? null : { redact: options.redact, serializers: NO_SERIALIZERS })
+    super(core, gate, '', rulesOf(options), options.msgPrefix)
+    this.setBindings(baseOf(options))
     this.#core = core
     this.#gate = gate
     this.#options = options
@@ -87,8 +88,9 @@ class Log extends Logger {
    * @param {{ everywhere?: boolean }} [opts] everywhere: in all processes of the daemon
    */
   async setLevel (name, { everywhere = false } = {}) {
-    const level = name === null && everywhere ? null : levelOf(name)
-    this.#gate.level = level ?? levelOf(this.#options.level)
+    const { levels } = this.#options
+    const level = name === null && everywhere ? null : levelOf(name, 'level', levels)
+    this.#gate.level = level ?? levelOf(this.#options.level, 'level', levels)
     if (everywhere && this.#core.sink.setLevel !== undefined) await this.#core.sink.setLevel(level)
   }
 
@@ -113,6 +115,8 @@ function makeCore (options, client) {
   return {
     sink,
     page: sink.page ?? null,
+    levels: options.levels,
+    customLevels: options.customLevels,
     maxLineBytes: options.maxLineBytes,
     // Lines of which something could not be read at all.
     unreadable: 0,
@@ -131,9 +135,18 @@ function makeCore (options, client) {
   }
 }
 
-function baseText ({ base, maxLineBytes, redact }) {
-  if (base === null) return ''
-  return new Walk(maxLineBytes).fields(base === undefined ? { pid: process.pid, hostname: os.hostname() } : base, redact)
+// null: nothing of a line is asked for to be otherwise, and it goes the short way.
+function rulesOf (options) {
+  const { redact, serializers } = options
+  const style = styleOf(options, serializers ?? NO_SERIALIZERS)
+  return redact === null && serializers === null && style === null ? null : { redact, serializers: serializers ?? NO_SERIALIZERS, style }
+}
+
+function baseOf ({ base, name, formatters }) {
+  if (base === null) return {}
+  const fields = base === undefined ? { pid: process.pid, hostname: os.hostname() } : { ...base }
+  if (name !== null) fields.name = name
+  return formatters.bindings === undefined ? fields : Object(formatters.bindings(fields))
 }
 
 // What is said after the end is not lost without a word.

@@ -6,7 +6,7 @@
 const { writeSync } = require('node:fs')
 const { open } = require('undercroft')
 
-const { log } = open({ log: { dir: process.argv[2], name: 'tour' } })
+const { log } = open({ log: { dir: process.argv[2], file: 'tour' } })
 const A_TURN = 100
 let n = 0
 

@@ -6,15 +6,18 @@
 // elsewhere (text.js), and goes to the sink in one call.
 
 const { EventEmitter } = require('node:events')
-const { names, levelOf } = require('./levels')
-const { isPlain, number, head, keyOf, first, ending } = require('./text')
+const { levelOf, find } = require('./levels')
+const { isPlain, quote, number, head, keyOf, first, ending } = require('./text')
 const { Repeats } = require('./repeats')
 const { Piece, putPiece, putText, putString, putNumber, NO_ROOM } = require('./page')
 const { format } = require('./format')
 const { Walk, cut, unreadable, isRequest, isResponse } = require('./serialise')
 const { isError, isLiteral } = require('./realm')
 const { compile, merge } = require('./redact')
-const { expected } = require('../errors')
+const { table } = require('./options')
+const { styleOfChild, readFormatters, readSerializers } = require('./style')
+const { nearest } = require('../nearest')
+const { UndercroftError, expected, describe } = require('../errors')
 const { state, Context, current, newTraceId, newSpanId } = require('../trace')
 const { Span, runSpan } = require('./span')
 const { http, bun } = require('./http')
@@ -34,7 +37,7 @@ class Logger {
   #gate
   // The fields of all lines, each with a comma before it.
   #tail
-  // Redaction and serialisers, or null.
+  // Redaction, serialisers and style, or null.
   #rules
   #prefix
   // The span that all its lines belong to, or null: that of what runs then.
@@ -44,7 +47,7 @@ class Logger {
    * @param {object} core what all loggers of a log share: { sink, maxLineBytes, ... }, see ../log.js
    * @param {{ level: number, owner: Logger|null }} gate
    * @param {string} tail
-   * @param {object|null} rules { redact: Rule|null, serializers: object }
+   * @param {object|null} rules { redact: Rule|null, serializers: object, style: Style|null }
    * @param {string} [prefix] of the messages
    * @param {Context|null} [context] its text is in the tail
    */
@@ -56,6 +59,17 @@ class Logger {
     this.#rules = rules
     this.#prefix = prefix
     this.#context = context
+    if (core.customLevels !== null) this.#addLevels(core.customLevels)
+  }
+
+  #addLevels (levels) {
+    for (const [name, level] of Object.entries(levels)) {
+      this[name] = (...args) => {
+        if (this.#gate.level > level) return
+        if (args.length < 3) this.#log(level, args[0], args[1])
+        else this.#logArgs(level, args)
+      }
+    }
   }
 
   trace (a, b) {
@@ -99,18 +113,35 @@ class Logger {
 
   /** The name of the level from which lines are written. */
   get level () {
-    return names[this.#gate.level]
+    return this.#core.levels.names[this.#gate.level]
   }
 
   /** Children that have no level of their own follow; a child that is given one has its own from then on. */
   set level (name) {
-    const level = levelOf(name)
+    const level = levelOf(name, 'level', this.#core.levels)
     if (this.#gate.owner === this) this.#gate.level = level
     else this.#gate = { level, owner: this }
   }
 
+  /** The same as a number. */
+  get levelVal () {
+    return this.#gate.level
+  }
+
+  set levelVal (number) {
+    this.level = number
+  }
+
+  /** All levels, as pino has them: { labels: { 30: 'info' }, values: { info: 30 } }. */
+  get levels () {
+    const { silent, ...values } = this.#core.levels.numbers
+    Object.defineProperty(values, 'silent', { value: silent })
+    return { labels: Object.fromEntries(Object.entries(values).map(([name, number]) => [number, name])), values }
+  }
+
+  /** Of a name that is no level: false. */
   isLevelEnabled (name) {
-    return levelOf(name) >= this.#gate.level
+    return find(name, this.#core.levels) >= this.#gate.level
   }
 
   // (object), (message), (object, message), (message, its argument)
@@ -153,11 +184,19 @@ class Logger {
   }
 
   #message (level, message) {
+    if (this.#rules !== null && this.#rules.style !== null) {
+      this.#styled(level, null, message)
+      return
+    }
     if (this.#inPage(level, null, message)) return
     this.#write(level, head(level, Date.now()) + this.#tail, null, message, false)
   }
 
   #object (level, object, message) {
+    if (this.#rules !== null && this.#rules.style !== null) {
+      this.#styled(level, object, message)
+      return
+    }
     // What a request is would cost each line; all of node:http are emitters.
     if (!isLiteral(object) && (isError(object) || object instanceof EventEmitter)) {
       const named = nameOf(object)
@@ -223,6 +262,32 @@ class Logger {
     const fields = walk.fields(values, redact)
     if (walk.isSpent) this.#core.sink.write(this.#shorten(level, object, message), level)
     else this.#write(level, line + fields, object, message, false)
+  }
+
+  // A line in a style of its own: see style.js.
+  #styled (level, object, message) {
+    const { style, serializers } = this.#rules
+    const core = this.#core
+    if (object !== null) {
+      const named = nameOf(object, style.errorKey)
+      if (message === undefined) message = style.saysMessage(named) ? undefined : messageIn(named, style.errorKey)
+      object = named
+    }
+    const fields = style.fieldsOf(object ?? {}, level, this)
+    const begin = style.begin(level)
+    const walk = new Walk(core.maxLineBytes)
+    const text = style.place(walk.fields(...this.#converted(fields)))
+    if (typeof message === 'string') message = this.#prefix + message
+    const convert = serializers[style.messageKey]
+    if (message !== undefined && convert !== undefined) message = convert(message)
+    const end = message === undefined ? '' : style.message + (typeof message === 'string' && message.length < 1000 ? quote(message) : this.#json(message))
+    const line = '{' + (begin + this.#tail + text + this.#contextText() + end).slice(1) + '}\n'
+    const fits = !walk.isSpent && Buffer.byteLength(line) <= core.maxLineBytes
+    core.sink.write(fits ? line : this.#shorten(level, fields, message, ''), level)
+  }
+
+  #contextText () {
+    return state.storage === null || this.#context !== null ? '' : state.storage.getStore()?.text ?? ''
   }
 
   // The line as bytes, where the sink takes them. False: it is still to be made; a line
@@ -325,10 +390,10 @@ class Logger {
   // What is to be written of an object, and what of that is to be redacted.
   #converted (object) {
     if (this.#rules === null) return [object, null]
-    const { redact, serializers } = this.#rules
+    const { redact, serializers, style } = this.#rules
     const out = { __proto__: null }
     for (const name of Object.keys(object)) {
-      const convert = serializers[name]
+      const convert = serializers[name] ?? (style !== null && name === style.errorKey ? serializers.err : undefined)
       try {
         out[name] = convert === undefined ? object[name] : convert(object[name])
       } catch (err) {
@@ -376,8 +441,9 @@ class Logger {
 
   // A line that is longer than one may be, made anew: what is small is whole, what is
   // large is cut, and marked.
-  #shorten (level, object, message) {
+  #shorten (level, object, message, prefix = this.#prefix) {
     const most = this.#core.maxLineBytes
+    if (typeof message === 'string') message = prefix + message
     let room = most
     for (let i = 0; i < TRIES; i++) {
       const line = this.#withRoom(level, object, message, room)
@@ -390,50 +456,61 @@ class Logger {
   }
 
   #withRoom (level, object, message, room) {
-    let line = head(level, Date.now())
+    const style = this.#rules === null ? null : this.#rules.style
+    let line = style === null ? ',' + head(level, Date.now()).slice(1) : style.begin(level)
     const quarter = room >> 2
     line += this.#tail.length <= quarter ? this.#tail : new Walk(quarter).shares(this.bindings(), null)
-    let end = ''
-    if (state.storage !== null && this.#context === null) end += state.storage.getStore()?.text ?? ''
+    let end = this.#contextText()
+    const key = style === null ? ',"msg":' : style.message
     if (typeof message === 'string') {
-      message = this.#prefix + message
-      end += ',"msg":' + JSON.stringify(message.length > quarter ? cut(message, quarter) : message)
+      end += key + JSON.stringify(message.length > quarter ? cut(message, quarter) : message)
     } else if (message !== undefined) {
-      end += ',"msg":' + (new Walk(quarter).text(message, this.#rules === null ? null : this.#rules.redact) ?? 'null')
+      end += key + (new Walk(quarter).text(message, this.#rules === null ? null : this.#rules.redact) ?? 'null')
     }
     end += ',"truncated":true}\n'
     if (object !== null) {
       const [values, redact] = this.#converted(object)
-      line += new Walk(Math.max(1, room - line.length - end.length)).shares(values, redact)
+      const text = new Walk(Math.max(1, room - line.length - end.length)).shares(values, redact)
+      line += style === null ? text : style.place(text)
     }
-    return line + end
+    return '{' + line.slice(1) + end
   }
 
   /**
    * A logger whose lines have the bindings as well.
    *
    * @param {object} bindings
-   * @param {{ level?, redact?, serializers?, msgPrefix? }} [options]
+   * @param {{ level?, redact?, serializers?, formatters?, msgPrefix? }} [options]
    */
   child (bindings = {}, options = undefined) {
     if (typeof bindings !== 'object' || bindings === null) throw expected('UC_OPTION', 'child: bindings', 'an object', bindings)
     if (options === undefined) return new Logger(this.#core, this.#gate, this.#tail + this.#fields(bindings), this.#rules, this.#prefix, this.#context)
-    const { level, redact, serializers, msgPrefix = '' } = options
-    const rules = this.#rulesWith(redact, serializers)
-    const gate = level === undefined ? this.#gate : { level: levelOf(level, 'child: option level'), owner: null }
-    const own = new Logger(this.#core, gate, this.#tail, rules, this.#prefix + String(msgPrefix), this.#context)
-    own.#tail += own.#fields(bindings)
+    checkChild(options)
+    const { level, msgPrefix } = options
+    const rules = this.#rulesWith(options)
+    const gate = level === undefined ? this.#gate : { level: levelOf(level, 'child: option level', this.#core.levels), owner: null }
+    const own = new Logger(this.#core, gate, this.#tail, rules, this.#prefix + String(msgPrefix ?? ''), this.#context)
+    const format = options.formatters?.bindings
+    own.#tail += own.#fields(format === undefined ? bindings : Object(format(bindings)))
     return own
   }
 
-  #rulesWith (redact, serializers) {
-    if (redact === undefined && serializers === undefined) return this.#rules
-    const before = this.#rules ?? { redact: null, serializers: NO_SERIALIZERS }
+  #rulesWith ({ redact, serializers, formatters }) {
+    if (redact === undefined && serializers === undefined && formatters === undefined) return this.#rules
+    const before = this.#rules ?? { redact: null, serializers: NO_SERIALIZERS, style: null }
     const own = redact === undefined ? null : compile(redact, 'child: option redact')
+    const converts = serializers === undefined ? before.serializers : { __proto__: null, ...before.serializers, ...readSerializers(serializers, 'child: option serializers') }
     return {
       redact: merge(before.redact, own),
-      serializers: serializers === undefined ? before.serializers : readSerializers(serializers, before.serializers)
+      serializers: converts,
+      style: styleOfChild(before.style, this.#core.levels, readFormatters(formatters ?? {}, 'child: option formatters'), converts)
     }
+  }
+
+  /** Further fields of its lines from now on; not of children that it has already. */
+  setBindings (bindings) {
+    if (typeof bindings !== 'object' || bindings === null) throw expected('UC_OPTION', 'setBindings: bindings', 'an object', bindings)
+    this.#tail += this.#fields(bindings)
   }
 
   /** The fields that all its lines have. */
@@ -502,19 +579,25 @@ class Logger {
 
 const NO_SERIALIZERS = Object.freeze({ __proto__: null })
 
-function readSerializers (value, before) {
-  if (typeof value !== 'object' || value === null) throw expected('UC_OPTION', 'child: option serializers', 'an object of functions', value)
-  const out = { __proto__: null, ...before }
-  for (const [name, convert] of Object.entries(value)) {
-    if (typeof convert !== 'function') throw expected('UC_OPTION', `child: serializers.${name}`, 'a function', convert)
-    out[name] = convert
+const OF_CHILD = ['level', 'redact', 'serializers', 'formatters', 'msgPrefix']
+
+// pino-http hands all that it was given itself to a child. What it has no use for
+// passes; what was meant for us does not.
+function checkChild (options) {
+  if (typeof options !== 'object' || options === null) throw expected('UC_OPTION', 'child: options', 'an object', options)
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || OF_CHILD.includes(name)) continue
+    if (table[name] !== undefined) throw new UndercroftError('UC_OPTION', `child: option ${name} is one of the whole log: it goes into open({ log: { ${name} } })`)
+    const meant = nearest(name, OF_CHILD)
+    if (meant !== null) throw new UndercroftError('UC_OPTION', `child: unknown option ${describe(name)}; did you mean ${meant}?`)
   }
-  return out
+  const { msgPrefix } = options
+  if (msgPrefix !== undefined && typeof msgPrefix !== 'string') throw expected('UC_OPTION', 'child: option msgPrefix', 'a text', msgPrefix)
 }
 
 // An error or a request is the value of a field that has its name.
-function nameOf (object) {
-  if (isError(object)) return { err: object }
+function nameOf (object, errorKey = 'err') {
+  if (isError(object)) return { [errorKey]: object }
   try {
     if (isRequest(object)) return { req: object }
     if (isResponse(object)) return { res: object }
@@ -529,9 +612,9 @@ function unreadableField (err) {
 }
 
 // What a line says that has an error and no message.
-function messageIn (object) {
+function messageIn (object, errorKey = 'err') {
   try {
-    const { err } = object
+    const err = object[errorKey]
     return err === undefined ? undefined : messageOf(err)
   } catch {
     return undefined

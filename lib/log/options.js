@@ -7,8 +7,9 @@ const path = require('node:path')
 const { fileURLToPath } = require('node:url')
 const { UndercroftError, expected, describe } = require('../errors')
 const { known } = require('../table/names')
-const { levelOf } = require('./levels')
+const { levelOf, levelsWith } = require('./levels')
 const { compile } = require('./redact')
+const { readTimestamp, readKey, readNestedKey, readFunction, readFormatters, readSerializers } = require('./style')
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -20,8 +21,11 @@ const MAX = Number.MAX_SAFE_INTEGER
 const table = Object.freeze({
   __proto__: null,
   dir: { read: readDir, value: null, wire: 'dir' },
-  name: { read: readName, value: 'app', wire: 'name' },
-  level: { read: (v, name) => { levelOf(v, name); return v }, value: 'info' },
+  file: { read: readFile, value: null, wire: 'name' },
+  name: { read: readText, value: null },
+  // Its names are known when customLevels has been read.
+  level: { read: (v) => v, value: 'info' },
+  customLevels: { read: (v, what) => { levelsWith(v, TAKEN, what); return v }, value: null },
   ringBytes: { read: whole(64 * KiB, GiB), value: 8 * MiB, wire: 'ring_bytes' },
   overflow: { read: oneOf('block', 'drop', 'grow'), value: 'block', wire: 'overflow' },
   growBytes: { read: whole(64 * KiB, 64 * GiB), value: 64 * MiB, wire: 'grow_bytes' },
@@ -42,6 +46,14 @@ const table = Object.freeze({
   syncMs: { read: whole(0, HOUR), value: 1000, wire: 'sync_ms' },
   redact: { read: compile, value: null },
   base: { read: readBase, value: undefined },
+  serializers: { read: readSerializers, value: null },
+  timestamp: { read: readTimestamp, value: true },
+  messageKey: { read: readKey, value: 'msg' },
+  errorKey: { read: readKey, value: 'err' },
+  nestedKey: { read: readNestedKey, value: null },
+  mixin: { read: readFunction, value: null },
+  formatters: { read: readFormatters, value: Object.freeze({}) },
+  msgPrefix: { read: (v, what) => v === '' ? v : readText(v, what), value: '' },
   pretty: { read: oneOf(true, false, 'auto'), value: 'auto' },
   maxLineBytes: { read: whole(KiB, 16 * MiB), value: 256 * KiB },
   slowMs: { read: whole(0, 24 * HOUR), value: 0 },
@@ -51,13 +63,17 @@ const table = Object.freeze({
   destination: { read: readDestination, value: null }
 })
 
+// What a logger has by its name, which no level can have.
+const TAKEN = Object.freeze(Object.fromEntries(['child', 'bindings', 'setBindings', 'flush', 'span', 'http', 'bun', 'level', 'levelVal', 'levels', 'isLevelEnabled',
+  'flushSync', 'reopen', 'rotate', 'destination', 'stats', 'setLevel', 'close'].map((name) => [name, true])))
+
 const NOWHERE = Object.freeze({ write () {} })
 
 /**
  * Checks the option log and fills in the defaults.
  *
  * @param {object|boolean} [value] false: no log at all
- * @returns {object} every option of the table; a fresh object
+ * @returns {object} every option of the table, and `levels`; a fresh object
  * @throws {UndercroftError} UC_OPTION, UC_OPTIONS_CONFLICT
  */
 function readLog (value) {
@@ -66,6 +82,9 @@ function readLog (value) {
   if (out.dir !== null && out.destination !== null) {
     throw new UndercroftError('UC_OPTIONS_CONFLICT', 'options log.dir and log.destination exclude each other')
   }
+  out.levels = levelsWith(out.customLevels, TAKEN, 'option log.customLevels')
+  out.level = out.levels.names[levelOf(out.level, 'option log.level', out.levels)]
+  out.file ??= fileOf(out)
   if (out.overflow === 'grow' && out.growBytes < out.ringBytes) {
     throw expected('UC_OPTION', 'option log.growBytes', `at least log.ringBytes, ${out.ringBytes}`, out.growBytes)
   }
@@ -73,6 +92,19 @@ function readLog (value) {
     throw expected('UC_OPTION', 'option log.maxLineBytes', `at most a quarter of log.ringBytes, ${out.ringBytes / 4}`, out.maxLineBytes)
   }
   return out
+}
+
+let hasWarned = false
+
+// Until there was `file`, the name was that of the files.
+function fileOf ({ dir, name }) {
+  if (dir === null || name === null) return 'app'
+  if (!FILE.test(name)) throw expected('UC_OPTION', 'option log.name', `${FILE_TEXT}, or log.file to name the files`, name)
+  if (!hasWarned) {
+    hasWarned = true
+    process.emitWarning(`log.name is a field of each line, and without log.file it names the files, too: say log.file: '${name}' as well`, { type: 'UndercroftWarning' })
+  }
+  return name
 }
 
 function readGroup (what, rows, value) {
@@ -125,9 +157,17 @@ function readDir (v, what) {
   throw expected('UC_OPTION', what, 'the path of a directory', v)
 }
 
-function readName (v, what) {
-  if (typeof v === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(v)) return v
-  throw expected('UC_OPTION', what, '1 to 64 letters, digits, _ and -', v)
+const FILE = /^[A-Za-z0-9_-]{1,64}$/
+const FILE_TEXT = '1 to 64 letters, digits, _ and -'
+
+function readFile (v, what) {
+  if (typeof v === 'string' && FILE.test(v)) return v
+  throw expected('UC_OPTION', what, FILE_TEXT, v)
+}
+
+function readText (v, what) {
+  if (typeof v === 'string' && v !== '' && v.length <= 1000) return v
+  throw expected('UC_OPTION', what, 'a text of 1 to 1000 characters', v)
 }
 
 function readCompress (v, what) {
@@ -162,4 +202,4 @@ function toCore (options) {
   return out
 }
 
-module.exports = { table, readLog, toCore }
+module.exports = { table, TAKEN, readLog, toCore }

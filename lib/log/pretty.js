@@ -3,7 +3,7 @@
 // A line made readable: the time of day, the level, what it says, the other fields
 // as name=value, an error's stack below.
 
-const { names } = require('./levels')
+const { names, find } = require('./levels')
 
 const HIDDEN = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err'])
 const COLOURS = { 10: '90', 20: '34', 30: '32', 40: '33', 50: '31', 60: '41;97' }
@@ -17,6 +17,8 @@ function wantsColours (isTerminal, env = process.env) {
 
 // Fields of the data that have the name of one of ours; see parse.
 const TWICE = Symbol('twice')
+// What the line itself has as text, and we as a number.
+const SAID = Symbol('said')
 
 /**
  * @param {string} line one line; what is no line of a log stays as it is but for control characters
@@ -62,7 +64,16 @@ function parse (line) {
     ours(value, 'level', Number(head[1]))
     if (head[2] !== undefined) ours(value, 'time', Number(head[2]))
   }
+  // As formatters.level and timestamp of a log may have them.
+  if (typeof value.level === 'string') said(value, 'level', find(value.level))
+  if (typeof value.time === 'string') said(value, 'time', Date.parse(value.time))
   return typeof value.level === 'number' ? value : undefined
+}
+
+function said (value, name, number) {
+  if (number === undefined || Number.isNaN(number)) return
+  value[SAID] = { ...value[SAID], [name]: value[name] }
+  value[name] = number
 }
 
 /** The level and the time of a line that `parse` would find, as far as its beginning tells them. */
@@ -78,9 +89,9 @@ function ours (value, name, own) {
   value[name] = own
 }
 
-/** The fields of a line that `parse` has found under the name of one of its own. */
+/** A field of a line that `parse` has found under the name of one of its own, or as a text. */
 function twice (object, name) {
-  return object[TWICE]?.[name]
+  return object[TWICE]?.[name] ?? object[SAID]?.[name]
 }
 
 function timeText (time, date) {

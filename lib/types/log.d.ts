@@ -1,14 +1,20 @@
 import { IncomingMessage, Server, ServerResponse } from 'node:http'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+/** A level by its name, also in capitals, or by its number. */
+export type LogLevelLike = LogLevel | Uppercase<LogLevel> | number
 
 export interface LogOptions {
   /** The directory of the files; without it lines go to the daemon's log, or to stdout. */
   dir?: string | URL | null
   /** What the files' names begin with. Default 'app'. */
+  file?: string
+  /** A field of every line. Without `file` it names the files as well. */
   name?: string
-  /** Default 'info'. */
-  level?: LogLevel
+  /** Default 'info'. One of `customLevels` is also right. */
+  level?: LogLevelLike | (string & {})
+  /** Further levels, such as { audit: 35 }, each a method of the logger: `open` does not know their types. */
+  customLevels?: Record<string, number> | null
   /** What the process has in memory that survives it. Default 8 MiB. */
   ringBytes?: number
   /** What happens when it is full. Default 'block'. */
@@ -29,6 +35,21 @@ export interface LogOptions {
   redact?: readonly string[] | RedactOptions
   /** Fields of every line. Default { pid, hostname }. */
   base?: object | null
+  /** What is written in place of the value of a field. */
+  serializers?: LogSerializers
+  /** Default true, milliseconds. false: none; a function returns a field with a comma before it: ',"time":"2026-11-01"'. */
+  timestamp?: boolean | 'iso' | (() => string)
+  /** The name of the message. Default 'msg'. */
+  messageKey?: string
+  /** The name of an error that is logged by itself. Default 'err'. */
+  errorKey?: string
+  /** The fields of a call stand in an object of this name. Default null: beside the others. */
+  nestedKey?: string | null
+  /** Further fields of each line; those of the call count for more. */
+  mixin?: ((fields: object, level: number, log: Logger) => object) | null
+  formatters?: LogFormatters
+  /** In front of each message. */
+  msgPrefix?: string
   /** Lines for people. Default 'auto': on a terminal. */
   pretty?: boolean | 'auto'
   /** The longest line; of what is longer the largest fields are cut. Default 256 KiB. */
@@ -43,6 +64,17 @@ export interface LogOptions {
   bufferBytes?: number
   /** A stream or an open file in place of stdout. */
   destination?: { write: (line: string) => unknown } | number
+}
+
+export type LogSerializers = Record<string, (value: any) => unknown>
+
+export interface LogFormatters {
+  /** How the level stands in a line. Default { level: number }. */
+  level?: (label: string, number: number) => object
+  /** What is written of the bindings of the log or of the child whose option it is. */
+  bindings?: (bindings: Record<string, unknown>) => object
+  /** What is written of the fields of a call. */
+  log?: (fields: Record<string, any>) => object
 }
 
 export interface RedactOptions {
@@ -60,9 +92,10 @@ export interface LogMethod {
 
 export interface ChildOptions {
   /** A level of its own; without it that of the parent, also when that changes. */
-  level?: LogLevel
+  level?: LogLevelLike | (string & {})
   redact?: readonly string[] | RedactOptions
-  serializers?: Record<string, (value: any) => unknown>
+  serializers?: LogSerializers
+  formatters?: LogFormatters
   /** In front of each message. */
   msgPrefix?: string
 }
@@ -75,11 +108,17 @@ export interface Logger {
   error: LogMethod
   fatal: LogMethod
   silent: LogMethod
-  level: LogLevel
-  isLevelEnabled: (level: LogLevel) => boolean
+  get level (): LogLevel
+  set level (level: LogLevelLike)
+  levelVal: number
+  readonly levels: { labels: Record<number, string>, values: Record<string, number> }
+  /** false for what is no level. */
+  isLevelEnabled: (level: string | number) => boolean
   /** A logger whose lines have the bindings as well. */
   child: (bindings?: object, options?: ChildOptions) => Logger
   bindings: () => Record<string, unknown>
+  /** Further fields of its lines from now on; not of children that it has already. */
+  setBindings: (bindings: object) => void
   /** All lines are where they belong. */
   flush: ((options?: FlushOptions) => Promise<void>) & ((done: (err?: Error) => void) => void)
   /** A piece of work, whose duration is logged when it ends; with fn, which runs inside of it, also when that throws. */
@@ -126,7 +165,7 @@ export interface Log extends Logger {
   /** Begins the next file. */
   rotate: () => void
   /** everywhere: in all processes of the daemon; null: each has that of its option again. */
-  setLevel: ((level: LogLevel, options?: { everywhere?: boolean }) => Promise<void>) &
+  setLevel: ((level: LogLevelLike, options?: { everywhere?: boolean }) => Promise<void>) &
   ((level: null, options: { everywhere: true }) => Promise<void>)
   stats: () => Promise<LogStats>
   /** What pino writes to: pino(options, log.destination()). */

@@ -8,7 +8,7 @@ expectType<Log>(log)
 expectType<Log>(open({ log: { level: 'info' } }).log)
 expectType<Log>(open({ log: true }).log)
 expectError(open({ log: { levl: 'info' } }))
-expectError(open('app.db', { log: { level: 'loud' } }))
+expectError(open('app.db', { log: { level: true } }))
 expectError(open('app.db', { log: { compress: true } }))
 expectAssignable<LogOptions>({ redact: { paths: ['*.token'], censor: (value: unknown) => String(value), remove: false }, pretty: 'auto', base: null })
 
@@ -20,6 +20,31 @@ expectType<LogLevel>(log.level)
 log.level = 'warn'
 expectError(log.level = 'loud')
 expectType<boolean>(log.isLevelEnabled('debug'))
+expectType<boolean>(log.isLevelEnabled('loud'))
+log.level = 30
+log.level = 'WARN'
+expectType<string>(log.levels.labels[30])
+expectType<number>(log.levelVal)
+expectType<void>(log.setBindings({ a: 1 }))
+open({
+  log: {
+    file: 'app',
+    name: 'my shop',
+    level: 'audit',
+    customLevels: { audit: 35 },
+    serializers: { user: (user) => user.id },
+    timestamp: 'iso',
+    messageKey: 'message',
+    errorKey: 'error',
+    nestedKey: 'payload',
+    mixin: (fields, level, log) => ({ level, more: log.bindings() }),
+    formatters: { level: (label, number) => ({ label, number }), bindings: ({ pid }) => ({ pid }), log: (fields) => ({ ...fields }) },
+    msgPrefix: '> '
+  }
+})
+open({ log: { timestamp: () => ',"time":1' } })
+expectError(open({ log: { timestamp: 'local' } }))
+expectError(open({ log: { formatters: { line: () => ({}) } } }))
 const child = log.child({ reqId: 1 }, { level: 'trace', redact: ['x'], serializers: { user: (user) => user.id }, msgPrefix: '> ' })
 expectType<Logger>(child)
 expectType<Promise<void>>(log.flush({ sync: true }))

@@ -293,13 +293,23 @@ t.test('a log without a database', async (t) => {
 })
 
 t.test('options', async (t) => {
-  t.match(readLog(), { dir: null, name: 'app', level: 'info', overflow: 'block', compress: 'gzip', rotate: { bytes: 67108864, daily: true }, keep: { days: 60, bytes: 10737418240 } })
+  t.match(readLog(), { dir: null, file: 'app', name: null, level: 'info', overflow: 'block', compress: 'gzip', rotate: { bytes: 67108864, daily: true }, keep: { days: 60, bytes: 10737418240 } })
   t.equal(readLog(false).level, 'silent')
   t.same(readLog(true), readLog())
   const bad = {
     dir: [5, '', 'a\0'],
-    name: ['', 'a b', 'a/b', 'x'.repeat(65)],
+    file: ['', 'a b', 'a/b', 'x'.repeat(65)],
+    name: ['', 5, 'x'.repeat(1001)],
     level: ['loud', 5],
+    customLevels: [5, [], { audit: 0 }, { audit: 1.5 }, { audit: 30 }, { info: 35 }, { child: 35 }, { toString: 35 }, { 'a b': 35 }, { a: 35, b: 35 }],
+    serializers: [5, { a: 5 }],
+    timestamp: [5, 'local', () => 'x', () => ',x', () => 5],
+    messageKey: ['', 5],
+    errorKey: [''],
+    nestedKey: [''],
+    mixin: [{}],
+    formatters: [5, { level: 5 }, { line: () => {} }],
+    msgPrefix: [5],
     ringBytes: [1, 1.5, 2 ** 40],
     overflow: ['wait'],
     growBytes: [1],

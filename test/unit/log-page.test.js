@@ -4,6 +4,7 @@
 
 const t = require('tap')
 const { Logger } = require('../../lib/log/logger')
+const { standard } = require('../../lib/log/levels')
 const { Page, SIZE } = require('../../lib/log/page')
 const { Repeats, LONGEST, MOST, MOST_OF_ALL, PATIENCE } = require('../../lib/log/repeats')
 const { within, Context } = require('../../lib/trace')
@@ -12,7 +13,7 @@ const { within, Context } = require('../../lib/trace')
 function pair (tail = ',"pid":1,"hostname":"h"', maxLineBytes = 65536) {
   const lines = { text: [], page: [], aside: [] }
   const failed = err => { throw err }
-  const core = { maxLineBytes, safeLength: Math.floor(maxLineBytes / 3), failed }
+  const core = { maxLineBytes, safeLength: Math.floor(maxLineBytes / 3), failed, levels: standard, customLevels: null }
   const page = new Page(length => { lines.page.push(page.bytes.toString('utf8', 0, length)) })
   const make = core => new Logger(core, { level: 10, owner: null }, tail, null)
   return {

@@ -67,13 +67,16 @@ t.test('the API by example', async (t) => {
 })
 
 t.test('the log', async (t) => {
-  const [use, requests] = blocks(section('Log'))
+  const [use, pinos, requests] = blocks(section('Log'))
   const { value } = await runIn(t, use + '\nreturn { lines, dropped, span }')
   t.match(value, { lines: 4, dropped: 0 })
   const text = fs.readdirSync('logs').filter((name) => name.endsWith('.log')).map((name) => fs.readFileSync(path.join('logs', name), 'utf8')).join('')
   t.match(text, /"user":\{"name":"Ada","token":"\[Redacted\]"\},"msg":"signed in"\}\n/)
   t.match(text, '"msg":"[import] reading took 12 ms"')
   t.match(text, value.span.traceId)
+  await runIn(t, pinos)
+  const [file] = fs.readdirSync('logs').filter((name) => name.startsWith('shop-'))
+  t.match(JSON.parse(fs.readFileSync(path.join('logs', file), 'utf8')), { level: 'audit', time: /Z$/, name: 'The shop', user: 7, message: 'signed in' })
   const { value: [handler, server] } = await runIn(t, requests + '\nreturn [fetch, server]')
   t.equal(await (await handler(new Request('http://h/'), {})).text(), 'hello')
   t.equal(server.listenerCount('request'), 1)

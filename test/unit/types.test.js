@@ -35,7 +35,7 @@ t.test('every method is described, and every description has its method', async 
   const declared = (file, name) => {
     const text = read(file)
     const [, parents, rest] = new RegExp(`(?:interface|class) ${name}\\b(?:<[^{]*?>)?(?: extends (\\w+))? \\{([^]*?)^\\}`, 'm').exec(text)
-    const own = Array.from(rest.matchAll(/^ {2}(?:readonly )?(\w+)(?:: | ?\(|<)/gm), (match) => match[1])
+    const own = Array.from(rest.matchAll(/^ {2}(?:readonly |get )?(\w+)(?:: | ?\(|<)/gm), (match) => match[1])
     return new Set([...own, ...(parents === undefined ? [] : declared(file, parents))])
   }
   const real = (value) => {

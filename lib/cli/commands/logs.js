@@ -176,7 +176,7 @@ function bringIn (dir, name, say) {
     const rings = fs.readdirSync(path.join(dir, '.rings')).some((entry) => entry.endsWith('.ring'))
     if (!rings) return
     const [newest] = filesOf(dir, name).reverse()
-    recover(readLog({ dir, name: name ?? newest?.name }))
+    recover(readLog({ dir, file: name ?? newest?.name }))
   } catch (err) {
     // There are still the files.
     if (['ENOENT', 'ENOTDIR'].includes(err.code)) return

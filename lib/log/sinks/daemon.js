@@ -97,7 +97,7 @@ class DaemonLog {
     this.#plain = plain
     this.#isByLine = options.sync === 'line'
     this.#limit = options.overflow === 'grow' ? Math.max(options.growBytes, options.bufferBytes) : options.bufferBytes
-    this.#ownLevel = levelOf(options.level)
+    this.#ownLevel = levelOf(options.level, 'level', options.levels)
     leaving(this)
     this.#open()
   }

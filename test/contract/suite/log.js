@@ -152,7 +152,7 @@ module.exports = (t, open) => {
         await log.flush()
         return filesOf(dir).length > files.length
       }, 'a new file')
-      const conflict = await failure(async () => open(t, { log: { dir, name: 'other' } }).log)
+      const conflict = await failure(async () => open(t, { log: { dir, file: 'other' } }).log)
       t.equal(conflict.code, 'UC_OPTIONS_CONFLICT')
       t.equal(log.flushSync(), true)
     })
