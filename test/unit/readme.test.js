@@ -4,6 +4,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { spawnSync } = require('node:child_process')
 const t = require('tap')
 const undercroft = require('../..')
 const { codes } = require('../../lib/errors')
@@ -47,12 +48,33 @@ async function runIn (t, code) {
   }
 }
 
-t.test('the first five lines', async (t) => {
+// As somebody would: saved in an empty folder, in which nothing is installed but the package, and
+// run. npm init writes "type": "commonjs".
+t.test('the first program, pasted', async (t) => {
   const [code] = blocks(section('Use it'))
-  t.equal(code.trim().split('\n').length, 5)
-  const { said } = await runIn(t, code.replace('const { open } =', 'const first ='))
-  t.same(said, [{ id: 1, name: 'Ada', age: 36 }])
+  for (const [file, manifest] of [
+    ['app.js', null], ['app.mjs', null], ['app.cjs', null],
+    ['app.js', { type: 'commonjs' }], ['app.js', { type: 'module' }]
+  ]) {
+    const dir = fs.mkdtempSync(path.join(tmpdir(t), 'pasted-'))
+    fs.mkdirSync(path.join(dir, 'node_modules'))
+    fs.symlinkSync(root, path.join(dir, 'node_modules/undercroft'), 'dir')
+    fs.writeFileSync(path.join(dir, file), code)
+    if (manifest !== null) fs.writeFileSync(path.join(dir, 'package.json'), JSON.stringify(manifest))
+    const what = `${file}, ${JSON.stringify(manifest)}`
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file], { cwd: dir, encoding: 'utf8', env: plainEnv() })
+    t.equal(status, 0, `${what} ${stderr}`)
+    t.equal(stderr, '', `${what} says nothing`)
+    t.match(stdout, /id: 1,\s+name: ['"]Ada['"],\s+age: 36/, what)
+    t.ok(fs.existsSync(path.join(dir, 'app.db')), what)
+  }
 })
+
+// Without what the test runner tells the processes that it starts.
+function plainEnv () {
+  const { NODE_OPTIONS, ...env } = process.env
+  return env
+}
 
 t.test('the API by example', async (t) => {
   const all = blocks(section('The API by example'))
