@@ -487,6 +487,11 @@ function bytesOf (v) {
   }
 }
 
+/** Whether an object may be a parameter. */
+function isValue (v) {
+  return ArrayBuffer.isView(v) || types.isDate(v) || types.isAnyArrayBuffer(v)
+}
+
 /** What cannot be a parameter, and what to do with it. */
 function notValue (v) {
   if (typeof v !== 'object') return describe(v)
@@ -509,4 +514,4 @@ function paramError (at, wanted, got) {
     `${label}: expected ${wanted}, got ${got}`, { param, outcome: 'not-sent' })
 }
 
-module.exports = { LOST_BYTES, Writer, bytesOf, notValue }
+module.exports = { LOST_BYTES, VALUES, Writer, bytesOf, isValue, notValue }

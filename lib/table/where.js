@@ -13,6 +13,7 @@
 // SQL is kept; render() turns them into SQL when the shape is new.
 
 const { UndercroftError, describe } = require('../errors')
+const { VALUES, isValue, notValue } = require('../codec/encode')
 const { instead } = require('./names')
 
 // A value with more than this many conditions was not written by hand.
@@ -123,6 +124,10 @@ class Reader {
       if (word === 'eq') return this.push('c', name, 'null')
       if (word === 'ne') return this.push('c', name, 'notnull')
       throw this.fail(`"${name}.${word}" is null, which nothing compares to; say isNull`)
+    }
+    if (typeof value === 'object' && !isValue(value)) {
+      throw new UndercroftError('UC_PARAM_TYPE', `${this.what}: column "${name}": expected ${VALUES}, got ${notValue(value)}`,
+        { column: name, outcome: 'not-sent' })
     }
     this.params.push(value)
     this.push('c', name, word)

@@ -4,6 +4,7 @@
 // an insert leaves it to the column's default, an update leaves the column alone.
 
 const { UndercroftError, describe } = require('../errors')
+const { VALUES, isValue, notValue } = require('../codec/encode')
 const { checkKey, targetParams, targetSql } = require('./select')
 
 function fail (message) {
@@ -30,6 +31,13 @@ function isRow (value) {
     !ArrayBuffer.isView(value) && !(value instanceof Date)
 }
 
+// An object is no value: the column is known here, where the call that binds it only counts.
+function checkValue (value, name, what, index) {
+  if (typeof value !== 'object' || value === null || isValue(value)) return
+  throw new UndercroftError('UC_PARAM_TYPE', `${what}: column "${name}": expected ${VALUES}, got ${notValue(value)}`,
+    { column: name, outcome: 'not-sent', ...(index !== undefined && { index }) })
+}
+
 // The given properties of a row.
 function readRow (row, what) {
   if (!isRow(row)) throw fail(`${what}: expected an object of columns, got ${describe(row)}`)
@@ -38,6 +46,7 @@ function readRow (row, what) {
   for (const name of Object.keys(row)) {
     const value = row[name]
     if (value === undefined) continue
+    checkValue(value, name, what)
     names.push(name)
     params.push(value)
   }
@@ -114,6 +123,7 @@ function rowParams ({ names, pick }, row, index) {
   const params = pick(row)
   for (let i = 0; i < params.length; i++) {
     if (params[i] === undefined) throw uneven(index, `does not give "${names[i]}", which the first one gives`)
+    checkValue(params[i], names[i], `insertMany: row ${index + 1}`, index)
   }
   let given = 0
   for (const name in row) {

@@ -59,6 +59,28 @@ t.test('what is no value says what to do', async (t) => {
   }
 })
 
+t.test('an object in place of a value names its column', async (t) => {
+  const { db } = database(t)
+  await db.exec('create table o(id integer primary key, a, b)')
+  const table = db.table('o')
+  for (const [call, index] of [
+    [() => table.insert({ a: 1, b: { x: 1 } })],
+    [() => table.upsert({ id: 1, b: [1] })],
+    [() => table.update(1, { b: new Map() })],
+    [() => table.insertMany([{ b: {} }]), undefined],
+    [() => table.insertMany([{ b: 1 }, { b: {} }]), 1],
+    [() => table.find({ where: { b: new Map() } })]
+  ]) {
+    const err = await failure(call())
+    t.equal(err.code, 'UC_PARAM_TYPE')
+    t.equal(err.column, 'b')
+    t.match(err.message, 'JSON.stringify')
+    t.equal(err.index, index)
+  }
+  t.equal(await table.count(), 0)
+  await table.insert({ a: new Date(0), b: new Uint8Array(1) })
+})
+
 t.test('iterate reads its parameters when it is called', async (t) => {
   const { db } = database(t)
   const params = [1]
