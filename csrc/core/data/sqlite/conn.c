@@ -469,7 +469,13 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
         sq_conn *c;
 
         uc_error_init(e);
+        if (sq_moved(db, true, e))
+            return NULL;
         c = open_once(db, role, waited, until, e);
+        if (c != NULL && sq_moved(db, true, e)) {
+            sq_conn_close(c);
+            return NULL;
+        }
         if (c != NULL || !is_locked(e->native) || uc_now() >= until ||
             atomic_load(&db->quit))
             return c;

@@ -297,6 +297,11 @@ typedef struct sq_guest {
     uc_buf out;
 } sq_guest;
 
+/* A file of the file system; ino 0: none. */
+typedef struct sq_file_id {
+    uint64_t dev, ino;
+} sq_file_id;
+
 struct sq_db {
     sq_db *next; /* registry */
     char *key;   /* canonical path; NULL for :memory: */
@@ -380,6 +385,12 @@ struct sq_db {
     uc_thread *reader_threads;
     uint32_t nreaders;
     bool writer_started, keeper_started;
+
+    /* moved.c: the files that were opened; not written once `looks` is set */
+    char *file_name;
+    sq_file_id file_id, wal_id, shm_id;
+    _Atomic bool looks, moved;
+    _Atomic int64_t looked; /* uc_now() terms */
 
     sq_conn *writer;
     sq_conn *keeper;
@@ -731,6 +742,17 @@ bool sq_once_rows(sq_once *o, uc_reader rows, uc_error *e);
 bool sq_once_end(sq_conn *c, sq_once *o, uc_call *call, uc_buf *out, size_t at,
                  uc_error *e);
 void sq_once_fini(sq_once *o);
+
+/* ---- moved.c ---- */
+/* The writer has opened the file: from here on it is the one. */
+void sq_moved_begin(sq_db *db);
+/* True, with *e filled, when that file is not at its path any more: nothing
+ * more may be opened or written then. now: looks in any case, and not only
+ * each so often. Any thread. */
+bool sq_moved(sq_db *db, bool now, uc_error *e);
+/* Brings the WAL into the file, wherever that is; only the writer's connection
+ * is left. */
+void sq_moved_end(sq_db *db);
 
 /* ---- keeper.c ---- */
 void *sq_keeper_main(void *db);

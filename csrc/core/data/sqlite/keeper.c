@@ -172,6 +172,8 @@ bool sq_wal_room(sq_db *db, uc_error *e)
     sq_pin *pin;
     const char *who = "another process, or a reader that is at work";
 
+    if (sq_moved(db, true, e))
+        return false;
     while (atomic_load(&db->wal_bytes) >= db->opt.wal_cap) {
         int rc;
 

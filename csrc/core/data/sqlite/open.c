@@ -123,6 +123,7 @@ void sq_db_free(sq_db *db)
     uc_free(db->reader_threads);
     uc_free(db->path);
     uc_free(db->key);
+    uc_free(db->file_name);
     uc_free(db);
 }
 
@@ -173,6 +174,7 @@ static bool open_file(sq_db *db, uc_error *e)
         return false;
     read_page_size(db);
     sq_others_wrote(db); /* from here on */
+    sq_moved_begin(db);
     return true;
 }
 
@@ -268,6 +270,7 @@ void *sq_open(uc_session *s, const char *path, uc_options *o,
     sq_peer *p = uc_calloc(1, sizeof *p);
     bool memory = strcmp(path, ":memory:") == 0 || path[0] == '\0';
     char *key = memory || failed != NULL ? NULL : canonical(path);
+    uc_error gone;
     sq_db *db;
 
     if (p == NULL || (!memory && failed == NULL && key == NULL)) {
@@ -281,6 +284,10 @@ void *sq_open(uc_session *s, const char *path, uc_options *o,
     p->readonly = o->readonly != 0;
     uc_lock(&registry_mu);
     db = key != NULL ? find(key, p->readonly) : NULL;
+    while (db != NULL && sq_moved(db, true, &gone)) {
+        unlist_locked(db); /* at its path is another one, or none */
+        db = find(key, p->readonly);
+    }
     if (db != NULL) {
         uc_options_same(&db->opt, o, &p->failed);
         uc_options_fini(o);
@@ -363,6 +370,7 @@ void sq_db_stop(sq_db *db)
     sq_pins_free(db);
     sq_guest_end(db);
     sq_conn_close(db->keeper);
+    sq_moved_end(db);
     /* The last connection checkpoints and removes the WAL, unless the process
      * is on its way out: the next one to open the file does it then. */
     if (db->writer != NULL && !db->fast_stop)

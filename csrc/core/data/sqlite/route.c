@@ -416,6 +416,16 @@ static void close_peer(sq_db *db, sq_peer *p, uc_call *c, routed *r)
         uc_unlock(&db->mu);
 }
 
+/* Ends something, or answers whatever has become of the file. */
+static bool is_end(const uc_call *c)
+{
+    static const uint8_t ends[] = {UC_OP_tx_end, UC_OP_snap_end,
+                                   UC_OP_cursor_close, UC_OP_backup_end,
+                                   UC_OP_health};
+
+    return c->op != NULL && memchr(ends, c->op->num, sizeof ends) != NULL;
+}
+
 static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
 {
     int64_t deadline; /* c may be gone once it is in a lane */
@@ -429,6 +439,8 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
         *e = db->open_error;
     if (e->code == NULL && p->failed.code != NULL && needs_db)
         *e = p->failed;
+    if (e->code == NULL && needs_db && !is_end(c))
+        sq_moved(db, false, e);
     if (e->code == NULL && p->closing)
         uc_fail(e, UC_CLOSED, "the store is closed");
     if (e->code == NULL && c->op->lane == UC_LANE_INLINE) {

@@ -162,11 +162,13 @@ void sq_stats(sq_db *db, uint32_t id, uc_buf *out)
 void sq_health(sq_db *db, sq_conn *c, uint32_t id, uc_buf *out)
 {
     int64_t start = uc_now();
+    uc_error gone;
     bool ok = true;
 
     /* Not only "the thread is alive": a page of the file is read. */
     if (c != NULL)
         ok = sq_exec_text(c, "pragma schema_version") == SQLITE_OK;
+    ok = ok && !sq_moved(db, true, &gone);
     uc_reply_begin(out, id, UC_REPLY_VALUE, 3);
     uc_pack_map(out, 5);
     uc_pack_str(out, "ok");

@@ -252,6 +252,8 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
     sq_conn *conn = p->sync_conn;
     bool ok;
 
+    if (sq_moved(db, false, e))
+        return false;
     if (conn == NULL) {
         conn = p->sync_conn = sq_conn_open(db, SQ_SYNC, e);
         if (conn == NULL)

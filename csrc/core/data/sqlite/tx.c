@@ -62,6 +62,10 @@ static bool finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
         sq_step_once(c->rollback);
         return true;
     }
+    if (sq_moved(db, true, e)) {
+        sq_step_once(c->rollback);
+        return false;
+    }
     if (db->tx_many_open) {
         sq_step_once(c->rollback);
         return uc_fail(e, UC_TX_OPEN,
