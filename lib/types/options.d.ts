@@ -38,7 +38,7 @@ export interface OpenOptions {
   onceTtlMs?: number
   /** Deadline of each call that does not name its own. Default 30000; 0: none. */
   timeoutMs?: number
-  /** Applied to every connection. */
+  /** Applied to every connection. What is stored in the file (user_version, application_id) is refused: set it once. */
   pragmas?: Record<string, string | number | boolean>
   /** Schema name to path. */
   attach?: Record<string, string | URL>

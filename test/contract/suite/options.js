@@ -135,6 +135,18 @@ module.exports = (t, open) => {
     }
   })
 
+  t.test('a pragma that is stored in the file', async (t) => {
+    if (left(t, !open.owner, refuses)) return
+    for (const name of ['user_version', 'application_id', 'schema_version', 'User_Version']) {
+      const err = await opening(t, { pragmas: { [name]: 7 } })
+      t.equal(err.code, 'UC_OPTION', name)
+      t.match(err.message, new RegExp(`pragmas\\.${name}: it is stored in the file.*"pragma ${name.toLowerCase()} = VALUE" once`), 'and what to do')
+    }
+    const { db } = open(t)
+    await db.run('pragma user_version = 7')
+    for await (const row of db.iterate('pragma user_version')) exact(t, row, { user_version: 7 }, 'it stays as it was set')
+  })
+
   t.test('synchronous', async (t) => {
     for (const [name, level] of [['off', 0], ['normal', 1], ['full', 2], ['extra', 3]]) {
       const { db } = open(t, { synchronous: name })

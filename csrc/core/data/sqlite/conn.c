@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 #include "data/sqlite/db.h"
@@ -157,6 +158,20 @@ static void say_locked(const sq_conn *c, uc_error *e)
                  "statement cannot wait for it: try again");
 }
 
+/* "Attempt to write", where nobody wanted to write. */
+static void say_readonly(const sq_conn *c, int rc, uc_error *e)
+{
+    if (rc == SQLITE_READONLY || rc == SQLITE_READONLY_DBMOVED)
+        snprintf(e->message, sizeof e->message,
+                 "this handle was opened with readonly: true");
+    else
+        snprintf(e->message, sizeof e->message,
+                 "%.200s is a WAL database: to read it needs the files -wal "
+                 "and -shm beside it, and this user cannot make them in the "
+                 "directory (let somebody who may have it open, or copy it)",
+                 c->db->path);
+}
+
 bool sq_fail(sq_conn *c, int rc, uc_error *e)
 {
     uc_call *call = atomic_load(&c->cur);
@@ -205,6 +220,8 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
                      "only (db.sync)",
                      message + 18);
     }
+    if ((rc & 0xff) == SQLITE_READONLY && c->db->opt.readonly)
+        say_readonly(c, rc, e);
     if ((rc & 0xff) == SQLITE_BUSY && rc != SQLITE_BUSY_SNAPSHOT)
         say_locked(c, e);
     return false;
@@ -281,6 +298,8 @@ static bool pragma_allowed(sq_conn *c, const char *name, uc_error *e)
         "journal_mode",     "query_only",         "locking_mode",
         "synchronous",      "wal_autocheckpoint", "writable_schema",
         "read_uncommitted", "wal_checkpoint",     "incremental_vacuum"};
+    static const char *const stored[] = {"user_version", "application_id",
+                                         "schema_version"};
     sqlite3_stmt *stmt = NULL;
     int rc;
 
@@ -291,6 +310,14 @@ static bool pragma_allowed(sq_conn *c, const char *name, uc_error *e)
                            strcmp(owned[i], "synchronous") == 0
                                ? " (option synchronous)"
                                : "");
+    }
+    for (size_t i = 0; i < sizeof stored / sizeof *stored; i++) {
+        if (sqlite3_stricmp(name, stored[i]) == 0)
+            return uc_fail(e, UC_OPTION,
+                           "option pragmas.%s: it is stored in the file, and "
+                           "each connection would set it back; run \"pragma "
+                           "%s = VALUE\" once instead, in a migration",
+                           name, stored[i]);
     }
     rc = sqlite3_prepare_v2(c->h,
                             "select 1 from pragma_pragma_list where name = "
@@ -379,6 +406,28 @@ static bool is_locked(int rc)
     return (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_PROTOCOL;
 }
 
+/* SQLite tries to read what it may not create, and reports that there is no
+ * such file: true, with a better message, when it was the folder. */
+static bool say_folder(const sq_db *db, uc_error *e)
+{
+    char folder[300];
+    const char *slash = strrchr(db->path, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - db->path);
+
+    if (!db->opt.create || n >= sizeof folder || access(db->path, F_OK) == 0)
+        return false;
+    snprintf(folder, sizeof folder, "%.*s", (int)n, db->path);
+    if (n == 0)
+        strcpy(folder, slash == NULL ? "." : "/");
+    if (access(folder, F_OK) != 0 || access(folder, W_OK | X_OK) == 0)
+        return false;
+    snprintf(e->message, sizeof e->message,
+             "cannot make %.200s: the directory cannot be written by this "
+             "user: %s",
+             db->path, strerror(errno));
+    return true;
+}
+
 /* waited: so far, in ns; until: no longer than that. */
 static sq_conn *open_once(sq_db *db, sq_role role, int64_t waited,
                           int64_t until, uc_error *e)
@@ -406,10 +455,11 @@ static sq_conn *open_once(sq_db *db, sq_role role, int64_t waited,
             int sys = sqlite3_system_errno(c->h);
 
             sq_fail(c, rc, e);
-            snprintf(e->message, sizeof e->message,
-                     "cannot open %.300s: %s%s%s", db->path,
-                     sqlite3_errmsg(c->h), sys != 0 ? ": " : "",
-                     sys != 0 ? strerror(sys) : "");
+            if (!say_folder(db, e))
+                snprintf(e->message, sizeof e->message,
+                         "cannot open %.300s: %s%s%s", db->path,
+                         sqlite3_errmsg(c->h), sys != 0 ? ": " : "",
+                         sys != 0 ? strerror(sys) : "");
         } else {
             uc_fail(e, UC_MEMORY, "no memory for a connection");
         }
