@@ -151,11 +151,12 @@ napi_value Attach(napi_env env, napi_callback_info info)
 // What a user function threw goes on from where its SQL was called.
 bool Rethrow(napi_env env, Handle *h)
 {
-    napi_value error;
+    napi_value box, error;
 
     if (h->thrown == nullptr)
         return false;
-    napi_get_reference_value(env, h->thrown, &error);
+    napi_get_reference_value(env, h->thrown, &box);
+    napi_get_element(env, box, 0, &error);
     napi_delete_reference(env, h->thrown);
     h->thrown = nullptr;
     napi_throw(env, error);
@@ -311,11 +312,14 @@ bool CallFunction(void *arg, int step, uint64_t group, const uint8_t *args,
     } else {
         napi_is_exception_pending(env, &pending);
         if (pending) {
-            napi_value error;
+            napi_value box, error;
 
             napi_get_and_clear_last_exception(env, &error);
-            if (f->handle->thrown == nullptr)
-                napi_create_reference(env, error, 1, &f->handle->thrown);
+            // In a box: no reference holds a number or a text.
+            if (f->handle->thrown == nullptr &&
+                napi_create_array_with_length(env, 1, &box) == napi_ok &&
+                napi_set_element(env, box, 0, error) == napi_ok)
+                napi_create_reference(env, box, 1, &f->handle->thrown);
         }
         f->error = "the user function threw";
     }

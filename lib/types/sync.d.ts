@@ -19,7 +19,8 @@ export interface SyncStatement<T = Row> {
 }
 
 export interface FunctionOptions {
-  /** The same arguments always give the same result: it may serve an index. */
+  /** The same arguments always give the same result: it may serve an index or a generated
+   * column. Writes that need it then have to be blocking ones, of a handle that has the function. */
   deterministic?: boolean
   /** Not from views, triggers and the schema. */
   directOnly?: boolean

@@ -276,12 +276,35 @@ module.exports = (t, open) => {
     const { sync } = await ready(t)
     sync.function('low', { deterministic: true }, (v) => String(v).toLowerCase())
     exact(t, sync.get("select id from t where low(a) = 'y'"), { id: 2 }, 'in a condition')
-    const err = await failure(() => sync.exec('create index i on t(low(a))'))
-    t.equal(err.code, 'SQLITE_ERROR', 'but not in the schema: asynchronous writes would not know it')
     sync.function('f', () => 1)
     exact(t, sync.get('select f() as v'), { v: 1 }, 'the first')
     sync.function('f', () => 2)
     exact(t, sync.get('select f() as v'), { v: 2 }, 'the second')
+  })
+
+  t.test('functions: in the schema', async (t) => {
+    const db = await ready(t)
+    const { sync } = db
+    sync.function('twice', { deterministic: true }, (v) => v * 2)
+    sync.exec(`create table s(a, g as (twice(a)), d default (twice(4)), check (twice(a) < 100));
+      create index i on s(twice(a)); create view v as select twice(a) as b from s; create table l(b);
+      create trigger tr after insert on s begin insert into l values (twice(new.a)); end`)
+    sync.run('insert into s(a) values (3)')
+    exact(t, sync.all('select s.a, g, d, v.b, l.b as l from s, v, l where twice(s.a) = 6'), [{ a: 3, g: 6, d: 8, b: 6, l: 6 }], 'column, default, view and trigger')
+    t.match(sync.all('explain query plan select a from s where twice(a) = 6')[0].detail, /USING INDEX i/, 'index')
+    t.equal((await failure(() => sync.run('insert into s(a) values (50)'))).code, 'SQLITE_CONSTRAINT_CHECK', 'check')
+    exact(t, await db.all('select a from s'), [{ a: 3 }], 'an asynchronous read without it')
+    t.match((await failure(db.all('select b from v'))).message, /sync/, 'and with it')
+    t.match((await failure(db.run('insert into s(a) values (4)'))).message, /sync/, 'an asynchronous write')
+    exact(t, sync.values('select count(*) from s'), [[1]], 'nothing was written')
+    t.match((await failure(db.run('reindex i'))).message, /sync/, 'nor is the index built anew there')
+    sync.run('reindex i')
+    exact(t, await db.get('select count(*) as n from s'), { n: 1 }, 'but here')
+    sync.function('loose', (v) => v)
+    t.equal((await failure(() => sync.run('create index j on s(loose(a))'))).code, 'SQLITE_ERROR', 'an index takes deterministic ones')
+    sync.function('direct', { deterministic: true, directOnly: true }, (v) => v)
+    exact(t, sync.values('select direct(a) from s'), [[3]], 'directOnly in a statement')
+    t.match((await failure(() => sync.run('create index j on s(direct(a))'))).message, /unsafe use/, 'and not in the schema')
   })
 
   t.test('functions: what they throw is what is thrown', async (t) => {
@@ -293,6 +316,12 @@ module.exports = (t, open) => {
     const write = await failure(() => sync.run('update t set a = fail(id)'))
     t.ok(write === mine || write.cause === mine || /mine/.test(write.message))
     exact(t, sync.values('select a from t'), [['x'], ['y']], 'a failing write is undone')
+    for (const value of [5, 'text', undefined, null, true, 7n, Symbol.iterator, { code: 1 }]) {
+      sync.function('throws', () => { throw value })
+      let thrown = mine
+      try { sync.get('select throws()') } catch (err) { thrown = err }
+      t.ok(Object.is(thrown, value), `${typeof value}, which is no Error`)
+    }
     sync.function('odd', () => ({}))
     t.ok((await failure(() => sync.get('select odd() as v'))).message, 'a value that is none is an error')
     exact(t, sync.get('select fail(1) as v'), { v: 1 }, 'the handle goes on')

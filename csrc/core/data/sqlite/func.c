@@ -124,8 +124,8 @@ static int install(sq_conn *c, sq_function *f)
 
     if (f->spec.deterministic)
         flags |= SQLITE_DETERMINISTIC;
-    if (f->spec.direct_only)
-        flags |= SQLITE_DIRECTONLY;
+    /* The schema is not trusted: what it may call has to be said. */
+    flags |= f->spec.direct_only ? SQLITE_DIRECTONLY : SQLITE_INNOCUOUS;
     return sqlite3_create_function_v2(
         c->h, f->name, f->spec.argc, flags, f,
         f->spec.aggregate ? NULL : on_call, f->spec.aggregate ? on_step : NULL,
