@@ -50,6 +50,23 @@ module.exports = (t, open) => {
     exact(t, await db.get('select 1 as v'), { v: 1 }, 'the handle goes on')
   })
 
+  t.test('maxReplyBytes of rows that a transaction holds in memory', async (t) => {
+    const { db } = open(t, { maxReplyBytes: 100000 })
+    const sql = (n) => `${slow(n)} select 'some text for row ' || x as v from c`
+    const walk = async (tx, n) => {
+      let count = 0
+      for await (const row of tx.iterate(sql(n))) count += row.v !== undefined
+      return count
+    }
+    t.equal(await walk(db, 20000), 20000, 'outside of one they are handed out as they come')
+    t.equal(await db.transaction((tx) => walk(tx, 1000)), 1000)
+    const err = await failure(db.transaction((tx) => walk(tx, 20000)))
+    exact(t, [err.code, /in a transaction.*maxReplyBytes/.test(err.message)], ['UC_REPLY_TOO_LARGE', true])
+    t.equal(await db.transaction((tx) => walk(tx, 1000)), 1000, 'the handle goes on')
+    if (!open.sync) return
+    t.throws(() => db.sync.transaction((tx) => [...tx.iterate(sql(20000))]), { code: 'UC_REPLY_TOO_LARGE' })
+  })
+
   t.test('a write whose reply is too large is undone', async (t) => {
     const { db } = open(t, { maxRows: 10 })
     await db.exec('create table t(a)')

@@ -454,7 +454,9 @@ static bool materialise(sq_db *db, sq_pin *p, sq_conn *c, uc_buf *out,
         ok = page(p, c, 0, known, p->pages, &more, e);
         if (ok)
             uc__reply_close(p->pages, at, 0);
-        if (ok && p->pages->failed)
+        /* A page is bounded by itself, so the sum is looked at after it. */
+        if (ok &&
+            (p->pages->failed || p->pages->len > (size_t)db->opt.max_bytes))
             ok = uc_fail(e, UC_REPLY_TOO_LARGE,
                          "the rows of a cursor in a transaction are held in "
                          "memory and are larger than %lld bytes (option "
