@@ -88,6 +88,7 @@ module.exports = (t, open) => {
     t.match((await failure(db.run('pragma journal_size_limit = 1'))).message, /pragmas: \{ journal_size_limit/, 'the option')
     t.match((await failure(db.run('pragma busy_timeout = 1'))).message, /busyTimeoutMs/, 'an option of its own')
     t.equal((await failure(db.all('select * from pragma_optimize'))).code, 'UC_SQL_CONNECTION', 'a pragma that writes, read as a table')
+    t.match((await failure(db.run('pragma defer_foreign_keys = on'))).message, /deferrable initially deferred/, 'what works in its place')
     await db.run('pragma shrink_memory')
     const err = await failure(db.many('pragma incremental_vacuum(1)', [[]]))
     t.equal(err.code, 'UC_SQL_TRANSACTION', 'what runs on its own is not for many')

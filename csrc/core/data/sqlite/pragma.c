@@ -28,6 +28,8 @@ static const char *instead(const char *name)
         {"busy_timeout", "give open() the option busyTimeoutMs"},
         {"wal_autocheckpoint", "give open() the option walCheckpointBytes"},
         {"locking_mode", "the core sets it itself"},
+        {"defer_foreign_keys",
+         "declare the keys as deferrable initially deferred"},
         {"writable_schema", "the core leaves it off"},
         {"read_uncommitted", "the core leaves it off"},
         {"schema_version", "SQLite counts it by itself"}};
