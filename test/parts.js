@@ -21,20 +21,21 @@ const bin = name => path.join(root, 'node_modules/.bin', name)
 const cores = os.availableParallelism()
 
 // Suites in JavaScript: test/<name>/*.test.js. `cores`, `uses` and `alone` are
-// those of its jobs. `mixed`: one runtime drives it, as it is about the daemon,
+// those of its jobs: how many cores it keeps busy is the second column of the
+// times in test/README.md, over the first. `mixed`: one runtime drives it, as it is about the daemon,
 // or starts processes on every runtime by itself. `first`: its files wait for
 // each other and for the clock, so that they had better begin early.
 const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
   { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, cores: 0.25 },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
-  { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', timeoutMs: 600_000, mixed: true },
-  { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', timeoutMs: 900_000, uses: ['ipc'], mixed: true },
+  { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', timeoutMs: 600_000, cores: 0.25, mixed: true },
+  { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', timeoutMs: 900_000, cores: 0.75, uses: ['ipc'], mixed: true },
   {
     name: 'deploy',
     about: 'deployments to real SSH servers behind a real gateway',
     timeoutMs: 900_000,
-    cores: 0.5,
+    cores: 0.4,
     // Two at a time are what the short run does; of the long ones some count
     // requests and want a machine that answers them.
     uses: isFull ? ['deploy'] : [],
@@ -43,7 +44,7 @@ const suites = [
     slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'logs', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload', 'walk']
   },
   { name: 'life', about: 'closing, exiting, worker threads, collection', timeoutMs: 900_000, cores: 0.5, long: true },
-  { name: 'durability', about: 'kill -9, power cut, full disk', timeoutMs: 900_000, cores: 0.75, uses: ['disk'] }
+  { name: 'durability', about: 'kill -9, power cut, full disk', timeoutMs: 900_000, cores: 0.6, uses: ['disk'], first: true }
 ]
 
 function parts () {
@@ -117,7 +118,7 @@ function c (kinds, about, { full, also = [] } = {}) {
 }
 
 // Of the programs in C those that mostly wait for a clock or a disk.
-const WAITS = new Set(['test_log_kill', 'test_log_shared', 'test_log_sync', 'test_log_file', 'test_core'])
+const WAITS = new Set(['test_alloc', 'test_io', 'test_log', 'test_log_kill', 'test_log_shared', 'test_log_sync', 'test_core'])
 
 function fuzzers (core) {
   const make = (...args) => ['make', '-s', '--no-print-directory', '-C', 'test/fuzz', ...args]

@@ -62,7 +62,7 @@ function schedule (jobs, { cores, onEnd }) {
         if (other.alone || other.uses?.some(name => job.uses?.includes(name))) return false
         busy += Math.min(other.cores ?? 1, cores)
       }
-      return busy <= cores
+      return busy <= cores + 1e-9 // tenths do not add up exactly
     }
   })
 }
