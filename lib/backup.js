@@ -11,7 +11,7 @@ const { stat } = require('node:fs/promises')
 
 const { UndercroftError, describe, expected } = require('./errors')
 const { isFileUrl, readPlace } = require('./place')
-const { instead } = require('./table/names')
+const { instead } = require('./nearest')
 const { forget } = require('./table/schema')
 
 const DEFAULTS = Object.freeze({ pagesPerStep: 1024 })

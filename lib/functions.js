@@ -9,7 +9,7 @@
 const { Writer } = require('./codec/encode')
 const { valueAt } = require('./codec/decode')
 const { UndercroftError, describe, expected } = require('./errors')
-const { known } = require('./table/names')
+const { known } = require('./nearest')
 const { isPlain } = require('./options')
 
 const STEP = 1

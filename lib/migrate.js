@@ -16,7 +16,7 @@ const path = require('node:path')
 const { fileURLToPath } = require('node:url')
 
 const { UndercroftError, describe, expected } = require('./errors')
-const { instead } = require('./table/names')
+const { instead } = require('./nearest')
 const { readCall } = require('./options')
 const { forget } = require('./table/schema')
 

@@ -6,7 +6,7 @@
 const { statSync } = require('node:fs')
 const { UndercroftError, expected, describe } = require('./errors')
 const { isFileUrl, readPlace } = require('./place')
-const { known } = require('./table/names')
+const { known } = require('./nearest')
 
 const MiB = 1024 * 1024
 const HOUR = 60 * 60 * 1000

@@ -7,7 +7,7 @@
 // are checked against the real schema (table/schema.js); values always travel as parameters.
 
 const { UndercroftError, describe } = require('./errors')
-const { instead } = require('./table/names')
+const { instead } = require('./nearest')
 const { isPlain } = require('./table/where')
 const { schemasOf } = require('./table/schema')
 const select = require('./table/select')

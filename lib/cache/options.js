@@ -3,7 +3,7 @@
 // What a call on the cache may be given: keys, lifetimes, and what an entry
 // belongs to. Each mistake is a sentence that names it.
 
-const { known: instead } = require('../table/names')
+const { known: instead } = require('../nearest')
 const { UndercroftError, expected, describe } = require('../errors')
 const { isPlain } = require('../options')
 

@@ -4,7 +4,7 @@
 // sets, else the defaults of a laptop.
 
 const { UndercroftError, expected } = require('../errors')
-const { known: instead } = require('../table/names')
+const { known: instead } = require('../nearest')
 
 // sun_path of unix(7) has 108 bytes, the last of them NUL.
 const SOCKET_BYTES = 107

@@ -6,7 +6,7 @@
 const path = require('node:path')
 const { fileURLToPath } = require('node:url')
 const { UndercroftError, expected, describe } = require('../errors')
-const { known } = require('../table/names')
+const { known } = require('../nearest')
 const { levelOf, levelsWith } = require('./levels')
 const { compile } = require('./redact')
 const { readTimestamp, readKey, readNestedKey, readFunction, readFormatters, readSerializers } = require('./style')

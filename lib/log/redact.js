@@ -5,7 +5,7 @@
 // value.
 
 const { UndercroftError, expected, describe } = require('../errors')
-const { known } = require('../table/names')
+const { known } = require('../nearest')
 
 const CENSOR = '[Redacted]'
 const PATHS = 1000

@@ -13,7 +13,8 @@
 // (`gate`), so that calls made in one turn reach the engine in the order they were made.
 
 const { UndercroftError } = require('../errors')
-const { instead, quote } = require('./names')
+const { instead } = require('../nearest')
+const { quote } = require('./names')
 
 const MAX_PLANS = 256
 const MAX_COLUMNS = 2000

@@ -20,7 +20,7 @@
 // descending, null follows everything and nothing follows null.
 
 const { UndercroftError, describe } = require('../errors')
-const { instead } = require('./names')
+const { instead } = require('../nearest')
 const { MAX_COLUMNS } = require('./schema')
 const { isAlways, isPlain, read, render } = require('./where')
 

@@ -14,7 +14,7 @@
 
 const { UndercroftError, describe } = require('../errors')
 const { VALUES, isValue, notValue } = require('../codec/encode')
-const { instead } = require('./names')
+const { instead } = require('../nearest')
 
 // A value with more than this many conditions was not written by hand.
 const MAX_NODES = 1000

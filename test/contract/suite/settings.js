@@ -88,7 +88,6 @@ module.exports = (t, open) => {
     t.match((await failure(db.run('pragma journal_size_limit = 1'))).message, /pragmas: \{ journal_size_limit/, 'the option')
     t.match((await failure(db.run('pragma busy_timeout = 1'))).message, /busyTimeoutMs/, 'an option of its own')
     t.equal((await failure(db.all('select * from pragma_optimize'))).code, 'UC_SQL_CONNECTION', 'a pragma that writes, read as a table')
-    t.match((await failure(db.run('pragma defer_foreign_keys = on'))).message, /deferrable initially deferred/, 'what works in its place')
     await db.run('pragma shrink_memory')
     const err = await failure(db.many('pragma incremental_vacuum(1)', [[]]))
     t.equal(err.code, 'UC_SQL_TRANSACTION', 'what runs on its own is not for many')
@@ -149,6 +148,87 @@ module.exports = (t, open) => {
     t.equal((await failure(other.run('insert into c values (null, 0)'))).code, 'SQLITE_CONSTRAINT_CHECK', 'checks hold')
   })
 
+  t.test('what the connection has already may be asked for', async (t) => {
+    const { db } = await ready(t)
+    await db.exec('pragma foreign_keys = on')
+    await db.run('PRAGMA foreign_keys(1)')
+    await db.transaction((tx) => tx.run('pragma foreign_keys = yes'))
+    t.equal((await failure(db.run('pragma foreign_keys = off'))).code, 'UC_SQL_CONNECTION')
+    const without = await ready(t, { pragmas: { foreign_keys: false } })
+    t.equal((await failure(without.db.run('pragma foreign_keys = on'))).code, 'UC_SQL_CONNECTION', 'what it has not')
+    exact(t, await without.db.get('pragma foreign_keys'), { foreign_keys: 0 }, 'it stays off')
+  })
+
+  t.test('defer_foreign_keys holds for a transaction, a batch or a script', async (t) => {
+    const file = open.file(t)
+    const { db } = open.at(t, file)
+    await db.exec('create table a(id integer primary key, b references b(id)); create table b(id integer primary key, a references a(id))')
+    const crossed = (i) => [`insert into a values (${i}, ${i})`, `insert into b values (${i}, ${i})`]
+    const defer = 'pragma defer_foreign_keys = on'
+    for (let round = 0; round < 3; round++) {
+      const i = round * 10
+      await db.transaction(async (tx) => { for (const sql of [defer, ...crossed(i)]) await tx.run(sql) })
+      await db.batch([defer, ...crossed(i + 1)])
+      await db.exec(`begin; ${[defer, ...crossed(i + 2)].join('; ')}; commit`)
+      await db.exec([defer, ...crossed(i + 3)].join('; '))
+      if (open.sync) db.sync.transaction((tx) => { for (const sql of [defer, ...crossed(i + 4)]) tx.run(sql) })
+      t.equal((await failure(db.run(crossed(i + 9)[0]))).code, 'SQLITE_CONSTRAINT_FOREIGNKEY', 'afterwards it is as before')
+      t.equal((await failure(db.batch(crossed(i + 9)))).code, 'SQLITE_CONSTRAINT_FOREIGNKEY')
+      t.equal((await failure(db.batch([defer, crossed(i + 9)[0]]))).code, 'SQLITE_CONSTRAINT_FOREIGNKEY', 'what is open at the end fails')
+      t.equal((await failure(db.transaction(async (tx) => { await tx.run(defer); await tx.run(crossed(i + 9)[0]) }))).code, 'SQLITE_CONSTRAINT_FOREIGNKEY')
+      const [innocent] = await Promise.allSettled([db.run(crossed(i + 8)[0]), db.batch([defer, ...crossed(i + 8)]), db.run(crossed(i + 7)[0])])
+      t.equal(innocent.reason?.code, 'SQLITE_CONSTRAINT_FOREIGNKEY', 'neighbours in the group are not touched')
+    }
+    const err = await failure(db.run(defer))
+    t.equal(err.code, 'UC_SQL_CONNECTION')
+    t.match(err.message, /transaction.*batch.*script/)
+    const { db: always } = open.at(t, open.file(t), { pragmas: { defer_foreign_keys: true } })
+    await always.exec('create table a(id integer primary key, b references b(id)); create table b(id integer primary key, a references a(id))')
+    for (let i = 0; i < 3; i++) {
+      await always.transaction(async (tx) => { for (const sql of crossed(i)) await tx.run(sql) })
+      await always.batch(crossed(i + 10))
+    }
+    t.equal((await failure(always.run(crossed(99)[0]))).code, 'SQLITE_CONSTRAINT_FOREIGNKEY', 'but not beyond')
+  })
+
+  t.test('a temporary object changes no statement of another client', async (t) => {
+    const file = open.file(t)
+    const mine = open.at(t, file).db
+    await mine.exec("create table t(id integer primary key, a text); insert into t values (1, 'one'); create view v as select 1 as x")
+    const other = open.at(t, file).db
+    const refused = {
+      'create temp table t(a)': /hide main\."t"/,
+      'create temporary table T as select 5 as a': /hide main\."T"/,
+      'create table temp.t(a)': /hide main/,
+      'create temp view t as select 9 as a': /hide main/,
+      'create temp table v(x)': /hide main\."v"/,
+      'create virtual table temp.t using fts5(a)': /hide main/,
+      "create temp trigger tr after insert on t begin update t set a = 'changed'; end": /trigger.*all clients/,
+      'create temp trigger tr after insert on main.t begin select 1; end': /trigger.*all clients/
+    }
+    const verbs = verbsOf({ db: mine }, false)
+    for (const [sql, text] of Object.entries(refused)) {
+      for (const verb of ['run', 'exec', 'batch', 'transaction']) {
+        const err = await failure(verbs[verb](sql))
+        t.equal(err.code, 'UC_SQL_CONNECTION', `${verb}: ${sql}`)
+        t.match(err.message, text)
+      }
+    }
+    await mine.exec('create temp table scratch(a); create temp trigger own after insert on scratch begin delete from scratch where a is null; end')
+    await mine.run('insert into scratch values (1)')
+    for (const sql of ['create table scratch(a)', 'create view scratch as select 1', 'create table if not exists main.scratch(a)']) {
+      const err = await failure(other.run(sql))
+      t.equal(err.code, 'UC_SQL_CONNECTION', sql)
+      t.match(err.message, /temporary table or view "scratch"/)
+    }
+    t.equal((await failure(mine.run('alter table scratch rename to t'))).code, 'UC_SQL_CONNECTION')
+    exact(t, await other.get('select a from t'), { a: 'one' }, 'the other reads what it always did')
+    await other.run("insert into t values (3, 'three')")
+    exact(t, await other.values('select a from t order by id'), [['one'], ['three']], 'and writes')
+    await mine.exec('drop table scratch; create table scratch(a)')
+    exact(t, await other.get('select count(*) as n from scratch'), { n: 0 }, 'once it is gone the name is free')
+  })
+
   t.test('a temporary table keeps nobody else from the readers', async (t) => {
     const { file, db } = await ready(t)
     const other = open.at(t, file).db
@@ -168,9 +248,9 @@ module.exports = (t, open) => {
     for (const sql of ['select count(*) as n from mine', 'select count(*) as n from temp.mine', 'select count(*) as n from MINE', 'select count(*) as n from seen', 'select 1 as n from t, mine limit 1']) {
       exact(t, await db.get(sql), { n: 1 }, sql)
     }
-    await db.exec('create temp table t(a)')
-    exact(t, await db.get('select count(*) as n from t'), { n: 0 }, 'one that hides a table')
-    await db.exec('drop table temp.t')
+    await db.exec('alter table t rename to kept; create temp table t(a)')
+    exact(t, await db.get('select count(*) as n from t'), { n: 0 }, 'one in the place of a table')
+    await db.exec('drop table temp.t; alter table kept rename to t')
     exact(t, await db.get('select count(*) as n from t'), { n: 2 }, 'and the table again')
   })
 }

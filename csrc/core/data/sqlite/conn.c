@@ -76,6 +76,9 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
     if (auth == NULL && action == SQLITE_PRAGMA && c->ready &&
         sq_pragma_ignored(a, b))
         return SQLITE_IGNORE;
+    if (auth == NULL && action == SQLITE_PRAGMA && c->ready && b != NULL &&
+        sqlite3_stricmp(a, "defer_foreign_keys") == 0)
+        return sq_defer(c);
     if (c->notes != NULL)
         sq_note(c, action, a, b, dbname);
     if (auth == NULL)
@@ -100,6 +103,28 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
     case SQLITE_INSERT:
         if (trigger == NULL)
             auth->traits |= SQ_INSERTS;
+        /* What a trigger is on, SQLite says by the schema that it would
+         * write. */
+        if (auth->trigger && dbname != NULL &&
+            sqlite3_stricmp(dbname, "temp") != 0)
+            auth->trigger_out = true;
+        break;
+    case SQLITE_CREATE_TABLE:
+    case SQLITE_CREATE_VIEW:
+    case SQLITE_CREATE_VTABLE:
+    case SQLITE_CREATE_TEMP_TABLE:
+    case SQLITE_CREATE_TEMP_VIEW:
+        auth->made_temp = auth->temp || action == SQLITE_CREATE_TEMP_TABLE ||
+                          action == SQLITE_CREATE_TEMP_VIEW;
+        auth->temp = auth->made_temp;
+        snprintf(auth->made, sizeof auth->made, "%s", a);
+        break;
+    case SQLITE_CREATE_TEMP_TRIGGER:
+        auth->trigger = auth->temp = true;
+        break;
+    case SQLITE_ALTER_TABLE:
+        if (sqlite3_stricmp(a, "temp") == 0)
+            auth->temp = auth->alters_temp = true;
         break;
     case SQLITE_FUNCTION:
         if (sqlite3_stricmp(b, "last_insert_rowid") == 0 ||
@@ -116,9 +141,6 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
         auth->attach = true;
         return SQLITE_DENY;
     case SQLITE_CREATE_TEMP_INDEX:
-    case SQLITE_CREATE_TEMP_TABLE:
-    case SQLITE_CREATE_TEMP_TRIGGER:
-    case SQLITE_CREATE_TEMP_VIEW:
     case SQLITE_DROP_TEMP_INDEX:
     case SQLITE_DROP_TEMP_TABLE:
     case SQLITE_DROP_TEMP_TRIGGER:
@@ -188,6 +210,8 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
         if (atomic_load(&c->quit) || atomic_load(&c->db->quit))
             return uc_fail(e, UC_CLOSED, "the store was destroyed");
     }
+    if (rc == SQLITE_AUTH && c->ready) /* all else is judged before */
+        return sq_defer_refused(e);
     if ((rc & 0xff) == SQLITE_NOMEM) {
         uc_fail(e, UC_MEMORY, "SQLite ran out of memory");
         e->native = rc;
@@ -238,7 +262,13 @@ int sq_step_once(sqlite3_stmt *stmt)
 
 int sq_exec_text(sq_conn *c, const char *sql)
 {
-    return sqlite3_exec(c->h, sql, NULL, NULL, NULL);
+    bool ready = c->ready;
+    int rc;
+
+    c->ready = false; /* nobody judges the core */
+    rc = sqlite3_exec(c->h, sql, NULL, NULL, NULL);
+    c->ready = ready;
+    return rc;
 }
 
 static int control(sq_conn *c, sqlite3_stmt **stmt, const char *sql)
@@ -394,6 +424,13 @@ static bool configure(sq_conn *c, uc_error *e)
         (rc = sq_exec_text(c, "pragma query_only=1")) != SQLITE_OK) {
         sq_fail(c, rc, e);
         return false;
+    }
+    if (c->role == SQ_WRITER) {
+        db->has_fks = read_text(c, "pragma foreign_keys", text, sizeof text) &&
+                      strcmp(text, "1") == 0;
+        db->defer_fks =
+            read_text(c, "pragma defer_foreign_keys", text, sizeof text) &&
+            strcmp(text, "1") == 0;
     }
     c->utf8 = read_text(c, "pragma encoding", text, sizeof text) &&
               strcmp(text, "UTF-8") == 0;

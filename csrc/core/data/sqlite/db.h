@@ -151,6 +151,11 @@ typedef struct sq_auth {
     size_t tables_len;
     char tables[512]; /* each NUL-terminated */
     char pragma_name[48], pragma_value[16];
+    char made[256];   /* table or view that it makes, "": none */
+    bool made_temp;   /* in the TEMP schema */
+    bool trigger;     /* makes a TEMP trigger */
+    bool trigger_out; /* on a table outside of it */
+    bool alters_temp;
 } sq_auth;
 
 struct sq_conn {
@@ -166,6 +171,8 @@ struct sq_conn {
     _Atomic int64_t limit;  /* uc_now() terms: stop what runs then, 0 none */
     _Atomic bool quit;
     bool ready;         /* configured: its settings stay as they are */
+    bool asking;        /* a text is prepared to say what it is */
+    bool defers;        /* foreign keys wait for the end of what runs */
     bool sync;          /* sync call: functions in JavaScript may run */
     bool own;           /* the writer's: in a unit of several statements, whose
                          * last_insert_rowid() and changes() are its own */
@@ -372,6 +379,8 @@ struct sq_db {
     size_t sql_bytes;
     sq_sql *oldest, *newest;
     _Atomic bool has_temp; /* TEMP objects were made on the writer */
+    bool has_fks;          /* foreign keys are checked, */
+    bool defer_fks;        /* each at the commit; options */
     uint32_t *free_slots;
     uint32_t nfree, nslots;
     uint32_t next_gen;
@@ -470,6 +479,17 @@ void sq_classes_reset(sq_db *db);
 /* The class of a pragma, or false and the error that refuses it by name. */
 bool sq_pragma_class(const sq_db *db, const sq_auth *a, sq_class *cls,
                      uc_error *e);
+/* SQLITE_OK, SQLITE_IGNORE or SQLITE_DENY for pragma defer_foreign_keys on a
+ * connection that is about to prepare it for good. */
+int sq_defer(sq_conn *c);
+/* The error of SQLITE_DENY. Returns false. */
+bool sq_defer_refused(uc_error *e);
+/* The unit that deferred is over: foreign keys are checked as before. Forgets
+ * what is still violated: look before. */
+void sq_defer_end(sq_conn *c);
+/* Whether what the statement makes in the TEMP schema, which all clients share,
+ * leaves the others' statements as they are. */
+bool sq_temp_allowed(sq_conn *w, const sq_auth *a, uc_error *e);
 
 /* True for a pragma that is accepted and must not act: value NULL asks. */
 bool sq_pragma_ignored(const char *name, const char *value);

@@ -315,6 +315,8 @@ static bool begin(sq_db *db, sq_group *g)
 
         sq_conn_wait(c, lock_until(db, g));
         rc = sq_step_once(c->begin_now);
+        if (rc == SQLITE_OK && db->defer_fks)
+            sq_exec_text(c, "pragma defer_foreign_keys=on");
         if (rc == SQLITE_OK)
             return true;
         sq_fail(c, rc, &e);
@@ -385,6 +387,7 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
             sq_step_once(c->rollback);
             ok = false;
         }
+        sq_defer_end(c);
         if (!ok) {
             uc_buf_rewind(&g->good, it->at);
             put_error(g, i, &e);

@@ -28,8 +28,6 @@ static const char *instead(const char *name)
         {"busy_timeout", "give open() the option busyTimeoutMs"},
         {"wal_autocheckpoint", "give open() the option walCheckpointBytes"},
         {"locking_mode", "the core sets it itself"},
-        {"defer_foreign_keys",
-         "declare the keys as deferrable initially deferred"},
         {"writable_schema", "the core leaves it off"},
         {"read_uncommitted", "the core leaves it off"},
         {"schema_version", "SQLite counts it by itself"}};
@@ -86,9 +84,17 @@ static bool synchronous(const sq_db *db, const char *value, uc_error *e)
     return true;
 }
 
+static bool is_on(const char *value)
+{
+    return sqlite3_stricmp(value, "on") == 0 ||
+           sqlite3_stricmp(value, "yes") == 0 ||
+           sqlite3_stricmp(value, "true") == 0 || atoi(value) == 1;
+}
+
 bool sq_pragma_ignored(const char *name, const char *value)
 {
-    return value != NULL && sqlite3_stricmp(name, "synchronous") == 0;
+    return value != NULL && (sqlite3_stricmp(name, "synchronous") == 0 ||
+                             sqlite3_stricmp(name, "foreign_keys") == 0);
 }
 
 bool sq_pragma_class(const sq_db *db, const sq_auth *a, sq_class *cls,
@@ -139,7 +145,11 @@ bool sq_pragma_class(const sq_db *db, const sq_auth *a, sq_class *cls,
     } else if (sqlite3_stricmp(name, "synchronous") == 0) {
         *cls = SQ_READ;
         return synchronous(db, a->pragma_value, e);
-    } else if (listed(name, writes)) {
+    } else if (sqlite3_stricmp(name, "foreign_keys") == 0 && db->has_fks &&
+               is_on(a->pragma_value)) {
+        *cls = SQ_READ;
+    } else if (listed(name, writes) ||
+               sqlite3_stricmp(name, "defer_foreign_keys") == 0) {
         *cls = SQ_WRITE;
     } else if (listed(name, alone)) {
         *cls = SQ_ALONE;
@@ -156,6 +166,38 @@ bool sq_pragma_class(const sq_db *db, const sq_auth *a, sq_class *cls,
                        name, name);
     }
     return true;
+}
+
+/* ---- foreign keys at the end ---- */
+
+/* It holds until the next COMMIT or ROLLBACK. In a unit of several statements,
+ * a client's transaction, a batch or a script, it is nobody else's business. */
+int sq_defer(sq_conn *c)
+{
+    if (c->own) {
+        c->defers = true;
+        return SQLITE_OK;
+    }
+    return c->asking ? SQLITE_IGNORE : SQLITE_DENY;
+}
+
+bool sq_defer_refused(uc_error *e)
+{
+    return uc_fail(
+        e, UC_SQL_CONNECTION,
+        "pragma defer_foreign_keys holds until the next commit: use "
+        "it inside of db.transaction(fn), of a batch or of a script, "
+        "or give it to open() as { pragmas: { defer_foreign_keys: "
+        "true } } for all of them");
+}
+
+void sq_defer_end(sq_conn *c)
+{
+    if (!c->defers)
+        return;
+    c->defers = false;
+    sq_exec_text(c, c->db->defer_fks ? "pragma defer_foreign_keys=on"
+                                     : "pragma defer_foreign_keys=off");
 }
 
 /* ---- temporary objects ---- */
@@ -196,4 +238,60 @@ bool sq_auth_temp(sq_conn *w, const sq_auth *a)
     }
     sqlite3_finalize(stmt);
     return found;
+}
+
+/* Whether schema has a table or view of this name. */
+static bool has_table(sq_conn *w, const char *schema, const char *name)
+{
+    char *sql = sqlite3_mprintf("select 1 from \"%w\".sqlite_schema where "
+                                "type in ('table', 'view') and "
+                                "name = ? collate nocase",
+                                schema);
+    sqlite3_stmt *stmt = NULL;
+    bool found = false;
+
+    if (sql != NULL &&
+        sqlite3_prepare_v2(w->h, sql, -1, &stmt, NULL) == SQLITE_OK) {
+        sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+        found = sqlite3_step(stmt) == SQLITE_ROW;
+    }
+    sqlite3_finalize(stmt);
+    sqlite3_free(sql);
+    return found;
+}
+
+/* A name in the TEMP schema hides the same name elsewhere, and a trigger fires
+ * for everybody's writes. */
+bool sq_temp_allowed(sq_conn *w, const sq_auth *a, uc_error *e)
+{
+    const char *schema;
+
+    if (a->trigger_out)
+        return uc_fail(e, UC_SQL_CONNECTION,
+                       "a temporary trigger on a table that is not temporary "
+                       "would fire for all clients, because they share the "
+                       "connection: make it without TEMP");
+    if (a->alters_temp)
+        return uc_fail(e, UC_SQL_CONNECTION,
+                       "a temporary table cannot be altered, because it could "
+                       "come to hide another one from all clients: drop it and "
+                       "make it as it is to be");
+    if (a->made[0] == '\0')
+        return true;
+    if (!a->made_temp)
+        return !atomic_load(&w->db->has_temp) ||
+               !has_table(w, "temp", a->made) ||
+               uc_fail(e, UC_SQL_CONNECTION,
+                       "there is a temporary table or view \"%.100s\", which "
+                       "would hide it: drop temp.\"%.100s\" first",
+                       a->made, a->made);
+    for (int i = 0; (schema = sqlite3_db_name(w->h, i)) != NULL; i++) {
+        if (i != 1 && has_table(w, schema, a->made))
+            return uc_fail(e, UC_SQL_CONNECTION,
+                           "temporary tables are shared by all clients, and "
+                           "\"%.100s\" would hide %.60s.\"%.100s\" from all "
+                           "of them: give it another name",
+                           a->made, schema, a->made);
+    }
+    return true;
 }

@@ -355,7 +355,9 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
     if (rc != SQLITE_OK && auth.pragma) {
         if (!sq_pragma_class(w->db, &auth, cls, e))
             return false;
+        w->asking = true;
         rc = sqlite3_prepare_v3(w->h, sql, (int)len + 1, 0, stmt, tail);
+        w->asking = false;
     }
     if (rc != SQLITE_OK && auth.attach)
         return uc_fail(e, UC_SQL_CONNECTION,
@@ -385,7 +387,11 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
     /* A trigger asks of what has just been done, a view of who knows whom. */
     if (*cls != SQ_WRITE && auth.traits & SQ_ASKS_BELOW)
         *traits |= SQ_ASKS;
-    return true;
+    if (sqlite3_stmt_isexplain(*stmt) != 0 || sq_temp_allowed(w, &auth, e))
+        return true;
+    sqlite3_finalize(*stmt);
+    *stmt = NULL;
+    return false;
 }
 
 /* The class of the one statement of s, on any connection. */

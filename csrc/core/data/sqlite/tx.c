@@ -41,6 +41,9 @@ bool sq_tx_start(sq_db *db, uc_error *e)
         e->outcome = "not-run";
         return false;
     }
+    c->defers = false;
+    if (db->defer_fks)
+        sq_exec_text(c, "pragma defer_foreign_keys=on");
     db->tx_dead = false;
     db->tx_many_open = false;
     sqlite3_set_last_insert_rowid(c->h, 0);
