@@ -39,7 +39,8 @@ void ud_log_into(uc_log *log)
     uc_unlock(&into_mu);
 }
 
-static void format(int level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void
+format(int level, const char *fmt, va_list ap)
 {
     char text[LINE_BYTES];
 
