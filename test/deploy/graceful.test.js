@@ -415,7 +415,7 @@ t.test('what is wrong is named, before anything listens', async t => {
   const server = http.createServer()
   const refused = (options, message, target = server) => t.rejects(graceful(target, options), { code: 'UC_OPTION', message })
   await refused({ port: 'ssh' }, /port: expected a whole number from 0 to 65535, got "ssh"/)
-  await refused({ prot: 5 }, /there is no option 'prot'; there are store, log, port/)
+  await refused({ prot: 5 }, /there is no option 'prot'; did you mean "port"\?/)
   await refused({ socketMode: '0660' }, /socketMode: expected a whole number from 0 to 511, got "0660"/)
   await refused({ store: {} }, /store: expected something with close\(\)/)
   await refused({ log: {} }, /log: expected a logger/)
