@@ -39,7 +39,7 @@ static int sequence(const uint8_t *p, const uint8_t *end)
 
 int64_t uc_utf16_length(const uint8_t *p, size_t n)
 {
-    const uint8_t *end = p + n;
+    const uint8_t *end = n > 0 ? p + n : p; /* p may be NULL then */
     int64_t units = 0;
 
     while (p < end) {
@@ -61,7 +61,7 @@ int64_t uc_utf16_length(const uint8_t *p, size_t n)
 
 int64_t uc_utf8_repair(uc_buf *b, const uint8_t *p, size_t n)
 {
-    const uint8_t *end = p + n;
+    const uint8_t *end = n > 0 ? p + n : p; /* p may be NULL then */
     int64_t units = 0;
 
     while (p < end) {
