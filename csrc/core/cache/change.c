@@ -179,10 +179,11 @@ static void as_it_was(uc_op_call *w, const uc_hit *hit, uc_op_options *o)
 static bool integer_of(uc_op_call *w, const uc_hit *hit, int64_t *n)
 {
     uint8_t bytes[9];
-    uc_reader r = {bytes, bytes + hit->len};
     uc_value v;
 
     if (hit->len <= sizeof bytes) {
+        uc_reader r = {bytes, bytes + hit->len};
+
         uc_store_copy(w->c->store, hit, bytes);
         if (uc_read(&r, &v) && r.p == r.end && v.type == UC_T_INT) {
             *n = v.i;
