@@ -5,6 +5,7 @@
 
 const { ops, names, isRead } = require('./ops')
 const { Scope } = require('./scope')
+const { enter, inside } = require('./inside')
 const { ReadVerbs, Verbs } = require('./verbs')
 const { readCall } = require('./options')
 const { whenAborted, forget } = require('./abort')
@@ -30,41 +31,6 @@ class Transaction extends Verbs {
   transaction (fn, opts) {
     return nested(this.#client, this.#scope, fn, opts)
   }
-}
-
-// Which transactions the running code is inside of, innermost first. Made with
-// the first transaction: a program without any pays nothing.
-let storage = null
-
-function enterStorage (client, scope, fn, tx) {
-  if (storage === null) {
-    const { AsyncLocalStorage } = require('node:async_hooks')
-    storage = new AsyncLocalStorage()
-  }
-  const outer = storage.getStore()
-  return storage.run({ client, scope, outer }, fn, tx)
-}
-
-function inside (match, from = scopes()) {
-  for (let at = from; at !== undefined; at = at.outer) {
-    if (!at.scope.ended && match(at)) return at.scope
-  }
-  return null
-}
-
-/** The transactions that the running code is inside of, for the two below. */
-function scopes () {
-  return storage === null ? undefined : storage.getStore()
-}
-
-/** Whether code that ran inside of these is in one of the client's that is open. */
-function isInTransaction (client, from) {
-  return from !== undefined && inside((at) => at.client === client, from) !== null
-}
-
-/** Runs `fn` inside of these and no others. */
-function runInside (from, fn) {
-  return storage === null ? fn() : storage.run(from, fn)
 }
 
 // How many transactions a client has open. While it has any, its calls are
@@ -183,7 +149,7 @@ async function within (client, scope, fn, verbs, { commit, rollback }) {
   const stop = stopper(scope)
   let value
   try {
-    const running = enterStorage(client, scope, fn, verbs)
+    const running = enter(client, scope, fn, verbs)
     value = await (stop === null ? running : Promise.race([running, stop.promise]))
     // Calls of several requests that nobody waited for end first; those of
     // one request are in front of the commit anyway.
@@ -237,4 +203,4 @@ function read (what, fn, opts) {
 
 function ignore () {}
 
-module.exports = { Transaction, transaction, snapshot, scopes, isInTransaction, runInside }
+module.exports = { Transaction, transaction, snapshot }

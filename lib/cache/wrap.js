@@ -24,7 +24,7 @@ const { LOAD, readOptions, whole, domainsOf, writeEntry, MAX_MS } = require('./o
 const { encode, encodeFailure } = require('./encode')
 const { shareable } = require('./decode')
 const { Failure } = require('./kinds')
-const { scopes, isInTransaction, runInside } = require('../transaction')
+const { scopes, isInTransaction, runInside } = require('../inside')
 
 // How long a loader may take.
 const LOAD_MS = 30000
