@@ -1,6 +1,6 @@
 import { LogOptions } from './log'
 
-/** What becomes of an integer on its way out; see the README on integers. */
+/** What becomes of an integer on its way out; see docs/api.md on values. */
 export type Integers = 'number' | 'bigint' | 'string' | 'auto'
 
 export interface OpenOptions {

@@ -1,6 +1,6 @@
 'use strict'
 
-// What the README says is run and compared: its examples, its limits, its codes.
+// What the README and the pages of docs/ say is run and compared: their examples, limits, codes, figures and links.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -12,20 +12,36 @@ const { defaults } = require('../../lib/options')
 const { table: logOptions } = require('../../lib/log/options')
 const { root, tmpdir } = require('../helper')
 
-const text = fs.readFileSync(path.join(root, 'README.md'), 'utf8')
+const AsyncFunction = (async () => {}).constructor
 
-function section (title) {
-  const start = text.indexOf(`\n## ${title}\n`)
-  return text.slice(start, text.indexOf('\n## ', start + 1))
+const pages = ['README.md', ...fs.readdirSync(path.join(root, 'docs')).sort().map((name) => `docs/${name}`)]
+const texts = new Map(pages.map((page) => [page, fs.readFileSync(path.join(root, page), 'utf8')]))
+
+function text (page) {
+  return texts.get(`docs/${page}.md`)
 }
 
 function blocks (part) {
   return Array.from(part.matchAll(/```js\n([^]*?)```/g), (match) => match[1])
 }
 
-// Runs code as the body of an async function in a folder of its own.
-async function runIn (t, code) {
-  const AsyncFunction = (async () => {}).constructor
+// The programs of a page: a block that requires the package begins one, and the next blocks continue it.
+// Each block is a scope inside of the one before, so that a name may be taken again.
+function programs (page) {
+  const all = []
+  for (const block of blocks(page)) {
+    if (all.length === 0 || /^(async function main|const .* = require\()/.test(block)) all.push([block])
+    else all.at(-1).push(block)
+  }
+  return all
+}
+
+function nested (program, last = '') {
+  return '{\n' + program.join('\n{\n') + '\n' + last + '\n}'.repeat(program.length)
+}
+
+// Runs a program as the body of an async function in a folder that is empty but for a migration.
+async function runIn (t, program, last) {
   const dir = tmpdir(t)
   const before = process.cwd()
   fs.mkdirSync(path.join(dir, 'migrations'), { recursive: true })
@@ -33,17 +49,36 @@ async function runIn (t, code) {
   process.chdir(dir)
   t.teardown(() => process.chdir(before))
   const stores = []
-  const open = (...args) => {
-    const store = undercroft.open(...args)
-    stores.push(store)
-    return store
+  const served = []
+  const asked = []
+  const face = {
+    open (...args) {
+      const store = undercroft.open(...args)
+      stores.push(store)
+      return store
+    },
+    graceful (server, options) {
+      // On a free port, silent, in a process that goes on.
+      const service = undercroft.graceful(server, { ...options, log: undefined, port: 0, idleMs: 1, exit: false, signals: [] })
+      served.push(service)
+      return service
+    }
   }
+  const load = (name) => name === 'undercroft' ? face : require(name)
   const said = []
-  const run = new AsyncFunction('require', 'open', 'console', code)
+  const console = { log: (...args) => said.push(args), error: (...args) => t.fail(args.join(' ')) }
+  const fetch = async (url) => {
+    asked.push(url)
+    return new Response('{"total":7}', { headers: { etag: '"1"' } })
+  }
+  const run = new AsyncFunction('require', 'console', 'fetch', 'url', nested(program, last))
   try {
-    const load = (name) => name === 'undercroft' ? { open } : require(name)
-    return { value: await run(load, open, { log: (...args) => said.push(...args) }), said }
+    const value = await run(load, console, fetch, 'http://report/')
+    const bodies = []
+    for (const service of served) bodies.push(await (await globalThis.fetch((await service).url)).text())
+    return { value, said, asked, bodies }
   } finally {
+    for (const service of served) await (await service).close()
     for (const store of stores) await store.close()
   }
 }
@@ -51,7 +86,7 @@ async function runIn (t, code) {
 // As somebody would: saved in an empty folder, in which nothing is installed but the package, and
 // run. npm init writes "type": "commonjs".
 t.test('the first program, pasted', async (t) => {
-  const [code] = blocks(section('Use it'))
+  const [code] = blocks(texts.get('README.md'))
   for (const [file, manifest] of [
     ['app.js', null], ['app.mjs', null], ['app.cjs', null],
     ['app.js', { type: 'commonjs' }], ['app.js', { type: 'module' }]
@@ -76,40 +111,87 @@ function plainEnv () {
   return env
 }
 
-t.test('the API by example', async (t) => {
-  const all = blocks(section('The API by example'))
-  t.ok(all.length >= 7)
-  const { value } = await runIn(t, all.join('\n') + '\nreturn { age, n, rows: rows.length, page, placed, again, changes, people }')
-  t.equal(value.age, 38)
-  t.equal(value.rows, value.n.n)
-  t.same(value.again, value.placed)
-  t.same(await value.changes.next(), { value: undefined, done: true }, 'the watch has ended')
-  t.equal(value.page.rows.length, 2)
-  t.ok(value.people.length > 0)
+// What is looked at beyond its running: [what the program returns at its end, what has to hold of it].
+const looks = {
+  'README.md 2': ['return list', (t, { value }) => t.same(value, [])],
+  'docs/api.md 1': ['return { age, n, rows: rows.length, page, placed, again, changes, people, cached }', async (t, { value }) => {
+    t.equal(value.age, 38)
+    t.equal(value.rows, value.n.n)
+    t.same(value.again, value.placed)
+    t.same(await value.changes.next(), { value: undefined, done: true }, 'the watch has ended')
+    t.equal(value.page.rows.length, 2)
+    t.ok(value.people.length > 0)
+    t.equal(value.cached.name, 'Ada')
+  }],
+  'docs/cache.md 1': ['return { cached, fresh, report, names: await cache.get("names") }', (t, { value, asked }) => {
+    t.equal(value.cached, undefined)
+    t.equal(value.fresh.name, 'Ada')
+    t.same(value.report, { etag: '"1"', body: { total: 7 } })
+    t.same(asked, ['http://report/'])
+    t.same(value.names, ['ann', 'bob'])
+  }],
+  'docs/daemon.md 1': ['', (t, { said }) => t.same(said, [[{ id: 1, name: 'Ada', age: 36 }]])],
+  'docs/errors.md 1': ['', (t, { said }) => t.same(said, [['SQLITE_CONSTRAINT_UNIQUE', 1]])],
+  'docs/guarantees.md 1': ['return n', (t, { value }) => t.equal(value, 1)],
+  'docs/log.md 1': ['return log.stats()', (t, { value }) => {
+    t.match(value, { lines: 4, dropped: 0 })
+    t.match(lines('app'), '"msg":"disk 91%"')
+  }],
+  'docs/log.md 2': ['return { lines, dropped, span }', (t, { value }) => {
+    t.match(value, { lines: 4, dropped: 0 })
+    t.match(lines('app'), /"user":\{"name":"Ada","token":"\[Redacted\]"\},"msg":"signed in"\}\n/)
+    t.match(lines('app'), '"msg":"[import] reading took 12 ms"')
+    t.match(lines('app'), value.span.traceId)
+  }],
+  'docs/log.md 3': ['', (t) => {
+    t.match(JSON.parse(lines('shop')), { level: 'audit', time: /Z$/, name: 'The shop', user: 7, message: 'signed in' })
+  }],
+  'docs/log.md 4': ['return [fetch, server]', async (t, { value: [handler, server] }) => {
+    t.equal(await (await handler(new Request('http://h/'), {})).text(), 'hello')
+    t.equal(server.listenerCount('request'), 1)
+  }],
+  'docs/serving.md 1': ['', (t, { bodies }) => t.same(bodies, ['[]'])]
+}
+
+function lines (name) {
+  return fs.readdirSync('logs').filter((file) => file.startsWith(`${name}-`) && file.endsWith('.log'))
+    .map((file) => fs.readFileSync(path.join('logs', file), 'utf8')).join('')
+}
+
+// They would leave something behind: a program that is pasted above, and a daemon in /tmp (test/ipc starts those).
+const parsed = ['README.md 1', 'docs/daemon.md 2']
+
+t.test('the examples run', async (t) => {
+  const seen = []
+  for (const [page, content] of texts) {
+    for (const [at, program] of programs(content).entries()) {
+      const name = `${page} ${at + 1}`
+      seen.push(name)
+      if (parsed.includes(name)) {
+        t.ok(new AsyncFunction(nested(program)), name)
+        continue
+      }
+      await t.test(name, async (t) => {
+        const [last, look] = looks[name] ?? ['', () => {}]
+        await look(t, await runIn(t, program, last))
+      })
+    }
+  }
+  for (const name of [...Object.keys(looks), ...parsed]) t.ok(seen.includes(name), `${name} is there`)
 })
 
-t.test('the log', async (t) => {
-  const [use, pinos, requests] = blocks(section('Log'))
-  const { value } = await runIn(t, use + '\nreturn { lines, dropped, span }')
-  t.match(value, { lines: 4, dropped: 0 })
-  const text = fs.readdirSync('logs').filter((name) => name.endsWith('.log')).map((name) => fs.readFileSync(path.join('logs', name), 'utf8')).join('')
-  t.match(text, /"user":\{"name":"Ada","token":"\[Redacted\]"\},"msg":"signed in"\}\n/)
-  t.match(text, '"msg":"[import] reading took 12 ms"')
-  t.match(text, value.span.traceId)
-  await runIn(t, pinos)
-  const [file] = fs.readdirSync('logs').filter((name) => name.startsWith('shop-'))
-  t.match(JSON.parse(fs.readFileSync(path.join('logs', file), 'utf8')), { level: 'audit', time: /Z$/, name: 'The shop', user: 7, message: 'signed in' })
-  const { value: [handler, server] } = await runIn(t, requests + '\nreturn [fetch, server]')
-  t.equal(await (await handler(new Request('http://h/'), {})).text(), 'hello')
-  t.equal(server.listenerCount('request'), 1)
-  const part = section('Log')
-  for (const name of Object.keys(logOptions)) {
-    t.ok(part.split('\n').some((line) => line.startsWith('|') && line.split('|')[1].includes(`\`${name}\``)), name)
-  }
+t.test('the README is a door', async (t) => {
+  const { length } = texts.get('README.md').trimEnd().split('\n')
+  t.ok(length <= 200, `at most 200 lines: ${length}`)
+  for (const page of pages.slice(1)) t.match(texts.get('README.md'), `](${page})`, `it leads to ${page}`)
+})
+
+t.test('a page begins with something to paste', async (t) => {
+  for (const page of pages.slice(1)) t.match(texts.get(page), /^# [^\n]+\n\n```(js|sh)\n/, page)
 })
 
 t.test('limits and options', async (t) => {
-  const part = section('Limits')
+  const part = text('limits')
   for (const [name, value] of Object.entries(defaults)) {
     const row = part.split('\n').find((line) => line.startsWith(`| \`${name}\` |`))
     if (row === undefined) {
@@ -120,16 +202,48 @@ t.test('limits and options', async (t) => {
   }
 })
 
+t.test('options of the log', async (t) => {
+  for (const name of Object.keys(logOptions)) {
+    t.ok(text('log').split('\n').some((line) => line.startsWith('|') && line.split('|')[1].includes(`\`${name}\``)), name)
+  }
+})
+
 t.test('every code has its place', async (t) => {
-  const part = section('Errors')
+  const part = text('errors')
   for (const [code, { kind }] of Object.entries(codes)) {
     const row = part.split('\n').find((line) => line.includes(`\`${code}\``) && line.startsWith('|'))
     t.ok(row !== undefined && row.split('|')[1].includes(`\`${kind}\``), `${code} is of kind ${kind}`)
   }
 })
 
+// After a new measurement the README has to follow. The ratio stands behind the rival's name, in a row of Node 24 or
+// in its column, which is the first.
+t.test('the figures at a glance are those of the pages that they link to', async (t) => {
+  const rows = Array.from(texts.get('README.md').matchAll(/^\| [^|]+ \| ([^|]+) \| \**([\d.]+×)\** \| \[[^\]]+\]\((bench\/[^)]+)\) \|$/gm))
+  t.ok(rows.length >= 10, `${rows.length} rows`)
+  for (const [row, rival, ratio, page] of rows) {
+    const name = rival.split(' ').at(-1)
+    const cell = new RegExp(`(?:^|>| )${name} [^<]*: \\**${ratio}`)
+    const found = fs.readFileSync(path.join(root, page), 'utf8').split('\n')
+      .some((line) => cell.test(line.includes('| node24 |') ? line : line.split(' | ')[1]))
+    t.ok(found, row)
+  }
+})
+
+// As GitHub makes the anchor of a heading.
+function anchors (content) {
+  const heads = content.replace(/^```[^]*?^```$/gm, '').matchAll(/^#+ (.+)$/gm)
+  return Array.from(heads, ([, head]) => head.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-'))
+}
+
 t.test('links lead somewhere', async (t) => {
-  for (const [, target] of text.matchAll(/\]\(([^)#:]+)\)/g)) {
-    t.ok(fs.existsSync(path.join(root, target)), target)
+  for (const [page, content] of texts) {
+    for (const [, target] of content.replace(/^```[^]*?^```$/gm, '').matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(target)) continue
+      const [name, anchor] = target.split('#')
+      const file = name === '' ? path.join(root, page) : path.resolve(root, path.dirname(page), name)
+      if (!t.ok(fs.existsSync(file), `${page}: ${target}`) || anchor === undefined) continue
+      t.ok(anchors(fs.readFileSync(file, 'utf8')).includes(anchor), `${page}: the heading ${target}`)
+    }
   }
 })
