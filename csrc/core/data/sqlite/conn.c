@@ -455,7 +455,7 @@ static bool say_folder(const sq_db *db, uc_error *e)
         return false;
     snprintf(folder, sizeof folder, "%.*s", (int)n, db->path);
     if (n == 0)
-        strcpy(folder, slash == NULL ? "." : "/");
+        snprintf(folder, sizeof folder, "%s", slash == NULL ? "." : "/");
     if (access(folder, F_OK) != 0 || access(folder, W_OK | X_OK) == 0)
         return false;
     snprintf(e->message, sizeof e->message,

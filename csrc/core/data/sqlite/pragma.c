@@ -88,7 +88,7 @@ static bool is_on(const char *value)
 {
     return sqlite3_stricmp(value, "on") == 0 ||
            sqlite3_stricmp(value, "yes") == 0 ||
-           sqlite3_stricmp(value, "true") == 0 || atoi(value) == 1;
+           sqlite3_stricmp(value, "true") == 0 || strcmp(value, "1") == 0;
 }
 
 bool sq_pragma_ignored(const char *name, const char *value)
