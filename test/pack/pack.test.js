@@ -99,7 +99,7 @@ t.test('the tarball', async t => {
   const module = path.join(installed, 'node_modules/undercroft')
 
   t.test('holds what it needs and nothing else', async t => {
-    for (const name of ['index.js', 'index.mjs', 'index.d.ts', 'lib/cli/main.js', 'LICENSE', 'README.md',
+    for (const name of ['index.js', 'index.mjs', 'index.d.mts', 'index.d.ts', 'lib/cli/main.js', 'LICENSE', 'README.md',
       'THIRD-PARTY.md', 'CHANGELOG.md', 'csrc/vendor/undercroft.gyp', 'csrc/vendor/sqlite3/sqlite3.c', 'csrc/vendor/node-addon-api/napi.h',
       'csrc/vendor/node-addon-api/LICENSE.md', 'prebuilds/linux-x64/undercroft.node', 'prebuilds/linux-x64/undercroftd', 'prebuilds/linux-x64/build.json',
       'csrc/daemon/undercroft.service', 'csrc/WIRE.md', 'docs/api.md', 'docs/wire.md', 'deploy/index.js', 'deploy/README.md', 'deploy/agent/main.js', 'lib/types/deploy.d.ts',

@@ -142,8 +142,13 @@ t.test('the change log knows the version', async t => {
   t.match(read('CHANGELOG.md'), `## ${pkg.version}`)
 })
 
+// The files of an entry of exports, however its conditions are nested.
+function targets (entry) {
+  return typeof entry === 'string' ? [entry] : Object.values(entry).flatMap(targets)
+}
+
 t.test('every file that package.json names is there', async t => {
-  const named = [pkg.main, pkg.types, ...Object.values(pkg.exports['.']), pkg.bin.undercroft,
+  const named = [pkg.main, pkg.types, ...Object.values(pkg.exports).flatMap(targets), pkg.bin.undercroft,
     ...pkg.files.filter(name => name !== 'prebuilds/')]
   t.same(named.filter(name => !fs.existsSync(path.join(root, name))), [])
 })
