@@ -7,7 +7,8 @@
 // and gets its name, in one step, when it is whole: what stands at the path is always a complete
 // database or what stood there before.
 
-const { stat } = require('node:fs/promises')
+const { builtin } = require('./builtin')
+const { stat } = builtin('node:fs/promises')
 
 const { UndercroftError, describe, expected } = require('./errors')
 const { isFileUrl, readPlace } = require('./place')

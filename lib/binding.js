@@ -3,12 +3,14 @@
 // Finds what is compiled: the native addon, which is loaded on first use and never
 // at require, and the daemon.
 
-const { existsSync, readFileSync } = require('node:fs')
-const { createRequire } = require('node:module')
-const path = require('node:path')
+const { builtin } = require('./builtin')
+const { existsSync, readFileSync } = builtin('node:fs')
+const { createRequire } = builtin('node:module')
+const path = builtin('node:path')
 const { UndercroftError } = require('./errors')
 
-const root = path.join(__dirname, '..')
+// None in an ES module that a bundler has written: there is no package to look in.
+const root = typeof __dirname === 'undefined' ? null : path.join(__dirname, '..')
 // What was built here comes first: who ran `npx undercroft build` did so because
 // the packed binary is not for this machine (musl, another architecture).
 const places = [
@@ -30,7 +32,7 @@ function load () {
   const override = process.env.UNDERCROFT_ADDON
   const found = override !== undefined && override !== ''
     ? [path.resolve(override)]
-    : places.map((place) => path.join(root, place)).filter((place) => existsSync(place))
+    : inPackage(places)
   if (found.length === 0) {
     if (isBundled()) throw bundled('UC_NO_ADDON', 'addon', 'UNDERCROFT_ADDON')
     throw new UndercroftError('UC_NO_ADDON',
@@ -55,7 +57,7 @@ function load () {
 function daemonPath () {
   const override = process.env.UNDERCROFT_DAEMON
   if (override !== undefined && override !== '') return path.resolve(override)
-  const found = programs.map((place) => path.join(root, place)).find((place) => existsSync(place))
+  const found = inPackage(programs)[0]
   if (found === undefined) {
     if (isBundled()) throw bundled('UC_NO_DAEMON', 'daemon', 'UNDERCROFT_DAEMON')
     throw new UndercroftError('UC_NO_DAEMON',
@@ -65,8 +67,13 @@ function daemonPath () {
   return found
 }
 
+function inPackage (names) {
+  return root === null ? [] : names.map((name) => path.join(root, name)).filter((file) => existsSync(file))
+}
+
 // Inside of a bundle this file lies where the bundle does, and the package somewhere else.
 function isBundled () {
+  if (root === null) return true
   try {
     return JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).name !== 'undercroft'
   } catch {

@@ -12,9 +12,10 @@
 // comes: what waits in the queue of a listener that closes is lost. Connections that idle are
 // left to the gateway for the same reason: only it knows whether it is about to use one.
 
-const os = require('node:os')
-const fs = require('node:fs')
-const { setTimeout: delay } = require('node:timers/promises')
+const { builtin } = require('./builtin')
+const os = builtin('node:os')
+const fs = builtin('node:fs')
+const { setTimeout: delay } = builtin('node:timers/promises')
 const { readOptions } = require('./graceful/options')
 const { recognise } = require('./graceful/target')
 const { UndercroftError } = require('./errors')

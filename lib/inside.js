@@ -3,12 +3,14 @@
 // Which transactions the running code is inside of, innermost first. The storage is made with
 // the first transaction: a program without any pays nothing.
 
+const { builtin } = require('./builtin')
+
 let storage = null
 
 /** Runs fn(tx) inside of the transaction that `scope` is of. */
 function enter (client, scope, fn, tx) {
   if (storage === null) {
-    const { AsyncLocalStorage } = require('node:async_hooks')
+    const { AsyncLocalStorage } = builtin('node:async_hooks')
     storage = new AsyncLocalStorage()
   }
   const outer = storage.getStore()

@@ -6,9 +6,10 @@
 //   info(…) ── logger.js: the line as text ──> one of log/sinks: write(line)
 //                         or as bytes ──> its page: put(length)
 
-const os = require('node:os')
-const fs = require('node:fs')
-const tty = require('node:tty')
+const { builtin } = require('./builtin')
+const os = builtin('node:os')
+const fs = builtin('node:fs')
+const tty = builtin('node:tty')
 const { Logger, NO_SERIALIZERS } = require('./log/logger')
 const { makeSink } = require('./log/sink')
 const { styleOf } = require('./log/style')

@@ -5,7 +5,8 @@
 // event loop, so nothing else waits meanwhile. How long is learned from how long
 // replies have taken.
 
-const { availableParallelism } = require('node:os')
+const { builtin } = require('./builtin')
+const { availableParallelism } = builtin('node:os')
 
 // Looks at most this long, and not at all when replies take longer than that on
 // average, of which the latest counts so much.

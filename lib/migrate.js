@@ -10,10 +10,11 @@
 // file, its record, foreign_key_check, COMMIT, foreign keys as before. A file that begins with
 // the comment `-- no transaction` runs statement by statement instead.
 
-const { createHash } = require('node:crypto')
-const { readdir, readFile } = require('node:fs/promises')
-const path = require('node:path')
-const { fileURLToPath } = require('node:url')
+const { builtin } = require('./builtin')
+const { createHash } = builtin('node:crypto')
+const { readdir, readFile } = builtin('node:fs/promises')
+const path = builtin('node:path')
+const { fileURLToPath } = builtin('node:url')
 
 const { UndercroftError, describe, expected } = require('./errors')
 const { instead } = require('./nearest')

@@ -3,7 +3,8 @@
 // Every option of `open` and of single calls: defaults, limits, the name the
 // core knows it by. Unknown keys throw, and each message names the field.
 
-const { statSync } = require('node:fs')
+const { builtin } = require('./builtin')
+const { statSync } = builtin('node:fs')
 const { UndercroftError, expected, describe } = require('./errors')
 const { isFileUrl, readPlace } = require('./place')
 const { known } = require('./nearest')

@@ -3,8 +3,9 @@
 // Where a database is: a path, ':memory:', or a file URL, in each of its spellings that other
 // clients of SQLite know: file:///abs/app.db, file:app.db, file:/abs/app.db, file::memory:.
 
-const path = require('node:path')
-const { fileURLToPath } = require('node:url')
+const { builtin } = require('./builtin')
+const path = builtin('node:path')
+const { fileURLToPath } = builtin('node:url')
 const { UndercroftError, describe } = require('./errors')
 
 const MEMORY = ':memory:'

@@ -5,8 +5,9 @@
 // as the first, and who then takes the socket for one that was left behind takes it from somebody
 // who serves; there the kernel's list of sockets tells them apart (proc_net(5)).
 
-const fs = require('node:fs')
-const path = require('node:path')
+const { builtin } = require('./builtin')
+const fs = builtin('node:fs')
+const path = builtin('node:path')
 
 const isBun = process.versions.bun !== undefined
 // __SO_ACCEPTCON of linux/net.h: it listens.

@@ -4,8 +4,9 @@
 // of the trace and of the span, kept over awaits. Lines carry them, and so do requests to
 // a daemon. Nothing of it costs anything before the first span.
 
-const { AsyncLocalStorage } = require('node:async_hooks')
-const { randomFillSync } = require('node:crypto')
+const { builtin } = require('./builtin')
+const { AsyncLocalStorage } = builtin('node:async_hooks')
+const { randomFillSync } = builtin('node:crypto')
 
 /** What lines inside of a piece of work have besides: `text` is ready for a line. */
 class Context {

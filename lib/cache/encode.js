@@ -2,7 +2,8 @@
 
 // Writes cached values; kinds.js says how they look.
 
-const { types } = require('node:util')
+const { builtin } = require('../builtin')
+const { types } = builtin('node:util')
 const { UndercroftError, describe } = require('../errors')
 const { LOST_BYTES, Writer, bytesOf } = require('../codec/encode')
 const { ext, MAX_DEPTH } = require('./kinds')

@@ -2,8 +2,9 @@
 
 // What the verbs of the cache share, whether they block or not.
 
+const { builtin } = require('../builtin')
 const { UndercroftError, expected } = require('../errors')
-const { types } = require('node:util')
+const { types } = builtin('node:util')
 const { writeBin } = require('./encode')
 
 /** Pairs of key and value as an array. Throws UC_OPTION. */

@@ -17,6 +17,7 @@
 // rules that out, or the core has stored what was loaded after it came;
 // otherwise it asks again.
 
+const { builtin } = require('../builtin')
 const { ops } = require('../ops')
 const { UndercroftError } = require('../errors')
 const { whenAborted, forget } = require('../abort')
@@ -43,7 +44,7 @@ let loaders = null
 
 function runLoader (flight, loader, context) {
   if (loaders === null) {
-    const { AsyncLocalStorage } = require('node:async_hooks')
+    const { AsyncLocalStorage } = builtin('node:async_hooks')
     loaders = new AsyncLocalStorage()
   }
   return loaders.run(flight, loader, context)

@@ -5,7 +5,8 @@
 // parameters (small integers, short ASCII text) are written inline in
 // `list`, because a call per value would cost more than the value.
 
-const { types } = require('node:util')
+const { builtin } = require('../builtin')
+const { types } = builtin('node:util')
 const { UndercroftError, describe } = require('../errors')
 
 // Below this many characters a loop beats the call into native code.

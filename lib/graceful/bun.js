@@ -4,7 +4,8 @@
 // the same handlers, which are wrapped: Bun counts what is under way by itself, but does
 // not say who asked, nor how many connections idle.
 
-const fs = require('node:fs')
+const { builtin } = require('../builtin')
+const fs = builtin('node:fs')
 const { clearStale } = require('./socket')
 
 // Seconds; see KEEP_ALIVE_MS in node.js. Bun's own, 10, also ends answers that pause.

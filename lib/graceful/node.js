@@ -3,10 +3,11 @@
 // A node:http (or https) server, of Node or of Bun, as something that drains: it counts
 // what is under way, and says `Connection: close` when it is told to.
 
-const fs = require('node:fs')
-const http = require('node:http')
-const net = require('node:net')
-const { once } = require('node:events')
+const { builtin } = require('../builtin')
+const fs = builtin('node:fs')
+const http = builtin('node:http')
+const net = builtin('node:net')
+const { once } = builtin('node:events')
 const { clearStale } = require('./socket')
 
 // Node closes an idle connection after 5 seconds, at the very moment when a gateway that keeps

@@ -4,8 +4,9 @@
 // leaves its socket file behind, and bind(2) then fails with EADDRINUSE as if somebody
 // were there; the difference shows when one connects.
 
-const fs = require('node:fs')
-const net = require('node:net')
+const { builtin } = require('../builtin')
+const fs = builtin('node:fs')
+const net = builtin('node:net')
 const { UndercroftError } = require('../errors')
 const { refusal } = require('../refusal')
 

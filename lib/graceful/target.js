@@ -2,8 +2,9 @@
 
 // What a service may be, and what makes it drain.
 
-const path = require('node:path')
-const { createRequire } = require('node:module')
+const { builtin } = require('../builtin')
+const path = builtin('node:path')
+const { createRequire } = builtin('node:module')
 const { UndercroftError, expected } = require('../errors')
 
 const isBun = process.versions.bun !== undefined
@@ -23,7 +24,7 @@ function recognise (target) {
     throw new UndercroftError('UC_OPTION', 'graceful: this is a server that Bun.serve has started: give the options of Bun.serve in its place')
   }
   if (typeof target === 'function' && typeof target.listen === 'function') {
-    return { own: {}, make: async how => node(require('node:http').createServer(target), how) }
+    return { own: {}, make: async how => node(builtin('node:http').createServer(target), how) }
   }
   if (typeof target === 'function') return fetching({ fetch: target })
   if (typeof target?.fetch === 'function') return fetching(target)
@@ -80,7 +81,8 @@ function numeric (port) {
 
 // As the service would find it, which is not always where this package lies.
 function honoServer () {
-  for (const from of [process.argv[1], path.join(process.cwd(), 'index.js'), __filename]) {
+  const own = typeof __filename === 'undefined' ? null : __filename // an ES module made by a bundler has none
+  for (const from of [process.argv[1], path.join(process.cwd(), 'index.js'), own]) {
     if (!from) continue
     try {
       return createRequire(path.resolve(from))('@hono/node-server')

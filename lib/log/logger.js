@@ -5,7 +5,8 @@
 // that are kept, as bytes where the sink has a page for them (page.js) and as text
 // elsewhere (text.js), and goes to the sink in one call.
 
-const { EventEmitter } = require('node:events')
+const { builtin } = require('../builtin')
+const { EventEmitter } = builtin('node:events')
 const { levelOf, find } = require('./levels')
 const { isPlain, quote, number, head, keyOf, first, ending } = require('./text')
 const { Repeats } = require('./repeats')

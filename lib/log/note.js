@@ -2,7 +2,8 @@
 
 // Lines of the log's own: that others are missing.
 
-const os = require('node:os')
+const { builtin } = require('../builtin')
+const os = builtin('node:os')
 
 /**
  * @param {number} n how many lines were dropped

@@ -3,8 +3,9 @@
 // The option log of `open`: defaults, limits, and what of it the core is told.
 // Unknown keys throw, and each message names the field.
 
-const path = require('node:path')
-const { fileURLToPath } = require('node:url')
+const { builtin } = require('../builtin')
+const path = builtin('node:path')
+const { fileURLToPath } = builtin('node:url')
 const { UndercroftError, expected, describe } = require('../errors')
 const { known } = require('../nearest')
 const { levelOf, levelsWith } = require('./levels')

@@ -3,12 +3,13 @@
 // Reads the files of a log, archives included, in their order; follows the newest
 // one over rotation.
 
-const fs = require('node:fs')
-const path = require('node:path')
-const zlib = require('node:zlib')
-const { spawn } = require('node:child_process')
-const { Transform, pipeline } = require('node:stream')
-const { StringDecoder } = require('node:string_decoder')
+const { builtin } = require('../builtin')
+const fs = builtin('node:fs')
+const path = builtin('node:path')
+const zlib = builtin('node:zlib')
+const { spawn } = builtin('node:child_process')
+const { Transform, pipeline } = builtin('node:stream')
+const { StringDecoder } = builtin('node:string_decoder')
 const { UndercroftError } = require('../errors')
 
 const FILE = /^([A-Za-z0-9_-]{1,64})-(\d{4}-\d{2}-\d{2})\.(\d{1,10})\.log(?:\.(gz|zst))?$/

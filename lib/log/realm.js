@@ -3,7 +3,8 @@
 // What a value is, whichever realm made it. Under Jest, and in a vm's context, an
 // Error or an Object of the runtime is none of the constructors that we see.
 
-const { types } = require('node:util')
+const { builtin } = require('../builtin')
+const { types } = builtin('node:util')
 
 const { prototype } = Object
 const hasOwn = prototype.hasOwnProperty

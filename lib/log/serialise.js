@@ -4,7 +4,8 @@
 // buffers, errors with their causes. Bounded in depth, entries and length, and
 // it never throws.
 
-const { types } = require('node:util')
+const { builtin } = require('../builtin')
+const { types } = builtin('node:util')
 const { quote } = require('./text')
 const { isError } = require('./realm')
 

@@ -6,7 +6,8 @@
 //   connecting ──> greeting ──hello answered──> up ──> gone
 //        └──────────────┴───────────────────────────────┘
 
-const net = require('node:net')
+const { builtin } = require('../builtin')
+const net = builtin('node:net')
 const { Writer } = require('../codec/encode')
 const { UndercroftError } = require('../errors')
 const { ops, kinds } = require('../ops')

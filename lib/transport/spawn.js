@@ -5,7 +5,8 @@
 // and the others end with the exit code SERVED. The one that stays is nobody's
 // child: it goes on when this process ends, until it has been idle for a while.
 
-const { spawn } = require('node:child_process')
+const { builtin } = require('../builtin')
+const { spawn } = builtin('node:child_process')
 const { daemonPath } = require('../binding')
 const { UndercroftError } = require('../errors')
 

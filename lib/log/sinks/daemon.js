@@ -14,8 +14,9 @@
 //      ^                           │       OPENING, at once or after a while
 //      └─────── WAITING <──────────┘       OFF: it keeps no log
 
-const fs = require('node:fs')
-const { randomBytes } = require('node:crypto')
+const { builtin } = require('../../builtin')
+const fs = builtin('node:fs')
+const { randomBytes } = builtin('node:crypto')
 const { ops } = require('../../ops')
 const { want } = require('../../call')
 const { NO_SHAPE } = require('../../codec/shape')

@@ -7,8 +7,9 @@
 //   <dir>/.rings/spool/<id>        of a process that is there
 //   <dir>/.rings/spool/<id>.done   of one that has ended
 
-const fs = require('node:fs')
-const path = require('node:path')
+const { builtin } = require('../../builtin')
+const fs = builtin('node:fs')
+const path = builtin('node:path')
 
 const MAGIC = 0x50534355
 const HEAD = 24

@@ -4,8 +4,9 @@
 // when the call returns the line belongs to the kernel. On a terminal they are
 // made readable.
 
-const fs = require('node:fs')
-const tty = require('node:tty')
+const { builtin } = require('../../builtin')
+const fs = builtin('node:fs')
+const tty = builtin('node:tty')
 const { UndercroftError } = require('../../errors')
 const { missing } = require('../note')
 const { pretty, wantsColours } = require('../pretty')
