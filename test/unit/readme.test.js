@@ -83,17 +83,55 @@ async function runIn (t, program, last) {
   }
 }
 
-// As somebody would: saved in an empty folder, in which nothing is installed but the package, and
-// run. npm init writes "type": "commonjs".
-t.test('the first program, pasted', async (t) => {
-  const [code] = blocks(texts.get('README.md'))
+// The first js block of a document is what a reader pastes first. Those of docs/ run below, with all
+// the others of their pages; these two are pasted into an empty project: the README's is a whole
+// program, the other's a line of a service, of which the text has said what stands before it.
+const pasted = {
+  'README.md': pasteProgram,
+  'deploy/README.md': pasteService
+}
+
+function firstBlock (name) {
+  // In a list it is indented.
+  const [, indent, code] = /^( *)```js\n([^]*?)^\1```$/m.exec(fs.readFileSync(path.join(root, name), 'utf8')) ?? []
+  return code?.replaceAll(new RegExp(`^${indent}`, 'gm'), '')
+}
+
+// The documents of the repository: not what others have brought, nor what was made.
+function documents (dir = '') {
+  const entries = fs.readdirSync(path.join(root, dir), { withFileTypes: true })
+  return entries.flatMap(entry => {
+    const name = path.join(dir, entry.name)
+    if (entry.isDirectory()) return /^\.|^(node_modules|build|vendor|prebuilds)$/.test(entry.name) ? [] : documents(name)
+    return name.endsWith('.md') ? [name] : []
+  })
+}
+
+t.test('each document whose first block is JavaScript has it run', async (t) => {
+  const run = [...Object.keys(pasted), ...pages.filter((page) => programs(texts.get(page)).length > 0)]
+  t.same(documents().filter((name) => firstBlock(name) !== undefined && !run.includes(name)), [])
+  t.same(Object.keys(pasted).filter((name) => firstBlock(name) === undefined), [])
+})
+
+for (const [name, paste] of Object.entries(pasted)) {
+  t.test(`the first block of ${name}, pasted`, async (t) => paste(t, firstBlock(name)))
+}
+
+// An empty folder, in which nothing is installed but the package.
+function emptyProject (t) {
+  const dir = fs.mkdtempSync(path.join(tmpdir(t), 'pasted-'))
+  fs.mkdirSync(path.join(dir, 'node_modules'))
+  fs.symlinkSync(root, path.join(dir, 'node_modules/undercroft'), 'dir')
+  return dir
+}
+
+// As somebody would: saved in an empty folder and run. npm init writes "type": "commonjs".
+function pasteProgram (t, code) {
   for (const [file, manifest] of [
     ['app.js', null], ['app.mjs', null], ['app.cjs', null],
     ['app.js', { type: 'commonjs' }], ['app.js', { type: 'module' }]
   ]) {
-    const dir = fs.mkdtempSync(path.join(tmpdir(t), 'pasted-'))
-    fs.mkdirSync(path.join(dir, 'node_modules'))
-    fs.symlinkSync(root, path.join(dir, 'node_modules/undercroft'), 'dir')
+    const dir = emptyProject(t)
     fs.writeFileSync(path.join(dir, file), code)
     if (manifest !== null) fs.writeFileSync(path.join(dir, 'package.json'), JSON.stringify(manifest))
     const what = `${file}, ${JSON.stringify(manifest)}`
@@ -103,7 +141,30 @@ t.test('the first program, pasted', async (t) => {
     t.match(stdout, /id: 1,\s+name: ['"]Ada['"],\s+age: 36/, what)
     t.ok(fs.existsSync(path.join(dir, 'app.db')), what)
   }
+}
+
+// Behind a server and a store: it listens, answers, and ends well when it is told to.
+function pasteService (t, code) {
+  const dir = emptyProject(t)
+  fs.writeFileSync(path.join(dir, 'server.js'), `
+const http = require('node:http')
+const server = http.createServer((req, res) => res.end('hello'))
+const store = require('undercroft').open('app.db')
+// Without an agent no connection is kept, for which the end would wait.
+const ask = path => new Promise((resolve, reject) => http.get({ port: server.address().port, host: '127.0.0.1', path, agent: false }, res => {
+  let text = ''
+  res.on('data', chunk => { text += chunk }).on('end', () => resolve(res.statusCode + ' ' + text))
+}).on('error', reject))
+server.on('listening', async () => {
+  await ask('/health')
+  console.log(await ask('/'))
+  process.kill(process.pid, 'SIGTERM')
 })
+${code}`)
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['server.js'], { cwd: dir, encoding: 'utf8', timeout: 60_000, env: { ...plainEnv(), PORT: '0' } })
+  t.equal(status, 0, stderr)
+  t.match(stdout, '200 hello')
+}
 
 // Without what the test runner tells the processes that it starts.
 function plainEnv () {
