@@ -31,7 +31,8 @@ const MAX_READS = 8
 
 function isStale (err) {
   if (!(err instanceof UndercroftError)) return false
-  if (err.code === 'UC_COLUMN' || err.code === 'UC_TABLE') return true
+  // What our own checks refuse, before anything is sent: a name, a view, a key of other columns.
+  if (err.code === 'UC_COLUMN' || err.code === 'UC_TABLE' || err.code === 'UC_QUERY') return true
   return (err.code === 'SQLITE_ERROR' || err.code === 'SQLITE_SCHEMA') && STALE.test(err.message)
 }
 

@@ -79,6 +79,32 @@ module.exports = (t, open) => {
     exact(t, await users.get({ mail: 'x@y' }), { id: 51, name: 'x', age: null, mail: 'x@y' }, 'the new column')
   })
 
+  t.test('a key that the table had not when it was read', async (t) => {
+    const { db } = open(t)
+    await db.exec('create view w as select 1 as a, 2 as b')
+    const table = db.table('w')
+    const calls = [
+      ['get', () => table.get(['x', 1]), { a: 'x', b: 1, c: 2 }],
+      ['update', async () => (await table.update(['x', 1], { c: 3 })).changes, 1],
+      ['find after', () => table.find({ after: ['a', 1] }), [{ a: 'x', b: 1, c: 2 }]],
+      ['delete', async () => (await table.delete(['x', 1])).changes, 1]
+    ]
+    const before = [
+      ['a view', 'create view w as select 1 as a, 2 as b', 'drop view w'],
+      ['a key of one column', 'create table w(a text primary key, b)', 'drop table w']
+    ]
+    await db.exec('drop view w')
+    for (const [what, create, drop] of before) {
+      for (const [name, call, result] of calls) {
+        await db.exec(create)
+        await table.find()
+        await db.exec(`${drop}; create table w(a text, b int, c, primary key(a, b)); insert into w values ('x', 1, 2)`)
+        exact(t, await call(), result, `${name}, which was ${what}`)
+        await db.exec('drop table w')
+      }
+    }
+  })
+
   t.test('rebuilt under it, with the same columns and another key', async (t) => {
     const file = open.file(t)
     const { db } = open.at(t, file)
