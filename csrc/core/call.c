@@ -109,6 +109,7 @@ static inline void clear(uc_call *c)
     c->snap = 0;
     c->inside = 0;
     c->repeat = false;
+    c->unsure = false;
     c->once = (uc_view){NULL, 0};
     c->trace = (uc_view){NULL, 0};
     c->deadline = 0;

@@ -53,6 +53,7 @@ typedef struct uc_call {
     uint64_t snap;    /* meta s, 0 = none */
     uint64_t inside;  /* meta i: a transaction that waits for it, 0 = none */
     bool repeat;      /* meta r: it may have run before; see sq_may_repeat */
+    bool unsure;      /* its session's transaction is at work: for the cache */
     uc_view once;     /* meta o, p NULL = none */
     uc_view trace;    /* meta w: UC_TRACE_BYTES, p NULL = none */
     int64_t deadline; /* uc_now() terms, 0 = none */

@@ -259,7 +259,9 @@ bool uc_cache_call(uc_cache *c, uc_call *call, uc_cache_mode mode, uc_buf *out)
     uc_error_init(&e);
     uc_lock(&c->mu);
     w.now = uc_now();
+    c->unsure.at_work = call->unsure ? call->session : NULL;
     run(&w);
+    c->unsure.at_work = NULL;
     uc_unlock(&c->mu);
     if (w.ticket != 0)
         uc_cache_wait(c, w.ticket, call->session, mode == UC_CACHE_BLOCK);

@@ -38,7 +38,11 @@ void uc_cache_sure(uc_cache *c, bool committed)
 
 bool uc__is_unsure(const uc_cache *c, const uc_session *s, const uc_put *p)
 {
-    if (c->unsure.own != s || !p->tied)
+    if (!p->tied)
+        return false;
+    if (c->unsure.at_work == s)
+        return true;
+    if (c->unsure.own != s)
         return false;
     for (uint32_t i = 0; !c->unsure.all && i < c->unsure.n; i++) {
         for (uint32_t k = 0; k < p->ndomains; k++) {

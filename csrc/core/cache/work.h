@@ -126,6 +126,9 @@ struct uc_cache {
         bool all;
         uint32_t n;
         uint64_t domains[UC_UNSURE];
+        /* While a call of a session is answered whose transaction is at work:
+         * what it writes is not known yet. */
+        const uc_session *at_work;
     } unsure;
     bool has_tied; /* entries that belong to a table were stored */
     bool has_rows; /* or to a row */

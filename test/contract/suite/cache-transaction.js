@@ -35,6 +35,27 @@ module.exports = (t, open) => {
     const how = firstLevel === false ? 'without a first level' : 'with a first level'
     const options = { cache: { firstLevel } }
 
+    t.test(`${how}: what is stored in the turn of the write`, async (t) => {
+      const { one, two } = await ready(t, options)
+      const { cache } = one
+      const ties = { tables: ['a'] }
+      for (let i = 0; i < 50; i++) {
+        const err = await failure(one.db.transaction(async (tx) => {
+          const written = tx.run(wrote)
+          const stored = await Promise.allSettled([cache.set('k', 'not committed', ties), cache.setMany([['l', 'not committed']], ties),
+            cache.compareAndSet('m', undefined, 'not committed', ties), cache.incr('n', 1, ties), tx.get('select v from a where id = 1')])
+          exact(t, stored.map((one) => one.value ?? one.reason.code), [false, 0, 'UC_TX_OPEN', 'UC_TX_OPEN', { v: 'not committed' }], 'not stored')
+          await written
+          throw new Undone()
+        }))
+        if (!(err instanceof Undone)) throw err
+        for (const key of ['k', 'l', 'm', 'n']) exact(t, [await cache.get(key), await two.cache.get(key)], [undefined, undefined], key)
+        t.equal(await cache.set('after', i, ties), true, 'as soon as it has ended')
+        await one.db.transaction((tx) => tx.run('update b set v = v + 1'))
+        t.equal(await cache.set('after', i, ties), true, 'committed as well')
+      }
+    })
+
     for (const [what, ties] of [['a table', { tables: ['a'] }], ['its name in capitals', { tables: ['MAIN.A'] }], ['a row', { rows: { a: [1] } }]]) {
       t.test(`${how}: what is loaded in a transaction that wrote is its caller's alone (${what})`, async (t) => {
         const { one, two } = await ready(t, options)

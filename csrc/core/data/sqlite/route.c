@@ -215,10 +215,28 @@ static bool cache_may(const sq_db *db, const uc_call *c, uc_error *e)
     return sq_may_repeat(c, SQ_WRITE, e);
 }
 
-/* A call that stands is over as well: the cache keeps what it needs of it. */
-static void answer_cached(sq_db *db, uc_call *c, uc_buf *b)
+/* Whether a call of the session's transaction runs or waits: what it writes is
+ * not known yet, and what the session stores meanwhile may be just that. */
+static bool is_at_work(sq_db *db, const routed *r, const uc_call *c)
 {
+    bool busy;
+
+    if ((c->op->flags & UC_REPEATS) != 0)
+        return false; /* it stores nothing */
+    uc_lock(&db->mu);
+    busy = db->tx_id != 0 && !db->tx_stream && db->tx_session == c->session &&
+           (db->tx_busy || db->tx_calls.n > 0 || r->tx.n > 0);
+    uc_unlock(&db->mu);
+    return busy;
+}
+
+/* A call that stands is over as well: the cache keeps what it needs of it. */
+static void answer_cached(sq_db *db, routed *r, uc_call *c)
+{
+    uc_buf *b = &r->replies;
     size_t at = uc__reply_open(b);
+
+    c->unsure = is_at_work(db, r, c);
 
     if (uc_cache_call(db->cache, c, UC_CACHE_STAND, b) && c->id != 0)
         uc__reply_close(b, at, c->id);
@@ -472,7 +490,7 @@ static void route_one(sq_db *db, uc_call *c, uc_error *e, routed *r)
     }
     if (e->code == NULL && c->op->lane == UC_LANE_CACHE &&
         cache_may(db, c, e)) {
-        answer_cached(db, c, &r->replies);
+        answer_cached(db, r, c);
         return;
     }
     if (e->code == NULL) {

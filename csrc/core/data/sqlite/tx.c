@@ -355,6 +355,7 @@ static uc_call *next_tx_call(sq_db *db, uint64_t *seen, tx_end *end)
         let_reads_go(db, seen);
         uc_lock(&db->mu);
         call = uc_calls_pop(&db->tx_calls);
+        db->tx_busy = call != NULL;
         if (call == NULL && db->tx_session == NULL)
             *end = TX_DROPPED;
         else if (call == NULL && uc_now() >= db->tx_until)
@@ -423,13 +424,14 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
             }
         }
         sq_worker_hold(db, self, NULL, 0);
+        uc_lock(&db->mu);
+        db->tx_busy = false; /* before its client hears of it */
         if (ends) {
             end = TX_ENDED;
-            uc_lock(&db->mu);
             db->ended_tx = db->tx_id;
             db->tx_id = 0;
-            uc_unlock(&db->mu);
         }
+        uc_unlock(&db->mu);
         sq_publish_one(db, call, out, at, ok, &e);
     }
     if (end != TX_ENDED)

@@ -353,6 +353,7 @@ struct sq_db {
     uint64_t next_id; /* transactions, pins */
     uint64_t tx_id;   /* open transaction or stream, 0 = none */
     uc_session *tx_session;
+    bool tx_busy;   /* a call of it runs */
     bool tx_stream; /* it is the stream of a long `many` */
     bool tx_dead;   /* an error has rolled it back; wconn_mu */
     sq_run tx_many; /* sums of the `many` under way in it; wconn_mu */
