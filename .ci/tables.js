@@ -1,5 +1,5 @@
 'use strict'
-// Makes lib/tables.js: the operations and the error codes of the core, read from the C sources that
+// Makes lib/base/tables.js: the operations and the error codes of the core, read from the C sources that
 // define them, so that no list of them is kept by hand in two languages.
 //
 //   node .ci/tables.js           writes it
@@ -9,7 +9,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 
 const root = path.join(__dirname, '..')
-const output = path.join(root, 'lib/tables.js')
+const output = path.join(root, 'lib/base/tables.js')
 const read = name => fs.readFileSync(path.join(root, name), 'utf8').replaceAll(/\\\n/g, '\n')
 
 class TablesError extends Error {}
@@ -67,10 +67,10 @@ if (require.main === module) {
   const wanted = text()
   const isFresh = fs.existsSync(output) && fs.readFileSync(output, 'utf8') === wanted
   if (process.argv.includes('--check')) {
-    if (!isFresh) console.error('lib/tables.js is not what the C sources say: node .ci/tables.js')
+    if (!isFresh) console.error('lib/base/tables.js is not what the C sources say: node .ci/tables.js')
     process.exitCode = isFresh ? 0 : 1
   } else if (!isFresh) {
     fs.writeFileSync(output, wanted)
-    console.log('lib/tables.js written')
+    console.log('lib/base/tables.js written')
   }
 }

@@ -6,7 +6,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { pathToFileURL } = require('node:url')
-const { describe } = require('../lib/errors')
+const { describe } = require('../lib/base/errors')
 const { DeployError } = require('./errors')
 const { address, common, host, install, perHost, ssh } = require('./fields')
 const { At, isPlain, object, refuseUnknown } = require('./schema')

@@ -3,7 +3,7 @@
 // verifies them, says what came and what is missing, deletes with --prune what
 // is here for sure.
 
-const { bytes } = require('../lib/cli/format')
+const { bytes } = require('../lib/base/format')
 const { DeployError, toDeployError } = require('./errors')
 const { eachHost } = require('./hosts')
 const { LogStore } = require('./log-store')

@@ -5,7 +5,7 @@
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
-const { bytes } = require('../lib/cli/format')
+const { bytes } = require('../lib/base/format')
 const { DeployError } = require('./errors')
 const { manifestFor, survey } = require('./files/manifest')
 const { MAX_PAYLOAD } = require('./frames')

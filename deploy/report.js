@@ -3,7 +3,7 @@
 // What a deployment says while it works: plain lines on stderr, a bar where stderr is a terminal, and with
 // --json one event a line on stdout. The answer of an action (the table of status, the plan) goes to stdout.
 
-const { bytes } = require('../lib/cli/format')
+const { bytes } = require('../lib/base/format')
 
 // A bar is drawn anew so often at most; where there is none, progress is a line so often.
 const DRAW_MS = 100

@@ -4,8 +4,8 @@
 // (value, at) that returns the value as the program uses it; what is wrong it tells `at`, which
 // collects: a user hears of all mistakes at once.
 
-const { describe } = require('../lib/errors')
-const { nearest } = require('../lib/nearest')
+const { describe } = require('../lib/base/errors')
+const { nearest } = require('../lib/base/did-you-mean')
 
 /** A place in the value that is checked, and the list of what is wrong with it. */
 class At {

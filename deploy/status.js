@@ -2,7 +2,7 @@
 
 // npx undercroft deploy status: one line for each instance, and what is unusual below.
 
-const { bytes, duration, table } = require('../lib/cli/format')
+const { bytes, duration, table } = require('../lib/base/format')
 const { eachHost } = require('./hosts')
 const { printable } = require('./report')
 

@@ -9,7 +9,7 @@ const { uploadTo } = require('./files/upload')
 const { choose, eachHost, tell } = require('./hosts')
 const { hookHere, runHere } = require('./here')
 const { DeployError } = require('./errors')
-const { bytes } = require('../lib/cli/format')
+const { bytes } = require('../lib/base/format')
 
 const ENV_BYTES = 2 ** 20
 

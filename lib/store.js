@@ -1,15 +1,15 @@
 'use strict'
 
-const { Client } = require('./client')
-const { Database } = require('./database')
-const { ops } = require('./ops')
-const { normalise, parseTarget, isPlain } = require('./options')
+const { Client } = require('./client/client')
+const { Database } = require('./db/database')
+const { ops } = require('./wire/ops')
+const { normalise, parseTarget, isPlain } = require('./base/options')
 const { Cache, noCache } = require('./cache')
 const { Link } = require('./cache/link')
-const { Alone } = require('./alone')
+const { Alone } = require('./client/no-client')
 const { Slow } = require('./log/slow')
 const { readLog } = require('./log/options')
-const { UndercroftError } = require('./errors')
+const { UndercroftError } = require('./base/errors')
 
 /** What `open` returns: the data, the cache, the log, and the life of the handle. */
 class Store {
@@ -115,7 +115,7 @@ function refuseDb () {
  * cache in this process alone, open({ log: { … } }) a log.
  *
  * @param {string|URL} target a path, ':memory:', a file URL or an ipc:// URL
- * @param {object} [options] see lib/options.js
+ * @param {object} [options] see lib/base/options.js
  * @throws {UndercroftError} for wrong arguments; for a file, without a compiled addon
  */
 function open (target, options) {

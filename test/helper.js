@@ -94,7 +94,7 @@ function addonDoor () {
 // the last store on it, as a core in this process does: what is in the file then is all of it.
 function ipcDoor () {
   const { open: connect } = require(root)
-  const { table, normalise, parseTarget } = require('../lib/options')
+  const { table, normalise, parseTarget } = require('../lib/base/options')
   const open = (t, options) => open.at(t, tmpfile(t), options)
   open.door = 'ipc'
   open.sync = false
@@ -168,7 +168,7 @@ function daemonFor (t, file, sets) {
 // A daemon of the test on a socket of its own; ends with the test.
 // -> { url, proc, pid, stderr, over, done, stop() }
 function startDaemon (t, args, options = {}) {
-  const { daemonPath } = require('../lib/binding')
+  const { daemonPath } = require('../lib/base/binding')
   const dir = tmpdir(t)
   const socket = options.socket ?? path.join(dir, `${++space(t).count}.sock`)
   const proc = spawn(daemonPath(), ['--listen', `ipc://${socket}`, '--idle-exit', '60', ...args], {

@@ -9,7 +9,7 @@
 
 /*
  * The limits and settings of one file, with their defaults in one table:
- * X(key on the wire, field, default, least, most). lib/options.js mirrors the
+ * X(key on the wire, field, default, least, most). lib/base/options.js mirrors the
  * defaults under the names users see.
  */
 #define UC_OPTION_MAP(X)                                                      \

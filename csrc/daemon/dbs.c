@@ -32,7 +32,7 @@ struct ud_dbs {
 
 /* ---- options ---- */
 
-/* The names of lib/options.js, and the core's for the same. */
+/* The names of lib/base/options.js, and the core's for the same. */
 static const struct {
     const char *name, *wire;
 } names[] = {{"readonly", "readonly"},

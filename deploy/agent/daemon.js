@@ -74,7 +74,7 @@ async function wanted (ctx, release) {
 // Where the release's own undercroft has it, asked as the service would.
 async function find (cwd) {
   const program = "const p=require('path'),r=require('module').createRequire(p.resolve('x.js'));" +
-    "console.log(r(p.join(p.dirname(r.resolve('undercroft/package.json')),'lib/binding.js')).daemonPath())"
+    "console.log(r(p.join(p.dirname(r.resolve('undercroft/package.json')),'lib/base/binding.js')).daemonPath())"
   const { ok, lines } = await run([process.execPath, '-e', program], { cwd, env: slots.inherited(), timeoutMs: FIND_MS })
   if (ok) return lines.at(-1)
   throw new DeployError('UC_DEPLOY_DAEMON', `the release has no undercroftd: ${lines.find((line) => /^\w*Error|error:/.test(line)) ?? 'undercroft is not installed in it'}`, {

@@ -3,10 +3,10 @@
 // The cache of a core in this process, asked on this thread: no other has to be
 // woken for what takes less time than waking it.
 
-const { names, kinds } = require('../ops')
-const decode = require('../codec/decode')
-const { fromWire, UndercroftError } = require('../errors')
-const { decode: decodeValue } = require('./decode')
+const { names, kinds } = require('../wire/ops')
+const decode = require('../wire/decode')
+const { fromWire, UndercroftError } = require('../base/errors')
+const { decode: decodeValue } = require('../wire/value/decode')
 
 // What the core answers is read at once, so all requests share an id.
 const ID = 1

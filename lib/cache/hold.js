@@ -11,11 +11,11 @@
 //                 ^                                                      │
 //                 └──────────── applied, and used within a second ───────┘
 
-const { ops } = require('../ops')
-const { want } = require('../call')
-const { NO_SHAPE } = require('../codec/shape')
+const { ops } = require('../wire/ops')
+const { want } = require('../client/call')
+const { NO_SHAPE } = require('../wire/shape')
 const { now, span } = require('./clock')
-const { badFrame } = require('../codec/cell')
+const { badFrame } = require('../wire/cell')
 
 // Unused for so long it is let go.
 const IDLE = span(1000)

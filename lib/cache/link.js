@@ -3,19 +3,19 @@
 // What all namespaces of a handle share: the way to the core, the first level
 // and its lease, and the loads under way.
 
-const { ops } = require('../ops')
-const { want } = require('../call')
-const { NO_SHAPE } = require('../codec/shape')
-const { badFrame } = require('../codec/cell')
-const { UndercroftError } = require('../errors')
+const { ops } = require('../wire/ops')
+const { want } = require('../client/call')
+const { NO_SHAPE } = require('../wire/shape')
+const { badFrame } = require('../wire/cell')
+const { UndercroftError } = require('../base/errors')
 const { First } = require('./first')
 const { Hold } = require('./hold')
 const { Direct, STANDS } = require('./direct')
 const { Wraps } = require('./wrap')
 const { EMPTY } = require('./options')
 const { now, span, FOREVER } = require('./clock')
-const { decode, shareable } = require('./decode')
-const { Failure } = require('./kinds')
+const { decode, shareable } = require('../wire/value/decode')
+const { Failure } = require('../wire/value/kinds')
 
 // Of a value, where only the daemon knows how much it takes.
 const MAX_BYTES = 60 * 1024 * 1024

@@ -3,9 +3,9 @@
 // What a call on the cache may be given: keys, lifetimes, and what an entry
 // belongs to. Each mistake is a sentence that names it.
 
-const { known: instead } = require('../nearest')
-const { UndercroftError, expected, describe } = require('../errors')
-const { isPlain } = require('../options')
+const { known: instead } = require('../base/did-you-mean')
+const { UndercroftError, expected, describe } = require('../base/errors')
+const { isPlain } = require('../base/options')
 
 const KEY_BYTES = 512
 // This many characters never take more bytes than that.

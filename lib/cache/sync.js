@@ -3,12 +3,12 @@
 // cache.sync: the verbs that block, where the core is in this process. Changes
 // wait for the other threads that keep what they change, for 100 ms at most.
 
-const { ops } = require('../ops')
-const { UndercroftError } = require('../errors')
+const { ops } = require('../wire/ops')
+const { UndercroftError } = require('../base/errors')
 const { READ, WRITE, EMPTY, SEPARATOR, checkKey, namesOf, readOptions, whole, domainsOf, writeEntry, MAX_MS } = require('./options')
 const { writePairs, writeKeys, checkPairs, checkBytes, bytesOf, checkBy } = require('./verbs')
 const { STANDS } = require('./direct')
-const { writeBin } = require('./encode')
+const { writeBin } = require('../wire/value/encode')
 
 const COPY = READ.filter((name) => name === 'copy')
 const STORE = WRITE.filter((name) => name !== 'timeoutMs' && name !== 'signal')

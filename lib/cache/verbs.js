@@ -2,10 +2,10 @@
 
 // What the verbs of the cache share, whether they block or not.
 
-const { builtin } = require('../builtin')
-const { UndercroftError, expected } = require('../errors')
+const { builtin } = require('../base/builtin')
+const { UndercroftError, expected } = require('../base/errors')
 const { types } = builtin('node:util')
-const { writeBin } = require('./encode')
+const { writeBin } = require('../wire/value/encode')
 
 /** Pairs of key and value as an array. Throws UC_OPTION. */
 function checkPairs (entries) {

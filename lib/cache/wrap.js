@@ -17,15 +17,15 @@
 // rules that out, or the core has stored what was loaded after it came;
 // otherwise it asks again.
 
-const { builtin } = require('../builtin')
-const { ops } = require('../ops')
-const { UndercroftError } = require('../errors')
-const { whenAborted, forget } = require('../abort')
+const { builtin } = require('../base/builtin')
+const { ops } = require('../wire/ops')
+const { UndercroftError } = require('../base/errors')
+const { whenAborted, forget } = require('../base/abort')
 const { LOAD, readOptions, whole, domainsOf, writeEntry, MAX_MS } = require('./options')
-const { encode, encodeFailure } = require('./encode')
-const { shareable } = require('./decode')
-const { Failure } = require('./kinds')
-const { scopes, isInTransaction, runInside } = require('../inside')
+const { encode, encodeFailure } = require('../wire/value/encode')
+const { shareable } = require('../wire/value/decode')
+const { Failure } = require('../wire/value/kinds')
+const { scopes, isInTransaction, runInside } = require('../client/inside')
 
 // How long a loader may take.
 const LOAD_MS = 30000

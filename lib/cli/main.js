@@ -5,7 +5,7 @@
 
 const { parseArgs } = require('node:util')
 const { version } = require('../../package.json')
-const { nearest } = require('../nearest')
+const { nearest } = require('../base/did-you-mean')
 
 // One file a command: { name, summary, usage, help, options, run(ctx) }, loaded
 // when it is asked for. `options` is what parseArgs takes; run gets

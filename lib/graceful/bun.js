@@ -4,7 +4,7 @@
 // the same handlers, which are wrapped: Bun counts what is under way by itself, but does
 // not say who asked, nor how many connections idle.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const fs = builtin('node:fs')
 const { clearStale } = require('./socket')
 

@@ -3,7 +3,7 @@
 // A node:http (or https) server, of Node or of Bun, as something that drains: it counts
 // what is under way, and says `Connection: close` when it is told to.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const fs = builtin('node:fs')
 const http = builtin('node:http')
 const net = builtin('node:net')

@@ -3,8 +3,8 @@
 // What graceful() is told: by its options, else by the environment that a deployment
 // sets, else the defaults of a laptop.
 
-const { UndercroftError, expected } = require('../errors')
-const { known: instead } = require('../nearest')
+const { UndercroftError, expected } = require('../base/errors')
+const { known: instead } = require('../base/did-you-mean')
 
 // sun_path of unix(7) has 108 bytes, the last of them NUL.
 const SOCKET_BYTES = 107

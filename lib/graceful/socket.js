@@ -4,11 +4,11 @@
 // leaves its socket file behind, and bind(2) then fails with EADDRINUSE as if somebody
 // were there; the difference shows when one connects.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const fs = builtin('node:fs')
 const net = builtin('node:net')
-const { UndercroftError } = require('../errors')
-const { refusal } = require('../refusal')
+const { UndercroftError } = require('../base/errors')
+const { refusal } = require('../base/socket-refusal')
 
 /**
  * Removes what a process that is gone has left at `path`.

@@ -2,10 +2,10 @@
 
 // What a service may be, and what makes it drain.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const path = builtin('node:path')
 const { createRequire } = builtin('node:module')
-const { UndercroftError, expected } = require('../errors')
+const { UndercroftError, expected } = require('../base/errors')
 
 const isBun = process.versions.bun !== undefined
 

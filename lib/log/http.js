@@ -3,9 +3,9 @@
 // One line for each request, when it is over: method, url, status, milliseconds,
 // bytes, the id of the request, and the trace that it belongs to.
 
-const { Context, within, newTraceId, newSpanId, parseTraceparent } = require('../trace')
+const { Context, within, newTraceId, newSpanId, parseTraceparent } = require('../base/trace')
 const { since } = require('./span')
-const { expected } = require('../errors')
+const { expected } = require('../base/errors')
 
 const ID_LENGTH = 128
 // The ids of a process begin alike and differ from those of others.

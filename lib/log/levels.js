@@ -2,7 +2,7 @@
 
 // The levels and their numbers, which are pino's, and those that a log has besides.
 
-const { UndercroftError, expected } = require('../errors')
+const { UndercroftError, expected } = require('../base/errors')
 
 const numbers = Object.freeze({ __proto__: null, trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60, silent: Infinity })
 const names = Object.freeze({ __proto__: null, 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal', Infinity: 'silent' })

@@ -5,7 +5,7 @@
 // that are kept, as bytes where the sink has a page for them (page.js) and as text
 // elsewhere (text.js), and goes to the sink in one call.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const { EventEmitter } = builtin('node:events')
 const { levelOf, find } = require('./levels')
 const { isPlain, quote, number, head, keyOf, first, ending } = require('./text')
@@ -17,9 +17,9 @@ const { isError, isLiteral } = require('./realm')
 const { compile, merge } = require('./redact')
 const { table } = require('./options')
 const { styleOfChild, readFormatters, readSerializers } = require('./style')
-const { nearest } = require('../nearest')
-const { UndercroftError, expected, describe } = require('../errors')
-const { state, Context, current, newTraceId, newSpanId } = require('../trace')
+const { nearest } = require('../base/did-you-mean')
+const { UndercroftError, expected, describe } = require('../base/errors')
+const { state, Context, current, newTraceId, newSpanId } = require('../base/trace')
 const { Span, runSpan } = require('./span')
 const { http, bun } = require('./http')
 

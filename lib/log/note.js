@@ -2,7 +2,7 @@
 
 // Lines of the log's own: that others are missing.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const os = builtin('node:os')
 
 /**

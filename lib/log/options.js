@@ -3,11 +3,11 @@
 // The option log of `open`: defaults, limits, and what of it the core is told.
 // Unknown keys throw, and each message names the field.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const path = builtin('node:path')
 const { fileURLToPath } = builtin('node:url')
-const { UndercroftError, expected, describe } = require('../errors')
-const { known } = require('../nearest')
+const { UndercroftError, expected, describe } = require('../base/errors')
+const { known } = require('../base/did-you-mean')
 const { levelOf, levelsWith } = require('./levels')
 const { compile } = require('./redact')
 const { readTimestamp, readKey, readNestedKey, readFunction, readFormatters, readSerializers } = require('./style')

@@ -3,14 +3,14 @@
 // Reads the files of a log, archives included, in their order; follows the newest
 // one over rotation.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const fs = builtin('node:fs')
 const path = builtin('node:path')
 const zlib = builtin('node:zlib')
 const { spawn } = builtin('node:child_process')
 const { Transform, pipeline } = builtin('node:stream')
 const { StringDecoder } = builtin('node:string_decoder')
-const { UndercroftError } = require('../errors')
+const { UndercroftError } = require('../base/errors')
 
 const FILE = /^([A-Za-z0-9_-]{1,64})-(\d{4}-\d{2}-\d{2})\.(\d{1,10})\.log(?:\.(gz|zst))?$/
 const DAY_MS = 24 * 60 * 60 * 1000

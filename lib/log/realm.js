@@ -3,7 +3,7 @@
 // What a value is, whichever realm made it. Under Jest, and in a vm's context, an
 // Error or an Object of the runtime is none of the constructors that we see.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const { types } = builtin('node:util')
 
 const { prototype } = Object

@@ -4,8 +4,8 @@
 // '*.token' or 'headers["set-cookie"]', as a tree that is walked along with the
 // value.
 
-const { UndercroftError, expected, describe } = require('../errors')
-const { known } = require('../nearest')
+const { UndercroftError, expected, describe } = require('../base/errors')
+const { known } = require('../base/did-you-mean')
 
 const CENSOR = '[Redacted]'
 const PATHS = 1000

@@ -4,7 +4,7 @@
 // buffers, errors with their causes. Bounded in depth, entries and length, and
 // it never throws.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const { types } = builtin('node:util')
 const { quote } = require('./text')
 const { isError } = require('./realm')

@@ -3,8 +3,8 @@
 // Statements that took longer than the option slowMs, as lines of the log. A client
 // has one of these only where the option asks for it.
 
-const { ops, names } = require('../ops')
-const { within, current } = require('../trace')
+const { ops, names } = require('../wire/ops')
+const { within, current } = require('../base/trace')
 const { since } = require('./span')
 
 const SQL_LENGTH = 1000

@@ -3,7 +3,7 @@
 // Spans: pieces of work with a duration, nested, under one trace id (see trace.js).
 // Lines that are written inside of one carry its ids.
 
-const { within } = require('../trace')
+const { within } = require('../base/trace')
 const { assign } = require('./serialise')
 
 /** What log.span returns. */

@@ -4,7 +4,7 @@
 // messageKey, errorKey, nestedKey, mixin and formatters. A logger has one only where
 // an option asks for it; its lines go another way, and all others pay nothing.
 
-const { expected, UndercroftError } = require('../errors')
+const { expected, UndercroftError } = require('../base/errors')
 const { Walk, unreadable } = require('./serialise')
 
 const ROOM = 4096

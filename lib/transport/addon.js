@@ -13,9 +13,9 @@
 //                                      as messages of transport/sp.js
 //   endTurn(), attach(), sync(), syncTake(), func()   where blocking is possible
 
-const { load } = require('../binding')
-const { Writer } = require('../codec/encode')
-const { toWire } = require('../options')
+const { load } = require('../base/binding')
+const { Writer } = require('../wire/encode')
+const { toWire } = require('../base/options')
 
 /**
  * @param {string} file absolute path or ':memory:'

@@ -4,8 +4,8 @@
 // be repeated on the next connection. Found by the slot in their id; the records
 // are used again, so that a call costs no object.
 
-const { isEndless, isRetried } = require('../ops')
-const { SLOT_MASK } = require('../codec/id')
+const { isEndless, isRetried } = require('../wire/ops')
+const { SLOT_MASK } = require('../wire/id')
 const request = require('./request')
 
 class Flight {

@@ -17,13 +17,13 @@
 //    │           v  │ time    │ lost
 //    └────────  BACKOFF  <────┘
 
-const { ops, kinds } = require('../ops')
-const { codes } = require('../errors')
-const { SLOT_MASK } = require('../codec/id')
-const { NO_SHAPE } = require('../codec/shape')
-const { Writer } = require('../codec/encode')
-const { BODY, KIND, valueAt } = require('../codec/decode')
-const { FRONT } = require('./sp')
+const { ops, kinds } = require('../wire/ops')
+const { codes } = require('../base/errors')
+const { SLOT_MASK } = require('../wire/id')
+const { NO_SHAPE } = require('../wire/shape')
+const { Writer } = require('../wire/encode')
+const { BODY, KIND, valueAt } = require('../wire/decode')
+const { FRONT } = require('../wire/sp')
 const { Link, refused } = require('./link')
 const { Outbox } = require('./outbox')
 const { Spawner } = require('./spawn')

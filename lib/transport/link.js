@@ -6,14 +6,14 @@
 //   connecting ──> greeting ──hello answered──> up ──> gone
 //        └──────────────┴───────────────────────────────┘
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const net = builtin('node:net')
-const { Writer } = require('../codec/encode')
-const { UndercroftError } = require('../errors')
-const { ops, kinds } = require('../ops')
-const { KIND, BODY, valueAt, badFrame, frameError } = require('../codec/decode')
-const { HELLO, Receiver } = require('./sp')
-const { refusal } = require('../refusal')
+const { Writer } = require('../wire/encode')
+const { UndercroftError } = require('../base/errors')
+const { ops, kinds } = require('../wire/ops')
+const { KIND, BODY, valueAt, badFrame, frameError } = require('../wire/decode')
+const { HELLO, Receiver } = require('../wire/sp')
+const { refusal } = require('../base/socket-refusal')
 const { version } = require('../../package.json')
 
 // The versions of the protocol that this client speaks.

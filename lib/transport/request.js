@@ -6,8 +6,8 @@
 //
 //   p: 01 u64 length u32 id | [op, id, meta, ...args]     one message, see sp.js
 
-const { ops, hasStatement, isBound: isBoundOp } = require('../ops')
-const { HEAD, FRONT } = require('./sp')
+const { ops, hasStatement, isBound: isBoundOp } = require('../wire/ops')
+const { HEAD, FRONT } = require('../wire/sp')
 
 // Offsets within a message.
 const OP = HEAD + 1

@@ -5,10 +5,10 @@
 // and the others end with the exit code SERVED. The one that stays is nobody's
 // child: it goes on when this process ends, until it has been idle for a while.
 
-const { builtin } = require('../builtin')
+const { builtin } = require('../base/builtin')
 const { spawn } = builtin('node:child_process')
-const { daemonPath } = require('../binding')
-const { UndercroftError } = require('../errors')
+const { daemonPath } = require('../base/binding')
+const { UndercroftError } = require('../base/errors')
 
 // Exit codes of undercroftd.
 const SERVED = 3

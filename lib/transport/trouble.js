@@ -3,7 +3,7 @@
 // What is wrong with a connection, in sentences that say what to do. The
 // results are { code, message, kind?, retryable? }, as in the daemon's errors.
 
-const { UndercroftError } = require('../errors')
+const { UndercroftError } = require('../base/errors')
 
 /** Whether trying again would bring the same answer. */
 function isFinal (cause) {

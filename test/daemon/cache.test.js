@@ -4,7 +4,7 @@
 
 const t = require('tap')
 const { connect, start } = require('./raw')
-const { ops } = require('../../lib/ops')
+const { ops } = require('../../lib/wire/ops')
 
 const bin = text => Buffer.from(text)
 const get = (client, key) => client.ask(ops.CACHE_GET, [key])

@@ -8,7 +8,7 @@ const t = require('tap')
 const { open } = require('../..')
 const helper = require('../helper')
 const { connect, start } = require('./raw')
-const { ops } = require('../../lib/ops')
+const { ops } = require('../../lib/wire/ops')
 
 const id = (n) => Buffer.alloc(16, n)
 const bin = (text) => Buffer.from(text)

@@ -12,7 +12,7 @@ const helper = require('../helper')
 const pkg = require('../../package.json')
 
 const isRoot = process.getuid() === 0
-const { table } = require('../../lib/options')
+const { table } = require('../../lib/base/options')
 
 // Runs it to its end. -> { code, stdout, stderr }
 async function run (t, args, options) {

@@ -7,7 +7,7 @@ const path = require('node:path')
 const t = require('tap')
 const helper = require('../helper')
 const { host } = require('./parts/host')
-const { daemonPath } = require('../../lib/binding')
+const { daemonPath } = require('../../lib/base/binding')
 const { open } = require('../../index')
 
 t.setTimeout(580_000)
@@ -20,7 +20,7 @@ function release (found, mark, program) {
   const folder = path.join(found.app.release(id), 'node_modules/undercroft')
   fs.mkdirSync(path.join(folder, 'lib'), { recursive: true })
   fs.writeFileSync(path.join(folder, 'package.json'), '{"name":"undercroft","version":"0.0.0"}')
-  fs.writeFileSync(path.join(folder, 'lib/binding.js'), "module.exports = { daemonPath: () => require('node:path').join(__dirname, '../undercroftd') }")
+  fs.writeFileSync(path.join(folder, 'lib/base/binding.js'), "module.exports = { daemonPath: () => require('node:path').join(__dirname, '../undercroftd') }")
   const file = path.join(folder, 'undercroftd')
   if (program === undefined) {
     fs.copyFileSync(daemonPath(), file)

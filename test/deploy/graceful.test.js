@@ -342,7 +342,7 @@ t.test('a store that cannot be closed is told of, and the others are closed', as
 t.test('services of one process end it together, and close what they share after the last', async t => {
   const result = child(t, ({ say, root, require }) => {
     const http = require('node:http')
-    const { graceful } = require(root + '/lib/graceful.js')
+    const { graceful } = require(root + '/lib/graceful/index.js')
     const store = { close: async () => say('closed') }
     let answer
     const first = http.createServer((req, res) => { res.end('first') })
@@ -435,8 +435,8 @@ t.test('the module alone loads nothing of the core', async t => {
   const { stdout } = await runs(t, ({ say, root }) => {
     const fresh = require('node:module')
     for (const file of Object.keys(fresh._cache)) delete fresh._cache[file]
-    require(root + '/lib/graceful.js')
+    require(root + '/lib/graceful/index.js')
     say(Object.keys(fresh._cache).map(file => file.slice(root.length)).sort().join(' '))
   })
-  t.equal(stdout.trim(), '/lib/builtin.js /lib/errors.js /lib/graceful.js /lib/graceful/options.js /lib/graceful/target.js /lib/nearest.js /lib/tables.js')
+  t.equal(stdout.trim(), '/lib/base/builtin.js /lib/base/did-you-mean.js /lib/base/errors.js /lib/base/tables.js /lib/graceful/index.js /lib/graceful/options.js /lib/graceful/target.js')
 })

@@ -10,10 +10,10 @@
 // with `trace` (slower) and the stack.
 
 const { budget } = require('../budget')
-const { Receiver, HELLO_OF_DAEMON } = require('../../lib/transport/sp')
-const decode = require('../../lib/codec/decode')
-const { OBJECTS, ARRAYS, NO_SHAPE, Shape, columnsOf } = require('../../lib/codec/shape')
-const { kinds } = require('../../lib/ops')
+const { Receiver, HELLO_OF_DAEMON } = require('../../lib/wire/sp')
+const decode = require('../../lib/wire/decode')
+const { OBJECTS, ARRAYS, NO_SHAPE, Shape, columnsOf } = require('../../lib/wire/shape')
+const { kinds } = require('../../lib/wire/ops')
 const { reply, u32 } = require('../unit/fake-core')
 
 const runs = Number(process.argv[2] ?? Infinity)

@@ -214,7 +214,7 @@ t.test('more connect than the daemon comes to accept: those beyond the queue wai
     }
     more()
   })
-  // Bun tells it as the code of a socket where nobody listens: see lib/refusal.js.
+  // Bun tells it as the code of a socket where nobody listens: see lib/base/socket-refusal.js.
   exact(t, refused, process.versions.bun ? 'ECONNREFUSED' : 'EAGAIN', `after ${crowd.length}`)
   const hasty = undercroft.open(daemon.url, { connectTimeoutMs: 500 })
   t.match(await failure(hasty.ready), { code: 'UC_CONNECT', outcome: 'not-sent', message: /more processes are connecting/ })

@@ -6,10 +6,10 @@
 const t = require('tap')
 const vm = require('node:vm')
 const { exact, failure } = require('../helper')
-const { encode, encodeFailure, writeBin } = require('../../lib/cache/encode')
-const { decode, shareable } = require('../../lib/cache/decode')
-const { Failure } = require('../../lib/cache/kinds')
-const { Writer } = require('../../lib/codec/encode')
+const { encode, encodeFailure, writeBin } = require('../../lib/wire/value/encode')
+const { decode, shareable } = require('../../lib/wire/value/decode')
+const { Failure } = require('../../lib/wire/value/kinds')
+const { Writer } = require('../../lib/wire/encode')
 
 const MAX = 1024 * 1024
 

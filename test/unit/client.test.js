@@ -1,11 +1,11 @@
 'use strict'
 
 const t = require('tap')
-const { Client } = require('../../lib/client')
-const { Database } = require('../../lib/database')
-const { normalise } = require('../../lib/options')
-const { ops } = require('../../lib/ops')
-const { UndercroftError } = require('../../lib/errors')
+const { Client } = require('../../lib/client/client')
+const { Database } = require('../../lib/db/database')
+const { normalise } = require('../../lib/base/options')
+const { ops } = require('../../lib/wire/ops')
+const { UndercroftError } = require('../../lib/base/errors')
 const { FakeSession, reply } = require('./fake-core')
 
 const DEFINE = ops.DEFINE

@@ -1,10 +1,10 @@
 'use strict'
 
 const t = require('tap')
-const { Writer } = require('../../lib/codec/encode')
-const decode = require('../../lib/codec/decode')
-const { Shape, NO_SHAPE, OBJECTS, ARRAYS, columnsOf, generic } = require('../../lib/codec/shape')
-const { at, cells } = require('../../lib/codec/cell')
+const { Writer } = require('../../lib/wire/encode')
+const decode = require('../../lib/wire/decode')
+const { Shape, NO_SHAPE, OBJECTS, ARRAYS, columnsOf, generic } = require('../../lib/wire/shape')
+const { at, cells } = require('../../lib/wire/cell')
 const { parse, pack, page, reply, u32 } = require('./fake-core')
 
 const NUMBER = 0
@@ -250,7 +250,7 @@ t.test('hostile frames', (t) => {
 t.test('without code generation', async (t) => {
   const { spawnSync } = require('node:child_process')
   const code = `
-    const { columnsOf } = require('./lib/codec/shape')
+    const { columnsOf } = require('./lib/wire/shape')
     const rows = columnsOf(['a', '__proto__']).decoder(0, 0)
     const b = Buffer.from([1, 0xa1]), out = []
     rows(b, new DataView(b.buffer, b.byteOffset, 2), 0, 1, 'x', 0, out, 0)

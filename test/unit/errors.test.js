@@ -1,7 +1,7 @@
 'use strict'
 
 const t = require('tap')
-const { UndercroftError, codes, fromWire, expected, describe } = require('../../lib/errors')
+const { UndercroftError, codes, fromWire, expected, describe } = require('../../lib/base/errors')
 
 t.test('the class', (t) => {
   const err = new UndercroftError('UC_BUSY', 'full', { sql: 'select 1', cause: 5, outcome: 'not-run' })
@@ -19,10 +19,10 @@ t.test('the class', (t) => {
 })
 
 t.test('two copies of the package agree', (t) => {
-  const file = require.resolve('../../lib/errors')
+  const file = require.resolve('../../lib/base/errors')
   const kept = require.cache[file]
   delete require.cache[file]
-  const other = require('../../lib/errors')
+  const other = require('../../lib/base/errors')
   require.cache[file] = kept
   t.not(other.UndercroftError, UndercroftError)
   t.ok(new other.UndercroftError('UC_BUSY', 'x') instanceof UndercroftError)

@@ -9,7 +9,7 @@ const net = require('node:net')
 const os = require('node:os')
 const path = require('node:path')
 const { parse, reply, u32 } = require('./fake-core')
-const { ops } = require('../../lib/ops')
+const { ops } = require('../../lib/wire/ops')
 
 const GREETING = Buffer.from([0, 0x53, 0x50, 0, 0, 0x31, 0, 0])
 

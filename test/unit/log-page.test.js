@@ -7,7 +7,7 @@ const { Logger } = require('../../lib/log/logger')
 const { standard } = require('../../lib/log/levels')
 const { Page, SIZE } = require('../../lib/log/page')
 const { Repeats, LONGEST, MOST, MOST_OF_ALL, PATIENCE } = require('../../lib/log/repeats')
-const { within, Context } = require('../../lib/trace')
+const { within, Context } = require('../../lib/base/trace')
 
 /** Two loggers that differ in how they make a line. -> { text, page, lines: { text, page } } */
 function pair (tail = ',"pid":1,"hostname":"h"', maxLineBytes = 65536) {

@@ -8,7 +8,7 @@ const t = require('tap')
 const { open } = require('../..')
 const { Log } = require('../../lib/log')
 const { readLog } = require('../../lib/log/options')
-const { parseTraceparent } = require('../../lib/trace')
+const { parseTraceparent } = require('../../lib/base/trace')
 const { isBun, until } = require('../helper')
 
 function collect (options) {

@@ -5,7 +5,7 @@ const t = require('tap')
 const path = require('node:path')
 const { pathToFileURL } = require('node:url')
 const { open } = require('../../lib/store')
-const { table, defaults, normalise, toWire, parseTarget, readCall } = require('../../lib/options')
+const { table, defaults, normalise, toWire, parseTarget, readCall } = require('../../lib/base/options')
 
 t.test('defaults', (t) => {
   t.strictSame(normalise(), defaults)

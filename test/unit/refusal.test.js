@@ -7,7 +7,7 @@ const net = require('node:net')
 const path = require('node:path')
 const { once } = require('node:events')
 const t = require('tap')
-const { isListenedOn, refusal } = require('../../lib/refusal')
+const { isListenedOn, refusal } = require('../../lib/base/socket-refusal')
 const { exact, tmpdir, until } = require('../helper')
 
 t.test('a socket on which somebody listens, by each of its names', async (t) => {

@@ -76,11 +76,11 @@ t.test('neither the core nor the addon calls libuv, which Bun does not have', as
 })
 
 t.test('lib loads what is built in so that a bundle can, too', async t => {
-  const own = files.filter(name => /^lib\/(?!cli\/).*\.js$/.test(name) && name !== 'lib/builtin.js')
+  const own = files.filter(name => /^lib\/(?!cli\/).*\.js$/.test(name) && name !== 'lib/base/builtin.js')
   t.same(own.filter(name => /\brequire\(['"]node:/.test(read(name))), [], 'builtin() instead of require')
-  const listed = [...read('lib/builtin.js').matchAll(/^ {2}'(node:[^']+)': \(\) => require\('\1'\)/gm)].map(match => match[1])
+  const listed = [...read('lib/base/builtin.js').matchAll(/^ {2}'(node:[^']+)': \(\) => require\('\1'\)/gm)].map(match => match[1])
   const used = new Set(own.flatMap(name => [...read(name).matchAll(/\bbuiltin\('([^']+)'\)/g)].map(match => match[1])))
-  if (files.length) t.same(listed, [...used].sort(), 'lib/builtin.js lists each of them')
+  if (files.length) t.same(listed, [...used].sort(), 'lib/base/builtin.js lists each of them')
 })
 
 t.test('a file has one subject', async t => {
@@ -92,6 +92,65 @@ t.test('the tables of the client are those of the core', async t => {
   if (!fs.existsSync(path.join(root, '.ci/tables.js'))) return t.comment('a tarball has only what was made')
   const { text, output } = require('../../.ci/tables')
   t.equal(fs.readFileSync(output, 'utf8'), text(), 'node .ci/tables.js was run')
+})
+
+// ---- rooms of the client --------------------------------------------------
+
+// What a folder of lib may require besides itself: only downwards. The CLI is the one room that may
+// use deploy, which itself knows the base alone.
+const rooms = {
+  base: [],
+  wire: ['base'],
+  transport: ['base', 'wire'],
+  client: ['base', 'wire'],
+  db: ['base', 'wire', 'client'],
+  cache: ['base', 'wire', 'client'],
+  log: ['base', 'wire', 'client'],
+  graceful: ['base'],
+  store: ['base', 'wire', 'transport', 'client', 'db', 'cache', 'log'],
+  cli: ['base', 'wire', 'transport', 'log', 'store', 'deploy'],
+  deploy: ['base']
+}
+
+const roomOf = name => name === 'lib/store.js' ? 'store' : /^lib\/([^/]+)\//.exec(name)?.[1] ?? /^(deploy)\//.exec(name)?.[1]
+
+// [file, file that it requires], of lib and deploy.
+function requires () {
+  const out = []
+  for (const name of files.filter(name => /^(lib|deploy)\/.*\.js$/.test(name))) {
+    for (const [, to] of read(name).matchAll(/^(?!\s*\/\/).*require\('(\.[^']*)'\)/gm)) {
+      const file = path.relative(root, require.resolve(path.resolve(root, path.dirname(name), to)))
+      if (/^(lib|deploy)\//.test(file)) out.push([name, file])
+    }
+  }
+  return out
+}
+
+t.test('a room of the client uses those below it', async t => {
+  const wrong = []
+  const used = new Set()
+  for (const [from, to] of requires()) {
+    const [room, other] = [roomOf(from), roomOf(to)]
+    used.add(room)
+    if (room !== other && !rooms[room]?.includes(other)) wrong.push(`${from} requires ${to}`)
+  }
+  t.same(wrong, [])
+  if (files.length) t.same([...used].sort(), Object.keys(rooms).sort(), 'each room is there')
+})
+
+t.test('no file of the client requires itself by way of others', async t => {
+  const next = new Map()
+  for (const [from, to] of requires()) next.set(from, [...next.get(from) ?? [], to])
+  const done = new Set()
+  const circles = []
+  const walk = (name, way) => {
+    if (way.includes(name)) return circles.push([...way.slice(way.indexOf(name)), name].join(' > '))
+    if (done.has(name)) return
+    for (const to of next.get(name) ?? []) walk(to, [...way, name])
+    done.add(name)
+  }
+  for (const name of next.keys()) walk(name, [])
+  t.same(circles, [])
 })
 
 // ---- what is committed -----------------------------------------------------

@@ -27,7 +27,7 @@ const subpaths = {
   },
   './graceful': {
     types: { require: 'lib/types/graceful.d.ts', import: 'lib/types/graceful.d.ts' },
-    runs: { require: 'lib/graceful.js', import: 'lib/graceful.js' },
+    runs: { require: 'lib/graceful/index.js', import: 'lib/graceful/index.js' },
     names: ['graceful']
   }
 }

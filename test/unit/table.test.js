@@ -2,8 +2,8 @@
 
 const t = require('tap')
 const { open } = require('../..')
-const { Table } = require('../../lib/table')
-const { schemasOf } = require('../../lib/table/schema')
+const { Table } = require('../../lib/db/table')
+const { schemasOf } = require('../../lib/db/table/schema')
 const { tmpfile } = require('../helper')
 
 async function database (t, sql, target = ':memory:') {

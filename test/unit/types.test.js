@@ -7,14 +7,14 @@ const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
 const undercroft = require('../..')
-const { Table } = require('../../lib/table')
-const { codes } = require('../../lib/errors')
-const { defaults } = require('../../lib/options')
+const { Table } = require('../../lib/db/table')
+const { codes } = require('../../lib/base/errors')
+const { defaults } = require('../../lib/base/options')
 const { isBun, isLong, root, tmpdir } = require('../helper')
 
 const read = (name) => fs.readFileSync(path.join(root, 'lib/types', name), 'utf8')
 
-t.test('the list of codes is the one of lib/errors.js', async (t) => {
+t.test('the list of codes is the one of lib/base/errors.js', async (t) => {
   const text = read('errors.d.ts')
   const union = text.slice(text.indexOf('OwnCode ='), text.indexOf('export type ErrorCode'))
   t.same(Array.from(union.matchAll(/'(\w+)'/g), (match) => match[1]).sort(), Object.keys(codes).sort())
@@ -23,7 +23,7 @@ t.test('the list of codes is the one of lib/errors.js', async (t) => {
   for (const [code, { kind }] of Object.entries(codes)) t.ok(known.has(kind), `${code}: ${kind}`)
 })
 
-t.test('the options are the ones of lib/options.js', async (t) => {
+t.test('the options are the ones of lib/base/options.js', async (t) => {
   const text = read('options.d.ts')
   const body = text.slice(text.indexOf('interface OpenOptions {'), text.indexOf('export interface CallOptions'))
   t.same(Array.from(body.matchAll(/^ {2}(\w+)\?:/gm), (match) => match[1]).sort(), Object.keys(defaults).sort())

@@ -6,7 +6,7 @@ const { actions, init, load } = require('../../../deploy')
 const { DeployError } = require('../../../deploy/errors')
 const { Report } = require('../../../deploy/report')
 const { who } = require('../../../deploy/who')
-const { nearest } = require('../../nearest')
+const { nearest } = require('../../base/did-you-mean')
 
 const help = `
 Puts a service on its hosts, over SSH, in two steps. Step one uploads a new release and

@@ -5,7 +5,7 @@
 const { spawn, spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const { constants } = require('node:os')
-const { daemonPath } = require('../../binding')
+const { daemonPath } = require('../../base/binding')
 const { starters } = require('../starters')
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP']

@@ -1,7 +1,7 @@
 'use strict'
 // npx undercroft stats: the counters of one database, the costliest statements first.
 
-const { pairs, table, bytes } = require('../format')
+const { pairs, table, bytes } = require('../../base/format')
 const { options, withTarget } = require('../target')
 
 const SQL_WIDTH = 70

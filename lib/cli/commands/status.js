@@ -1,7 +1,7 @@
 'use strict'
 // npx undercroft status: what serves this socket, and is it well?
 
-const { pairs, bytes, duration } = require('../format')
+const { pairs, bytes, duration } = require('../../base/format')
 const { options, withTarget } = require('../target')
 
 const help = `

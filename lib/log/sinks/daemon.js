@@ -14,14 +14,14 @@
 //      ^                           │       OPENING, at once or after a while
 //      └─────── WAITING <──────────┘       OFF: it keeps no log
 
-const { builtin } = require('../../builtin')
+const { builtin } = require('../../base/builtin')
 const fs = builtin('node:fs')
 const { randomBytes } = builtin('node:crypto')
-const { ops } = require('../../ops')
-const { want } = require('../../call')
-const { NO_SHAPE } = require('../../codec/shape')
-const { badFrame } = require('../../codec/cell')
-const { UndercroftError } = require('../../errors')
+const { ops } = require('../../wire/ops')
+const { want } = require('../../client/call')
+const { NO_SHAPE } = require('../../wire/shape')
+const { badFrame } = require('../../wire/cell')
+const { UndercroftError } = require('../../base/errors')
 const { levelOf } = require('../levels')
 const { missing } = require('../note')
 const { Spool } = require('./spool')

@@ -4,9 +4,9 @@
 // that outlives the process, which whoever owns the directory writes into files.
 // A line is one call; when it returns the line survives.
 
-const { load } = require('../../binding')
-const { Writer } = require('../../codec/encode')
-const { UndercroftError } = require('../../errors')
+const { load } = require('../../base/binding')
+const { Writer } = require('../../wire/encode')
+const { UndercroftError } = require('../../base/errors')
 const { toCore } = require('../options')
 const { Page } = require('../page')
 

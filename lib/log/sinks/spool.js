@@ -7,7 +7,7 @@
 //   <dir>/.rings/spool/<id>        of a process that is there
 //   <dir>/.rings/spool/<id>.done   of one that has ended
 
-const { builtin } = require('../../builtin')
+const { builtin } = require('../../base/builtin')
 const fs = builtin('node:fs')
 const path = builtin('node:path')
 

@@ -4,10 +4,10 @@
 // when the call returns the line belongs to the kernel. On a terminal they are
 // made readable.
 
-const { builtin } = require('../../builtin')
+const { builtin } = require('../../base/builtin')
 const fs = builtin('node:fs')
 const tty = builtin('node:tty')
-const { UndercroftError } = require('../../errors')
+const { UndercroftError } = require('../../base/errors')
 const { missing } = require('../note')
 const { pretty, wantsColours } = require('../pretty')
 

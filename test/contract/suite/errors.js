@@ -147,10 +147,10 @@ module.exports = (t, open) => {
   t.test('the codes and operations of the core are those of the client', async (t) => {
     const store = open(t)
     await store.ready
-    const codes = require(path.join(root, 'lib', 'errors.js')).codes
-    const { ops } = require(path.join(root, 'lib', 'ops.js'))
-    const { operations } = require(path.join(root, 'lib', 'tables.js'))
-    const { Client } = require(path.join(root, 'lib', 'client.js'))
+    const codes = require(path.join(root, 'lib', 'base', 'errors.js')).codes
+    const { ops } = require(path.join(root, 'lib', 'wire', 'ops.js'))
+    const { operations } = require(path.join(root, 'lib', 'base', 'tables.js'))
+    const { Client } = require(path.join(root, 'lib', 'client', 'client.js'))
     t.equal(typeof Client, 'function')
     const client = [store.db.client, store.client].find((one) => typeof one?.call === 'function')
     if (client === undefined) return t.comment('the client is not reachable from the store: compared elsewhere')

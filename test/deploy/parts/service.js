@@ -15,7 +15,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 
 const root = path.join(__dirname, '../../..')
-const { graceful } = require(path.join(root, 'lib/graceful.js'))
+const { graceful } = require(path.join(root, 'lib/graceful/index.js'))
 const [kind, json = '{}'] = process.argv.slice(2)
 const { withStore = true, ...options } = JSON.parse(json)
 

@@ -1,0 +1,206 @@
+'use strict'
+
+// Interactive transactions and snapshots: a scope that the calls of a callback
+// share, begun before it and ended after it, whatever happens in it.
+
+const { ops, names, isRead } = require('../wire/ops')
+const { Scope } = require('./scope')
+const { enter, inside } = require('../client/inside')
+const { ReadVerbs, Verbs } = require('./verbs')
+const { readCall } = require('../base/options')
+const { whenAborted, forget } = require('../base/abort')
+const { UndercroftError, expected } = require('../base/errors')
+
+const SAVEPOINT_BEGIN = 0
+const SAVEPOINT_RELEASE = 1
+const SAVEPOINT_ROLLBACK = 2
+
+const NEEDS_CONNECTION = new Set([ops.GET, ops.ALL, ops.JSON, ops.CURSOR_OPEN, ops.SNAP_BEGIN, ops.HEALTH])
+
+class Transaction extends Verbs {
+  #client
+  #scope
+
+  constructor (client, scope) {
+    super(client, scope)
+    this.#client = client
+    this.#scope = scope
+  }
+
+  /** A nested transaction: it can roll back alone. */
+  transaction (fn, opts) {
+    return nested(this.#client, this.#scope, fn, opts)
+  }
+}
+
+// How many transactions a client has open. While it has any, its calls are
+// checked for waiting on their own transaction: what certainly waits is refused
+// here. Of a statement only the core can tell, so it is told of the transaction.
+// In memory there is one connection: reads wait as well, and a snapshot holds it
+// like a transaction.
+const INSIDE = 'i'.charCodeAt(0)
+const TRANSACTION = 'x'.charCodeAt(0)
+const open = new WeakMap()
+
+function opened (client) {
+  const count = (open.get(client) ?? 0) + 1
+  open.set(client, count)
+  if (count > 1) return
+  client.setGuard((op, sql) => {
+    const waits = !isRead[op] || (client.memory && NEEDS_CONNECTION.has(op))
+    if (!waits) return null
+    if (inside((at) => at.client === client) === null) return null
+    return new UndercroftError('UC_TX_SELF',
+      `${names[op]} was called on the handle inside its own ${client.memory ? 'transaction or snapshot' : 'transaction'}, which it would wait for; ` +
+      'call it on the object that the callback was given', { sql, op: names[op], outcome: 'not-sent' })
+  }, () => {
+    const scope = inside((at) => at.client === client && at.scope.key === TRANSACTION)
+    return scope === null ? null : { key: INSIDE, id: scope.id }
+  })
+}
+
+function ended (client) {
+  const count = open.get(client) - 1
+  open.set(client, count)
+  if (count === 0) client.setGuard(null)
+}
+
+/** Runs `fn` in a transaction: commits when it returns, rolls back otherwise. */
+async function transaction (client, fn, opts) {
+  const limits = read('transaction', fn, opts)
+  const begun = client.call(ops.TX_BEGIN, [], opts)
+  // From here on: a handle that is closed in this very turn waits for the end.
+  client.enter()
+  try {
+    return await running(client, await begun, limits, fn)
+  } finally {
+    client.leave()
+  }
+}
+
+async function running (client, id, limits, fn) {
+  const scope = new Scope('x', id, limits, null, client.epoch)
+  opened(client)
+  try {
+    return await within(client, scope, fn, new Transaction(client, scope), {
+      commit: () => client.call(ops.TX_END, [id, true], undefined, scope),
+      rollback: () => client.call(ops.TX_END, [id, false], undefined, scope)
+    })
+  } finally {
+    ended(client)
+  }
+}
+
+async function nested (client, parent, fn, opts) {
+  const limits = read('transaction', fn, opts)
+  if (parent.nested !== null && inside((at) => at.scope === parent.nested) !== null) {
+    throw new UndercroftError('UC_TX_SELF',
+      'a nested transaction was begun on the outer one inside a nested one, which it would wait for; ' +
+      'begin it on the transaction that the callback was given', { outcome: 'not-sent' })
+  }
+  // Savepoints are a stack: one nested transaction at a time, and none in the
+  // middle of a stream of rows.
+  while (parent.nestedEnd !== null) await parent.nestedEnd
+  const scope = new Scope('x', parent.id, limits, parent, parent.epoch)
+  const point = (kind) => client.call(ops.SAVEPOINT, [scope.id, kind, scope.depth], undefined, parent)
+  const settled = parent.busy ? parent.settled() : null
+  let finished
+  parent.nestedEnd = new Promise((resolve) => { finished = resolve })
+  parent.nested = scope
+  try {
+    if (settled !== null) await settled
+    parent.enter()
+    try {
+      if (parent.isEnded()) throw parent.refusal(ops.SAVEPOINT)
+      await point(SAVEPOINT_BEGIN)
+      return await within(client, scope, fn, new Transaction(client, scope), {
+        commit: () => point(SAVEPOINT_RELEASE),
+        rollback: () => point(SAVEPOINT_ROLLBACK)
+      })
+    } finally {
+      parent.leave()
+    }
+  } finally {
+    parent.nested = null
+    parent.nestedEnd = null
+    finished()
+  }
+}
+
+/** Several reads of one and the same state of the database. */
+async function snapshot (client, fn, opts) {
+  const limits = read('snapshot', fn, opts)
+  const begun = client.call(ops.SNAP_BEGIN, [], opts)
+  client.enter()
+  if (client.memory) opened(client)
+  try {
+    const id = await begun
+    const scope = new Scope('s', id, limits, null, client.epoch)
+    const end = () => client.call(ops.SNAP_END, [id], undefined, scope)
+    return await within(client, scope, fn, new ReadVerbs(client, scope), { commit: end, rollback: end })
+  } finally {
+    if (client.memory) ended(client)
+    client.leave()
+  }
+}
+
+// Runs the callback, then one of the two endings.
+async function within (client, scope, fn, verbs, { commit, rollback }) {
+  const stop = stopper(scope)
+  let value
+  try {
+    const running = enter(client, scope, fn, verbs)
+    value = await (stop === null ? running : Promise.race([running, stop.promise]))
+    // Calls of several requests that nobody waited for end first; those of
+    // one request are in front of the commit anyway.
+    await scope.settled()
+  } catch (err) {
+    scope.ended = true
+    await rollback().catch(ignore)
+    throw err
+  } finally {
+    scope.ended = true
+    if (stop !== null) stop.clear()
+  }
+  await commit()
+  return value
+}
+
+// Rejects when the deadline of the whole passes or its signal aborts.
+function stopper (scope) {
+  const { signal, deadline } = scope
+  if (!scope.limited) return null
+  let reject
+  const promise = new Promise((resolve, _reject) => { reject = _reject })
+  promise.catch(ignore)
+  const onAbort = () => reject(signal.reason)
+  let timer
+  if (signal !== null) {
+    if (signal.aborted) onAbort()
+    else whenAborted(signal, onAbort)
+  }
+  if (deadline !== Infinity) {
+    timer = setTimeout(() => reject(new UndercroftError('UC_TIMEOUT',
+      'the transaction did not end before its deadline and was rolled back',
+      { outcome: 'not-run' })), Math.max(0, deadline - performance.now()))
+  }
+  return {
+    promise,
+    clear () {
+      clearTimeout(timer)
+      if (signal !== null) forget(signal, onAbort)
+    }
+  }
+}
+
+function read (what, fn, opts) {
+  if (typeof fn !== 'function') {
+    throw expected('UC_OPTION', what, 'a function', fn)
+  }
+  const { timeoutMs, signal } = readCall(opts, 0)
+  return { signal, deadline: timeoutMs > 0 ? performance.now() + timeoutMs : Infinity }
+}
+
+function ignore () {}
+
+module.exports = { Transaction, transaction, snapshot }
