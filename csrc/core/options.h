@@ -9,8 +9,8 @@
 
 /*
  * The limits and settings of one file, with their defaults in one table:
- * X(key on the wire, field, default, least, most). lib/base/options.js mirrors the
- * defaults under the names users see.
+ * X(key on the wire, field, default, least, most). lib/base/options.js mirrors
+ * the defaults under the names users see.
  */
 #define UC_OPTION_MAP(X)                                                      \
     X(readonly, 0, 0, 1)                                                      \
