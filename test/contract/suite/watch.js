@@ -106,7 +106,7 @@ module.exports = (t, open) => {
 
   t.test('of another schema, by the name that SQL finds it by', async (t) => {
     const { db } = open(t, open.owner ? { attach: { archive: open.file(t) } } : {})
-    await db.exec('create table t(a); create temp table tt(a); create temp table t(a)')
+    await db.exec('create temp table tt(a); create temp table t(a)')
     if (open.owner) await db.exec('create table archive.x(a); create table main.y(a); create table archive.y(a)')
     const ways = [['tt', 'insert into tt values (1)', 'temp.tt'], ['temp.tt', 'insert into tt values (1)', 'temp.tt'], ['t', 'insert into t values (1)', 'temp.t'],
       ...open.owner ? [['x', 'insert into x values (1)', 'archive.x'], ['ARCHIVE.X', 'insert into x values (1)', 'archive.x'], ['y', 'insert into y values (1)', 'y']] : []]
