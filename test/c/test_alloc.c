@@ -300,11 +300,12 @@ static void begin_backup(client *c)
     client_ask(c, UC_OP_backup_begin, "n s", scratch_file("alloc-copy.db"));
 }
 
-static void none_is_left(const beginning *b)
+/* Begins it with each of its allocations failing in turn: counts how often that
+ * was refused, and after how many of these something was left. True when an
+ * allocation was asked for that it does not make: all have failed. */
+static bool begin_each(const beginning *b, uint64_t *refused, uint64_t *left)
 {
     const char *path = scratch_file("alloc.db");
-    char name[200];
-    uint64_t refused = 0, left = 0;
     bool over = false;
 
     for (uint64_t n = 1; !over && n < 200; n++) {
@@ -323,18 +324,31 @@ static void none_is_left(const beginning *b)
         b->begin(c);
         over = uc_mem_fail_nth(0) < n;
         if (!over && c->code[0] != '\0') {
-            refused++;
+            ++*refused;
             client_ask(c, UC_OP_run, "n i i [s]", 1, 0, "next");
             if (c->code[0] == '\0')
                 client_ask(c, UC_OP_snap_begin, "n");
             if (c->code[0] != '\0') {
-                left++;
+                ++*left;
                 tap_diag("%s, allocation %" PRIu64 ": %s %s", b->name, n,
                          c->code, c->message);
             }
         }
         client_destroy(c);
     }
+    return over;
+}
+
+static void none_is_left(const beginning *b)
+{
+    char name[200];
+    uint64_t refused = 0, left = 0;
+    bool over = true;
+
+    /* A thread of the core may make the allocation that was to fail: then once
+     * more. */
+    for (int tries = 0; over && refused == 0 && tries < 50; tries++)
+        over = begin_each(b, &refused, &left);
     snprintf(name, sizeof name, "%s: without memory it begins nothing",
              b->name);
     ok(over && refused > 0, name);
