@@ -18,9 +18,9 @@ const settings = { daemon: { db: '$SHARED/app.db', args: [] } }
 function release (found, mark, program) {
   const id = found.release({ 'v.js': mark })
   const folder = path.join(found.app.release(id), 'node_modules/undercroft')
-  fs.mkdirSync(path.join(folder, 'lib'), { recursive: true })
+  fs.mkdirSync(path.join(folder, 'lib/base'), { recursive: true })
   fs.writeFileSync(path.join(folder, 'package.json'), '{"name":"undercroft","version":"0.0.0"}')
-  fs.writeFileSync(path.join(folder, 'lib/base/binding.js'), "module.exports = { daemonPath: () => require('node:path').join(__dirname, '../undercroftd') }")
+  fs.writeFileSync(path.join(folder, 'lib/base/binding.js'), "module.exports = { daemonPath: () => require('node:path').join(__dirname, '../../undercroftd') }")
   const file = path.join(folder, 'undercroftd')
   if (program === undefined) {
     fs.copyFileSync(daemonPath(), file)
