@@ -34,7 +34,7 @@ class LogDaemon {
 
   /** Starts it, again after it was killed. */
   async start () {
-    const { daemonPath } = require(path.join(ROOT, 'lib/binding'))
+    const { daemonPath } = require(path.join(ROOT, 'lib/base/binding'))
     this.#service = new Service(this.socket, {
       command: daemonPath(),
       args: ['--listen', this.target, '--db', path.join(this.#home, 'service.db'), '--log-dir', this.#dir,

@@ -7,7 +7,7 @@ const path = require('node:path')
 
 const ROOT = path.join(__dirname, '../../..')
 
-const binding = () => require(path.join(ROOT, 'lib/binding'))
+const binding = () => require(path.join(ROOT, 'lib/base/binding'))
 
 function missing () {
   try {
@@ -34,7 +34,7 @@ async function connect (socket) {
 }
 
 async function open (file, settings, more, { socket, pid }) {
-  const { ops } = require(path.join(ROOT, 'lib/ops'))
+  const { ops } = require(path.join(ROOT, 'lib/wire/ops'))
   const store = await connect(socket)
   const { client } = store.db
   return {
