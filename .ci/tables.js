@@ -30,7 +30,7 @@ function rows (file, macro, columns) {
 }
 
 function operations () {
-  return rows('csrc/core/op.h', 'UC_OP_MAP', 6).map(([number, name, , , , flags]) => {
+  return rows('csrc/core/desk/op.h', 'UC_OP_MAP', 6).map(([number, name, , , , flags]) => {
     const words = flags === '0' ? [] : flags.split('|').map(flag => flag.trim().replace(/^UC_/, '').toLowerCase())
     return `  ${name.toUpperCase()}: { number: ${number}, flags: [${words.map(word => `'${word}'`).join(', ')}] }`
   })
@@ -44,7 +44,7 @@ function codes () {
 function text () {
   return `'use strict'
 
-// Made by node .ci/tables.js from csrc/core/op.h and csrc/core/common/err.h: change those.
+// Made by node .ci/tables.js from csrc/core/desk/op.h and csrc/core/common/err.h: change those.
 
 // Each operation: its number on the wire, for ever, and what it is (op.h says what the words mean).
 const operations = {

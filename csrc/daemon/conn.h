@@ -3,8 +3,8 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "desk/op.h"
 #include "ids.h"
-#include "op.h"
 #include "server.h"
 #include "sp.h"
 #include "uc.h"

@@ -11,8 +11,8 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/thread.h"
+#include "desk/op.h"
 #include "log.h"
-#include "op.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 

@@ -4,8 +4,8 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "conn.h"
+#include "desk/op.h"
 #include "door.h"
-#include "op.h"
 #include "wire/reader.h"
 
 enum {

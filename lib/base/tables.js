@@ -1,6 +1,6 @@
 'use strict'
 
-// Made by node .ci/tables.js from csrc/core/op.h and csrc/core/common/err.h: change those.
+// Made by node .ci/tables.js from csrc/core/desk/op.h and csrc/core/common/err.h: change those.
 
 // Each operation: its number on the wire, for ever, and what it is (op.h says what the words mean).
 const operations = {

@@ -6,7 +6,7 @@
 
 #include "common/buf.h"
 #include "common/thread.h"
-#include "op.h"
+#include "desk/op.h"
 #include "uc.h"
 #include "wire/reader.h"
 

@@ -8,7 +8,7 @@
 
 #include "client.h"
 #include "data/sqlite/db.h"
-#include "session.h"
+#include "desk/session.h"
 #include "tap.h"
 
 #define ask(c, op, ...) client_ask(c, UC_OP_##op, __VA_ARGS__)

@@ -2,8 +2,8 @@
 #include "client.h"
 #include "common/buf.h"
 #include "common/mem.h"
-#include "op.h"
-#include "options.h"
+#include "desk/op.h"
+#include "desk/options.h"
 #include "tap.h"
 
 static void buffers(void)

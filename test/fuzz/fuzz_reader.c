@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "common/buf.h"
-#include "options.h"
+#include "desk/options.h"
 #include "wire/reader.h"
 #include "wire/utf8.h"
 

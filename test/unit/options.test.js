@@ -19,7 +19,7 @@ t.test('defaults', (t) => {
 })
 
 t.test('what is allowed here the core allows, too', (t) => {
-  const text = fs.readFileSync(path.join(__dirname, '../../csrc/core/options.h'), 'utf8').replaceAll('\\\n', ' ')
+  const text = fs.readFileSync(path.join(__dirname, '../../csrc/core/desk/options.h'), 'utf8').replaceAll('\\\n', ' ')
   const core = new Map([...text.matchAll(/X\((\w+),\s*(-?\d+),\s*(-?\d+),\s*(-?\d+)\)/g)].map(([, name, , low, high]) => [name, { low: Number(low), high: Number(high) }]))
   t.ok(core.size > 15, `${core.size} limits`)
   for (const [name, row] of Object.entries(table)) {

@@ -32,12 +32,13 @@ const isText = name => !/\.(png|ico|gz|db|bin)$/.test(name)
 const layers = [
   { folder: /^csrc\/core\/common\//, may: /^common\// },
   { folder: /^csrc\/core\/wire\//, may: /^(common|wire)\// },
-  { folder: /^csrc\/core\/cache\//, may: /^(common|wire|cache)\/|^(call|session)\.h$/ },
-  { folder: /^csrc\/core\/log\//, may: /^(common|wire|log)\/|^(call|session)\.h$/ },
-  { folder: /^csrc\/core\/data\//, may: /^(common|wire|data)\/|^cache\/cache\.h$|^log\/desk\.h$|^(call|options|session)\.h$/ },
-  { folder: /^csrc\/core\/[^/]+$/, may: /^(common|wire|log)\/|^data\/[^/]+$|^[^/]+$/ },
+  { folder: /^csrc\/core\/cache\//, may: /^(common|wire|cache)\/|^desk\/(call|session)\.h$/ },
+  { folder: /^csrc\/core\/log\//, may: /^(common|wire|log)\/|^desk\/(call|session)\.h$/ },
+  { folder: /^csrc\/core\/data\//, may: /^(common|wire|data|desk)\/|^cache\/cache\.h$|^log\/desk\.h$/ },
+  { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/(driver|engine)\.h$|^uc\.h$/ },
+  { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
   { folder: /^csrc\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
-  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|op)\.h$|^(claim|config|conn|dbs|door|ids|lines|log|notify|server|sp|starters|version)\.h$/ }
+  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/op)\.h$|^(claim|config|conn|dbs|door|ids|lines|log|notify|server|sp|starters|version)\.h$/ }
 ]
 
 // Other people's headers, and the one place that knows each of them.

@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "call.h"
 #include "common/buf.h"
 #include "common/thread.h"
-#include "session.h"
+#include "desk/call.h"
+#include "desk/session.h"
 
 /*
  * The cache of one database: entries (store.h), who is to load what is absent

@@ -1,8 +1,8 @@
 #ifndef UC_CORE_DATA_DRIVER_H
 #define UC_CORE_DATA_DRIVER_H
 
-#include "call.h"
-#include "options.h"
+#include "desk/call.h"
+#include "desk/options.h"
 
 struct uc_session;
 struct uc_fn_spec;

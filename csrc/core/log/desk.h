@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "call.h"
 #include "common/buf.h"
+#include "desk/call.h"
 #include "log/log.h"
 
 struct uc_session;

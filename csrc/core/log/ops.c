@@ -4,10 +4,10 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/thread.h"
+#include "desk/session.h"
 #include "log/desk.h"
 #include "log/note.h"
 #include "log/spool.h"
-#include "session.h"
 #include "wire/writer.h"
 
 /* The operations of the log, and what of them stands. */

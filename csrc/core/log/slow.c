@@ -1,8 +1,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "call.h"
 #include "common/clock.h"
+#include "desk/call.h"
 #include "log/note.h"
 
 enum { WARN = 40, SQL_BYTES = 1000 }; /* as lib/log/slow.js */

@@ -4,14 +4,14 @@
 #include <sqlite3.h>
 
 #include "cache/cache.h"
-#include "call.h"
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/thread.h"
 #include "data/sqlite/watch.h"
+#include "desk/call.h"
+#include "desk/options.h"
+#include "desk/session.h"
 #include "log/desk.h"
-#include "options.h"
-#include "session.h"
 
 /*
  * The SQLite driver: one sq_db owns one file of the process.

@@ -1,8 +1,8 @@
-#include "call.h"
+#include "desk/call.h"
 
 #include "common/clock.h"
 #include "common/mem.h"
-#include "session.h"
+#include "desk/session.h"
 
 uc_batch *uc__batch_new(uc_session *s, const uint8_t *frames, size_t len,
                         uint32_t count)

@@ -8,7 +8,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/view.h"
-#include "op.h"
+#include "desk/op.h"
 #include "wire/reader.h"
 
 /*

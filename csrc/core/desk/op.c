@@ -1,4 +1,4 @@
-#include "op.h"
+#include "desk/op.h"
 
 static const uc_op ops[] = {
 #define X(num, name, lo, hi, lane, flags) \

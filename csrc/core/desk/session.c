@@ -1,4 +1,4 @@
-#include "session.h"
+#include "desk/session.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "desk/options.h"
 
 #include <inttypes.h>
 #include <stdio.h>

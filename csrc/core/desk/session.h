@@ -1,9 +1,9 @@
 #ifndef UC_CORE_SESSION_H
 #define UC_CORE_SESSION_H
 
-#include "call.h"
 #include "common/thread.h"
 #include "data/driver.h"
+#include "desk/call.h"
 #include "uc.h"
 
 /*
