@@ -63,6 +63,14 @@ bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
                unsigned hint);
 
 /*
+ * Nothing more will be submitted: what has been ends as usual, but where a
+ * transaction or a stream of rows would wait for its next call it is rolled
+ * back, so that what waits behind it goes on. For a door that reads no more
+ * from its client and still answers it. Any thread, beside no uc_submit.
+ */
+void uc_session_last(uc_session *s);
+
+/*
  * Routes what has been submitted and serves reads that are known to be quick,
  * up to 64 of them, on the calling thread, without waking another: that wake-up
  * is most of the time that a lone call takes. What is slow, new or a write goes

@@ -286,6 +286,7 @@ void ud_conn_drain(ud_conn *c)
         c->state = UD_DRAINING;
         if (c->reading)
             nng_aio_cancel(c->rx);
+        ud_last(c);
         ud_flush(c);
     }
     ud_unlock(c);

@@ -57,6 +57,7 @@ struct ud_conn {
     ud_ids ids;
     uint32_t standing; /* of them: those that end with the connection */
     bool reading;      /* rx, or its callback, has the buffer */
+    bool handing_over; /* and the core is just being given what was in it */
     ud_pause pause;
     bool trimming; /* and was stopped to make the buffer small again */
     bool sending;  /* tx is under way and has out */
@@ -126,7 +127,10 @@ void ud_shut_unlock(ud_conn *c);
 /* Nothing more is taken from the client, who may read for so long. */
 void ud_linger(ud_conn *c, int64_t ms);
 
-/* in.c. Reads on, unless that is under way or too much waits to be sent. */
+/* in.c. Tells the core that the client is not read any more, once it has all
+ * that was. */
+void ud_last(ud_conn *c);
+/* Reads on, unless that is under way or too much waits to be sent. */
 void ud_receive(ud_conn *c);
 void ud_on_received(void *arg);
 

@@ -215,6 +215,12 @@ static void burst_failed(ud_conn *c, const burst *b)
     }
 }
 
+void ud_last(ud_conn *c)
+{
+    if (c->session != NULL && !c->handing_over)
+        uc_session_last(c->session);
+}
+
 /* Hands the burst to the core. Under c->mu, which it lets go in between: the
  * core may serve reads on this very thread, and a send must not wait. What the
  * cache and the log answer is answered here, whoever else is busy: a writer may
@@ -230,11 +236,15 @@ static void hand_over(ud_conn *c, const burst *b)
     atomic_fetch_add_explicit(&c->sv->requests, b->count, memory_order_relaxed);
     if (assist)
         atomic_fetch_or(&c->looking, UD_LOOKING_READ);
+    c->handing_over = true;
     uc_unlock(&c->mu);
     ok = uc_submit(c->session, b->p, b->len, b->count, hint);
     if (ok && assist)
         uc_assist(c->session);
     uc_lock(&c->mu);
+    c->handing_over = false;
+    if (c->state == UD_DRAINING)
+        ud_last(c);
     if (assist)
         atomic_fetch_and(&c->looking, ~(uint32_t)UD_LOOKING_READ);
     if (!ok)

@@ -135,6 +135,42 @@ static void transactions(const char *path)
     client_close(c);
 }
 
+/* The door has said that nothing more comes: transactions do not wait for it.
+ */
+static void last(const char *path)
+{
+    client *c = client_open(path, "s i s i", "tx_ms", 600000, "timeout_ms", 0);
+    client *other =
+        client_open(path, "s i s i", "tx_ms", 600000, "timeout_ms", 0);
+    uint32_t plain, begin, within;
+
+    ask(c, exec, "n s", "create table last (v)");
+    client_define(c, 1, "insert into last values (?)");
+    ask(c, tx_begin, "n");
+    plain = put(c, run, "n i i [i]", 1, 0, 1);
+    within = put(c, run, "{s I} i i [i]", "x", c->value, 1, 0, 2);
+    begin = put(c, tx_begin, "n");
+    client_send(c);
+    uc_session_last(c->session);
+    eq_str(client_wait(c, within), "run 1 1",
+           "the last statement of a transaction is answered");
+    eq_str(client_wait(c, plain), "run 1 1",
+           "a write goes on where nobody would end the transaction");
+    ok(starts(client_wait(c, begin), "value "), "and what begins another");
+    client_define(other, 1, "insert into last values (?)");
+    eq_str(ask(other, run, "n i i [i]", 1, 0, 3), "run 1 2",
+           "which others do not wait for either");
+    eq_str(ask(c, tx_end, "n I b", c->value, 1), "error UC_TX_CLOSED not-run",
+           "what comes all the same finds it ended");
+    client_close(other);
+    client_close(c);
+    c = client_open(path, NULL);
+    uc_session_last(c->session);
+    eq_str(ask(c, close, "n"), "value null", "a session closes after its last");
+    uc_session_last(c->session);
+    client_destroy(c);
+}
+
 /* A read whose statement is new, while the writer is at a statement of
  * somebody's transaction: it does not wait for the transaction's end. */
 static void reads_beside(const char *path)
@@ -521,6 +557,7 @@ int main(void)
         bad_frames(path);
     }
     transactions(scratch_file("tx.db"));
+    last(scratch_file("last.db"));
     reads_beside(scratch_file("beside.db"));
     cursors(scratch_file("cursor.db"));
     stopping(scratch_file("stop.db"));

@@ -14,6 +14,7 @@ t.setTimeout(fileTimeoutMs)
 
 const rounds = Math.max(3, budget.of(10))
 const RUN = 12
+const MANY = 14
 const EXEC = 16
 const BEGIN = 30
 const insert = 'insert into t(who, n) values (?, ?)'
@@ -130,6 +131,36 @@ t.test('SIGTERM under load', async (t) => {
     exact(t, await store.db.all('select * from held'), [], 'the open transaction was rolled back')
     await store.db.run('delete from t')
     await store.close()
+  }
+})
+
+t.test('SIGTERM while calls wait for a transaction of their own connection', async (t) => {
+  const args = ['--drain-ms', '60000', '--set', 'transactionTimeoutMs=60000', '--set', 'timeoutMs=0']
+  for (const what of ['a transaction', 'a stream of rows', 'a transaction that has not begun']) {
+    const daemon = await start(t, { args, db: [`${what}.db`] })
+    const [client, other] = [await connect(t, daemon), await connect(t, daemon)]
+    await client.ask(EXEC, ['create table t(who, n)'])
+    let within
+    if (what === 'a stream of rows') {
+      within = client.ask(MANY, [insert, null, true, [['half', 1]]])
+    } else {
+      if (what.endsWith('begun')) await other.ask(BEGIN, [])
+      const begun = client.ask(BEGIN, [])
+      within = what.endsWith('begun') ? begun : client.ask(RUN, [insert, 0, ['half', 1]], { meta: { x: (await begun).value } })
+    }
+    const plain = client.ask(RUN, [insert, 0, ['whole', 1]])
+    const begin = client.ask(BEGIN, [])
+    const after = client.ask(RUN, [insert, 0, ['whole', 2]])
+    const others = other.ask(RUN, [insert, 0, ['whole', 3]])
+    await Promise.all([client, other].map((one) => one.ask(1, ['seen'])))
+    const since = Date.now()
+    const { code, stderr } = await daemon.stop()
+    t.equal(code, 0, what)
+    t.ok(Date.now() - since < 30_000, 'nothing waits for what the client would have sent')
+    t.notMatch(stderr, /not done in time|not closed in order/)
+    t.match(await within, { kind: what.endsWith('begun') || what.startsWith('a stream') ? 'value' : 'run' }, 'what was sent in it is answered')
+    t.match(await Promise.all([plain, begin, after, others]), [{ kind: 'run' }, { kind: 'value' }, { kind: 'run' }, { kind: 'run' }], 'and what waited behind it')
+    exact(t, [...await rowsOf(t, daemon.file)].sort(), ['whole 1', 'whole 2', 'whole 3'], 'it was rolled back itself')
   }
 })
 

@@ -22,6 +22,8 @@ typedef struct uc_driver {
     void *(*open)(struct uc_session *s, const char *path, uc_options *o,
                   const uc_error *failed);
     void (*submit)(void *peer, uc_batch *b, unsigned hint);
+    /* See uc_session_last. */
+    void (*last)(void *peer);
     /* See uc_assist. */
     void (*assist)(void *peer);
     /* Runs c on this thread and appends its reply frame to out. */

@@ -103,6 +103,11 @@ bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
     return true;
 }
 
+void uc_session_last(uc_session *s)
+{
+    s->driver->last(s->peer);
+}
+
 void uc_assist(uc_session *s)
 {
     s->driver->assist(s->peer);

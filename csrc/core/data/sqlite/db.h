@@ -331,6 +331,10 @@ static inline bool sq_tx_waits_for(const sq_db *db, const uc_call *c)
     return c->inside != 0 && c->inside == db->tx_id &&
            c->session == db->tx_session;
 }
+/* See uc_session_last. */
+void sq_last(void *peer);
+/* Its writer looks whether the open transaction goes on. mu is free. */
+void sq_wake_tx(sq_db *db);
 /* Fills *e for a call that would wait for a transaction that waits for it. */
 bool sq_tx_self(const uc_call *c, uc_error *e);
 bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);

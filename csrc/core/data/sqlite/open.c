@@ -637,6 +637,7 @@ const uc_driver uc_driver_sqlite = {
     .name = "sqlite",
     .open = sq_open,
     .submit = sq_submit,
+    .last = sq_last,
     .assist = sq_assist,
     .sync = sq_sync,
     .turn_end = sq_turn_end,

@@ -536,7 +536,8 @@ static void route_batch(sq_db *db, uc_batch *b, bool quiet)
     uc__batch_finish(b, 1);
     flush(db, &r);
     uc_buf_fini(&r.replies);
-    atomic_fetch_sub(&p->unrouted, 1);
+    if (atomic_fetch_sub(&p->unrouted, 1) == 1 && atomic_load(&p->last))
+        sq_wake_tx(db);
     uc__session_unref(s);
 }
 

@@ -346,6 +346,36 @@ static void let_reads_go(sq_db *db, uint64_t *seen)
     refuse_own(db, &own);
 }
 
+void sq_wake_tx(sq_db *db)
+{
+    uc_lock(&db->mu);
+    uc_cond_broadcast(&db->writer_cond);
+    uc_unlock(&db->mu);
+}
+
+void sq_last(void *arg)
+{
+    sq_peer *p = arg;
+
+    if (!sq_visit(p))
+        return;
+    atomic_store(&p->last, true);
+    sq_wake_tx(p->db);
+    sq_visit_end(p);
+}
+
+/* Nobody ends the transaction any more: its session has gone, or has asked for
+ * the last, and all of that is in the queues. Under mu. */
+static bool is_orphan(const sq_db *db)
+{
+    const sq_peer *p;
+
+    if (db->tx_session == NULL)
+        return true;
+    p = db->tx_session->peer;
+    return atomic_load(&p->last) && atomic_load(&p->unrouted) == 0;
+}
+
 static uc_call *next_tx_call(sq_db *db, uint64_t *seen, tx_end *end)
 {
     uc_call *call;
@@ -356,7 +386,7 @@ static uc_call *next_tx_call(sq_db *db, uint64_t *seen, tx_end *end)
         uc_lock(&db->mu);
         call = uc_calls_pop(&db->tx_calls);
         db->tx_busy = call != NULL;
-        if (call == NULL && db->tx_session == NULL)
+        if (call == NULL && is_orphan(db))
             *end = TX_DROPPED;
         else if (call == NULL && uc_now() >= db->tx_until)
             *end = TX_EXPIRED;

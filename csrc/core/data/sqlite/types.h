@@ -260,6 +260,7 @@ typedef struct sq_peer {
     uint64_t ending_tx;        /* of the last tx_end routed; route_mu */
     _Atomic uint32_t live;     /* calls submitted and not finished */
     _Atomic uint32_t unrouted; /* batches submitted and not routed */
+    _Atomic bool last;         /* and no more will be */
     _Atomic uint32_t visitors; /* threads of the door inside the driver */
     _Atomic bool leaving;
     unsigned long owner; /* the thread that opened it */
