@@ -116,6 +116,25 @@ module.exports = (t, open) => {
     exact(t, await db.get('select count(*) as n from t'), { n: 5000 }, 'the rows')
   })
 
+  t.test('a file by two names', { skip: !open.sync && 'a daemon is a process of its own for each file' }, async (t) => {
+    const file = await filled(t)
+    const [link, symbolic] = [`${file}.link`, `${file}.symbolic`]
+    fs.linkSync(file, link)
+    fs.symlinkSync(file, symbolic)
+    const store = open.at(t, file)
+    await store.db.run("update t set a = 'in the WAL'")
+    const other = open.at(t, link)
+    const err = await failure(other.db.get('select 1'))
+    t.match(err, { code: 'SQLITE_CANTOPEN', outcome: 'not-run', retryable: false })
+    t.match(err.message, /hard link.*open it by that name/)
+    t.ok(err.message.includes(link) && err.message.includes(file), 'both names')
+    t.equal((await failure(() => other.db.sync.get('select 1'))).code, 'SQLITE_CANTOPEN')
+    exact(t, fs.existsSync(`${link}-wal`), false, 'nothing was made')
+    await other.close()
+    exact(t, await open.at(t, symbolic).db.get('select distinct a from t'), { a: 'in the WAL' }, 'a symbolic link is the same name')
+    await store.close()
+  })
+
   t.test('the file deleted or replaced under an open handle', async (t) => {
     const verbs = {
       iterate: async (db) => { for await (const row of db.iterate('select * from t')) row.id = 0 },

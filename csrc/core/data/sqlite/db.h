@@ -359,6 +359,12 @@ bool sq_once_end(sq_conn *c, sq_once *o, uc_call *call, uc_buf *out, size_t at,
 void sq_once_fini(sq_once *o);
 
 /* ---- moved.c ---- */
+/* What is at a path, links followed; ino 0: nothing that can be seen. */
+sq_file_id sq_file_id_of(const char *path);
+static inline bool sq_file_id_same(sq_file_id a, sq_file_id b)
+{
+    return a.ino == b.ino && a.dev == b.dev;
+}
 /* The writer has opened the file: from here on it is the one. */
 void sq_moved_begin(sq_db *db);
 /* True, with *e filled, when that file is not at its path any more: nothing

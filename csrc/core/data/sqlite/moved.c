@@ -22,7 +22,7 @@
 /* So often those look who cannot do harm. */
 enum { LOOK_MS = 100 };
 
-static sq_file_id id_of(const char *path)
+sq_file_id sq_file_id_of(const char *path)
 {
     struct stat st;
 
@@ -31,10 +31,6 @@ static sq_file_id id_of(const char *path)
     return (sq_file_id){(uint64_t)st.st_dev, (uint64_t)st.st_ino};
 }
 
-static bool same(sq_file_id a, sq_file_id b)
-{
-    return a.ino == b.ino && a.dev == b.dev;
-}
 
 /* False where nobody can tell, as when the folder may not be read just now. */
 static bool is_gone(const sq_db *db)
@@ -64,12 +60,12 @@ void sq_moved_begin(sq_db *db)
     db->file_name = uc_strndup(full, strlen(full));
     if (db->file_name == NULL)
         return;
-    db->file_id = id_of(db->path);
+    db->file_id = sq_file_id_of(db->path);
     sqlite3_file_control(db->writer->h, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
     side_name(db, "-wal", name, sizeof name);
-    db->wal_id = id_of(name);
+    db->wal_id = sq_file_id_of(name);
     side_name(db, "-shm", name, sizeof name);
-    db->shm_id = id_of(name);
+    db->shm_id = sq_file_id_of(name);
     atomic_store(&db->looks, db->file_id.ino != 0 && moved == 0);
 }
 
@@ -80,7 +76,7 @@ static void unname(sq_db *db, const char *end, sq_file_id id)
     char name[4200];
 
     side_name(db, end, name, sizeof name);
-    if (id.ino != 0 && same(id_of(name), id))
+    if (id.ino != 0 && sq_file_id_same(sq_file_id_of(name), id))
         unlink(name);
 }
 

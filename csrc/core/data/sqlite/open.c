@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "data/sqlite/db.h"
+#include "data/sqlite/errcode.h"
 #include "wire/writer.h"
 
 /*
@@ -236,6 +237,34 @@ static sq_db *find(const char *key, bool readonly)
     return NULL;
 }
 
+/*
+ * Another name of a file that is open here: a hard link, since the keys of
+ * symbolic links are the same. SQLite finds the WAL by the name of its file, so
+ * that each name would have one of its own, and neither would see what the
+ * other has committed. (sqlite.org/howtocorrupt.html, 2.5) Under registry_mu.
+ */
+static bool has_other_name(const char *path, const char *key, uc_error *e)
+{
+    sq_file_id id = sq_file_id_of(path);
+
+    for (sq_db *db = registry; id.ino != 0 && db != NULL; db = db->next) {
+        if (db->key == NULL || strcmp(db->key, key) == 0 ||
+            !sq_file_id_same(sq_file_id_of(db->key), id))
+            continue;
+        uc_error_init(e);
+        e->code = sq_errcode(SQLITE_CANTOPEN, &e->kind, &e->retryable);
+        e->native = SQLITE_CANTOPEN;
+        e->outcome = "not-run";
+        snprintf(e->message, sizeof e->message,
+                 "%.200s is another name (a hard link) of %.200s, which is "
+                 "open here: open it by that name, since two names would be "
+                 "two WALs",
+                 path, db->key);
+        return true;
+    }
+    return false;
+}
+
 /* Under registry_mu. */
 static sq_db *create(const char *path, char *key, uc_options *o,
                      const uc_error *failed)
@@ -270,7 +299,7 @@ void *sq_open(uc_session *s, const char *path, uc_options *o,
     sq_peer *p = uc_calloc(1, sizeof *p);
     bool memory = strcmp(path, ":memory:") == 0 || path[0] == '\0';
     char *key = memory || failed != NULL ? NULL : canonical(path);
-    uc_error gone;
+    uc_error gone, linked;
     sq_db *db;
 
     if (p == NULL || (!memory && failed == NULL && key == NULL)) {
@@ -293,6 +322,8 @@ void *sq_open(uc_session *s, const char *path, uc_options *o,
         uc_options_fini(o);
         uc_free(key);
     } else {
+        if (key != NULL && has_other_name(path, key, &linked))
+            failed = &linked;
         db = create(path, key, o, failed);
         if (db == NULL) {
             uc_unlock(&registry_mu);
