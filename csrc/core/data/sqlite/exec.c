@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "data/sqlite/db.h"
 #include "data/sqlite/rows.h"
+#include "wire/json.h"
 #include "wire/utf8.h"
 #include "wire/writer.h"
 
@@ -285,8 +286,8 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
 {
     sqlite3_stmt *stmt = slot->stmt;
     uint64_t max = (uint64_t)c->db->opt.max_rows;
-    size_t bytes_at = 0;
-    sq_rows r;
+    size_t array_at = 0;
+    uc_rows r;
     int rc = sqlite3_step(stmt);
 
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
@@ -298,9 +299,7 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
             slot->json_keys = sq_json_keys(stmt, slot->ncols);
         if (slot->json_keys == NULL && slot->ncols > 0)
             out->failed = true;
-        uc_reply_begin(out, id, UC_REPLY_BYTES, 3);
-        bytes_at = out->len;
-        uc_buf_put(out, "\xc6\0\0\0\0[", 6);
+        array_at = uc_json_begin(out, id);
     } else {
         sq_rows_begin(&r, out, &c->text, id, slot->shape, known,
                       (size_t)c->db->opt.page_bytes, false);
@@ -336,12 +335,9 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
     if (rc != SQLITE_DONE)
         return rc;
     if (mode == SQ_MODE_JSON) {
-        uc_buf_byte(out, ']');
-        if (!out->failed)
-            uc_put_be32(out->p + bytes_at + 1,
-                        (uint32_t)(out->len - bytes_at - 5));
+        uc_json_end(out, array_at);
     } else {
-        sq_rows_end(&r, 0);
+        uc_rows_end(&r, 0);
     }
     if (out->failed)
         *big = true;

@@ -351,7 +351,7 @@ static bool page_of(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
     int ncols, rc = SQLITE_ROW;
     size_t at = out->len, max = out->max;
     bool any = false;
-    sq_rows r;
+    uc_rows r;
 
     *more = false;
     if (!p->row_ready)
@@ -376,7 +376,7 @@ static bool page_of(sq_pin *p, sq_conn *c, uint32_t id, uint32_t known,
         rc = sqlite3_step(p->stmt);
     }
     p->row_ready = *more;
-    sq_rows_end(&r, *more ? (uint32_t)p->id : 0);
+    uc_rows_end(&r, *more ? (uint32_t)p->id : 0);
     out->max = max;
     if (out->failed && !out->full)
         return uc_fail(e, UC_MEMORY, "no memory for a page of rows");

@@ -4,15 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/mem.h"
-#include "data/sqlite/rows.h"
+#include "wire/json.h"
 #include "wire/utf8.h"
-
-/*
- * JSON of a row, as JSON.stringify would print it, with these definitions:
- * BLOB is a base64 string (RFC 4648), NaN cannot occur, an infinite REAL is
- * null, integers are printed with all their digits whatever their size.
- */
+#include "wire/writer.h"
 
 static const char hex[] = "0123456789abcdef";
 
@@ -108,37 +102,21 @@ static void escape_rest(uc_buf *b, const uint8_t *s, size_t n)
 }
 
 /* Text that is not valid UTF-8 would not be valid JSON. */
-static void text(uc_buf *b, const uint8_t *s, size_t n)
+void uc_json_text(uc_buf *b, uc_view s)
 {
     uc_buf fixed;
 
-    if (uc_is_ascii(s, n) || uc_utf16_length(s, n) >= 0) {
-        string(b, s, n);
+    if (uc_is_utf8(s.p, s.len)) {
+        string(b, s.p, s.len);
         return;
     }
     uc_buf_init(&fixed, b->max);
-    uc_utf8_repair(&fixed, s, n);
+    uc_utf8_repair(&fixed, s.p, s.len);
     if (fixed.failed)
         b->failed = true;
     else
         string(b, fixed.p, fixed.len);
     uc_buf_fini(&fixed);
-}
-
-static uint8_t *digits(uint8_t *p, int64_t v)
-{
-    uint8_t tmp[20];
-    unsigned n = 0;
-    uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
-
-    if (v < 0)
-        *p++ = '-';
-    do
-        tmp[n++] = (uint8_t)('0' + u % 10);
-    while ((u /= 10) != 0);
-    while (n > 0)
-        *p++ = tmp[--n];
-    return p;
 }
 
 /*
@@ -169,7 +147,7 @@ static bool short_decimal(uc_buf *b, double v)
             *p++ = '-';
         whole = (uint64_t)fabs(r) / (uint64_t)tens[k];
         part = (uint64_t)fabs(r) % (uint64_t)tens[k];
-        p = digits(p, (int64_t)whole);
+        p = uc_emit_digits(p, (int64_t)whole);
         if (k > 0) {
             *p++ = '.';
             end = p + k;
@@ -188,13 +166,13 @@ static bool short_decimal(uc_buf *b, double v)
  * subnormal may need fewer), laid out as ECMAScript's Number::toString does:
  * 0.000001 and 100000000000000000000, but 1e-7 and 1e+21.
  */
-static void real(uc_buf *b, double v)
+void uc_json_double(uc_buf *b, double v)
 {
     char s[32], all[20];
     int n = 0, point;
 
     if (!isfinite(v)) {
-        uc_buf_put(b, "null", 4);
+        uc_json_null(b);
         return;
     }
     if (short_decimal(b, v))
@@ -233,10 +211,12 @@ static void real(uc_buf *b, double v)
     }
 }
 
-static void base64(uc_buf *b, const uint8_t *s, size_t n)
+void uc_json_blob(uc_buf *b, uc_view v)
 {
     static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *s = v.p;
+    size_t n = v.len;
     uint8_t *p;
 
     if (!uc_buf_reserve(b, (n + 2) / 3 * 4 + 2))
@@ -259,58 +239,26 @@ static void base64(uc_buf *b, const uint8_t *s, size_t n)
     b->len = (size_t)(p - b->p);
 }
 
-char *sq_json_keys(sqlite3_stmt *stmt, int ncols)
+void uc_json_key(uc_buf *b, bool first, uc_view name)
 {
-    uc_buf b;
-
-    uc_buf_init(&b, SIZE_MAX);
-    for (int i = 0; i < ncols; i++) {
-        const char *name = sqlite3_column_name(stmt, i);
-
-        uc_buf_byte(&b, i == 0 ? '{' : ',');
-        text(&b, (const uint8_t *)(name != NULL ? name : ""),
-             name != NULL ? strlen(name) : 0);
-        uc_buf_put(&b, ":", 2);
-    }
-    if (b.failed) {
-        uc_buf_fini(&b);
-        return NULL;
-    }
-    return (char *)b.p;
+    uc_buf_byte(b, first ? '{' : ',');
+    uc_json_text(b, name);
+    uc_buf_byte(b, ':');
 }
 
-bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys)
+size_t uc_json_begin(uc_buf *b, uint32_t id)
 {
-    for (int i = 0; i < ncols; i++) {
-        size_t klen = strlen(keys);
-        const uint8_t *s;
+    size_t at;
 
-        uc_buf_put(b, keys, klen);
-        keys += klen + 1;
-        switch (sqlite3_column_type(stmt, i)) {
-        case SQLITE_INTEGER:
-            if (uc_buf_reserve(b, 21))
-                b->len = (size_t)(digits(b->p + b->len,
-                                         sqlite3_column_int64(stmt, i)) -
-                                  b->p);
-            break;
-        case SQLITE_FLOAT:
-            real(b, sqlite3_column_double(stmt, i));
-            break;
-        case SQLITE_TEXT:
-            s = sqlite3_column_text(stmt, i);
-            text(b, s != NULL ? s : (const uint8_t *)"",
-                 (size_t)sqlite3_column_bytes(stmt, i));
-            break;
-        case SQLITE_BLOB:
-            s = sqlite3_column_blob(stmt, i);
-            base64(b, s, (size_t)sqlite3_column_bytes(stmt, i));
-            break;
-        default:
-            uc_buf_put(b, "null", 4);
-            break;
-        }
-    }
-    uc_buf_byte(b, '}');
-    return !b->failed;
+    uc_reply_begin(b, id, UC_REPLY_BYTES, 3);
+    at = b->len;
+    uc_buf_put(b, "\xc6\0\0\0\0[", 6);
+    return at;
+}
+
+void uc_json_end(uc_buf *b, size_t at)
+{
+    uc_buf_byte(b, ']');
+    if (!b->failed)
+        uc_put_be32(b->p + at + 1, (uint32_t)(b->len - at - 5));
 }
