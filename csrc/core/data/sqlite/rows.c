@@ -76,26 +76,27 @@ char *sq_json_keys(sqlite3_stmt *stmt, int ncols)
 bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys)
 {
     for (int i = 0; i < ncols; i++) {
+        sqlite3_value *v = sqlite3_column_value(stmt, i);
         size_t klen = strlen(keys);
         uc_view s;
 
         uc_buf_put(b, keys, klen);
         keys += klen + 1;
-        switch (sqlite3_column_type(stmt, i)) {
+        switch (sqlite3_value_type(v)) {
         case SQLITE_INTEGER:
-            uc_json_int(b, sqlite3_column_int64(stmt, i));
+            uc_json_int(b, sqlite3_value_int64(v));
             break;
         case SQLITE_FLOAT:
-            uc_json_double(b, sqlite3_column_double(stmt, i));
+            uc_json_double(b, sqlite3_value_double(v));
             break;
         case SQLITE_TEXT:
-            s.p = sqlite3_column_text(stmt, i);
-            s.len = s.p != NULL ? (size_t)sqlite3_column_bytes(stmt, i) : 0;
+            s.p = sqlite3_value_text(v);
+            s.len = s.p != NULL ? (size_t)sqlite3_value_bytes(v) : 0;
             uc_json_text(b, s);
             break;
         case SQLITE_BLOB:
-            s.p = sqlite3_column_blob(stmt, i);
-            s.len = (size_t)sqlite3_column_bytes(stmt, i);
+            s.p = sqlite3_value_blob(v);
+            s.len = (size_t)sqlite3_value_bytes(v);
             uc_json_blob(b, s);
             break;
         default:
