@@ -50,7 +50,7 @@
       'type': 'loadable_module',
       'includes': ['csrc/warnings.gypi'],
       'dependencies': ['uc_core'],
-      'sources': ['<!@(node csrc/find-lib.js sources csrc/addon cc)'],
+      'sources': ['<!@(node csrc/find-lib.js sources csrc/doors/addon cc)'],
       'include_dirs': ['csrc', 'csrc/core'],
       'cflags': ['-isystem<(module_root_dir)/<(napi_dir)'],
       'defines': [
@@ -86,7 +86,10 @@
           'type': 'executable',
           'includes': ['csrc/warnings.gypi'],
           'dependencies': ['uc_core'],
-          'sources': ['<!@(node csrc/find-lib.js sources csrc/daemon c)'],
+          'sources': [
+            '<!@(node csrc/find-lib.js sources csrc/daemon c)',
+            '<!@(node csrc/find-lib.js sources csrc/doors/sp c)',
+          ],
           'include_dirs': ['csrc', 'csrc/core'],
           'cflags': [
             '<!@(node csrc/find-lib.js nng --cflags)',

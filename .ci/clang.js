@@ -11,7 +11,7 @@ const path = require('node:path')
 const { execFileSync, spawn, spawnSync } = require('node:child_process')
 
 const root = path.join(__dirname, '..')
-const dirs = ['csrc/core', 'csrc/addon', 'csrc/daemon', 'csrc/compat', 'test/c', 'test/fuzz', 'bench/c']
+const dirs = ['csrc/core', 'csrc/doors', 'csrc/daemon', 'csrc/compat', 'test/c', 'test/fuzz', 'bench/c']
 
 function files (dirs, pattern) {
   return dirs.filter(dir => fs.existsSync(path.join(root, dir))).flatMap(dir =>
@@ -43,7 +43,7 @@ function flags (file) {
 }
 
 async function tidy (jobs) {
-  const sources = files(['csrc/core', 'csrc/addon', 'csrc/daemon'], /\.(c|cc)$/)
+  const sources = files(['csrc/core', 'csrc/doors', 'csrc/daemon'], /\.(c|cc)$/)
   const flagsOf = { '.c': flags('x.c'), '.cc': flags('x.cc') }
   let failed = 0
   let next = 0

@@ -4,9 +4,9 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "desk/op.h"
-#include "ids.h"
+#include "doors/sp/ids.h"
+#include "doors/sp/sp.h"
 #include "server.h"
-#include "sp.h"
 #include "uc.h"
 
 /*

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "client.h"
-#include "daemon/ids.h"
-#include "daemon/sp.h"
+#include "doors/sp/ids.h"
+#include "doors/sp/sp.h"
 #include "tap.h"
 
 enum { MAX = 1000 };

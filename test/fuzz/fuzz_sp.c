@@ -8,8 +8,8 @@
 #include <msgpack.h>
 #include <stdlib.h>
 
-#include "daemon/ids.h"
-#include "daemon/sp.h"
+#include "doors/sp/ids.h"
+#include "doors/sp/sp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "client.h"
-#include "daemon/sp.h"
+#include "doors/sp/sp.h"
 
 static const char *fuzzer, *folder;
 static int made;

@@ -37,14 +37,15 @@ const layers = [
   { folder: /^csrc\/core\/data\//, may: /^(common|wire|data|desk)\/|^cache\/cache\.h$|^log\/desk\.h$/ },
   { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/(driver|engine)\.h$|^uc\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
-  { folder: /^csrc\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
-  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/op)\.h$|^(claim|config|conn|dbs|door|ids|lines|log|notify|server|sp|starters|version)\.h$/ }
+  { folder: /^csrc\/doors\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
+  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/op)\.h$|^(claim|config|conn|dbs|door|lines|log|notify|server|starters|version)\.h$|^doors\/sp\/(sp|ids)\.h$/ },
+  { folder: /^csrc\/doors\/sp\//, may: /^(common|wire)\/|^doors\/sp\// }
 ]
 
 // Other people's headers, and the one place that knows each of them.
 const outside = [
   { header: /^sqlite3/, in: /^csrc\/core\/data\/sqlite\// },
-  { header: /^(napi|node_api|js_native_api)/, in: /^csrc\/addon\// },
+  { header: /^(napi|node_api|js_native_api)/, in: /^csrc\/doors\/addon\// },
   { header: /^msgpack/, in: /^csrc\/core\/wire\// },
   { header: /^(zlib|zstd)/, in: /^csrc\/core\/log\/compress\.c$/ },
   { header: /^pthread\.h$/, in: /^csrc\/core\/common\/thread\.[ch]$/ },

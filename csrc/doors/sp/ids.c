@@ -1,4 +1,4 @@
-#include "ids.h"
+#include "doors/sp/ids.h"
 
 #include <stddef.h>
 

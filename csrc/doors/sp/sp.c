@@ -1,4 +1,4 @@
-#include "sp.h"
+#include "doors/sp/sp.h"
 
 #include <string.h>
 
