@@ -17,7 +17,9 @@ const { run } = require('./command')
 const { within } = require('./wait')
 
 const FIND_MS = 30_000
-const READY_MS = 30_000 // the old one's orderly end is in it, 10 s at most
+// The old one's end is in it: its clients have 10 s (--drain-ms), and on a disk that hangs its files take as
+// long again.
+const READY_MS = 60_000
 const LIMITS = { drainMs: 12_000, killMs: 3000 }
 
 // The greeting of nng's SP protocol: a requester's, and the one that a replier answers.

@@ -137,7 +137,8 @@ t.test('a daemon that does not come up', { skip: !helper.isLong && 'in the long 
   // This one ends the old one first, and then fails.
   const wrong = { daemon: { db: '/proc/none/app.db', args: [] } }
   release(found, 'three')
-  t.match(await helper.failure(found.start({}, wrong)), { code: 'UC_DEPLOY_DAEMON', message: /code 5/ })
+  const failed = await helper.failure(found.start({}, wrong))
+  t.match(failed, { code: 'UC_DEPLOY_DAEMON', message: /code 5/ }, `it said: ${failed.lines?.join(' | ')}`)
   const seen = await end()
   t.same([seen.failed, seen.lost], [[], []], 'clients lose nothing')
   t.equal(found.processes().length, 4)
