@@ -13,6 +13,7 @@ const path = require('node:path')
 const { runtimes } = require('./runtimes')
 const { execute, tapOf, tail } = require('./execute')
 const { share, CHOSEN } = require('./choice')
+const { readTimes } = require('./times')
 const { budget } = require('./budget')
 
 const root = path.join(__dirname, '..')
@@ -21,8 +22,8 @@ const bin = name => path.join(root, 'node_modules/.bin', name)
 const cores = os.availableParallelism()
 
 // Suites in JavaScript: test/<name>/*.test.js. `cores`, `uses` and `alone` are
-// those of its jobs: how many cores it keeps busy is the second column of the
-// times in test/README.md, over the first. `mixed`: one runtime drives it, as it is about the daemon,
+// those of its jobs; how many cores one keeps busy that is in the table of times
+// is taken from there. `mixed`: one runtime drives it, as it is about the daemon,
 // or starts processes on every runtime by itself. `first`: its files wait for
 // each other and for the clock, so that they had better begin early.
 const suites = [
@@ -51,7 +52,7 @@ function parts () {
   const built = c('', 'C modules')
   const asan = c('address,undefined', 'C modules under ASan and UBSan', { full: true, also: ['daemon', 'objects'] })
   const tsan = c('thread', 'C modules under TSan', { full: true, also: ['daemon'] })
-  return [
+  return planned([
     check('lint', 'eslint', [bin('eslint'), '--max-warnings', '0', '.']),
     check('format', 'clang-format agrees with the C sources', [process.execPath, '.ci/clang.js'], { if: has('clang-format') }),
     check('types', 'index.d.ts against its tests', [bin('tsd')], { if: exists('test/types') }),
@@ -67,9 +68,22 @@ function parts () {
     check('fuzz-js', `the decoder of replies in JavaScript, for ${budget.seconds} s`,
       [process.execPath, 'test/fuzz/decode.js'], { full: true }),
     check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy', '--jobs=1'], { full: true }),
-    check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, alone: true, if: exists('bench/index.js') }),
+    check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, if: exists('bench/index.js') }),
     javascript({ name: 'pack', about: 'the tarball in an empty folder', timeoutMs: 1_500_000 }, runtimes()[0], { full: true })
-  ].filter(Boolean)
+  ].filter(Boolean))
+}
+
+// A run of everything is planned by what the last one took. A little is added,
+// because what runs beside others is kept from its core now and then.
+function planned (all) {
+  const times = isFull ? readTimes(path.join(root, 'test/README.md')) : new Map()
+  for (const job of all.flatMap(({ jobs }) => jobs)) {
+    const { seconds, cpu } = times.get(job.name) ?? {}
+    if (seconds === undefined) continue
+    job.expected = seconds
+    job.cores = Math.min(cores, Math.max(0.15, 1.1 * cpu / seconds))
+  }
+  return all
 }
 
 function exists (file) {

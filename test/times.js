@@ -3,6 +3,7 @@
 //
 //   partsTable(results), filesTable(results)   texts for the end of a run
 //   writeTimes(file, results, facts)           the same between the marks of a Markdown file
+//   readTimes(file)                            -> Map of name -> { seconds, cpu }, from there
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -71,6 +72,14 @@ function writeTimes (file, results, { seconds, cores, isFull, sum }) {
   fs.writeFileSync(file, `${before.slice(0, from)}${BEGIN}\n${tables}\n${before.slice(to)}`)
 }
 
+// What a run of everything has been measured to take, which the next one is planned by.
+function readTimes (file) {
+  const whole = fs.readFileSync(file, 'utf8')
+  const between = whole.slice(whole.indexOf(BEGIN), whole.indexOf(END))
+  const rows = between.matchAll(/^\| (\S[^|]*) \| (\d+\.\d) \| (\d+\.\d) \| \d+ \|$/gm)
+  return new Map([...rows].map(([, name, seconds, cpu]) => [name, { seconds: Number(seconds), cpu: Number(cpu) }]))
+}
+
 function commit () {
   try {
     return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
@@ -79,4 +88,4 @@ function commit () {
   }
 }
 
-module.exports = { filesTable, partsTable, writeTimes }
+module.exports = { filesTable, partsTable, readTimes, writeTimes }

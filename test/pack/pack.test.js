@@ -210,7 +210,9 @@ t.test('the tarball', async t => {
     })
 
     t.test('the command builds it', async t => {
-      const built = await tool(['build', '--json'], fullEnv())
+      // That all of it is there and compiles is the question. To optimize it once more takes two minutes.
+      const plain = '-O0 -U_FORTIFY_SOURCE'
+      const built = await tool(['build', '--json'], fullEnv({ CFLAGS: plain, CXXFLAGS: plain }))
       succeeds(t, 'npx undercroft build', built)
       if (built.code !== 0) return
       t.equal(fs.realpathSync(JSON.parse(built.out).file), fs.realpathSync(path.join(module, 'build/Release/undercroft.node')))

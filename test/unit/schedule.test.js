@@ -1,10 +1,13 @@
 'use strict'
 // What of a test run may be done at the same time, and by whom.
 
+const fs = require('node:fs')
+const path = require('node:path')
 const t = require('tap')
 const { schedule } = require('../schedule')
 const { share, CHOSEN } = require('../choice')
 const { gate } = require('../helper')
+const { readTimes, writeTimes } = require('../times')
 
 // Jobs that end when they are let. -> { jobs, order, running, let(name, result), over }
 function play (t, list, cores) {
@@ -87,6 +90,27 @@ t.test('what throws has failed', async t => {
   await schedule([{ name: 'x', run: () => { throw new Error('at once') } }], { cores: 1, onEnd: (job, result) => ended.push(result) })
   t.equal(ended[0].failed, 1)
   t.match(ended[0].report, /x: Error: at once/)
+})
+
+t.test('the times that a run has written plan the next one', async t => {
+  const file = path.join(t.testdir(), 'README.md')
+  fs.writeFileSync(file, 'before\n\n<!-- times -->\n<!-- /times -->\n\nafter\n')
+  const jobs = [
+    { name: 'test/deploy/kill.test.js', passed: 9, failed: 0, seconds: 135.7, cpu: 38.9 },
+    { name: 'c@asan: build', passed: 0, failed: 0, seconds: 175.2, cpu: 176.3 },
+    { name: 'short', passed: 1, failed: 0, seconds: 0.5, cpu: 0.4 }
+  ]
+  const results = [{ part: { name: 'deploy' }, passed: 10, failed: 0, seconds: 311.4, cpu: 215.6, jobs }]
+  const facts = { seconds: 200, cores: 2, isFull: true, sum: { passed: 10, failed: 0 } }
+  writeTimes(file, results, facts)
+  const once = fs.readFileSync(file, 'utf8')
+  writeTimes(file, results, facts)
+  t.equal(fs.readFileSync(file, 'utf8'), once, 'it stands there once')
+  t.match(once, /^before\n[^]*\nafter\n$/)
+  const times = readTimes(file)
+  t.same(times.get('test/deploy/kill.test.js'), { seconds: 135.7, cpu: 38.9 })
+  t.same(times.get('c@asan: build'), { seconds: 175.2, cpu: 176.3 })
+  t.equal(times.get('short'), undefined, 'what is short is summed up')
 })
 
 t.test('the runtimes between share a suite', async t => {
