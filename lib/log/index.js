@@ -139,7 +139,7 @@ function makeCore (options, client) {
 // null: nothing of a line is asked for to be otherwise, and it goes the short way.
 function rulesOf (options) {
   const { redact, serializers } = options
-  const style = styleOf(options, serializers ?? NO_SERIALIZERS)
+  const style = styleOf(options, serializers ?? NO_SERIALIZERS, redact)
   return redact === null && serializers === null && style === null ? null : { redact, serializers: serializers ?? NO_SERIALIZERS, style }
 }
 

@@ -281,6 +281,7 @@ class Logger {
     if (typeof message === 'string') message = this.#prefix + message
     const convert = serializers[style.messageKey]
     if (message !== undefined && convert !== undefined) message = convert(message)
+    if (message !== undefined && this.#rules.redact !== null) message = this.#rules.redact.instead(style.messageKey, message)
     const end = message === undefined ? '' : style.message + (typeof message === 'string' && message.length < 1000 ? quote(message) : this.#json(message))
     const line = '{' + (begin + this.#tail + text + this.#contextText() + end).slice(1) + '}\n'
     const fits = !walk.isSpent && Buffer.byteLength(line) <= core.maxLineBytes
@@ -501,10 +502,11 @@ class Logger {
     const before = this.#rules ?? { redact: null, serializers: NO_SERIALIZERS, style: null }
     const own = redact === undefined ? null : compile(redact, 'child: option redact')
     const converts = serializers === undefined ? before.serializers : { __proto__: null, ...before.serializers, ...readSerializers(serializers, 'child: option serializers') }
+    const both = merge(before.redact, own)
     return {
-      redact: merge(before.redact, own),
+      redact: both,
       serializers: converts,
-      style: styleOfChild(before.style, this.#core.levels, readFormatters(formatters ?? {}, 'child: option formatters'), converts)
+      style: styleOfChild(before.style, this.#core.levels, readFormatters(formatters ?? {}, 'child: option formatters'), converts, both)
     }
   }
 

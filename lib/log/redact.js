@@ -42,6 +42,13 @@ class Rule {
     return both
   }
 
+  /** What is written of a value under the name where it stands by itself; undefined: nothing. */
+  instead (name, value) {
+    const { censor, remove } = this.at(name)?.censor ?? { censor: () => value }
+    if (remove) return undefined
+    return typeof censor === 'function' ? censor(value, [name]) : censor
+  }
+
   take (other) {
     if (other.censor !== null) this.censor = other.censor
     for (const [name, rule] of other.#names) this.#under(name).take(rule)
@@ -80,7 +87,7 @@ function compile (value, what) {
   const root = new Rule()
   for (const path of paths) {
     const steps = parse(path, what)
-    root.add(steps, { censor, remove, path: steps })
+    root.add(steps, { censor, remove })
   }
   return root
 }

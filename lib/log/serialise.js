@@ -25,6 +25,7 @@ class Walk {
   #left
   #longest
   #stack = []
+  #path = [] // the names that have led to a value for which there is a rule
 
   /** @param {number} room characters that the text may have, about */
   constructor (room) {
@@ -153,10 +154,19 @@ class Walk {
     const next = rule === null ? null : rule.at(name)
     try {
       const value = object[name]
-      if (next !== null && next.censor !== null && value !== undefined) return this.#censored(next, value)
-      return this.text(value, next)
+      return next === null ? this.text(value) : this.#ruled(next, name, value)
     } catch (err) {
       return quote(unreadable(err))
+    }
+  }
+
+  // A value for which, or for what is in it, there is a rule.
+  #ruled (rule, name, value) {
+    this.#path.push(name)
+    try {
+      return rule.censor !== null && value !== undefined ? this.#censored(rule, value) : this.text(value, rule)
+    } finally {
+      this.#path.pop()
     }
   }
 
@@ -164,7 +174,7 @@ class Walk {
     const { censor, remove } = rule.censor
     if (remove) return undefined
     if (typeof censor !== 'function') return this.text(censor)
-    return this.text(censor(value, rule.censor.path.slice()))
+    return this.text(censor(value, this.#path.slice()))
   }
 
   #name (name) {
@@ -181,8 +191,7 @@ class Walk {
         break
       }
       const next = rule === null ? null : rule.at(String(n))
-      const isHidden = next !== null && next.censor !== null
-      out += ',' + ((isHidden ? this.#censored(next, item) : this.text(item, next)) ?? 'null')
+      out += ',' + ((next === null ? this.text(item) : this.#ruled(next, String(n), item)) ?? 'null')
       n++
     }
     return '[' + out.slice(1) + ']'
@@ -208,8 +217,10 @@ class Walk {
       }
       n++
       // What only a star stands for may be in a key that is an object, too.
-      const next = rule === null ? null : rule.at(typeof key === 'object' || typeof key === 'function' ? '' : String(key))
-      const text = next !== null && next.censor !== null ? this.#censored(next, value) : this.text(value, next) ?? 'null'
+      const name = typeof key === 'object' || typeof key === 'function' ? '' : String(key)
+      const next = rule === null ? null : rule.at(name)
+      const text = (next === null ? this.text(value) : this.#ruled(next, name, value)) ??
+        (next?.censor?.remove ? undefined : 'null')
       if (text !== undefined) out += `,[${this.text(key, next) ?? 'null'},${text}]`
     }
     return '[' + out.slice(1) + ']'

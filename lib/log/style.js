@@ -96,21 +96,23 @@ const PLAIN = Object.freeze({ timestamp: true, messageKey: 'msg', errorKey: 'err
  *
  * @param {object} options normalised
  * @param {object} serializers
+ * @param {object|null} redact a Rule; for the message as well, it may be
  */
-function styleOf (options, serializers) {
+function styleOf (options, serializers, redact) {
   const { timestamp, messageKey, errorKey, nestedKey, mixin, levels } = options
   const { level, log } = options.formatters
   const own = { timestamp, messageKey, errorKey, nestedKey, mixin, formatters: { level, log }, levels }
   const isPlain = level === undefined && log === undefined &&
     ['timestamp', 'messageKey', 'errorKey', 'nestedKey', 'mixin'].every((name) => own[name] === PLAIN[name])
-  return isPlain && serializers[messageKey] === undefined ? null : new Style(own)
+  const isSaid = serializers[messageKey] === undefined && (redact?.at(messageKey)?.censor ?? null) === null
+  return isPlain && isSaid ? null : new Style(own)
 }
 
-/** That of a child with formatters or a serialiser of the message, whose parent may have none. */
-function styleOfChild (style, levels, formatters, serializers) {
+/** That of a child with formatters, or with a serialiser or a rule for the message, whose parent may have none. */
+function styleOfChild (style, levels, formatters, serializers, redact) {
   const { level, log } = formatters
   if (style !== null) return level === undefined && log === undefined ? style : style.with(formatters)
-  return styleOf({ ...PLAIN, formatters, levels }, serializers)
+  return styleOf({ ...PLAIN, formatters, levels }, serializers, redact)
 }
 
 // ---- reading the options -------------------------------------------------------------

@@ -114,6 +114,32 @@ t.test('what pino redacts in the arguments of a message', async (t) => {
   }
 })
 
+t.test('what pino redacts of messages, and the path that it tells a censor', async (t) => {
+  const path = (value, path) => `${path.join('/')} was ${typeof value}`
+  const rules = [['msg'], ['*'], { paths: ['msg', 'list[*]'], censor: path }, { paths: ['list[*].pin', 'deep.*.pin'], censor: path }]
+  for (const redact of rules) {
+    const plain = { base: null, timestamp: false }
+    const { log, lines, other, theirs } = both({ ...plain, redact }, { ...plain, redact })
+    const children = [log, other].map((each) => each.child({ of: 'child' }))
+    for (const each of [log, other, ...children]) {
+      each.info('a secret')
+      each.info({ a: 1 }, 'a %s', 'secret')
+      each.info({ msg: 'a secret' })
+      each.info({ list: [{ pin: 1 }, { pin: 'x', n: 2 }], deep: { one: { pin: 1 }, two: { pin: 2 } } })
+    }
+    const each = (list) => list.map((line) => JSON.parse(line))
+    t.same(each(lines), each(theirs), JSON.stringify(redact))
+  }
+  const bare = both({ base: null, timestamp: false })
+  bare.log.child({}, { redact: ['msg'] }).info('a secret')
+  t.equal(bare.lines[0], '{"level":30,"msg":"[Redacted]"}\n', 'a child by itself')
+  const { log, lines } = both({ base: null, timestamp: false, redact: { paths: ['msg'], remove: true } })
+  log.info({ a: 1 }, 'a secret')
+  t.equal(lines[0], '{"level":30,"a":1}\n', 'where pino writes what is no JSON')
+  log.child({}, { msgPrefix: '[p] ' }).warn('x'.repeat(500_000))
+  t.notMatch(lines[1], /xxx/, 'nor of one that is too long')
+})
+
 t.test('the logger of fastify', async (t) => {
   const lines = []
   const log = new Log(readLog({ base: null, destination: { write: (line) => { lines.push(JSON.parse(line)) } } }))
