@@ -65,10 +65,10 @@ void ud_conn_free(ud_conn *c)
     nng_stream_free(c->stream);
     if (c->session != NULL)
         uc_session_destroy(c->session);
+    c->door->end(c);
     delist(c->sv, c);
     atomic_fetch_sub(&c->sv->charged, c->charged);
     atomic_fetch_sub(&c->sv->open, 1);
-    ud_ids_fini(&c->ids);
     uc_buf_fini(&c->own);
     uc_free(c->in);
     uc_free(c->out);
@@ -93,23 +93,42 @@ void ud_shut_unlock(ud_conn *c)
     ud_conn_unref(c); /* the server's */
 }
 
-bool ud_conn_open(ud_server *sv, nng_stream *stream, const uc_error *refusal)
+/* The core has replies: called with the session locked. */
+static void on_replies(void *arg)
 {
-    static _Atomic uint64_t numbers;
-    ud_conn *c = uc_calloc(1, sizeof *c);
+    ud_conn *c = arg;
 
-    if (c == NULL) {
-        nng_stream_free(stream);
-        return false;
-    }
+    if (atomic_load(&c->looking) == 0)
+        ud_server_wake(c->sv, c);
+}
+
+static ud_conn *conn_new(const ud_door *door)
+{
+    ud_conn *c = uc_calloc(1, sizeof *c + door->size);
+
+    if (c == NULL)
+        return NULL;
     c->in = uc_malloc(UD_IN_FIRST);
     c->in_cap = UD_IN_FIRST;
     if (c->in == NULL || nng_aio_alloc(&c->rx, ud_on_received, c) != 0 ||
         nng_aio_alloc(&c->tx, ud_on_sent, c) != 0) {
         nng_aio_free(c->rx);
-        nng_stream_free(stream);
         uc_free(c->in);
         uc_free(c);
+        return NULL;
+    }
+    c->door = door;
+    return c;
+}
+
+bool ud_conn_open(ud_server *sv, const ud_door *door, nng_stream *stream,
+                  const uc_error *refusal)
+{
+    static _Atomic uint64_t numbers;
+    ud_conn *c = conn_new(door);
+
+    if (c == NULL) {
+        nng_stream_free(stream);
         return false;
     }
     c->sv = sv;
@@ -122,23 +141,32 @@ bool ud_conn_open(ud_server *sv, nng_stream *stream, const uc_error *refusal)
     uc_mutex_init(&c->mu);
     uc_buf_init(&c->own, SIZE_MAX);
     c->active = uc_now_coarse();
+    door->hello(c);
+    if (refusal != NULL) {
+        door->fault(c, refusal);
+        ud_linger(c, LINGER_MS);
+    }
     atomic_fetch_add(&sv->open, 1);
     enlist(sv, c);
     uc_lock(&c->mu);
-    uc_buf_put(&c->own, sp_hello, SP_HELLO);
-    if (refusal != NULL) {
-        ud_answer_error(c, SP_NO_REQUEST, 0, refusal);
-        ud_linger(c, LINGER_MS);
-    } else {
-        c->greet_since = c->active;
-        ud_server_watch(sv);
-        if (atomic_load(&sv->draining))
-            c->state = UD_DRAINING;
-    }
+    /* A drain that has begun before it was in the list has not seen it. */
+    if (c->state == UD_OPEN && atomic_load(&sv->draining))
+        c->state = UD_DRAINING;
     ud_flush(c);
     ud_receive(c);
     ud_unlock(c);
     ud_conn_unref(c);
+    return true;
+}
+
+bool ud_conn_bind(ud_conn *c, const ud_db *db, bool readonly, uc_error *e)
+{
+    c->db = db;
+    c->session = ud_db_session(db, readonly, on_replies, c);
+    if (c->session == NULL)
+        return uc_fail(e, UC_MEMORY, "no memory for a session");
+    if (c->sv->lines != NULL)
+        uc_session_log(c->session, ud_lines_desk(c->sv->lines));
     return true;
 }
 
@@ -171,9 +199,14 @@ void ud_linger(ud_conn *c, int64_t ms)
 {
     c->state = UD_LINGERING;
     c->linger_until = uc_now_coarse() + ms * UC_MS;
-    c->message_since = 0;
-    c->greet_since = 0;
+    c->wait_since = 0;
     ud_server_watch(c->sv);
+}
+
+void ud_await(ud_conn *c, int64_t ms)
+{
+    c->wait_since = ms > 0 ? uc_now_coarse() : 0;
+    c->wait_ms = ms;
 }
 
 void ud_conn_fault(ud_conn *c, const uc_error *e)
@@ -183,7 +216,7 @@ void ud_conn_fault(ud_conn *c, const uc_error *e)
     atomic_fetch_add(&c->sv->faults, 1);
     ud_log("connection %" PRIu64 " (pid %" PRIu64 ") is closed: %s", c->number,
            c->pid, e->message);
-    ud_answer_error(c, SP_NO_REQUEST, 0, e);
+    c->door->fault(c, e);
     ud_linger(c, LINGER_MS);
 }
 
@@ -218,20 +251,10 @@ static bool is_stuck(ud_conn *c, int64_t now, bool tight)
     return true;
 }
 
-static bool is_late(ud_conn *c, int64_t now, uc_error *e)
+static bool is_late(ud_conn *c, int64_t now)
 {
-    const ud_limits *limits = &c->sv->config->limits;
-
-    if (late(c->greet_since, now, limits->hello_timeout_ms))
-        return !uc_fail(e, UC_TIMEOUT,
-                        "no hello of the SP protocol has come "
-                        "(hello-timeout-ms)");
-    if (c->pause != UD_WAITS_FOR_CLIENT &&
-        late(c->message_since, now, limits->message_timeout_ms))
-        return !uc_fail(e, UC_TIMEOUT,
-                        "half a request has come and its rest has not "
-                        "(message-timeout-ms)");
-    return false;
+    return c->pause != UD_WAITS_FOR_CLIENT &&
+           late(c->wait_since, now, c->wait_ms);
 }
 
 /* Gives back what a connection does not need while it idles. */
@@ -264,7 +287,9 @@ bool ud_conn_sweep(ud_conn *c, int64_t now, bool tight)
         ud_shut_unlock(c);
         return false;
     }
-    if (c->state != UD_LINGERING && is_late(c, now, &e)) {
+    if (c->state != UD_LINGERING && is_late(c, now)) {
+        uc_error_init(&e);
+        c->door->late(c, &e);
         ud_conn_fault(c, &e);
         ud_flush(c);
     } else if (now - c->active > IDLE_MS * UC_MS) {
@@ -273,8 +298,8 @@ bool ud_conn_sweep(ud_conn *c, int64_t now, bool tight)
     if (c->pause != UD_READS)
         ud_receive(c);
     again = c->sending || c->out_cap > 0 || c->in_cap > UD_IN_FIRST ||
-            c->greet_since != 0 || c->message_since != 0 ||
-            c->pause != UD_READS || c->state == UD_LINGERING;
+            c->wait_since != 0 || c->pause != UD_READS ||
+            c->state == UD_LINGERING;
     ud_unlock(c);
     return again;
 }

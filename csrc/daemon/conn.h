@@ -1,26 +1,26 @@
 #ifndef UD_CONN_H
 #define UD_CONN_H
 
+#include <stdalign.h>
+
 #include "common/buf.h"
 #include "common/err.h"
-#include "desk/op.h"
-#include "doors/sp/ids.h"
-#include "doors/sp/sp.h"
+#include "door.h"
 #include "server.h"
 #include "uc.h"
 
 /*
  * One connection: a state machine between a stream of nng and a session of the
- * core. Bytes come in on one of nng's threads (one at a time), whole messages
- * go to the core as one batch a burst, replies are taken by whoever is first
- * to see them (the thread that read, the one that sent, or the loop) and leave
- * one send at a time.
+ * core. Bytes come in on one of nng's threads (one at a time), its door cuts
+ * them into requests, which go to the core as one batch a burst. Replies are
+ * taken by whoever is first to see them (the thread that read, the one that
+ * sent, or the loop) and leave one send at a time. What the bytes mean is the
+ * door's business alone (door.h).
  *
  * References: one of the server until the connection is shut, one of each
  * operation of nng that is under way, one of the queue of the woken.
  */
 typedef enum ud_state {
-    UD_GREETING, /* the client's hello has not come yet */
     UD_OPEN,
     UD_DRAINING,  /* nothing is read any more; what is in flight ends */
     UD_LINGERING, /* the reason has been said: the client may read it */
@@ -39,8 +39,9 @@ struct ud_conn {
     bool queued;          /* queue_mu */
     bool dead;            /* queue_mu: must not be queued any more */
     ud_server *sv;
+    const ud_door *door;
     uint64_t number; /* in messages */
-    uint64_t pid;    /* of the peer, as it was when it connected */
+    uint64_t pid;    /* of the peer, as it was when it connected; 0: unknown */
     _Atomic uint32_t refs;
     /* Replies will be looked for without a wake-up: reasons, as bits. */
     _Atomic uint32_t looking;
@@ -51,13 +52,10 @@ struct ud_conn {
 
     uc_mutex mu;
     ud_state state;
-    bool spoken; /* a request has come: it is too late for `hello` */
     const ud_db *db;
-    uc_session *session; /* opened by the first request */
-    ud_ids ids;
-    uint32_t standing; /* of them: those that end with the connection */
-    bool reading;      /* rx, or its callback, has the buffer */
-    bool handing_over; /* and the core is just being given what was in it */
+    uc_session *session; /* NULL until ud_conn_bind */
+    bool reading;        /* rx, or its callback, has the buffer */
+    bool handing_over;   /* and the core is just being given what was in it */
     ud_pause pause;
     bool trimming; /* and was stopped to make the buffer small again */
     bool sending;  /* tx is under way and has out */
@@ -68,16 +66,18 @@ struct ud_conn {
     size_t in_len, in_cap;
     int64_t charged; /* its part of the server's */
 
-    uc_buf own; /* answers that are not the core's */
+    uc_buf own; /* what the door says that is not the core's */
     uint8_t *out;
     size_t out_off, out_len, out_cap;
 
     /* uc_now_coarse() terms, 0: not running. */
-    int64_t greet_since;   /* waits for the hello */
-    int64_t message_since; /* the front of a message is there */
-    int64_t sent_since;    /* a send has made no progress */
+    int64_t wait_since; /* the client owes something: see ud_await */
+    int64_t wait_ms;    /* and may owe it for so long */
+    int64_t sent_since; /* a send has made no progress */
     int64_t linger_until;
     int64_t active; /* the last time that anything came in */
+
+    alignas(max_align_t) uint8_t part[]; /* the door's */
 };
 
 /*
@@ -85,7 +85,8 @@ struct ud_conn {
  * served; the client is told and the connection ends. False, with the stream
  * freed, when memory ran out.
  */
-bool ud_conn_open(ud_server *sv, nng_stream *stream, const uc_error *refusal);
+bool ud_conn_open(ud_server *sv, const ud_door *door, nng_stream *stream,
+                  const uc_error *refusal);
 
 /* Takes replies and sends them, unless a send is under way. Any thread. */
 void ud_conn_flush(ud_conn *c);
@@ -103,7 +104,38 @@ void ud_conn_shut(ud_conn *c);
  * Nothing of it is under way any more. Reaper. */
 void ud_conn_free(ud_conn *c);
 
-/* ---- between conn.c, in.c, out.c and door.c; c->mu is held ---- */
+/* ---- for its door; c->mu is held ---- */
+
+/* The door's own part. */
+static inline void *ud_part(ud_conn *c)
+{
+    return c->part;
+}
+
+/* Opens the session. False with *e filled. */
+bool ud_conn_bind(ud_conn *c, const ud_db *db, bool readonly, uc_error *e);
+
+/*
+ * Hands frames that lie side by side to the core, see uc_submit. Lets c->mu go
+ * meanwhile: the core may serve reads on this very thread, and a send must not
+ * wait. hint: as there; with UC_HINT_ASSIST alone this thread is offered. False
+ * when memory ran out and the core took nothing.
+ */
+bool ud_submit(ud_conn *c, const uint8_t *frames, size_t len, uint32_t count,
+               unsigned hint);
+
+/* The client has `ms` from now on to send what is missing; after that `late`
+ * says what that was. Time in which it is not read does not count where it was
+ * the client who had to read. 0: nothing is missing. */
+void ud_await(ud_conn *c, int64_t ms);
+
+/* Makes room for `cap` bytes in c->out. False when memory ran out. */
+bool ud_out_room(ud_conn *c, size_t cap);
+
+/* The client broke a rule: it is told why and the connection ends. */
+void ud_conn_fault(ud_conn *c, const uc_error *e);
+
+/* ---- between conn.c, in.c and out.c; c->mu is held ---- */
 
 /* Why replies will be looked for anyway: a send is under way, or requests are
  * being handed over. */
@@ -140,15 +172,5 @@ void ud_on_sent(void *arg);
 /* Bytes that wait for the client to read them. */
 size_t ud_unsent(ud_conn *c);
 void ud_out_drop(ud_conn *c);
-
-/* Opens an answer to the message `sp` in c->own; write the frame, then close
- * it with what this returned. */
-size_t ud_answer_open(ud_conn *c);
-void ud_answer_close(ud_conn *c, size_t at, uint32_t sp);
-void ud_answer_error(ud_conn *c, uint32_t sp, uint32_t id, const uc_error *e);
-/* The client broke a rule: it is told why and the connection ends. */
-void ud_conn_fault(ud_conn *c, const uc_error *e);
-/* Binds it to a database. False with *e filled. */
-bool ud_conn_bind(ud_conn *c, const ud_db *db, bool readonly, uc_error *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include "claim.h"
 #include "config.h"
 #include "dbs.h"
+#include "doors/sp/door.h"
 #include "lines.h"
 #include "server.h"
 
@@ -24,7 +25,7 @@ static int run(const ud_config *config)
     if (code == UD_OK)
         dbs = ud_dbs_open(config, &code);
     if (dbs != NULL) {
-        code = ud_serve(config, &claim, dbs, lines);
+        code = ud_serve(config, &claim, dbs, lines, &ud_sp_door);
         ud_dbs_close(dbs, config->limits.drain_ms);
     }
     ud_lines_close(lines);

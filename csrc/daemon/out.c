@@ -1,4 +1,3 @@
-#include <endian.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -6,7 +5,6 @@
 #include "common/mem.h"
 #include "conn.h"
 #include "log.h"
-#include "wire/writer.h"
 
 enum {
     FIRST = 16 << 10,
@@ -14,37 +12,6 @@ enum {
     KEPT = 1 << 20,
     LINGER_MS = 200 /* at the good-bye */
 };
-
-/* ---- answers of our own ---- */
-
-size_t ud_answer_open(ud_conn *c)
-{
-    size_t at = c->own.len;
-
-    if (uc_buf_reserve(&c->own, SP_HEAD))
-        c->own.len += SP_HEAD;
-    return at;
-}
-
-void ud_answer_close(ud_conn *c, size_t at, uint32_t sp)
-{
-    if (c->own.failed) {
-        /* A client that waits for this answer has its deadline. */
-        uc_buf_rewind(&c->own, at);
-        return;
-    }
-    sp_head(c->own.p + at, c->own.len - at - SP_HEAD, sp);
-}
-
-void ud_answer_error(ud_conn *c, uint32_t sp, uint32_t id, const uc_error *e)
-{
-    size_t at = ud_answer_open(c);
-
-    uc_reply_error(&c->own, id, e);
-    ud_answer_close(c, at, sp);
-}
-
-/* ---- out ---- */
 
 static void send_more(ud_conn *c)
 {
@@ -59,7 +26,7 @@ static void send_more(ud_conn *c)
     c->send_due = true;
 }
 
-static bool out_room(ud_conn *c, size_t cap)
+bool ud_out_room(ud_conn *c, size_t cap)
 {
     uint8_t *p;
 
@@ -73,28 +40,6 @@ static bool out_room(ud_conn *c, size_t cap)
     return true;
 }
 
-/* Heads for the replies from `at` on, as uc_take has left them. */
-static void dress(ud_conn *c, size_t at)
-{
-    while (at < c->out_len) {
-        uint8_t *p = c->out + at;
-        uint32_t n, id;
-        ud_id asked;
-
-        memcpy(&n, p + SP_HEAD - 4, 4);
-        n = le32toh(n);
-        memcpy(&id, p + SP_HEAD + 2, 4); /* [9x, ce, id, ...] */
-        id = __builtin_bswap32(id);
-        if (ud_ids_take(&c->ids, id, &asked)) {
-            c->standing -= uc_op_is(asked.op, UC_STANDS);
-            sp_head(p, n, asked.sp);
-        } else {
-            sp_head(p, n, SP_NO_REQUEST | id);
-        }
-        at += SP_HEAD + n;
-    }
-}
-
 void ud_out_drop(ud_conn *c)
 {
     uc_free(c->out);
@@ -106,7 +51,7 @@ static bool take_own(ud_conn *c)
 {
     if (c->own.len == 0)
         return true;
-    if (!out_room(c, c->own.len))
+    if (!ud_out_room(c, c->own.len))
         return false;
     memcpy(c->out, c->own.p, c->own.len);
     c->out_len = c->own.len;
@@ -114,24 +59,37 @@ static bool take_own(ud_conn *c)
     return true;
 }
 
+static bool take_once(ud_conn *c, size_t at, size_t *taken)
+{
+    size_t pending, need, n, room, head = c->door->head;
+
+    pending = uc_pending(c->session) * 2; /* the door's heads are longer */
+    room = pending < FIRST ? FIRST : pending > MOST ? MOST : pending;
+    if (!ud_out_room(c, at + room))
+        return false;
+    n = uc_take(c->session, c->out + at, c->out_cap - at, head, &need);
+    if (n == 0 && need > 0) {
+        if (!ud_out_room(c, at + need))
+            return false;
+        n = uc_take(c->session, c->out + at, c->out_cap - at, head, &need);
+    }
+    c->out_len = at + n;
+    *taken = n;
+    return n == 0 || c->door->dress(c, at);
+}
+
+/* Until there is something to send or nothing is left: a door may keep what is
+ * not in turn. */
 static bool take(ud_conn *c)
 {
-    size_t pending, need, n, at = c->out_len, room;
+    size_t at = c->out_len, n;
 
     if (c->session == NULL || c->state >= UD_LINGERING)
         return true;
-    pending = uc_pending(c->session) * 2; /* our heads are longer */
-    room = pending < FIRST ? FIRST : pending > MOST ? MOST : pending;
-    if (!out_room(c, at + room))
-        return false;
-    n = uc_take(c->session, c->out + at, c->out_cap - at, SP_HEAD, &need);
-    if (n == 0 && need > 0) {
-        if (!out_room(c, at + need))
+    do {
+        if (!take_once(c, at, &n))
             return false;
-        n = uc_take(c->session, c->out + at, c->out_cap - at, SP_HEAD, &need);
-    }
-    c->out_len += n;
-    dress(c, at);
+    } while (n > 0 && c->out_len == at);
     return true;
 }
 
@@ -141,20 +99,6 @@ size_t ud_unsent(ud_conn *c)
     size_t n = c->out_len - c->out_off + c->own.len;
 
     return c->session != NULL ? n + uc_pending(c->session) : n;
-}
-
-static void say_goodbye(ud_conn *c)
-{
-    uc_error e;
-
-    uc_fail(&e, UC_CLOSED, "the daemon is shutting down");
-    e.retryable = true;
-    for (uint32_t i = 0; c->ids.n > 0 && i <= c->ids.mask; i++) {
-        if (c->ids.slots[i].id != 0)
-            ud_answer_error(c, c->ids.slots[i].sp, c->ids.slots[i].id, &e);
-    }
-    ud_answer_error(c, SP_NO_REQUEST, 0, &e);
-    ud_linger(c, LINGER_MS);
 }
 
 /* Under c->mu. */
@@ -178,9 +122,9 @@ void ud_flush(ud_conn *c)
             send_more(c);
             return;
         }
-        if (c->state != UD_DRAINING || c->ids.n > c->standing)
+        if (c->state != UD_DRAINING || !c->door->goodbye(c))
             return;
-        say_goodbye(c);
+        ud_linger(c, LINGER_MS);
     }
 }
 

@@ -19,7 +19,7 @@ enum {
     ACCEPT_AGAIN_MS = 100,
     SPOOL_MS = 5000,
     SPOOL_AGAIN_MS = 10,
-    REFUSALS = 256,  /* connections at once that are being told why not */
+    SHUT_US = 1000,
     SPARE_FILES = 64 /* descriptors for databases and ourselves */
 };
 
@@ -82,64 +82,6 @@ static void *reaper_main(void *arg)
     return NULL;
 }
 
-/* ---- accepting ---- */
-
-static void take_in(ud_server *sv, nng_stream *stream)
-{
-    int64_t most = sv->config->limits.max_connections;
-    int64_t open = (int64_t)atomic_load(&sv->open);
-    uint64_t uid = UINT64_MAX;
-    uc_error e;
-
-    uc_error_init(&e);
-    nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid);
-    if (!ud_claim_admits(sv->claim, uid, &e)) {
-        ud_log("a connection is refused: %s", e.message);
-    } else if (open >= most) {
-        uc_fail(&e, UC_BUSY,
-                "%" PRId64 " clients are connected; that is the most "
-                "(max-connections)",
-                open < most ? open : most);
-        ud_log("a connection is refused: %s", e.message);
-    }
-    if (e.code == NULL) {
-        atomic_fetch_add(&sv->accepted, 1);
-        if (!ud_conn_open(sv, stream, NULL))
-            ud_log("no memory for a connection");
-        return;
-    }
-    atomic_fetch_add(&sv->refused, 1);
-    e.outcome = "not-run";
-    if (open >= most + REFUSALS)
-        nng_stream_free(stream);
-    else
-        ud_conn_open(sv, stream, &e);
-}
-
-static void on_accepted(void *arg)
-{
-    ud_server *sv = arg;
-    int rv = nng_aio_result(sv->accepting);
-
-    if (rv == NNG_ECLOSED || rv == NNG_ECANCELED ||
-        atomic_load(&sv->draining)) {
-        if (rv == 0) /* who came too late */
-            nng_stream_free(nng_aio_get_output(sv->accepting, 0));
-        return;
-    }
-    if (rv != 0) {
-        /* No descriptors or no memory: others have to go first. */
-        ud_log("cannot accept a connection: %s", nng_strerror(rv));
-        atomic_store(&sv->accept_failed, true);
-        uv_async_send(&sv->async);
-        return;
-    }
-    take_in(sv, nng_aio_get_output(sv->accepting, 0));
-    nng_stream_listener_accept(sv->listener, sv->accepting);
-    if (sv->config->limits.idle_exit > 0)
-        uv_async_send(&sv->async);
-}
-
 /* ---- the loop ---- */
 
 static void on_sweep(uv_timer_t *timer)
@@ -178,7 +120,7 @@ static void on_again(uv_timer_t *timer)
     ud_server *sv = timer->data;
 
     if (!atomic_load(&sv->draining))
-        nng_stream_listener_accept(sv->listener, sv->accepting);
+        ud_listener_again(&sv->listener);
 }
 
 static void on_spool(uv_timer_t *timer)
@@ -219,7 +161,7 @@ static void on_async(uv_async_t *async)
     flush_dirty(sv);
     if (atomic_load(&sv->watching) && !uv_is_active((uv_handle_t *)&sv->sweep))
         uv_timer_start(&sv->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
-    if (atomic_exchange(&sv->accept_failed, false) && !draining)
+    if (atomic_exchange(&sv->listener.failed, false) && !draining)
         uv_timer_start(&sv->again, on_again, ACCEPT_AGAIN_MS, 0);
     if (draining) {
         if (atomic_load(&sv->open) == 0)
@@ -247,7 +189,7 @@ static void drain(ud_server *sv)
 {
     ud_notify_stopping();
     atomic_store(&sv->draining, true);
-    nng_stream_listener_close(sv->listener);
+    ud_listener_close(&sv->listener);
     uv_timer_stop(&sv->idle);
     uv_timer_start(&sv->drain, on_drain_over,
                    (uint64_t)sv->config->limits.drain_ms, 0);
@@ -304,6 +246,7 @@ static void on_alarm(int number)
     _exit(UD_FAILED);
 }
 
+/* Nobody is being accepted any more: the list only becomes shorter. */
 static void shut_all(ud_server *sv)
 {
     uc_lock(&sv->mu);
@@ -311,7 +254,7 @@ static void shut_all(ud_server *sv)
         ud_conn_shut(c);
     uc_unlock(&sv->mu);
     while (atomic_load(&sv->open) > 0)
-        usleep(1000);
+        usleep(SHUT_US);
 }
 
 static void on_closed_walk(uv_handle_t *handle, void *arg)
@@ -327,7 +270,7 @@ static void on_closed_walk(uv_handle_t *handle, void *arg)
 static void raise_files(const ud_server *sv)
 {
     rlim_t want =
-        (rlim_t)sv->config->limits.max_connections + REFUSALS + SPARE_FILES;
+        (rlim_t)sv->config->limits.max_connections + UD_REFUSALS + SPARE_FILES;
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= want)
@@ -340,31 +283,6 @@ static void raise_files(const ud_server *sv)
                " connections (max-connections): raise `ulimit -n`, or "
                "LimitNOFILE of the unit",
                (uint64_t)files.rlim_cur, sv->config->limits.max_connections);
-}
-
-static bool listen_on(ud_server *sv)
-{
-    const char *path = sv->config->listen;
-    char url[160];
-    mode_t before;
-    int rv;
-
-    snprintf(url, sizeof url, "ipc://%s", path);
-    rv = nng_stream_listener_alloc(&sv->listener, url);
-    if (rv == 0) {
-        before = ud_claim_begin_bind();
-        rv = nng_stream_listener_listen(sv->listener);
-        if (!ud_claim_end_bind(sv->claim, rv == 0 ? path : NULL, before))
-            return false;
-    }
-    if (rv == 0)
-        rv = nng_aio_alloc(&sv->accepting, on_accepted, sv);
-    if (rv != 0) {
-        ud_say("cannot listen on %s: %s", path, nng_strerror(rv));
-        return false;
-    }
-    nng_stream_listener_accept(sv->listener, sv->accepting);
-    return true;
 }
 
 static bool loop_init(ud_server *sv)
@@ -404,7 +322,7 @@ static void loop_fini(ud_server *sv)
 }
 
 int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
-             ud_lines *lines)
+             ud_lines *lines, const ud_door *door)
 {
     static ud_server server;
     ud_server *sv = &server;
@@ -425,15 +343,17 @@ int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
         ud_say("no descriptors or threads to start with");
         return UD_FAILED;
     }
-    if (listen_on(sv)) {
+    if (ud_listener_open(&sv->listener, sv, door, config->listen)) {
         ud_say("serving on ipc://%s (pid %d)", config->listen, (int)getpid());
         ud_notify_ready(config);
         uv_async_send(&sv->async); /* the idle time begins */
         uv_run(&sv->loop, UV_RUN_DEFAULT);
         signal(SIGALRM, on_alarm);
         alarm((unsigned)(config->limits.drain_ms / 1000) + 5);
+        ud_listener_free(&sv->listener);
         shut_all(sv);
     } else {
+        ud_listener_free(&sv->listener);
         code = UD_SOCKET;
     }
     uc_lock(&sv->queue_mu);
@@ -441,8 +361,6 @@ int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
     uc_cond_signal(&sv->dead_cond);
     uc_unlock(&sv->queue_mu);
     uc_thread_join(sv->reaper);
-    nng_aio_free(sv->accepting);
-    nng_stream_listener_free(sv->listener);
     loop_fini(sv);
     uc_cond_fini(&sv->dead_cond);
     uc_mutex_fini(&sv->queue_mu);

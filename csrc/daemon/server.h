@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "accept.h"
 #include "claim.h"
 #include "common/thread.h"
 #include "config.h"
@@ -19,8 +20,6 @@
  *
  * Locks in order: ud_server.mu, ud_conn.mu, the core's, ud_server.queue_mu.
  */
-typedef struct ud_conn ud_conn;
-
 typedef struct ud_server {
     const ud_config *config;
     const ud_claim *claim;
@@ -37,8 +36,7 @@ typedef struct ud_server {
     uv_timer_t again; /* accepting, after descriptors ran out */
     uv_timer_t spool; /* what clients of the log have left */
 
-    nng_stream_listener *listener;
-    nng_aio *accepting;
+    ud_listener listener;
 
     uc_mutex mu; /* the list */
     ud_conn *conns;
@@ -52,8 +50,7 @@ typedef struct ud_server {
 
     _Atomic int64_t charged; /* bytes that all connections hold, about */
     _Atomic bool draining;
-    _Atomic bool accept_failed; /* the loop tries again later */
-    _Atomic bool watching;      /* the sweep runs or has been asked for */
+    _Atomic bool watching; /* the sweep runs or has been asked for */
 
     /* What `door` tells. */
     _Atomic uint64_t open, accepted, refused, faults;
@@ -66,7 +63,7 @@ typedef struct ud_server {
  * process; what went wrong has been said.
  */
 int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
-             ud_lines *lines);
+             ud_lines *lines, const ud_door *door);
 
 /* ---- for connections; any thread ---- */
 

@@ -38,8 +38,11 @@ const layers = [
   { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/(driver|engine)\.h$|^uc\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
   { folder: /^csrc\/doors\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
-  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/op)\.h$|^(claim|config|conn|dbs|door|lines|log|notify|server|starters|version)\.h$|^doors\/sp\/(sp|ids)\.h$/ },
-  { folder: /^csrc\/doors\/sp\//, may: /^(common|wire)\/|^doors\/sp\// }
+  // A connection does not know what is spoken on it; main.c says it.
+  { folder: /^csrc\/daemon\/(accept|conn|door|in|out|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|lines|log|notify|server|starters)\.h$/ },
+  { folder: /^csrc\/daemon\/main\.c$/, may: /^(claim|config|dbs|lines|server)\.h$|^doors\/sp\/door\.h$/ },
+  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/(op|options))\.h$|^(claim|config|dbs|lines|log|notify|starters|version)\.h$/ },
+  { folder: /^csrc\/doors\/sp\//, may: /^(common|wire|doors\/sp)\/|^(uc|desk\/op)\.h$|^daemon\/(conn|door|version)\.h$/ }
 ]
 
 // Other people's headers, and the one place that knows each of them.

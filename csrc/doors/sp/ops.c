@@ -1,12 +1,11 @@
-#include "door.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "version.h"
+#include "daemon/version.h"
+#include "doors/sp/inner.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -114,13 +113,13 @@ static bool greet(ud_conn *c, const sp_request *q, uc_view frame, uc_error *e)
         db = ud_dbs_find(c->sv->dbs, (const char *)h.db.p, h.db.len);
     if (db == NULL)
         return no_such_db(c, h.db, e);
-    if (c->spoken)
+    if (ud_sp_of(c)->spoken)
         return uc_fail(e, UC_FRAME,
                        "hello has to be the first request of a connection");
     return ud_conn_bind(c, db, h.readonly, e);
 }
 
-void ud_hello(ud_conn *c, uint32_t sp, const sp_request *q, uc_view frame)
+void ud_sp_hello(ud_conn *c, uint32_t sp, const sp_request *q, uc_view frame)
 {
     const ud_limits *limits = &c->sv->config->limits;
     uc_buf *b = &c->own;
@@ -131,13 +130,13 @@ void ud_hello(ud_conn *c, uint32_t sp, const sp_request *q, uc_view frame)
     if (!greet(c, q, frame, &e)) {
         e.outcome = "not-run";
         if (q->id != 0)
-            ud_answer_error(c, sp, q->id, &e);
+            ud_sp_error(c, sp, q->id, &e);
         if (q->id == 0 || strcmp(e.code, uc_code_name(UC_VERSION)) == 0)
             ud_conn_fault(c, &e);
         return;
     }
-    c->spoken = true;
-    at = ud_answer_open(c);
+    ud_sp_of(c)->spoken = true;
+    at = ud_sp_open(c);
     uc_reply_begin(b, q->id, UC_REPLY_VALUE, 3);
     uc_pack_map(b, 8);
     number(b, "v", UC_PROTOCOL);
@@ -152,7 +151,7 @@ void ud_hello(ud_conn *c, uint32_t sp, const sp_request *q, uc_view frame)
     number(b, "window",
            limits->max_in_flight < WINDOW ? limits->max_in_flight : WINDOW);
     number(b, "max_request", limits->max_request_bytes);
-    ud_answer_close(c, at, sp);
+    ud_sp_close(c, at, sp);
 }
 
 /* ---- door ---- */
@@ -170,16 +169,16 @@ static int64_t resident(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-void ud_door(ud_conn *c, uint32_t sp, const sp_request *q)
+void ud_sp_stats(ud_conn *c, uint32_t sp, const sp_request *q)
 {
     ud_server *sv = c->sv;
     uc_buf *b = &c->own;
-    size_t at = ud_answer_open(c);
+    size_t at = ud_sp_open(c);
     const ud_db *db;
 
     uc_reply_begin(b, q->id, UC_REPLY_VALUE, 3);
     uc_pack_map(b, 13);
-    text(b, "door", "ipc");
+    text(b, "door", c->door->name);
     number(b, "pid", getpid());
     text(b, "version", uc_version());
     number(b, "uptimeMs", (uc_now() - sv->started) / UC_MS);
@@ -198,5 +197,5 @@ void ud_door(ud_conn *c, uint32_t sp, const sp_request *q)
         text(b, "name", ud_db_name(db));
         text(b, "path", ud_db_path(db));
     }
-    ud_answer_close(c, at, sp);
+    ud_sp_close(c, at, sp);
 }
