@@ -2,7 +2,7 @@
 
 // What the configuration runs on this machine: the build, and hooks.
 
-const { run, howItEnded, shown } = require('./agent/command')
+const { run, howItEnded, shown } = require('./agent/host/command')
 const { DeployError } = require('./errors')
 const { HOOK_MS } = require('./fields')
 

@@ -8,7 +8,7 @@ const path = require('node:path')
 const { createHash } = require('node:crypto')
 const { pipeline } = require('node:stream/promises')
 const { DeployError } = require('./errors')
-const { dayText, hasDate, logDay } = require('./agent/log-day')
+const { dayText, hasDate, logDay } = require('./agent/host/log-day')
 
 const PART = '.part'
 const MAX_NAME = 255

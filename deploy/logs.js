@@ -8,7 +8,7 @@ const { DeployError, toDeployError } = require('./errors')
 const { eachHost } = require('./hosts')
 const { LogStore } = require('./log-store')
 const { printable } = require('./report')
-const { dayOf, dayText } = require('./agent/log-day')
+const { dayOf, dayText } = require('./agent/host/log-day')
 
 // A week that begins where the host's own two weeks end.
 const SINCE = 21

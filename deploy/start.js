@@ -1,6 +1,6 @@
 'use strict'
 
-// Step two, seen from here: the agent does it on each host (agent/start.js).
+// Step two, seen from here: the agent does it on each host (agent/start/start.js).
 
 const fs = require('node:fs')
 const { DeployError } = require('./errors')
@@ -12,7 +12,7 @@ const { hookHere } = require('./here')
  * @param {object} config of load()
  * @param {object} options { host, release, releases, verify, force, back }; releases: { host: id }, of a step one before
  * @param {object} io { report, signal, who, openSession }
- * @returns {Promise<Array<{ host: string, value: object }>>} value as agent/start.js has it
+ * @returns {Promise<Array<{ host: string, value: object }>>} value as agent/start/start.js has it
  */
 async function start (config, options, io) {
   return eachHost(config, { host: options.host }, io, async ({ call, view, index, host, report }) => {

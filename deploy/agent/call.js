@@ -4,7 +4,7 @@
 
 const { DeployError, toDeployError } = require('../errors')
 const { WINDOW } = require('../frames')
-const { audit } = require('./audit')
+const { audit } = require('./host/audit')
 
 // Room is given back in pieces, not for each frame.
 const ROOM = WINDOW / 8

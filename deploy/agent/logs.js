@@ -7,7 +7,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { createHash } = require('node:crypto')
 const { DeployError } = require('../errors')
-const { DAY_MS, hasDate, logDay } = require('./log-day')
+const { DAY_MS, hasDate, logDay } = require('./host/log-day')
 
 const KINDS = ['application', 'gateway']
 const MAX_DEPTH = 6

@@ -1,13 +1,13 @@
 'use strict'
 // The agent: runs on the host for as long as one session, calls the ops that
-// the files beside this one export, and ends with the connection, once what it
+// the files of its folder export, and ends with the connection, once what it
 // has begun is over. No packages, Node or Bun.
 
 const { DeployError } = require('../errors')
 const { Call } = require('./call')
-const { facts } = require('./facts')
-const lock = require('./lock')
-const { paths } = require('./paths')
+const { facts } = require('./host/facts')
+const lock = require('./host/lock')
+const { paths } = require('./host/paths')
 const { Wire } = require('./wire')
 
 const PROTOCOL = 1

@@ -4,10 +4,10 @@
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
-const manifests = require('./manifest')
-const releases = require('./releases')
-const { textFrom } = require('./begin')
-const { serves } = require('./serves')
+const manifests = require('./host/manifest')
+const releases = require('./host/releases')
+const { textFrom } = require('./receive/begin')
+const { serves } = require('./start/serves')
 const { status } = require('./status')
 
 /**
@@ -55,10 +55,10 @@ function lacking (app, manifest, ids) {
 
 /** The port for each instance, and who has it that is not of the application. */
 function portsOf (app, config, { active }) {
-  const { choose } = require('./ports')
-  const { listenerOn } = require('./listeners')
-  const { ofSlot } = require('./proc')
-  const { all } = require('./slots')
+  const { choose } = require('./start/ports')
+  const { listenerOn } = require('./host/listeners')
+  const { ofSlot } = require('./host/proc')
+  const { all } = require('./launcher/slots')
   // What an interrupted deployment has left is ended before anything is started.
   const own = new Set(all(app).flatMap((slot) => ofSlot(slot)).map(({ pid }) => pid))
   return choose(config, active).map((port) => {

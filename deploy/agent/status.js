@@ -3,8 +3,8 @@
 // How an application is on this host. Reads only, and takes no lock: it answers during a deployment, too.
 
 const fs = require('node:fs')
-const { readHolder, readLast } = require('./lock')
-const releases = require('./releases')
+const { readHolder, readLast } = require('./host/lock')
+const releases = require('./host/releases')
 
 const ASK_MS = 3000
 const AUDIT_BYTES = 64 * 1024
@@ -46,7 +46,7 @@ async function status (ctx) {
 // A journal that cannot be read is something to be told of, not a reason to tell nothing.
 function readState (app) {
   try {
-    return { state: require('./state').readState(app.state), damage: null }
+    return { state: require('./host/state').readState(app.state), damage: null }
   } catch (err) {
     if (err.code !== 'UC_DEPLOY_STATE' && err.code !== 'EACCES') throw err
     return { state: { active: null, pending: null, draining: [], previous: null, daemon: null }, damage: err.message }
@@ -54,13 +54,13 @@ function readState (app) {
 }
 
 async function sideOf (app, side, health) {
-  const { reached } = require('./switch')
+  const { reached } = require('./host/switch')
   const instances = await Promise.all(side.instances.map((instance) => instanceOf(app, side, instance, health)))
   return { release: side.release, since: side.at, launcher: side.launcher, mode: side.mode, reached: side.mode === 'socket' ? reached(app, side) : null, instances }
 }
 
 async function instanceOf (app, side, { index, port, socket, slot }, { path, status }) {
-  const { ask } = require('./health')
+  const { ask } = require('./start/health')
   const { launcherOf } = require('./launcher')
   const { alive, pid, pids, restarts } = launcherOf(side).look(slot)
   const began = performance.now()
@@ -90,13 +90,13 @@ function daemonOf ({ launcher, slot, port, release }) {
 }
 
 function memoryOf (pids) {
-  const { memory, tree } = require('./proc')
+  const { memory, tree } = require('./host/proc')
   return memory(tree(pids))
 }
 
 /** Milliseconds since a process began; null when it has ended. */
 function uptimeOf (pid) {
-  const { statOf } = require('./proc')
+  const { statOf } = require('./host/proc')
   const stat = pid === null ? null : statOf(pid)
   if (stat === null) return null
   const seconds = Number(fs.readFileSync('/proc/uptime', 'latin1').split(' ')[0])

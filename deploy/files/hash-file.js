@@ -4,7 +4,7 @@
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
-const { sha256 } = require('../agent/verify')
+const { sha256 } = require('../agent/host/verify')
 const { isMainThread, parentPort, workerData } = require('node:worker_threads')
 
 const CHANGES = 'changes while it is being read'

@@ -6,7 +6,7 @@
 const path = require('node:path')
 const { walk } = require('./walk')
 const { addHashes } = require('./hashes')
-const { textOf } = require('../agent/manifest')
+const { textOf } = require('../agent/host/manifest')
 
 /**
  * Walks and hashes the source of a configuration.

@@ -7,7 +7,7 @@ const path = require('node:path')
 const { setImmediate: turn } = require('node:timers/promises')
 const { Patterns } = require('./glob')
 const { DeployError } = require('../errors')
-const { whyOutside, MOST_FILES } = require('../agent/manifest')
+const { whyOutside, MOST_FILES } = require('../agent/host/manifest')
 
 // Dependencies are installed on the host; secrets and what belongs to this
 // machine stay here whatever `include` says. So do the files that the

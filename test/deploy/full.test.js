@@ -9,7 +9,7 @@ const os = require('node:os')
 const path = require('node:path')
 const t = require('tap')
 const { execFileSync } = require('node:child_process')
-const releases = require('../../deploy/agent/releases')
+const releases = require('../../deploy/agent/host/releases')
 const { scene, contentOf } = require('./parts/upload')
 
 t.setTimeout(60_000)

@@ -7,9 +7,9 @@ const path = require('node:path')
 const t = require('tap')
 const { spawn } = require('node:child_process')
 const helper = require('../helper')
-const proc = require('../../deploy/agent/proc')
+const proc = require('../../deploy/agent/host/proc')
 const { host, service, whenSwitched } = require('./parts/host')
-const { ask } = require('../../deploy/agent/health')
+const { ask } = require('../../deploy/agent/start/health')
 
 t.setTimeout(580_000)
 

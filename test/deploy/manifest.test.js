@@ -8,7 +8,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const t = require('tap')
-const { parse, textOf } = require('../../deploy/agent/manifest')
+const { parse, textOf } = require('../../deploy/agent/host/manifest')
 const { survey, manifestFor } = require('../../deploy/files/manifest')
 
 const HASH = 'a'.repeat(64)

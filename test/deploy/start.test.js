@@ -12,8 +12,8 @@ const { spawn, spawnSync } = require('node:child_process')
 const helper = require('../helper')
 const { host, service, whenSwitched } = require('./parts/host')
 const { runtimes } = require('../runtimes')
-const { ask } = require('../../deploy/agent/health')
-const proc = require('../../deploy/agent/proc')
+const { ask } = require('../../deploy/agent/start/health')
+const proc = require('../../deploy/agent/host/proc')
 
 t.setTimeout(580_000)
 

@@ -7,7 +7,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const t = require('tap')
-const { check, sha256 } = require('../../deploy/agent/verify')
+const { check, sha256 } = require('../../deploy/agent/host/verify')
 
 const FILES = 3000 // above ALONE_FILES
 

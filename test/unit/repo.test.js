@@ -102,7 +102,8 @@ t.test('the tables of the client are those of the core', async t => {
 // ---- rooms of the client --------------------------------------------------
 
 // What a folder of lib may require besides itself: only downwards. The CLI is the one room that may
-// use deploy, which itself knows the base alone.
+// use deploy, which itself knows the base alone. What is sent to a host knows nothing of what stays
+// here: deploy/agent, and the files beside it that both sides have (deploy/bundle.js).
 const rooms = {
   base: [],
   wire: ['base'],
@@ -113,11 +114,21 @@ const rooms = {
   log: ['base', 'wire', 'client'],
   graceful: ['base'],
   store: ['base', 'wire', 'transport', 'client', 'db', 'cache', 'log'],
-  cli: ['base', 'wire', 'transport', 'log', 'store', 'deploy'],
-  deploy: ['base']
+  cli: ['base', 'wire', 'transport', 'log', 'store', 'deploy', 'both'],
+  deploy: ['base', 'agent/host', 'both'],
+  agent: ['agent/start', 'agent/receive', 'agent/launcher', 'agent/host', 'both'],
+  'agent/start': ['agent/launcher', 'agent/host', 'both'],
+  'agent/receive': ['agent/host', 'both'],
+  'agent/launcher': ['agent/host', 'both'],
+  'agent/host': ['both'],
+  both: []
 }
 
-const roomOf = name => name === 'lib/store.js' ? 'store' : /^lib\/([^/]+)\//.exec(name)?.[1] ?? /^(deploy)\//.exec(name)?.[1]
+function roomOf (name) {
+  if (name === 'lib/store.js') return 'store'
+  if (/^deploy\/(errors|frames)\.js$/.test(name)) return 'both'
+  return /^lib\/([^/]+)\//.exec(name)?.[1] ?? /^deploy\/(agent(?:\/[^/]+(?=\/))?)\//.exec(name)?.[1] ?? /^(deploy)\//.exec(name)?.[1]
+}
 
 // [file, file that it requires], of lib and deploy.
 function requires () {

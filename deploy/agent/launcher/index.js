@@ -5,7 +5,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const disk = require('../disk')
+const disk = require('../host/disk')
 const processes = require('./process')
 const systemd = require('./systemd')
 

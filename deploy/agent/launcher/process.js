@@ -5,11 +5,11 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { spawn } = require('node:child_process')
-const disk = require('../disk')
-const proc = require('../proc')
-const sources = require('../sources')
+const disk = require('../host/disk')
+const proc = require('../host/proc')
+const sources = require('./sources')
 const { DeployError } = require('../../errors')
-const { within } = require('../wait')
+const { within } = require('../host/wait')
 
 const START_MS = 15_000 // for the supervisor itself, which only has to load
 const EXTRA_MS = 3000 // for a supervisor to do what its deadline says
@@ -21,7 +21,7 @@ const EXTRA_MS = 3000 // for a supervisor to do what its deadline says
 async function start (ctx, slot) {
   const spec = disk.readJson(slot)
   fs.rmSync(spec.status, { force: true })
-  const file = path.join(sources.install(ctx), 'agent/supervisor.js')
+  const file = path.join(sources.install(ctx), sources.SUPERVISOR)
   const fd = fs.openSync(spec.out, 'a', 0o640)
   let failed = null
   const child = spawn(process.execPath, [file, slot], { cwd: ctx.app.deploy, stdio: ['ignore', fd, fd], detached: true, env: spec.env })

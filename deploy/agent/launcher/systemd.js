@@ -8,12 +8,12 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { constants: { signals } } = require('node:os')
 const { execFileSync } = require('node:child_process')
-const disk = require('../disk')
-const proc = require('../proc')
+const disk = require('../host/disk')
+const proc = require('../host/proc')
 const { DeployError } = require('../../errors')
-const { connectionsOf } = require('../listeners')
-const { linkAtomic } = require('../state')
-const { within } = require('../wait')
+const { connectionsOf } = require('../host/listeners')
+const { linkAtomic } = require('../host/state')
+const { within } = require('../host/wait')
 
 const COMMAND_MS = 30_000 // one systemctl
 const EXTRA_MS = 5000 // for systemd to see that a service is gone

@@ -57,7 +57,7 @@ module.exports = {
       throw new Error('unforeseen')
     },
     async audited (args, ctx) { await ctx.audit('test', 'ok', { n: args.n }) },
-    async facts (args, ctx) { return { who: ctx.who, config: ctx.config, own: ctx.source('agent/paths.js').length > 0 } }
+    async facts (args, ctx) { return { who: ctx.who, config: ctx.config, own: ctx.source('agent/host/paths.js').length > 0 } }
   }
 }
 `

@@ -13,10 +13,10 @@ const { freePorts, service } = require('./host')
 const { actions } = require('../../../deploy')
 const { validate } = require('../../../deploy/config')
 const { Report } = require('../../../deploy/report')
-const { paths } = require('../../../deploy/agent/paths')
-const proc = require('../../../deploy/agent/proc')
+const { paths } = require('../../../deploy/agent/host/paths')
+const proc = require('../../../deploy/agent/host/proc')
 const processes = require('../../../deploy/agent/launcher/process')
-const slots = require('../../../deploy/agent/slots')
+const slots = require('../../../deploy/agent/launcher/slots')
 
 const root = path.join(__dirname, '../../..')
 

@@ -10,7 +10,7 @@ const path = require('node:path')
 const { openLocalSession } = require('../../../deploy/session')
 const { survey } = require('../../../deploy/files/manifest')
 const { uploadTo } = require('../../../deploy/files/upload')
-const { paths } = require('../../../deploy/agent/paths')
+const { paths } = require('../../../deploy/agent/host/paths')
 
 /**
  * @param {object} t

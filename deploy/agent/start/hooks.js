@@ -1,7 +1,7 @@
 'use strict'
 
-const { DeployError } = require('../errors')
-const { howItEnded, run, shown } = require('./command')
+const { DeployError } = require('../../errors')
+const { howItEnded, run, shown } = require('../host/command')
 
 /**
  * Runs a hook of the configuration on the host, if there is one for it.

@@ -4,7 +4,7 @@
 // the host believes nothing of it before it has been checked.
 
 const crypto = require('node:crypto')
-const { DeployError } = require('../errors')
+const { DeployError } = require('../../errors')
 
 const VERSION = 1
 const MOST_FILES = 200_000

@@ -5,10 +5,10 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const disk = require('./disk')
-const { DeployError } = require('../errors')
-const { howItEnded, run, shown } = require('./command')
-const { readState, writeState } = require('./state')
+const disk = require('../host/disk')
+const { DeployError } = require('../../errors')
+const { howItEnded, run, shown } = require('../host/command')
+const { readState, writeState } = require('../host/state')
 
 const COMMAND_MS = 60_000
 

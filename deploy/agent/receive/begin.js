@@ -6,12 +6,12 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const manifests = require('./manifest')
-const proc = require('./proc')
-const releases = require('./releases')
-const { DeployError } = require('../errors')
-const { writeAtomic, removeTree } = require('./disk')
-const { within } = require('./wait')
+const manifests = require('../host/manifest')
+const proc = require('../host/proc')
+const releases = require('../host/releases')
+const { DeployError } = require('../../errors')
+const { writeAtomic, removeTree } = require('../host/disk')
+const { within } = require('../host/wait')
 
 // A file of some size may arrive in several attempts: what has come of it stays.
 const PART = /^([0-9a-f]{64})\.part$/

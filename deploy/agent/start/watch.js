@@ -2,11 +2,11 @@
 
 // The first time of a release with traffic: it has to stay as it was when it was let in.
 
-const { launcherOf } = require('./launcher/index')
+const { launcherOf } = require('../launcher/index')
 const { illness } = require('./health')
 const { refuseExposed } = require('./ports')
-const { DeployError } = require('../errors')
-const { pause, within } = require('./wait')
+const { DeployError } = require('../../errors')
+const { pause, within } = require('../host/wait')
 
 const EVERY_MS = 1000
 const WORD_MS = 1000 // for who looks after a service to say how it ended

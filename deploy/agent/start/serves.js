@@ -3,10 +3,10 @@
 // Whether there is anything to do: the release serves, from the same settings, and so does its daemon.
 
 const env = require('./env')
-const slots = require('./slots')
-const { choose, isRunning } = require('./launcher/index')
-const { look } = require('./launcher/process')
-const { readState } = require('./state')
+const slots = require('../launcher/slots')
+const { choose, isRunning } = require('../launcher/index')
+const { look } = require('../launcher/process')
+const { readState } = require('../host/state')
 
 /**
  * @param {object} ctx

@@ -4,8 +4,8 @@
 // its dependencies, and a build that the configuration wants there.
 
 const path = require('node:path')
-const { DeployError } = require('../errors')
-const { run, howItEnded, shown } = require('./command')
+const { DeployError } = require('../../errors')
+const { run, howItEnded, shown } = require('../host/command')
 
 /**
  * @param {object} ctx of the op: `config` has `install`, `build`, `env.set`

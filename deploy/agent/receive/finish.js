@@ -6,12 +6,12 @@
 const fs = require('node:fs')
 const { execFile } = require('node:child_process')
 const { promisify } = require('node:util')
-const releases = require('./releases')
+const releases = require('../host/releases')
 const { audited, begun, copy, foldersOf, link, MODES } = require('./begin')
-const { check } = require('./verify')
+const { check } = require('../host/verify')
 const { prepare } = require('./install')
-const { removeTree, writeAtomic } = require('./disk')
-const { DeployError } = require('../errors')
+const { removeTree, writeAtomic } = require('../host/disk')
+const { DeployError } = require('../../errors')
 
 const MOST_NAMED = 20 // of the files in an error, and of what an install has made
 const SYNC_MS = 600_000

@@ -1,9 +1,9 @@
 'use strict'
 
-const proc = require('./proc')
-const { DeployError } = require('../errors')
-const { howItEnded, run, shown } = require('./command')
-const { within } = require('./wait')
+const proc = require('../host/proc')
+const { DeployError } = require('../../errors')
+const { howItEnded, run, shown } = require('../host/command')
+const { within } = require('../host/wait')
 
 // In the environment of a migration and of what it starts: it goes on when its agent is killed.
 const MARK = 'UNDERCROFT_MIGRATES'

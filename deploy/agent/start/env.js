@@ -3,8 +3,8 @@
 // The environment file of a release.
 
 const fs = require('node:fs')
-const releases = require('./releases')
-const { DeployError } = require('../errors')
+const releases = require('../host/releases')
+const { DeployError } = require('../../errors')
 
 /**
  * NAME=value a line; # begins a comment line, `export ` is passed over. A value may stand in single quotes,

@@ -2,7 +2,7 @@
 
 // The releases of a host: which are complete, which are in use, which go.
 //
-//   const releases = require('./releases')
+//   const releases = require('../host/releases')
 //   releases.complete(app)          -> [mark, …], the newest first
 //   releases.newest(app)            -> mark or null
 //   releases.find(app, id)          -> mark or null: null is "not complete"
@@ -18,7 +18,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const manifests = require('./manifest')
 const { check, stat } = require('./verify')
-const { DeployError } = require('../errors')
+const { DeployError } = require('../../errors')
 const { readJson, removeTree, sweepTemporary, syncDirectory } = require('./disk')
 
 const ID = /^\d{8}-\d{6}-[0-9a-f]{8}(?:-\d{1,4})?$/

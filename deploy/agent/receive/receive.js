@@ -5,10 +5,10 @@
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
-const releases = require('./releases')
-const { DeployError } = require('../errors')
+const releases = require('../host/releases')
+const { DeployError } = require('../../errors')
 const { audited, begun, MODES } = require('./begin')
-const { sha256 } = require('./verify')
+const { sha256 } = require('../host/verify')
 
 const TELL_MS = 100
 

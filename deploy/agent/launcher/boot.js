@@ -6,12 +6,12 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const processes = require('./launcher/process')
-const { audit } = require('./audit')
-const { isRunning, launch } = require('./launcher/index')
-const { paths } = require('./paths')
-const { readState, writeState } = require('./state')
-const { switchTo } = require('./switch')
+const processes = require('./process')
+const { audit } = require('../host/audit')
+const { isRunning, launch } = require('./index')
+const { paths } = require('../host/paths')
+const { readState, writeState } = require('../host/state')
+const { switchTo } = require('../host/switch')
 
 /**
  * @param {string} folder of the application
@@ -19,7 +19,7 @@ const { switchTo } = require('./switch')
  */
 async function boot (folder) {
   const app = paths(folder)
-  const root = path.join(__dirname, '..')
+  const root = path.join(__dirname, '../..')
   const ctx = { app, source: (name) => fs.readFileSync(path.join(root, name), 'utf8') }
   const state = readState(app.state)
   const { active, daemon } = state

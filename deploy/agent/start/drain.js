@@ -2,10 +2,10 @@
 
 // The ends of a start, for the agent that began it and for one that finds it half done.
 
-const sources = require('./sources')
-const { keep, stop } = require('./launcher/index')
-const { linkAtomic, linkOf, readState, writeState } = require('./state')
-const { reached, switchTo, unlink } = require('./switch')
+const sources = require('../launcher/sources')
+const { keep, stop } = require('../launcher/index')
+const { linkAtomic, linkOf, readState, writeState } = require('../host/state')
+const { reached, switchTo, unlink } = require('../host/switch')
 
 /**
  * The pending release becomes the active one; the one before begins to drain.

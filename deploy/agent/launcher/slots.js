@@ -7,7 +7,7 @@
 const crypto = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
-const disk = require('./disk')
+const disk = require('../host/disk')
 
 // Of the session that brought the agent, and of nobody else.
 const SESSION = /^(SSH_|XDG_SESSION|UNDERCROFT_|BASH_FUNC|OLDPWD$|PWD$|SHLVL$|_$|MAIL$|TERM$)/

@@ -4,7 +4,7 @@
 // runtimes do not agree on how to ask a unix socket.
 
 const net = require('node:net')
-const { pause } = require('./wait')
+const { pause } = require('../host/wait')
 
 const ASK_MS = 5000 // for one answer
 const HEAD_BYTES = 16 * 1024

@@ -10,9 +10,9 @@
 
 const fs = require('node:fs')
 const { spawn } = require('node:child_process')
-const disk = require('./disk')
-const proc = require('./proc')
-const { connectionsOf } = require('./listeners')
+const disk = require('../host/disk')
+const proc = require('../host/proc')
+const { connectionsOf } = require('../host/listeners')
 
 const FIRST_MS = 100 // of the back-off, which doubles up to LAST_MS
 const LAST_MS = 10_000

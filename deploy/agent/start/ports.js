@@ -2,9 +2,9 @@
 
 // Which of its two ports an instance gets, and whether somebody else has it.
 
-const proc = require('./proc')
-const { listenerOn, listenersOf } = require('./listeners')
-const { DeployError } = require('../errors')
+const proc = require('../host/proc')
+const { listenerOn, listenersOf } = require('../host/listeners')
+const { DeployError } = require('../../errors')
 
 /**
  * The port for each instance of a new release: of its two the one that the active release does not have.

@@ -5,10 +5,10 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const proc = require('./proc')
-const releases = require('./releases')
-const sources = require('./sources')
-const { readState } = require('./state')
+const proc = require('../host/proc')
+const releases = require('../host/releases')
+const sources = require('../launcher/sources')
+const { readState } = require('../host/state')
 
 /**
  * @param {object} ctx

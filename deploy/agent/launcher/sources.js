@@ -6,14 +6,15 @@
 const crypto = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
-const disk = require('./disk')
+const disk = require('../host/disk')
 
-const PROGRAMS = ['agent/supervisor.js', 'agent/boot.js']
+const SUPERVISOR = 'agent/launcher/supervisor.js'
+const BOOT = 'agent/launcher/boot.js'
 
 /**
  * Writes the files if they are not there yet.
  * @param {object} ctx { app, source(name) -> text }
- * @returns {string} the folder that holds agent/supervisor.js
+ * @returns {string} the folder of this version, which holds SUPERVISOR
  */
 function install (ctx) {
   const files = closure(ctx.source)
@@ -35,7 +36,7 @@ function install (ctx) {
 /** Makes <app>/.deploy/agent/boot.js, which crontabs name, lead to this version; the versions before it stay. */
 function installBoot (ctx) {
   const folder = install(ctx)
-  const text = `'use strict'\nrequire(${JSON.stringify(path.join(folder, 'agent/boot.js'))}).main(${JSON.stringify(ctx.app.folder)})\n`
+  const text = `'use strict'\nrequire(${JSON.stringify(path.join(folder, BOOT))}).main(${JSON.stringify(ctx.app.folder)})\n`
   const file = path.join(ctx.app.agent, 'boot.js')
   if (!fs.existsSync(file) || fs.readFileSync(file, 'utf8') !== text) disk.writeAtomic(file, text)
 }
@@ -51,8 +52,8 @@ function closure (source) {
       visit(`${path.posix.join(path.posix.dirname(name), id)}.js`)
     }
   }
-  for (const name of PROGRAMS) visit(name)
+  for (const name of [SUPERVISOR, BOOT]) visit(name)
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
-module.exports = { install, installBoot }
+module.exports = { install, installBoot, SUPERVISOR }
