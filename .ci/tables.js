@@ -1,6 +1,6 @@
 'use strict'
-// Makes lib/base/tables.js: the operations and the error codes of the core, read from the C sources that
-// define them, so that no list of them is kept by hand in two languages.
+// Makes lib/base/tables.js: the operations, the error codes and the options of the core, read from the C
+// sources that define them, so that no list of them is kept by hand in two languages.
 //
 //   node .ci/tables.js           writes it
 //   node .ci/tables.js --check   says whether it is up to date (exit code 1: it is not)
@@ -41,10 +41,37 @@ function codes () {
     `  ${code}: { kind: '${JSON.parse(kind)}', retryable: ${retryable} }`)
 }
 
+const LEVELS = ['off', 'normal', 'full', 'extra']
+
+// The rows of the client's table of options: only what users see.
+function options () {
+  const header = 'csrc/core/desk/options.h'
+  const numbers = rows(header, 'UC_OPTION_MAP', 7).filter(([, name]) => name !== 'NULL')
+  const pairs = rows(header, 'UC_PAIRS_MAP', 3)
+  const quoted = value => `'${value}'`
+  const row = (name, cells, where) => {
+    if (where !== 'FILE') cells.push(['where', quoted(where.toLowerCase())])
+    return `  ${JSON.parse(name)}: { ${cells.map(([key, value]) => `${key}: ${value}`).join(', ')} }`
+  }
+  const cellsOf = (kind, value, min, max) => {
+    switch (kind) {
+      case 'FLAG': return [['type', quoted('boolean')], ['value', value === '1']]
+      case 'LEVEL': return [['type', quoted('choice')], ['value', quoted(value.replace('UC_SYNC_', '').toLowerCase())], ['of', `[${LEVELS.map(quoted).join(', ')}]`]]
+      default: return [['type', quoted('integer')], ['unit', quoted(kind.toLowerCase())], ['value', value], ['min', min], ['max', max]]
+    }
+  }
+  return [
+    ...numbers.map(([key, name, kind, value, min, max, where]) =>
+      row(name, [...cellsOf(kind, value, min, max), ['wire', quoted(key)]], where)),
+    ...pairs.map(([key, name, where]) => row(name, [['type', quoted(key)], ['value', 'null'], ['wire', quoted(key)]], where))
+  ]
+}
+
 function text () {
   return `'use strict'
 
-// Made by node .ci/tables.js from csrc/core/desk/op.h and csrc/core/common/err.h: change those.
+// Made by node .ci/tables.js from csrc/core/desk/op.h, csrc/core/common/err.h and csrc/core/desk/options.h:
+// change those.
 
 // Each operation: its number on the wire, for ever, and what it is (op.h says what the words mean).
 const operations = {
@@ -57,7 +84,13 @@ const codes = {
 ${codes().join(',\n')}
 }
 
-module.exports = { operations, codes }
+// The options of a file and of its handles: default, bounds, and the core's name (wire). Without a \`where\`
+// it belongs to the database and whoever opens the file, with 'handle' to each end.
+const options = {
+${options().join(',\n')}
+}
+
+module.exports = { operations, codes, options }
 `
 }
 

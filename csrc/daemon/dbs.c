@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/thread.h"
 #include "desk/op.h"
+#include "desk/options.h"
 #include "log.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -32,30 +33,14 @@ struct ud_dbs {
 
 /* ---- options ---- */
 
-/* The names of lib/base/options.js, and the core's for the same. */
-static const struct {
-    const char *name, *wire;
-} names[] = {{"readonly", "readonly"},
-             {"create", "create"},
-             {"readers", "readers"},
-             {"cursors", "cursors"},
-             {"synchronous", "synchronous"},
-             {"busyTimeoutMs", "busy_ms"},
-             {"transactionTimeoutMs", "tx_ms"},
-             {"turnSnapshotMs", "snapshot_turn_ms"},
-             {"maxQueue", "max_queue"},
-             {"statementCache", "stmt_cache"},
-             {"maxRows", "max_rows"},
-             {"maxReplyBytes", "max_bytes"},
-             {"onceTtlMs", "once_ttl_ms"},
-             {"walCapBytes", "wal_cap"},
-             {"walCheckpointBytes", "wal_checkpoint"},
-             {"pageBytes", "page_bytes"},
-             {"timeoutMs", "timeout_ms"},
-             {"cacheBytes", "cache_bytes"},
-             {"cacheValueBytes", "cache_value_bytes"}};
+/* Those that are names and values. */
+static const char *const maps[] = {
+#define X(key, name, where) name,
+    UC_PAIRS_MAP(X)
+#undef X
+};
 
-enum { NAMES = sizeof names / sizeof *names };
+enum { MAPS = sizeof maps / sizeof *maps };
 
 static bool begins(const char *s, const char *prefix, const char **rest)
 {
@@ -131,51 +116,53 @@ static uint32_t pack_pairs(const ud_dbs *dbs, const ud_db *db,
     return n;
 }
 
-/* True if the entry sets the i-th option of db; *value: its text. */
-static bool sets(const ud_dbs *dbs, const ud_db *db, const char *entry,
-                 unsigned i, const char **value)
+/* The value in "name=value" of the i-th option of the core's table, NULL when
+ * it is another one's. */
+static const char *value_of(const char *option, unsigned i)
 {
-    const char *option = option_of(dbs, db, entry);
-    size_t n = strlen(names[i].name);
+    const char *name = uc_option_table[i].name;
+    size_t n = name != NULL ? strlen(name) : 0;
 
-    if (option == NULL || strncmp(option, names[i].name, n) != 0 ||
-        option[n] != '=')
-        return false;
-    *value = option + n + 1;
-    return true;
+    if (n == 0 || strncmp(option, name, n) != 0 || option[n] != '=')
+        return NULL;
+    return option + n + 1;
 }
 
 static void pack_options(const ud_dbs *dbs, ud_db *db, const ud_config *config,
                          bool readonly)
 {
-    static const char *const maps[] = {"pragmas", "attach"};
     uc_buf *b = &db->options[readonly];
-    const char *values[NAMES] = {NULL};
+    const char *values[UC_OPTIONS] = {NULL};
     uint32_t n = 1;
 
-    for (unsigned i = 0; i < NAMES; i++) {
-        for (unsigned j = 0; j < config->set.n; j++)
-            sets(dbs, db, config->set.at[j], i, &values[i]);
+    for (unsigned i = 0; i < UC_OPTIONS; i++) {
+        for (unsigned j = 0; j < config->set.n; j++) {
+            const char *option = option_of(dbs, db, config->set.at[j]);
+            const char *value = option != NULL ? value_of(option, i) : NULL;
+
+            if (value != NULL)
+                values[i] = value;
+        }
     }
     if (readonly) {
-        values[0] = "true";
-        values[1] = "false";
+        values[UC_OPTION_readonly] = "true";
+        values[UC_OPTION_create] = "false";
     }
-    for (unsigned i = 0; i < NAMES; i++)
+    for (unsigned i = 0; i < UC_OPTIONS; i++)
         n += values[i] != NULL;
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < MAPS; i++)
         n += pack_pairs(dbs, db, &config->set, maps[i], NULL) > 0;
     uc_buf_init(b, SIZE_MAX);
     uc_pack_map(b, n);
-    uc_pack_str(b, "max_unsent");
+    uc_pack_str(b, uc_option_table[UC_OPTION_max_unsent].key);
     uc_pack_int(b, config->limits.max_unsent_bytes);
-    for (unsigned i = 0; i < NAMES; i++) {
+    for (unsigned i = 0; i < UC_OPTIONS; i++) {
         if (values[i] != NULL) {
-            uc_pack_str(b, names[i].wire);
+            uc_pack_str(b, uc_option_table[i].key);
             pack_value(b, values[i]);
         }
     }
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < MAPS; i++) {
         n = pack_pairs(dbs, db, &config->set, maps[i], NULL);
         if (n == 0)
             continue;
@@ -202,12 +189,8 @@ static bool check_set(const ud_dbs *dbs, const ud_list *set)
             if (begins(entry, dbs->at[j].name, &rest))
                 option = rest;
         }
-        for (unsigned j = 0; j < NAMES; j++) {
-            size_t n = strlen(names[j].name);
-
-            known = known || (strncmp(option, names[j].name, n) == 0 &&
-                              option[n] == '=');
-        }
+        for (unsigned j = 0; j < UC_OPTIONS; j++)
+            known = known || value_of(option, j) != NULL;
         known = known || ((begins(option, "pragmas", &rest) ||
                            begins(option, "attach", &rest)) &&
                           strchr(rest, '=') > rest);
@@ -308,16 +291,14 @@ static void db_free(ud_db *db)
 
 static bool name_ok(const char *name, size_t n)
 {
-    static const char reserved[2][8] = {"pragmas", "attach"};
-
     for (size_t i = 0; i < n; i++) {
         if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                    "0123456789_-",
                    name[i]) == NULL)
             return false;
     }
-    for (unsigned i = 0; i < 2; i++) {
-        if (strlen(reserved[i]) == n && memcmp(name, reserved[i], n) == 0)
+    for (unsigned i = 0; i < MAPS; i++) {
+        if (strlen(maps[i]) == n && memcmp(name, maps[i], n) == 0)
             return false;
     }
     return n > 0 && n <= 64;

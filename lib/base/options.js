@@ -8,14 +8,14 @@ const { statSync } = builtin('node:fs')
 const { UndercroftError, expected, describe } = require('./errors')
 const { isFileUrl, readPlace } = require('./place')
 const { known } = require('./did-you-mean')
+const { options: core } = require('./tables')
 
 const MiB = 1024 * 1024
-const HOUR = 60 * 60 * 1000
-const DAY = 24 * HOUR
+const DAY = 24 * 60 * 60 * 1000
 
-// Where an option counts: FILE: it belongs to the database and whoever opens
-// the file, which is the daemon for an ipc:// target; HANDLE: to this end, with
-// either kind of target; IPC: to the connection.
+// Where an option counts: FILE (no `where` in the table): it belongs to the
+// database and whoever opens the file, which is the daemon for an ipc:// target;
+// HANDLE: to this end, with either kind of target; IPC: to the connection.
 const FILE = 'file'
 const HANDLE = 'handle'
 const IPC = 'ipc'
@@ -26,31 +26,11 @@ const INTEGERS = Object.freeze(['number', 'bigint', 'string', 'auto'])
 // The first level of the cache that a handle has unless it says otherwise.
 const FIRST_LEVEL = Object.freeze({ bytes: 8 * MiB, entries: 10000 })
 
-// name -> type, default, bounds, and the core's name for it (`wire`).
-// Times are milliseconds and end in Ms, sizes are bytes and end in Bytes.
+// name -> type, default, bounds, and the core's name for it (`wire`): the core's own, and those that end
+// here. Times are milliseconds and end in Ms, sizes are bytes and end in Bytes.
 const table = Object.freeze({
   __proto__: null,
-  readonly: { type: 'boolean', value: false, wire: 'readonly', where: HANDLE },
-  create: { type: 'boolean', value: true, wire: 'create' },
-  readers: { type: 'integer', value: 0, min: 0, max: 64, wire: 'readers' },
-  cursors: { type: 'integer', value: 8, min: 1, max: 256, wire: 'cursors' },
-  synchronous: { type: 'choice', value: 'full', of: ['off', 'normal', 'full', 'extra'], wire: 'synchronous' },
-  busyTimeoutMs: { type: 'integer', value: 5000, min: 0, max: HOUR, wire: 'busy_ms' },
-  transactionTimeoutMs: { type: 'integer', value: 10000, min: 1, max: HOUR, wire: 'tx_ms' },
-  turnSnapshotMs: { type: 'integer', value: 10, min: 0, max: 1000, wire: 'snapshot_turn_ms' },
-  maxQueue: { type: 'integer', value: 10000, min: 1, max: 1000000, wire: 'max_queue', where: HANDLE },
-  statementCache: { type: 'integer', value: 512, min: 1, max: 32768, wire: 'stmt_cache', where: HANDLE },
-  maxRows: { type: 'integer', value: 1000000, min: 1, max: 0xffffffff, wire: 'max_rows' },
-  maxReplyBytes: { type: 'integer', value: 256 * MiB, min: 4096, max: 2048 * MiB - 1, wire: 'max_bytes' },
-  walCapBytes: { type: 'integer', value: 1024 * MiB, min: MiB, max: 1024 * 1024 * MiB, wire: 'wal_cap' },
-  walCheckpointBytes: { type: 'integer', value: 4 * MiB, min: 4096, max: 1024 * 1024 * MiB, wire: 'wal_checkpoint' },
-  pageBytes: { type: 'integer', value: 32768, min: 512, max: MiB, wire: 'page_bytes' },
-  cacheBytes: { type: 'integer', value: 64 * MiB, min: 0, max: 128 * 1024 * MiB, wire: 'cache_bytes' },
-  cacheValueBytes: { type: 'integer', value: 8 * MiB, min: 1024, max: 1024 * MiB, wire: 'cache_value_bytes' },
-  onceTtlMs: { type: 'integer', value: DAY, min: 1, max: 365 * DAY, wire: 'once_ttl_ms' },
-  timeoutMs: { type: 'integer', value: 30000, min: 0, max: DAY, wire: 'timeout_ms', where: HANDLE },
-  pragmas: { type: 'pragmas', value: null, wire: 'pragmas' },
-  attach: { type: 'attach', value: null, wire: 'attach' },
+  ...core,
   integers: { type: 'choice', value: 'number', of: INTEGERS, wire: null, where: HANDLE },
   stacks: { type: 'boolean', value: false, wire: null, where: HANDLE },
   cache: { type: 'cache', value: Object.freeze({ firstLevel: FIRST_LEVEL }), wire: null, where: HANDLE },

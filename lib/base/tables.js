@@ -1,6 +1,7 @@
 'use strict'
 
-// Made by node .ci/tables.js from csrc/core/desk/op.h and csrc/core/common/err.h: change those.
+// Made by node .ci/tables.js from csrc/core/desk/op.h, csrc/core/common/err.h and csrc/core/desk/options.h:
+// change those.
 
 // Each operation: its number on the wire, for ever, and what it is (op.h says what the words mean).
 const operations = {
@@ -110,4 +111,30 @@ const codes = {
   UC_INTERNAL: { kind: 'internal', retryable: false }
 }
 
-module.exports = { operations, codes }
+// The options of a file and of its handles: default, bounds, and the core's name (wire). Without a `where`
+// it belongs to the database and whoever opens the file, with 'handle' to each end.
+const options = {
+  readonly: { type: 'boolean', value: false, wire: 'readonly', where: 'handle' },
+  create: { type: 'boolean', value: true, wire: 'create' },
+  readers: { type: 'integer', unit: 'count', value: 0, min: 0, max: 64, wire: 'readers' },
+  cursors: { type: 'integer', unit: 'count', value: 8, min: 1, max: 256, wire: 'cursors' },
+  busyTimeoutMs: { type: 'integer', unit: 'ms', value: 5000, min: 0, max: 3600000, wire: 'busy_ms' },
+  transactionTimeoutMs: { type: 'integer', unit: 'ms', value: 10000, min: 1, max: 3600000, wire: 'tx_ms' },
+  turnSnapshotMs: { type: 'integer', unit: 'ms', value: 10, min: 0, max: 1000, wire: 'snapshot_turn_ms' },
+  maxQueue: { type: 'integer', unit: 'count', value: 10000, min: 1, max: 1000000, wire: 'max_queue', where: 'handle' },
+  statementCache: { type: 'integer', unit: 'count', value: 512, min: 1, max: 32768, wire: 'stmt_cache', where: 'handle' },
+  maxRows: { type: 'integer', unit: 'count', value: 1000000, min: 1, max: 4294967295, wire: 'max_rows' },
+  maxReplyBytes: { type: 'integer', unit: 'bytes', value: 268435456, min: 4096, max: 2147483647, wire: 'max_bytes' },
+  walCapBytes: { type: 'integer', unit: 'bytes', value: 1073741824, min: 1048576, max: 1099511627776, wire: 'wal_cap' },
+  walCheckpointBytes: { type: 'integer', unit: 'bytes', value: 4194304, min: 4096, max: 1099511627776, wire: 'wal_checkpoint' },
+  pageBytes: { type: 'integer', unit: 'bytes', value: 32768, min: 512, max: 1048576, wire: 'page_bytes' },
+  cacheBytes: { type: 'integer', unit: 'bytes', value: 67108864, min: 0, max: 137438953472, wire: 'cache_bytes' },
+  cacheValueBytes: { type: 'integer', unit: 'bytes', value: 8388608, min: 1, max: 1073741824, wire: 'cache_value_bytes' },
+  onceTtlMs: { type: 'integer', unit: 'ms', value: 86400000, min: 1, max: 31536000000, wire: 'once_ttl_ms' },
+  timeoutMs: { type: 'integer', unit: 'ms', value: 30000, min: 0, max: 86400000, wire: 'timeout_ms', where: 'handle' },
+  synchronous: { type: 'choice', value: 'full', of: ['off', 'normal', 'full', 'extra'], wire: 'synchronous' },
+  pragmas: { type: 'pragmas', value: null, wire: 'pragmas' },
+  attach: { type: 'attach', value: null, wire: 'attach' }
+}
+
+module.exports = { operations, codes, options }

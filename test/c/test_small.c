@@ -124,10 +124,39 @@ static void options(void)
             "pragmas", "b", 2);
 }
 
+/* Each row of the table is what its option is held to. */
+static void option_table(void)
+{
+    uc_options o;
+    uc_error e;
+
+    for (unsigned i = 0; i < UC_OPTIONS; i++) {
+        const uc_option *it = &uc_option_table[i];
+
+        ok(it->least <= it->def && it->def <= it->most, it->key);
+        if (it->kind == UC_OPTION_LEVEL)
+            continue;
+        eq_str(read_options(&o, &e, "{s I}", it->key, it->most), "",
+               "its most");
+        uc_options_fini(&o);
+        eq_str(read_options(&o, &e, "{s I}", it->key, it->least), "",
+               "its least");
+        uc_options_fini(&o);
+        ok(*read_options(&o, &e, "{s I}", it->key, it->most + 1) != '\0' &&
+               strstr(e.message, it->key) != NULL,
+           "and no more");
+        uc_options_fini(&o);
+        ok(*read_options(&o, &e, "{s I}", it->key, it->least - 1) != '\0',
+           "and no less");
+        uc_options_fini(&o);
+    }
+}
+
 int main(void)
 {
     buffers();
     table();
     options();
+    option_table();
     return tap_end();
 }

@@ -1,11 +1,11 @@
 'use strict'
 
-const fs = require('node:fs')
 const t = require('tap')
 const path = require('node:path')
 const { pathToFileURL } = require('node:url')
 const { open } = require('../../lib/store')
 const { table, defaults, normalise, toWire, parseTarget, readCall } = require('../../lib/base/options')
+const { options: core } = require('../../lib/base/tables')
 
 t.test('defaults', (t) => {
   t.strictSame(normalise(), defaults)
@@ -18,15 +18,16 @@ t.test('defaults', (t) => {
   t.end()
 })
 
-t.test('what is allowed here the core allows, too', (t) => {
-  const text = fs.readFileSync(path.join(__dirname, '../../csrc/core/desk/options.h'), 'utf8').replaceAll('\\\n', ' ')
-  const core = new Map([...text.matchAll(/X\((\w+),\s*(-?\d+),\s*(-?\d+),\s*(-?\d+)\)/g)].map(([, name, , low, high]) => [name, { low: Number(low), high: Number(high) }]))
-  t.ok(core.size > 15, `${core.size} limits`)
-  for (const [name, row] of Object.entries(table)) {
-    if (row.type !== 'integer' || row.wire === null || row.wire === undefined) continue
-    const { low, high } = core.get(row.wire) ?? {}
-    t.ok(row.min >= low && row.max <= high, `${name}: ${row.min} to ${row.max}, and the core takes ${low} to ${high}`)
+t.test('the options of the core are taken as it has them', (t) => {
+  for (const [name, row] of Object.entries(core)) {
+    t.equal(table[name], row, name)
+    if (row.type !== 'integer') continue
+    const ending = { ms: /Ms$/, bytes: /Bytes$/, count: /(?<!Ms|Bytes)$/ }[row.unit]
+    t.match(name, ending, `${name} is counted in ${row.unit}`)
   }
+  const wires = Object.values(table).map(({ wire }) => wire).filter((wire) => wire !== null)
+  t.equal(new Set(wires).size, wires.length, 'each has a name of its own there')
+  t.strictSame(wires.sort(), Object.values(core).map(({ wire }) => wire).sort(), 'and what the core does not know ends here')
   t.end()
 })
 

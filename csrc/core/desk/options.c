@@ -7,64 +7,75 @@
 #include "common/mem.h"
 #include "wire/reader.h"
 
-static const char *const levels[] = {"off", "normal", "full", "extra"};
-
-static const struct {
-    const char *name;
-    size_t offset;
-    int64_t def, lo, hi;
-} table[] = {
-#define X(name, def, lo, hi) {#name, offsetof(uc_options, name), def, lo, hi},
+const uc_option uc_option_table[UC_OPTIONS] = {
+#define X(key, name, kind, def, least, most, where) \
+    {#key, name, UC_OPTION_##kind, def, least, most, UC_OPTION_##where},
     UC_OPTION_MAP(X)
 #undef X
 };
 
-enum { ENTRIES = sizeof table / sizeof *table, LEAST_CACHE = 1 << 20 };
+static const size_t offsets[UC_OPTIONS] = {
+#define X(key, name, kind, def, least, most, where) offsetof(uc_options, key),
+    UC_OPTION_MAP(X)
+#undef X
+};
+
+static const char *const levels[] = {"off", "normal", "full", "extra"};
+
+enum { LEAST_CACHE = 1 << 20 };
 
 static int64_t *field(uc_options *o, unsigned i)
 {
-    return (int64_t *)(void *)((char *)o + table[i].offset);
+    return (int64_t *)(void *)((char *)o + offsets[i]);
 }
 
-static bool number(uc_options *o, uc_view key, uc_reader *r, bool *found,
-                   uc_error *e)
-{
-    uc_value v;
-
-    for (unsigned i = 0; i < ENTRIES; i++) {
-        if (!uc_view_is(key, table[i].name))
-            continue;
-        *found = true;
-        if (!uc_read(r, &v) || (v.type != UC_T_INT && v.type != UC_T_BOOL))
-            return uc_fail(e, UC_OPTION, "option %s: expected an integer",
-                           table[i].name);
-        if (v.type == UC_T_BOOL)
-            v.i = v.b;
-        if (v.i < table[i].lo || v.i > table[i].hi)
-            return uc_fail(e, UC_OPTION,
-                           "option %s: expected %" PRId64 " to %" PRId64
-                           ", got %" PRId64,
-                           table[i].name, table[i].lo, table[i].hi, v.i);
-        *field(o, i) = v.i;
-        return true;
-    }
-    return true;
-}
-
-static bool level(uc_options *o, uc_reader *r, uc_error *e)
+static bool level(int64_t *out, uc_reader *r, uc_error *e)
 {
     uc_view s;
 
     if (uc_read_str(r, &s)) {
         for (int i = UC_SYNC_OFF; i <= UC_SYNC_EXTRA; i++) {
             if (uc_view_is(s, levels[i])) {
-                o->synchronous = (uc_sync_level)i;
+                *out = i;
                 return true;
             }
         }
     }
     return uc_fail(e, UC_OPTION,
                    "option synchronous: expected off, normal, full or extra");
+}
+
+static bool number(const uc_option *o, int64_t *out, uc_reader *r, uc_error *e)
+{
+    uc_value v;
+
+    if (!uc_read(r, &v) || (v.type != UC_T_INT && v.type != UC_T_BOOL))
+        return uc_fail(e, UC_OPTION, "option %s: expected an integer", o->key);
+    if (v.type == UC_T_BOOL)
+        v.i = v.b;
+    if (v.i < o->least || v.i > o->most)
+        return uc_fail(e, UC_OPTION,
+                       "option %s: expected %" PRId64 " to %" PRId64
+                       ", got %" PRId64,
+                       o->key, o->least, o->most, v.i);
+    *out = v.i;
+    return true;
+}
+
+/* *found: the key is one of the table. */
+static bool value(uc_options *o, uc_view key, uc_reader *r, bool *found,
+                  uc_error *e)
+{
+    for (unsigned i = 0; i < UC_OPTIONS; i++) {
+        const uc_option *it = &uc_option_table[i];
+
+        if (!uc_view_is(key, it->key))
+            continue;
+        *found = true;
+        return it->kind == UC_OPTION_LEVEL ? level(field(o, i), r, e)
+                                           : number(it, field(o, i), r, e);
+    }
+    return true;
 }
 
 static bool pairs(uc_pair **out, uint32_t *n, const char *key, uc_reader *r,
@@ -112,9 +123,8 @@ bool uc_options_read(uc_options *o, uc_view map, uc_error *e)
     uc_view key;
 
     memset(o, 0, sizeof *o);
-    for (unsigned i = 0; i < ENTRIES; i++)
-        *field(o, i) = table[i].def;
-    o->synchronous = UC_SYNC_FULL;
+    for (unsigned i = 0; i < UC_OPTIONS; i++)
+        *field(o, i) = uc_option_table[i].def;
     if (map.len == 0)
         return true;
     if (!uc_read(&r, &v) || v.type != UC_T_MAP)
@@ -124,14 +134,11 @@ bool uc_options_read(uc_options *o, uc_view map, uc_error *e)
 
         if (!uc_read_str(&r, &key))
             return uc_fail(e, UC_OPTION, "the options' keys are strings");
-        if (!number(o, key, &r, &found, e))
+        if (!value(o, key, &r, &found, e))
             return false;
         if (found)
             continue;
-        if (uc_view_is(key, "synchronous")) {
-            if (!level(o, &r, e))
-                return false;
-        } else if (uc_view_is(key, "pragmas")) {
+        if (uc_view_is(key, "pragmas")) {
             if (!pairs(&o->pragmas, &o->npragmas, "pragmas", &r, e))
                 return false;
         } else if (uc_view_is(key, "attach")) {
@@ -187,20 +194,17 @@ bool uc_options_same(const uc_options *a, const uc_options *b, uc_error *e)
         "this process has the file open with another value of option %s; "
         "handles of one file share one core";
 
-    for (unsigned i = 0; i < ENTRIES; i++) {
+    for (unsigned i = 0; i < UC_OPTIONS; i++) {
         /* A read-only handle and one that must find the file may share;
          * replies wait for each handle alone. */
-        if (strcmp(table[i].name, "readonly") == 0 ||
-            strcmp(table[i].name, "create") == 0 ||
-            strcmp(table[i].name, "max_unsent") == 0)
+        if (i == UC_OPTION_readonly || i == UC_OPTION_create ||
+            i == UC_OPTION_max_unsent)
             continue;
-        if (*(const int64_t *)(const void *)((const char *)a +
-                                             table[i].offset) !=
-            *(const int64_t *)(const void *)((const char *)b + table[i].offset))
-            return uc_fail(e, UC_OPTIONS_CONFLICT, said, table[i].name);
+        if (*(const int64_t *)(const void *)((const char *)a + offsets[i]) !=
+            *(const int64_t *)(const void *)((const char *)b + offsets[i]))
+            return uc_fail(e, UC_OPTIONS_CONFLICT, said,
+                           uc_option_table[i].key);
     }
-    if (a->synchronous != b->synchronous)
-        return uc_fail(e, UC_OPTIONS_CONFLICT, said, "synchronous");
     if (!pairs_same(a->pragmas, a->npragmas, b->pragmas, b->npragmas))
         return uc_fail(e, UC_OPTIONS_CONFLICT, said, "pragmas");
     if (!pairs_same(a->attach, a->nattach, b->attach, b->nattach))
