@@ -97,6 +97,7 @@ const codes = {
   UC_NOT_REPEATED: { kind: 'usage', retryable: false },
   UC_VERSION: { kind: 'usage', retryable: false },
   UC_NO_DB: { kind: 'usage', retryable: false },
+  UC_NOT_HERE: { kind: 'usage', retryable: false },
   UC_ACCESS: { kind: 'permission', retryable: false },
   UC_CONNECT: { kind: 'connection', retryable: true },
   UC_CONNECTION_LOST: { kind: 'connection', retryable: false },

@@ -23,6 +23,7 @@ export type OwnCode =
   | 'UC_MIGRATION_FILE'
   | 'UC_MIGRATION_MISSING'
   | 'UC_MIGRATION_ORDER'
+  | 'UC_NOT_HERE'
   | 'UC_NOT_REPEATED'
   | 'UC_NO_ADDON'
   | 'UC_NO_CACHE'

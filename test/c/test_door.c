@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "client.h"
-#include "data/sqlite/db.h"
+#include "data/engine.h"
 #include "desk/session.h"
 #include "tap.h"
 
@@ -145,8 +145,8 @@ static const char count_a[] = "select count(*) n from a";
  */
 static const char *assisted(client *c, uint32_t id)
 {
-    sq_db *db = ((sq_peer *)c->session->peer)->db;
-    sq_sql *sql = sq_sql_get(db, count_a, sizeof count_a - 1);
+    uc_engine *e = c->session->peer->engine;
+    uc_stmt *sql = uc__stmt_get(&e->stmts, count_a, sizeof count_a - 1);
 
     client_send(c);
     for (int i = 0; i < 10000 && waits(c, id); i++) {
@@ -154,7 +154,7 @@ static const char *assisted(client *c, uint32_t id)
         uc_assist(c->session);
         usleep(1000);
     }
-    sq_sql_unref(db, sql);
+    uc__stmt_unref(sql);
     return client_wait(c, id);
 }
 

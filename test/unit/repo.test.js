@@ -35,7 +35,7 @@ const layers = [
   { folder: /^csrc\/core\/cache\//, may: /^(common|wire|cache)\/|^desk\/(call|session)\.h$/ },
   { folder: /^csrc\/core\/log\//, may: /^(common|wire|log)\/|^desk\/(call|session)\.h$/ },
   { folder: /^csrc\/core\/data\//, may: /^(common|wire|data|desk)\/|^cache\/cache\.h$|^log\/desk\.h$/ },
-  { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/(driver|engine)\.h$|^uc\.h$/ },
+  { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/engine\.h$|^uc\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
   { folder: /^csrc\/doors\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
   // A connection does not know what is spoken on it; main.c says it.

@@ -270,7 +270,7 @@ size_t uc_cache_sync(uc_session *s, const uint8_t *frame, size_t len,
         if (!uc_cache_call(c, &call, UC_CACHE_BLOCK, out))
             return 0;
         if (uc_cache_is_impatient(c))
-            s->driver->hurry(s->peer);
+            uc__session_hurry(s);
     }
     return uc__sync_reply(out, call.id, dst, cap);
 }

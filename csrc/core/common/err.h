@@ -45,6 +45,7 @@
     X(UC_NOT_REPEATED, "usage", false)         \
     X(UC_VERSION, "usage", false)              \
     X(UC_NO_DB, "usage", false)                \
+    X(UC_NOT_HERE, "usage", false)             \
     X(UC_ACCESS, "permission", false)          \
     X(UC_CONNECT, "connection", true)          \
     X(UC_CONNECTION_LOST, "connection", false) \

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "desk/session.h"
+#include "wire/writer.h"
 
 uc_batch *uc__batch_new(uc_session *s, const uint8_t *frames, size_t len,
                         uint32_t count)
@@ -118,7 +119,7 @@ static inline void clear(uc_call *c)
     c->rows = -1;
     c->stmt = NULL;
     c->parts = NULL;
-    c->pin = NULL;
+    c->lease = NULL;
     c->wseq = 0;
     c->after = 0;
     c->after_tx = 0;
@@ -204,4 +205,21 @@ void uc__call_finish(uc_call *c)
     atomic_store(&c->state, UC_CALL_DONE);
     if (c->batch != NULL)
         batch_release(c->batch, 1);
+}
+
+void uc__call_fail(uc_call *c, const uc_error *e)
+{
+    uc_buf b;
+
+    if (c->id != 0) {
+        size_t at;
+
+        uc_buf_init(&b, SIZE_MAX);
+        at = uc__reply_open(&b);
+        uc_reply_error(&b, c->id, e);
+        uc__reply_close(&b, at, c->id);
+        uc__session_publish(c->session, &b);
+        uc_buf_fini(&b);
+    }
+    uc__call_finish(c);
 }

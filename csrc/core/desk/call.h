@@ -52,7 +52,7 @@ typedef struct uc_call {
     uint64_t tx;      /* meta x, 0 = none */
     uint64_t snap;    /* meta s, 0 = none */
     uint64_t inside;  /* meta i: a transaction that waits for it, 0 = none */
-    bool repeat;      /* meta r: it may have run before; see sq_may_repeat */
+    bool repeat;      /* meta r: it may have run before; see uc__may_repeat */
     bool unsure;      /* its session's transaction is at work: for the cache */
     uc_view once;     /* meta o, p NULL = none */
     uc_view trace;    /* meta w: UC_TRACE_BYTES, p NULL = none */
@@ -60,13 +60,12 @@ typedef struct uc_call {
     _Atomic int state;
     _Atomic int stop;
     int64_t rows; /* that it answered or changed, -1 when it is not known */
-    /* The driver's: */
-    void *stmt;        /* interned statement, referenced */
-    void *parts;       /* those of a batch */
-    void *pin;         /* connection it must run on */
-    uint64_t wseq;     /* place in the order of writes, 0 = not a write */
-    uint64_t after;    /* runs when all writes up to here are done */
-    uint64_t after_tx; /* and this transaction has ended */
+    struct uc_stmt *stmt;   /* interned statement, referenced */
+    struct uc_parts *parts; /* those of a batch */
+    struct uc_lease *lease; /* that it must run on */
+    uint64_t wseq;          /* place in the order of writes, 0 = not a write */
+    uint64_t after;         /* runs when all writes up to here are done */
+    uint64_t after_tx;      /* and this transaction has ended */
 } uc_call;
 
 struct uc_batch {
@@ -153,6 +152,8 @@ bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, bool last,
 
 /* The call is over and its reply, if any, published. It is gone after this. */
 void uc__call_finish(uc_call *c);
+/* Publishes one error reply and finishes the call. */
+void uc__call_fail(uc_call *c, const uc_error *e);
 /* n calls of one batch at once. */
 void uc__batch_finish(uc_batch *b, uint32_t n);
 

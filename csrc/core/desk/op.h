@@ -23,7 +23,7 @@
  * Flags:
  *   READ       it changes nothing in the database and never waits for its
  * writer REPEATS    asked twice, it answers twice: the core takes a repetition
- * (of a statement the class decides, see sq_may_repeat) RETRIED    the client
+ * (of a statement the class decides, see uc__may_repeat) RETRIED    the client
  * asks again by itself after a lost connection STATEMENT  its arguments begin
  * with a statement, a shape and parameters BOUND      it names something that
  * ends with the connection STANDS     it waits for others, as long as they

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cache/cache.h"
 #include "common/clock.h"
 #include "common/mem.h"
 #include "log/desk.h"
@@ -31,8 +32,8 @@ void uc__session_unref(uc_session *s)
 {
     if (atomic_fetch_sub(&s->refs, 1) != 1)
         return;
-    if (s->peer != NULL)
-        s->driver->release(s->peer);
+    uc_cache_unref(s->cache);
+    uc_free(s->peer);
     drop_chunks(s);
     uc_buf_fini(&s->sync_left);
     uc_buf_fini(&s->cache_left);
@@ -41,76 +42,12 @@ void uc__session_unref(uc_session *s)
     uc_free(s);
 }
 
-uc_session *uc_session_open(const char *path, const uint8_t *options,
-                            size_t options_len, uc_wake_fn *wake,
-                            void *wake_arg)
+void uc__session_die(uc_session *s)
 {
-    uc_session *s = uc_calloc(1, sizeof *s);
-    uc_options o;
-    uc_error e = {0};
-    bool ok;
-
-    if (s == NULL)
-        return NULL;
-    atomic_init(&s->refs, 1);
-    uc_mutex_init(&s->mu);
-    s->wake = wake;
-    s->wake_arg = wake_arg;
-    s->driver = &uc_driver_sqlite;
-    uc_buf_init(&s->sync_left, SIZE_MAX);
-    uc_buf_init(&s->cache_left, SIZE_MAX);
-    ok = uc_options_read(&o, (uc_view){options, options_len}, &e);
-    s->max_unsent = (size_t)o.max_unsent;
-    /* A bad option is an answer to every call, like a bad file. */
-    s->peer = s->driver->open(s, path, &o, ok ? NULL : &e);
-    if (s->peer == NULL) {
-        uc__session_unref(s);
-        return NULL;
-    }
-    return s;
-}
-
-void uc_session_log(uc_session *s, struct uc_log_desk *desk)
-{
-    uc_log_desk_ref(desk);
-    s->desk = desk;
-}
-
-static bool at_once(uint8_t num)
-{
-    const uc_op *op = uc_op_find(num);
-
-    return op != NULL &&
-           (op->lane == UC_LANE_CACHE || op->lane == UC_LANE_LOG ||
-            (op->flags & UC_URGENT) != 0);
-}
-
-bool uc_submit(uc_session *s, const uint8_t *frames, size_t len, uint32_t count,
-               unsigned hint)
-{
-    uc_batch *b;
-
-    if (count == 0 || len / 4 < count)
-        return count == 0;
-    b = uc__batch_new(s, frames, len, count);
-    if (b == NULL)
-        return false;
-    /* What the cache and the log answer needs no other thread, and a cancel
-     * must not wait for one. */
-    if (len > 1 && at_once(frames[1]))
-        hint |= UC_HINT_URGENT;
-    s->driver->submit(s->peer, b, hint);
-    return true;
-}
-
-void uc_session_last(uc_session *s)
-{
-    s->driver->last(s->peer);
-}
-
-void uc_assist(uc_session *s)
-{
-    s->driver->assist(s->peer);
+    uc_lock(&s->mu);
+    s->dead = true;
+    drop_chunks(s);
+    uc_unlock(&s->mu);
 }
 
 void uc__session_publish(uc_session *s, uc_buf *replies)
@@ -250,23 +187,6 @@ void uc__reply_close(uc_buf *b, size_t at, uint32_t id)
     b->p[at + 3] = (uint8_t)(n >> 24);
 }
 
-void uc__call_fail(uc_call *c, const uc_error *e)
-{
-    uc_buf b;
-
-    if (c->id != 0) {
-        size_t at;
-
-        uc_buf_init(&b, SIZE_MAX);
-        at = uc__reply_open(&b);
-        uc_reply_error(&b, c->id, e);
-        uc__reply_close(&b, at, c->id);
-        uc__session_publish(c->session, &b);
-        uc_buf_fini(&b);
-    }
-    uc__call_finish(c);
-}
-
 size_t uc__sync_reply(uc_buf *out, uint32_t id, uint8_t *dst, size_t cap)
 {
     if (out->failed) {
@@ -295,56 +215,4 @@ size_t uc__sync_left(uc_buf *out, uint8_t *dst, size_t cap)
         uc_buf_fini(out);
     uc_buf_rewind(out, 0);
     return n;
-}
-
-size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
-               size_t cap)
-{
-    uc_reader r = {frame, frame + len};
-    uc_buf *out = &s->sync_left;
-    uc_error e;
-    uc_call c;
-
-    uc_error_init(&e);
-    uc_buf_rewind(out, 0);
-    if (uc__call_parse(&c, &r, 0, true, &e)) {
-        c.session = s;
-        if (c.deadline != 0)
-            c.deadline += uc_now();
-        s->driver->sync(s->peer, &c, out);
-    } else {
-        uc_reply_error(out, c.id, &e);
-    }
-    return uc__sync_reply(out, c.id, dst, cap);
-}
-
-size_t uc_sync_take(uc_session *s, uint8_t *dst, size_t cap)
-{
-    return uc__sync_left(&s->sync_left, dst, cap);
-}
-
-void uc_turn_end(uc_session *s)
-{
-    s->driver->turn_end(s->peer);
-}
-
-bool uc_session_function(uc_session *s, const uc_fn_spec *spec,
-                         const char **error)
-{
-    return s->driver->function(s->peer, spec, error);
-}
-
-void uc_session_destroy(uc_session *s)
-{
-    uc_lock(&s->mu);
-    s->dead = true;
-    drop_chunks(s);
-    uc_unlock(&s->mu);
-    s->driver->abandon(s->peer);
-    uc__session_unref(s);
-}
-
-const char *uc_version(void)
-{
-    return "0.1.0";
 }

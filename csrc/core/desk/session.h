@@ -2,8 +2,8 @@
 #define UC_CORE_SESSION_H
 
 #include "common/thread.h"
-#include "data/driver.h"
 #include "desk/call.h"
+#include "desk/peer.h"
 #include "uc.h"
 
 /*
@@ -33,9 +33,8 @@ struct uc_session {
     void *wake_arg;
 
     size_t max_unsent; /* option: more pending than this stops it, 0 none */
-    const uc_driver *driver;
-    void *peer;       /* the driver's side of this session */
-    uc_buf sync_left; /* a sync reply that did not fit */
+    uc_peer *peer;     /* its side of the database */
+    uc_buf sync_left;  /* a sync reply that did not fit */
 
     uc_cache *cache;   /* referenced; NULL: none, or not for this session */
     uc_holder *holder; /* the cache's: its first level, or NULL */
@@ -47,6 +46,10 @@ struct uc_session {
 
 uc_session *uc__session_ref(uc_session *s);
 void uc__session_unref(uc_session *s);
+/* Nobody takes its replies any more: they are dropped. */
+void uc__session_die(uc_session *s);
+/* The session's cache is impatient; see uc_cache_due. */
+void uc__session_hurry(uc_session *s);
 
 /*
  * Moves the bytes of *replies to the session's queue and wakes the door. On
@@ -91,8 +94,5 @@ void uc__reply_close(uc_buf *b, size_t at, uint32_t id);
 size_t uc__sync_reply(uc_buf *out, uint32_t id, uint8_t *dst, size_t cap);
 /* Its length, 0 if there is none; taken if that is within cap. */
 size_t uc__sync_left(uc_buf *out, uint8_t *dst, size_t cap);
-
-/* Publishes one error reply and finishes the call. */
-void uc__call_fail(uc_call *c, const uc_error *e);
 
 #endif

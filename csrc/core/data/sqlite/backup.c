@@ -40,7 +40,7 @@ static bool dest_error(sqlite3 *h, const char *what, const char *path,
     return false;
 }
 
-void sq_backup_abandon(sq_pin *p)
+static void abandon(sq_pin *p)
 {
     if (p->backup != NULL)
         sqlite3_backup_finish(p->backup);
@@ -98,6 +98,7 @@ static bool start(sq_pin *p, sq_conn *from, uc_call *call, uc_error *e)
     uc_reader r = call->args;
     size_t n;
 
+    p->drop = abandon;
     if (!path_arg(&r, &p->dest_path, e) || p->dest_path == NULL)
         return false;
     n = strlen(p->dest_path) + 16;
@@ -129,7 +130,7 @@ static bool at_once(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     if (ok && sqlite3_backup_step(p.backup, -1) != SQLITE_DONE)
         ok = dest_error(p.dest, "cannot write", p.part_path, e);
     ok = ok && complete(&p, e);
-    sq_backup_abandon(&p);
+    abandon(&p);
     if (ok) {
         uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
         uc_pack_nil(out);
@@ -144,20 +145,20 @@ bool sq_backup_begin(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
 
     if (db->memory)
         return at_once(db, call, out, e);
-    p = sq_pin_make(db, call->session, SQ_PIN_BACKUP, e);
+    p = sq_pin_make(db, call->session, UC_LEASE_BACKUP, e);
     if (p == NULL)
         return false;
     ok = start(p, p->conn, call, e);
     if (ok) {
         uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
-        uc_pack_uint(out, p->id);
+        uc_pack_uint(out, p->l.id);
     }
     /* Without a reply nobody learns its number, and so nobody would end it. */
     if (!ok || out->failed) {
-        sq_backup_abandon(p);
-        p->dead = true;
+        abandon(p);
+        p->l.dead = true;
     }
-    sq_pin_done(db, p);
+    uc__lease_done(&db->e, &p->l);
     return ok;
 }
 
@@ -179,15 +180,15 @@ bool sq_backup_step(sq_pin *p, uc_call *call, uc_buf *out, uc_error *e)
     if (rc == SQLITE_DONE) {
         left = 0;
         ok = complete(p, e);
-        p->dead = true;
+        p->l.dead = true;
     } else if (rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED) {
         ok = dest_error(p->dest, "cannot write", p->part_path, e);
-        p->dead = true;
+        p->l.dead = true;
     } else if (left == 0) {
         left = 1; /* busy before the first page: not finished */
     }
     if (!ok) {
-        sq_backup_abandon(p);
+        abandon(p);
         return false;
     }
     uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
@@ -269,7 +270,7 @@ bool sq_restore(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         }
     }
     if (b != NULL) {
-        int64_t until = uc_now() + c->db->opt.busy_ms * UC_MS;
+        int64_t until = uc_now() + c->db->e.opt.busy_ms * UC_MS;
 
         sq_conn_wait(c, until);
         do {

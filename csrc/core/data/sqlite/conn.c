@@ -24,7 +24,7 @@ static int on_progress(void *arg)
     int64_t limit = atomic_load_explicit(&c->limit, memory_order_relaxed);
 
     if (atomic_load_explicit(&c->quit, memory_order_relaxed) ||
-        atomic_load_explicit(&c->db->quit, memory_order_relaxed))
+        atomic_load_explicit(&c->db->e.quit, memory_order_relaxed))
         return 1;
     if (call == NULL)
         return 0;
@@ -57,7 +57,7 @@ static int on_busy(void *arg, int count)
 
     c->contended = true;
     if (count == 0 && c->busy_until == 0)
-        c->busy_until = now + c->db->opt.busy_ms * UC_MS;
+        c->busy_until = now + c->db->e.opt.busy_ms * UC_MS;
     if (count > 0)
         c->waited += now - c->waited_to;
     c->waited_to = now;
@@ -163,7 +163,7 @@ void sq_conn_authorize(sq_conn *c)
  * want to go from reading to writing, SQLite asks no busy handler. */
 static void say_locked(const sq_conn *c, uc_error *e)
 {
-    int ms = (int)c->db->opt.busy_ms;
+    int ms = (int)c->db->e.opt.busy_ms;
 
     if (c->waited > 0)
         snprintf(e->message, sizeof e->message,
@@ -191,7 +191,7 @@ static void say_readonly(const sq_conn *c, int rc, uc_error *e)
                  "%.200s is a WAL database: to read it needs the files -wal "
                  "and -shm beside it, and this user cannot make them in the "
                  "directory (let somebody who may have it open, or copy it)",
-                 c->db->path);
+                 c->db->e.target);
 }
 
 bool sq_fail(sq_conn *c, int rc, uc_error *e)
@@ -204,10 +204,10 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
         int stop = call != NULL ? atomic_load(&call->stop) : UC_STOP_NONE;
 
         if (stop != UC_STOP_NONE) {
-            sq_stopped(call, NULL, e);
+            uc__stopped(call, NULL, e);
             return false;
         }
-        if (atomic_load(&c->quit) || atomic_load(&c->db->quit))
+        if (atomic_load(&c->quit) || atomic_load(&c->db->e.quit))
             return uc_fail(e, UC_CLOSED, "the store was destroyed");
     }
     if (rc == SQLITE_AUTH && c->ready) /* all else is judged before */
@@ -244,7 +244,7 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
                      "only (db.sync)",
                      message + 18);
     }
-    if ((rc & 0xff) == SQLITE_READONLY && c->db->opt.readonly)
+    if ((rc & 0xff) == SQLITE_READONLY && c->db->e.opt.readonly)
         say_readonly(c, rc, e);
     if ((rc & 0xff) == SQLITE_BUSY && rc != SQLITE_BUSY_SNAPSHOT)
         say_locked(c, e);
@@ -381,19 +381,19 @@ static bool configure(sq_conn *c, uc_error *e)
             sq_fail(c, sqlite3_extended_errcode(c->h), e);
             return false;
         }
-        for (uint32_t i = 0; i < db->opt.npragmas; i++) {
+        for (uint32_t i = 0; i < db->e.opt.npragmas; i++) {
             /* These have to come before the file is made. */
-            const char *n = db->opt.pragmas[i].name;
+            const char *n = db->e.opt.pragmas[i].name;
 
             if (!pragma_allowed(c, n, e))
                 return false;
             if ((sqlite3_stricmp(n, "page_size") == 0 ||
                  sqlite3_stricmp(n, "encoding") == 0 ||
                  sqlite3_stricmp(n, "auto_vacuum") == 0) &&
-                !pragma(c, n, db->opt.pragmas[i].value, e))
+                !pragma(c, n, db->e.opt.pragmas[i].value, e))
                 return false;
         }
-        if (!db->memory && !db->opt.readonly) {
+        if (!db->memory && !db->e.opt.readonly) {
             if (!read_text(c, "pragma journal_mode=wal", text, sizeof text)) {
                 sq_fail(c, sqlite3_extended_errcode(c->h), e);
                 return false;
@@ -402,22 +402,23 @@ static bool configure(sq_conn *c, uc_error *e)
                 return uc_fail(e, UC_ENGINE,
                                "the file system of %s does not support WAL "
                                "(journal mode stayed %s)",
-                               db->path, text);
+                               db->e.target, text);
         }
     }
-    rc = sq_exec_text(c, levels[db->opt.synchronous]);
+    rc = sq_exec_text(c, levels[db->e.opt.synchronous]);
     if (rc == SQLITE_OK)
         rc = sq_exec_text(c, "pragma foreign_keys=on");
     if (rc != SQLITE_OK) {
         sq_fail(c, rc, e);
         return false;
     }
-    for (uint32_t i = 0; i < db->opt.nattach; i++) {
-        if (!attach(c, &db->opt.attach[i], e))
+    for (uint32_t i = 0; i < db->e.opt.nattach; i++) {
+        if (!attach(c, &db->e.opt.attach[i], e))
             return false;
     }
-    for (uint32_t i = 0; i < db->opt.npragmas; i++) {
-        if (!pragma(c, db->opt.pragmas[i].name, db->opt.pragmas[i].value, e))
+    for (uint32_t i = 0; i < db->e.opt.npragmas; i++) {
+        if (!pragma(c, db->e.opt.pragmas[i].name, db->e.opt.pragmas[i].value,
+                    e))
             return false;
     }
     if (c->role != SQ_WRITER && c->role != SQ_KEEPER &&
@@ -448,12 +449,13 @@ static bool is_locked(int rc)
 static bool say_folder(const sq_db *db, uc_error *e)
 {
     char folder[300];
-    const char *slash = strrchr(db->path, '/');
-    size_t n = slash == NULL ? 0 : (size_t)(slash - db->path);
+    const char *slash = strrchr(db->e.target, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - db->e.target);
 
-    if (!db->opt.create || n >= sizeof folder || access(db->path, F_OK) == 0)
+    if (!db->e.opt.create || n >= sizeof folder ||
+        access(db->e.target, F_OK) == 0)
         return false;
-    snprintf(folder, sizeof folder, "%.*s", (int)n, db->path);
+    snprintf(folder, sizeof folder, "%.*s", (int)n, db->e.target);
     if (n == 0)
         snprintf(folder, sizeof folder, "%s", slash == NULL ? "." : "/");
     if (access(folder, F_OK) != 0 || access(folder, W_OK | X_OK) == 0)
@@ -461,7 +463,7 @@ static bool say_folder(const sq_db *db, uc_error *e)
     snprintf(e->message, sizeof e->message,
              "cannot make %.200s: the directory cannot be written by this "
              "user: %s",
-             db->path, strerror(errno));
+             db->e.target, strerror(errno));
     return true;
 }
 
@@ -480,13 +482,14 @@ static sq_conn *open_once(sq_db *db, sq_role role, int64_t waited,
     c->db = db;
     c->role = role;
     uc_buf_init(&c->text, SIZE_MAX);
-    if (db->opt.readonly)
+    if (db->e.opt.readonly)
         flags |= SQLITE_OPEN_READONLY;
     else
-        flags |= SQLITE_OPEN_READWRITE |
-                 (db->opt.create && role == SQ_WRITER ? SQLITE_OPEN_CREATE : 0);
-    rc =
-        sqlite3_open_v2(db->memory ? ":memory:" : db->path, &c->h, flags, NULL);
+        flags |=
+            SQLITE_OPEN_READWRITE |
+            (db->e.opt.create && role == SQ_WRITER ? SQLITE_OPEN_CREATE : 0);
+    rc = sqlite3_open_v2(db->memory ? ":memory:" : db->e.target, &c->h, flags,
+                         NULL);
     if (rc != SQLITE_OK) {
         if (c->h != NULL) {
             int sys = sqlite3_system_errno(c->h);
@@ -494,7 +497,7 @@ static sq_conn *open_once(sq_db *db, sq_role role, int64_t waited,
             sq_fail(c, rc, e);
             if (!say_folder(db, e))
                 snprintf(e->message, sizeof e->message,
-                         "cannot open %.300s: %s%s%s", db->path,
+                         "cannot open %.300s: %s%s%s", db->e.target,
                          sqlite3_errmsg(c->h), sys != 0 ? ": " : "",
                          sys != 0 ? strerror(sys) : "");
         } else {
@@ -532,10 +535,10 @@ static sq_conn *open_once(sq_db *db, sq_role role, int64_t waited,
     sq_conn_wait(c, 0);
     c->ready = true;
     sq_functions_install(db, c);
-    uc_lock(&db->mu);
+    uc_lock(&db->e.mu);
     c->next = db->conns;
     db->conns = c;
-    uc_unlock(&db->mu);
+    uc_unlock(&db->e.mu);
     return c;
 }
 
@@ -548,7 +551,7 @@ static sq_conn *open_once(sq_db *db, sq_role role, int64_t waited,
  */
 sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
 {
-    int64_t start = uc_now(), until = start + db->opt.busy_ms * UC_MS;
+    int64_t start = uc_now(), until = start + db->e.opt.busy_ms * UC_MS;
     int64_t waited = 0;
 
     for (;;) {
@@ -564,7 +567,7 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
             return NULL;
         }
         if (c != NULL || !is_locked(e->native) || uc_now() >= until ||
-            atomic_load(&db->quit))
+            atomic_load(&db->e.quit))
             return c;
         nanosleep(&ts, NULL);
         waited = uc_now() - start;
@@ -597,14 +600,14 @@ void sq_conn_close(sq_conn *c)
 {
     if (c == NULL)
         return;
-    uc_lock(&c->db->mu);
+    uc_lock(&c->db->e.mu);
     for (sq_conn **p = &c->db->conns; *p != NULL; p = &(*p)->next) {
         if (*p == c) {
             *p = c->next;
             break;
         }
     }
-    uc_unlock(&c->db->mu);
+    uc_unlock(&c->db->e.mu);
     sq_slots_free(c);
     sqlite3_finalize(c->begin);
     sqlite3_finalize(c->begin_now);

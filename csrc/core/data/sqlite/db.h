@@ -6,18 +6,6 @@
 /* What the files of the driver do for each other; types.h has what they do it
  * with. */
 
-/* ---- open.c ---- */
-void *sq_open(uc_session *s, const char *path, uc_options *o,
-              const uc_error *failed);
-void sq_abandon(void *peer);
-void sq_release(void *peer);
-/* All calls of a closing peer are over: ends it, and the file if it was the
- * last one. Under mu on entry; releases it. */
-void sq_peer_settle(sq_db *db, sq_peer *p);
-/* Stops all threads and closes all connections. */
-void sq_db_stop(sq_db *db);
-void sq_db_free(sq_db *db);
-
 /* ---- conn.c ---- */
 sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e);
 void sq_conn_close(sq_conn *c);
@@ -41,25 +29,20 @@ void sq_conn_enter(sq_conn *c, uc_call *call, int64_t limit);
 void sq_conn_leave(sq_conn *c);
 
 /* ---- stmt.c ---- */
-uint64_t sq_hash(const void *p, size_t n);
-/* Interns a text and references it, NULL when memory ran out. */
-sq_sql *sq_sql_get(sq_db *db, const char *text, size_t len);
-void sq_sql_ref(sq_sql *s);
-void sq_sql_unref(sq_db *db, sq_sql *s);
 /* Prepares (or finds) a statement on a connection. NULL with *e filled. */
-sq_slot *sq_slot_get(sq_conn *c, sq_sql *s, uc_error *e);
+sq_slot *sq_slot_get(sq_conn *c, uc_stmt *s, uc_error *e);
 /* Prepares exactly one statement. */
 bool sq_prepare_one(sq_conn *c, const char *sql, size_t len, unsigned flags,
                     sqlite3_stmt **out, uc_error *e);
 /* Decides the class with the writer's connection, whose lock is held. */
-bool sq_classify(sq_conn *writer, sq_sql *s, uc_error *e);
+bool sq_classify(sq_conn *writer, uc_stmt *s, uc_error *e);
 /* Whether a snapshot on c may run it. The schema that it sees may be an older
  * one, in which the writer cannot classify: then this is decided on c. */
-bool sq_class_in_snapshot(sq_conn *c, const sq_sql *s, uc_error *e);
+bool sq_class_in_snapshot(sq_conn *c, const uc_stmt *s, uc_error *e);
 /* The class of one statement text; used by classify and by scripts. *stmt is
  * the prepared statement, owned by the caller. */
 bool sq_class_of(sq_conn *writer, const char *sql, size_t len,
-                 const char **tail, sqlite3_stmt **stmt, sq_class *cls,
+                 const char **tail, sqlite3_stmt **stmt, uc_class *cls,
                  unsigned *traits, uc_error *e);
 /* A TEMP object was made or dropped: what names it may mean another thing
  * now, so every class is decided anew. */
@@ -68,7 +51,7 @@ void sq_classes_reset(sq_db *db);
 /* ---- what a client may change (pragma.c) ---- */
 
 /* The class of a pragma, or false and the error that refuses it by name. */
-bool sq_pragma_class(const sq_db *db, const sq_auth *a, sq_class *cls,
+bool sq_pragma_class(const sq_db *db, const sq_auth *a, uc_class *cls,
                      uc_error *e);
 /* SQLITE_OK, SQLITE_IGNORE or SQLITE_DENY for pragma defer_foreign_keys on a
  * connection that is about to prepare it for good. */
@@ -92,7 +75,7 @@ void sq_auth_table(sq_auth *a, const char *name);
  * connection held. */
 bool sq_auth_temp(sq_conn *writer, const sq_auth *a);
 void sq_slots_free(sq_conn *c);
-void sq_statements_free(sq_db *db);
+void sq_shapes_free(sq_db *db);
 sq_shape *sq_shape_of(sq_db *db, sqlite3_stmt *stmt);
 void sq_shape_unref(sq_shape *s);
 /* The first keyword, upper case, at most n - 1 bytes; where it ends. */
@@ -101,15 +84,15 @@ const char *sq_keyword(const char *sql, const char *end, char *word, size_t n);
 const char *sq_skip_blank(const char *p, const char *end);
 /* False, with *e, for a text with a NUL in it: SQLite reads no further. */
 bool sq_text_whole(const char *sql, size_t len, uc_error *e);
-/* Fills *e for a statement of SQ_CONTROL; word: its keyword. */
+/* Fills *e for a statement of UC_CLASS_CONTROL; word: its keyword. */
 bool sq_refuse_control(const char *word, uc_error *e);
 /* weight: executions that this one measured stands for. */
-void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows, bool ok,
-                 uint32_t weight);
+void sq_stat_add(sq_slot *slot, uc_stmt *sql, int64_t ns, uint64_t rows,
+                 bool ok, uint32_t weight);
 /* Counts one that was not timed. */
 void sq_stat_count(sq_slot *slot, uint64_t rows);
 /* A cursor of s has ended; any thread. */
-void sq_stat_cursor(sq_sql *s, int64_t ns, uint64_t rows, bool ok);
+void sq_stat_cursor(uc_stmt *s, int64_t ns, uint64_t rows, bool ok);
 double sq_bucket_ns(unsigned i);
 
 /* ---- exec.c ---- */
@@ -124,7 +107,7 @@ typedef enum sq_mode {
 bool sq_bind(sqlite3_stmt *stmt, int nparams, uc_reader *r, uc_error *e);
 /* Executes s on c with the parameters at r and appends a reply frame. False
  * with *e filled and *out as it was. */
-bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
+bool sq_execute(sq_conn *c, uc_stmt *s, uint32_t id, uint32_t shape,
                 uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
                 uc_error *e);
 /* Around the steps of a statement that writes: the rowid of the last row that
@@ -155,7 +138,7 @@ static inline void sq_note_rows(uc_call *call, const sq_run *run)
 }
 /* Around the steps of a statement that writes: what it changes is noted, and
  * touched if it did. before: total_changes in front of it. */
-void sq_notes_on(sq_conn *c, const sq_sql *s, const sq_slot *slot);
+void sq_notes_on(sq_conn *c, const uc_stmt *s, const sq_slot *slot);
 void sq_notes_off(sq_conn *c, const sq_slot *slot, bool ok, int64_t before);
 
 /* ---- script.c ---- */
@@ -179,94 +162,8 @@ bool sq_script_alone(sq_conn *c, const uc_call *call);
  * NULL with *e; a NUL inside, and what is no UTF-8, is refused. */
 char *sq_text_copy(uc_view text, uc_error *e);
 
-/* ---- route.c ---- */
-/* A thread of the door comes in: false when the peer is leaving the file. */
-bool sq_visit(sq_peer *p);
-static inline void sq_visit_end(sq_peer *p)
-{
-    atomic_fetch_sub(&p->visitors, 1);
-}
-void sq_submit(void *peer, uc_batch *b, unsigned hint);
-/* Refuses a batch for a session whose file is closed. */
-void sq_batch_closed(uc_batch *b);
-/* Routes all that has come in. wait: also when another thread is at it. */
-void sq_route(sq_db *db, bool wait);
-/* The same, with wait, but wakes no reader: the caller takes the reads, or
- * wakes one itself. */
-void sq_route_quietly(sq_db *db);
-/* Under mu: wakes a thread that routes what is in the inbox. */
-void sq_call_router(sq_db *db, unsigned hint);
-
-/* ---- inline.c ---- */
-/* Answers one of the inline ops; out is NULL for those without a reply. */
-void sq_inline(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e);
-/* The statement of a number, not referenced. By who keeps the numbers from
- * changing: under route_mu or sql_mu, or in a sync call, whose session has
- * nothing unrouted. */
-sq_sql *sq_sid(sq_peer *p, uint32_t sid, uc_error *e);
-/* The statement that the next value of r names, by its number or as text,
- * referenced. NULL with *e. Any thread. */
-sq_sql *sq_statement(sq_db *db, sq_peer *p, uc_reader *r, uc_error *e);
-/* The statements of a batch, looked up when it is routed: until it runs their
- * numbers may have been given to others. False with *e. */
-typedef struct sq_parts {
-    uint32_t n;
-    sq_sql *sql[]; /* referenced */
-} sq_parts;
-bool sq_parts_of(sq_db *db, sq_peer *p, uc_call *c, uc_error *e);
-void sq_parts_free(sq_db *db, uc_call *c);
-
-/* ---- calls.c ---- */
-/* What it has to wait for is done. Under mu. */
-static inline bool sq_may_run(const sq_db *db, const uc_call *c)
-{
-    return c->after <= db->wdone && c->after_tx <= db->ended_tx;
-}
-/* Under mu: recomputes wdone and lets parked reads go. */
-void sq_settle(sq_db *db);
-/* A call is over: publishes nothing. Takes and releases mu when the session
- * is closing. */
-void sq_finish(sq_db *db, uc_call *c);
-/* The same for calls that a worker has had in hand. */
-void sq_finish_all(sq_db *db, uc_call **calls, uint32_t n);
-/* Answers with an error and finishes. */
-void sq_refuse(sq_db *db, uc_call *c, const uc_error *e);
-/* Removes the call (session, id) or, with id 0, all calls of the session from
- * the queues and returns them; under mu. */
-uc_calls sq_unqueue(sq_db *db, uc_session *s, uint32_t id);
-/* What is known of a call that ends with *e: "not-run" or "unknown". Where
- * it may have run and running it again would do more, it is not retryable. */
-void sq_outcome(const uc_call *c, const char *outcome, uc_error *e);
-/* The outcome of what a COMMIT that failed with SQLite's code rc was to keep:
- * after a failed sync nobody can say what has reached the disk. */
-static inline const char *sq_commit_outcome(int rc)
-{
-    return (rc & 0xff) == SQLITE_IOERR && rc != SQLITE_IOERR_NOMEM ? "unknown"
-                                                                   : "not-run";
-}
-/* Error of a call that was stopped. */
-void sq_stopped(uc_call *c, const char *outcome, uc_error *e);
-/* Asks running calls of the session (id 0: all) to stop; under mu. */
-void sq_stop_running(sq_db *db, uc_session *s, uint32_t id, int reason);
-/* Tells cancel what a worker has in hand; takes mu. n 0: nothing any more. */
-void sq_worker_hold(sq_db *db, sq_worker *w, uc_call **calls, uint32_t n);
-/* True, with *e filled, when a call must not be begun any more. */
-bool sq_call_over(uc_call *c, uc_error *e);
-/* Of a call that may have run before, without a key to tell: only a read is run
- * again, anything else is refused with *e. cls: SQ_UNKNOWN passes, to be asked
- * about once it is known. */
-bool sq_may_repeat(const uc_call *c, sq_class cls, uc_error *e);
-/* Hands a read to the readers, or parks it; under mu. */
-void sq_forward(sq_db *db, uc_call *c);
-/* The op `cancel`. fresh: n queues of calls that are in no queue of the db
- * yet, where it may be as well. Takes mu. */
-void sq_cancel(sq_db *db, uc_call *c, uc_calls *const *fresh, uint32_t n);
-
-/* ---- reader.c, guest.c, pin.c ---- */
+/* ---- reader.c ---- */
 void *sq_reader_main(void *db);
-void sq_assist(void *peer);
-/* Nobody is a guest any more. */
-void sq_guest_end(sq_db *db);
 /* A statement, not on a pin, known to take less time than a wake-up. */
 bool sq_is_quick(const uc_call *c);
 /* Serves calls in one read transaction and publishes their replies; they are
@@ -274,52 +171,71 @@ bool sq_is_quick(const uc_call *c);
  * wanted back, and the rest is as if it had not been begun. */
 uint32_t sq_read_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
                        uc_buf *out);
-/* Runs a call of the read lane or of a pin on c (NULL: it finds its own).
- * Appends a reply frame or fills *e. Any thread that owns the connection. */
+
+/* ---- guest.c ---- */
+void sq_assist(uc_engine *e);
+/* Nobody is a guest any more. */
+void sq_guest_end(sq_db *db);
+
+/* ---- read.c ---- */
+sq_mode sq_mode_of(const uc_call *call);
+/* Runs a call of the read lane or of a pin on c. Appends a reply frame or fills
+ * *e. Any thread that owns the connection. */
 bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
-bool sq_pin_call(sq_db *db, sq_pin *pin, uc_call *call, uc_buf *out,
-                 uc_error *e);
-/* Under mu. */
-sq_pin *sq_pin_of(sq_db *db, uc_call *call, uc_error *e);
-/* True when the call may run now; otherwise it waits in the pin's queue. */
-bool sq_pin_claim(sq_pin *pin, uc_call *call);
-/* A call on the pin is over: lets the next one go, frees it when dead. Takes
- * mu. */
-void sq_pin_done(sq_db *db, sq_pin *pin);
+
+/* ---- pin.c ---- */
+/* Takes a spare connection or opens one, with a transaction begun on it. NULL
+ * with *e. */
+sq_conn *sq_pin_lease(sq_db *db, uc_error *e);
+/* Zeroed but for its lease, which is the caller's until uc__lease_done. NULL
+ * with *e. */
+sq_pin *sq_pin_new(uc_session *s, uc_lease_kind kind, uc_error *e);
+/* A pin with a connection that has taken its snapshot, linked. The caller's
+ * until uc__lease_done. */
+sq_pin *sq_pin_make(sq_db *db, uc_session *s, uc_lease_kind kind, uc_error *e);
+bool sq_snap_begin(sq_db *db, uc_call *call, uc_buf *out, uc_error *e);
+/* Frees what a pin holds; its lease is not linked any more. */
+void sq_pin_free(uc_engine *e, uc_lease *l);
+/* Closes the spare connections. */
+void sq_pins_close(sq_db *db);
+
+/* ---- cursor.c ---- */
+/* writer: the connection that it runs on, or NULL: one of its own. */
 bool sq_cursor_open(sq_db *db, uc_call *call, sq_conn *writer, uc_buf *out,
                     uc_error *e);
-sq_pin *sq_pin_make(sq_db *db, uc_session *s, sq_pin_kind kind, uc_error *e);
-bool sq_snap_begin(sq_db *db, uc_call *call, uc_buf *out, uc_error *e);
-/* Ends pins of a session (NULL: those idle longer than allowed; with wal: the
- * oldest). Takes mu. Returns how many ended. */
-uint32_t sq_pins_end(sq_db *db, uc_session *s, bool all, bool wal,
-                     const char *why);
-void sq_pins_free(sq_db *db);
-/* Oldest pin for stats: what pins the WAL. Under mu. */
-sq_pin *sq_pins_oldest(sq_db *db);
+bool sq_cursor_next(sq_pin *p, uc_call *call, uc_buf *out, uc_error *e);
+
+/* ---- pinned.c ---- */
+/* Runs a call on the pin whose lease it has claimed, and lets go of that. */
+bool sq_pin_call(sq_db *db, sq_pin *pin, uc_call *call, uc_buf *out,
+                 uc_error *e);
 
 /* ---- backup.c ---- */
 bool sq_backup_begin(sq_db *db, uc_call *call, uc_buf *out, uc_error *e);
 bool sq_backup_step(sq_pin *pin, uc_call *call, uc_buf *out, uc_error *e);
-void sq_backup_abandon(sq_pin *pin);
 bool sq_restore(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
 
 /* ---- writer.c ---- */
-void *sq_writer_main(void *db);
 /* The writer thread after the file has been opened, until the db stops. */
 void sq_writer_loop(sq_db *db);
 /* Runs one write call in its own transaction on the calling thread, which
  * owns the writer and holds wconn_mu. Appends its reply. */
 void sq_write_one(sq_db *db, uc_call *call, uc_buf *out);
 /* Makes sure that the class of a call's statement is known; wconn_mu held. */
-bool sq_call_class(sq_db *db, uc_call *call, sq_class *cls, uc_error *e);
+bool sq_call_class(sq_db *db, uc_call *call, uc_class *cls, uc_error *e);
 /* One unit of writing inside an open transaction; undone alone on failure. */
 bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
-bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
+bool sq_many_rows(sq_conn *c, uc_stmt *sql, uc_reader *r, uint64_t first,
                   sq_run *sum, uc_error *e);
 /* What runs between groups: VACUUM, pragmas, restore, migrations. */
 bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
-sq_mode sq_mode_of(const uc_call *call);
+/* The outcome of what a COMMIT that failed with SQLite's code rc was to keep:
+ * after a failed sync nobody can say what has reached the disk. */
+static inline const char *sq_commit_outcome(int rc)
+{
+    return (rc & 0xff) == SQLITE_IOERR && rc != SQLITE_IOERR_NOMEM ? "unknown"
+                                                                   : "not-run";
+}
 /* Starts, ends a transaction there; used by both sides. by: whose it is. */
 bool sq_tx_start(sq_db *db, uc_error *e);
 bool sq_tx_finish(sq_db *db, const uc_session *by, bool commit, uc_error *e);
@@ -331,12 +247,6 @@ static inline bool sq_tx_waits_for(const sq_db *db, const uc_call *c)
     return c->inside != 0 && c->inside == db->tx_id &&
            c->session == db->tx_session;
 }
-/* See uc_session_last. */
-void sq_last(void *peer);
-/* Its writer looks whether the open transaction goes on. mu is free. */
-void sq_wake_tx(sq_db *db);
-/* Fills *e for a call that would wait for a transaction that waits for it. */
-bool sq_tx_self(const uc_call *c, uc_error *e);
 bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
 /* A savepoint around a unit, or the transaction itself where it is the unit
  * (see `whole`). The end undoes what is inside unless ok, which it returns. */
@@ -344,9 +254,6 @@ bool sq_bracket(sq_conn *c, uc_error *e);
 bool sq_bracket_end(sq_conn *c, bool ok, uc_error *e);
 
 /* ---- once.c ---- */
-/* True when the call may have a key; otherwise *e says why not. cls: of its
- * statement, SQ_UNKNOWN where that is not known yet. */
-bool sq_once_allowed(const uc_call *call, sq_class cls, uc_error *e);
 /* sq_unit for a call with a key. */
 bool sq_once_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
 /* The key of a stream of rows: from the first chunk, each chunk's rows, and at
@@ -375,44 +282,34 @@ bool sq_moved(sq_db *db, bool now, uc_error *e);
  * is left. */
 void sq_moved_end(sq_db *db);
 
-/* ---- keeper.c ---- */
-void *sq_keeper_main(void *db);
-/* Under mu: makes the keeper look at a deadline in time. */
-void sq_deadline(sq_db *db, int64_t at);
+/* ---- wal.c ---- */
 int sq_wal_hook(void *db, sqlite3 *h, const char *name, int pages);
 /* True when a write may start; otherwise *e is UC_WAL_FULL. */
 bool sq_wal_room(sq_db *db, uc_error *e);
 bool sq_checkpoint(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
 
-/* Wakes the keeper if the cache is impatient; not under mu. */
-static inline void sq_hurry(sq_db *db)
-{
-    if (db->cache != NULL && uc_cache_is_impatient(db->cache)) {
-        uc_lock(&db->mu);
-        uc_cond_signal(&db->keeper_cond);
-        uc_unlock(&db->mu);
-    }
-}
+/* The checkpoint that the hook has asked the keeper for. */
+void sq_wal_tick(uc_engine *e);
 /* Has another process written to the file since the last time? wconn_mu. */
 bool sq_others_wrote(sq_db *db);
 
 /* ---- sync.c ---- */
-void sq_sync(void *peer, uc_call *c, uc_buf *out);
-void sq_turn_end(void *peer);
+void sq_sync(uc_peer *p, uc_call *c, uc_buf *out, uc_error *e);
+void sq_turn_end(uc_peer *p);
 /* Ends what the session's thread holds (transaction, snapshot, connection). */
 void sq_sync_release(sq_peer *p);
 
 /* ---- stats.c ---- */
-void sq_stats(sq_db *db, uint32_t id, uc_buf *out);
+void sq_stats(uc_engine *e, uint32_t id, uc_buf *out);
 void sq_health(sq_db *db, sq_conn *c, uint32_t id, uc_buf *out);
 
 /* ---- func.c ---- */
-bool sq_function_add(void *peer, const struct uc_fn_spec *spec,
+bool sq_function_add(uc_peer *p, const struct uc_fn_spec *spec,
                      const char **error);
 /* Makes all functions of the db known to a connection. */
 void sq_functions_install(sq_db *db, sq_conn *c);
 bool sq_function_known(sq_db *db, const char *name, size_t len);
-void sq_functions_drop(sq_db *db, sq_peer *p);
+void sq_functions_drop(sq_db *db, const uc_peer *p);
 
 /* Makes undercroft_schema() known to a connection that is being opened: the
  * number of a schema, and the check that it still is one (cookie.c). SQLite's

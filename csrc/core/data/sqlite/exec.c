@@ -268,15 +268,15 @@ bool sq_no_rows(uc_error *e)
 
 static bool too_large(sq_db *db, uint64_t rows, uc_error *e)
 {
-    if (rows > (uint64_t)db->opt.max_rows)
+    if (rows > (uint64_t)db->e.opt.max_rows)
         return uc_fail(e, UC_REPLY_TOO_LARGE,
                        "more than %lld rows (option maxRows): use "
                        "db.iterate() or a LIMIT",
-                       (long long)db->opt.max_rows);
+                       (long long)db->e.opt.max_rows);
     return uc_fail(e, UC_REPLY_TOO_LARGE,
                    "the reply is larger than %lld bytes (option "
                    "maxReplyBytes): use db.iterate() or a LIMIT",
-                   (long long)db->opt.max_bytes);
+                   (long long)db->e.opt.max_bytes);
 }
 
 /* Steps through the rows. Returns SQLite's code; *big: a limit was hit. */
@@ -285,7 +285,7 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
                      uc_error *e)
 {
     sqlite3_stmt *stmt = slot->stmt;
-    uint64_t max = (uint64_t)c->db->opt.max_rows;
+    uint64_t max = (uint64_t)c->db->e.opt.max_rows;
     size_t array_at = 0;
     uc_rows r;
     int rc = sqlite3_step(stmt);
@@ -302,7 +302,7 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
         array_at = uc_json_begin(out, id);
     } else {
         sq_rows_begin(&r, out, &c->text, id, slot->shape, known,
-                      (size_t)c->db->opt.page_bytes, false);
+                      (size_t)c->db->e.opt.page_bytes, false);
     }
     while (rc == SQLITE_ROW && !out->failed) {
         if (++*rows > max) {
@@ -344,11 +344,11 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
     return rc;
 }
 
-void sq_notes_on(sq_conn *c, const sq_sql *s, const sq_slot *slot)
+void sq_notes_on(sq_conn *c, const uc_stmt *s, const sq_slot *slot)
 {
     /* A step may prepare the statement anew, when it fires another trigger.
      * VACUUM writes tables of a file of its own meanwhile. */
-    if (atomic_load_explicit(&s->cls, memory_order_relaxed) != SQ_ALONE)
+    if (atomic_load_explicit(&s->cls, memory_order_relaxed) != UC_CLASS_ALONE)
         c->notes = slot->notes;
 }
 
@@ -360,7 +360,7 @@ void sq_notes_off(sq_conn *c, const sq_slot *slot, bool ok, int64_t before)
         sq_touch(c->db, slot->notes);
 }
 
-bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
+bool sq_execute(sq_conn *c, uc_stmt *s, uint32_t id, uint32_t shape,
                 uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
                 uc_error *e)
 {
@@ -400,7 +400,7 @@ bool sq_execute(sq_conn *c, sq_sql *s, uint32_t id, uint32_t shape,
             rc = SQLITE_NOMEM;
     } else {
         /* The maximum is for one reply; out may hold several. */
-        out->max = at + (size_t)c->db->opt.max_bytes;
+        out->max = at + (size_t)c->db->e.opt.max_bytes;
         rc = step_rows(c, slot, id, shape, mode, out, &rows, &big, e);
         out->max = max;
         if (big && out->failed && !out->full) {

@@ -14,7 +14,7 @@
  */
 struct sq_function {
     struct sq_function *next;
-    sq_peer *peer; /* NULL once its handle has gone */
+    uc_peer *peer; /* NULL once its handle has gone */
     uc_fn_spec spec;
     char *name;
     uint64_t groups; /* numbers for the groups of an aggregate */
@@ -137,42 +137,33 @@ void sq_functions_install(sq_db *db, sq_conn *c)
     /* Readers serve async calls only: there the name stays unknown. */
     if (c->role == SQ_READER || c->role == SQ_KEEPER)
         return;
-    uc_lock(&db->sql_mu);
+    uc_lock(&db->e.stmts.mu);
     for (sq_function *f = db->functions; f != NULL; f = f->next)
         install(c, f);
     c->functions = atomic_load(&db->functions_version);
-    uc_unlock(&db->sql_mu);
+    uc_unlock(&db->e.stmts.mu);
 }
 
 bool sq_function_known(sq_db *db, const char *name, size_t len)
 {
     bool known = false;
 
-    uc_lock(&db->sql_mu);
+    uc_lock(&db->e.stmts.mu);
     for (sq_function *f = db->functions; f != NULL; f = f->next) {
         if (strlen(f->name) == len &&
             sqlite3_strnicmp(f->name, name, (int)len) == 0)
             known = true;
     }
-    uc_unlock(&db->sql_mu);
+    uc_unlock(&db->e.stmts.mu);
     return known;
 }
 
-bool sq_function_add(void *arg, const uc_fn_spec *spec, const char **error)
+bool sq_function_add(uc_peer *p, const uc_fn_spec *spec, const char **error)
 {
-    sq_peer *p = arg;
-    sq_db *db = p->db;
+    sq_db *db = sq_db_of(p->engine);
     sq_function *f, **q;
     int rc;
 
-    uc_lock(&db->mu);
-    while (db->state == SQ_OPENING)
-        uc_cond_wait(&db->open_cond, &db->mu);
-    uc_unlock(&db->mu);
-    if (db->state != SQ_OPEN) {
-        *error = "the store could not be opened";
-        return false;
-    }
     f = uc_calloc(1, sizeof *f);
     if (f != NULL)
         f->name = uc_strndup(spec->name, strlen(spec->name));
@@ -195,16 +186,16 @@ bool sq_function_add(void *arg, const uc_fn_spec *spec, const char **error)
         uc_free(f);
         return false;
     }
-    uc_lock(&db->sql_mu);
+    uc_lock(&db->e.stmts.mu);
     for (q = &db->functions; *q != NULL; q = &(*q)->next)
         ;
     *q = f; /* at the end: a later definition of a name wins */
     atomic_fetch_add(&db->functions_version, 1);
-    uc_unlock(&db->sql_mu);
+    uc_unlock(&db->e.stmts.mu);
     return true;
 }
 
-void sq_functions_drop(sq_db *db, sq_peer *p)
+void sq_functions_drop(sq_db *db, const uc_peer *p)
 {
     sq_function *f;
 

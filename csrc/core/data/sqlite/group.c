@@ -80,7 +80,7 @@ static bool each_row(sq_conn *c, sq_slot *slot, uc_reader *r, uint32_t n,
     return true;
 }
 
-bool sq_many_rows(sq_conn *c, sq_sql *sql, uc_reader *r, uint64_t first,
+bool sq_many_rows(sq_conn *c, uc_stmt *sql, uc_reader *r, uint64_t first,
                   sq_run *sum, uc_error *e)
 {
     sq_slot *slot = sq_slot_get(c, sql, e);
@@ -137,15 +137,15 @@ static bool many(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 
 /* [[statement, params], ...] */
 /* One of a batch: what returns columns answers with rows. */
-static bool part(sq_conn *c, sq_sql *s, uc_reader *params, uc_buf *out,
+static bool part(sq_conn *c, uc_stmt *s, uc_reader *params, uc_buf *out,
                  uc_error *e)
 {
     sq_slot *slot;
     sq_run done;
 
-    if (atomic_load(&s->cls) == SQ_UNKNOWN && !sq_classify(c, s, e))
+    if (atomic_load(&s->cls) == UC_CLASS_UNKNOWN && !sq_classify(c, s, e))
         return false;
-    if (atomic_load(&s->cls) == SQ_ALONE)
+    if (atomic_load(&s->cls) == UC_CLASS_ALONE)
         return uc_fail(e, UC_SQL_TRANSACTION,
                        "this statement cannot be part of a batch");
     slot = sq_slot_get(c, s, e);
@@ -158,7 +158,7 @@ static bool part(sq_conn *c, sq_sql *s, uc_reader *params, uc_buf *out,
 /* [[statement, params], ...]; the statements have been looked up. */
 static bool batch(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
-    const sq_parts *parts = call->parts;
+    const uc_parts *parts = call->parts;
     uc_reader r = call->args;
     uint32_t n, two;
     bool ok = true, own;
@@ -291,7 +291,7 @@ static void fk_error(uc_error *e)
 /* How long the group may wait for another process's lock. */
 static int64_t lock_until(sq_db *db, const sq_group *g)
 {
-    int64_t until = uc_now() + db->opt.busy_ms * UC_MS;
+    int64_t until = uc_now() + db->e.opt.busy_ms * UC_MS;
 
     for (uint32_t i = 0; i < g->n; i++) {
         int64_t d = g->items[i].call->deadline;
@@ -309,7 +309,7 @@ static bool begin(sq_db *db, sq_group *g)
     int rc;
 
     for (;;) {
-        int64_t patience = uc_now() + db->opt.busy_ms * UC_MS;
+        int64_t patience = uc_now() + db->e.opt.busy_ms * UC_MS;
         bool left = false;
         uc_error e = {0};
 
@@ -326,10 +326,10 @@ static bool begin(sq_db *db, sq_group *g)
 
             if (g->items[i].failed)
                 continue;
-            if (sq_call_over(g->items[i].call, &over))
+            if (uc__call_over(g->items[i].call, &over))
                 put_error(g, i, &over);
             else if ((rc & 0xff) == SQLITE_BUSY && uc_now() < patience &&
-                     !atomic_load(&db->quit))
+                     !atomic_load(&db->e.quit))
                 left = true;
             else
                 put_error(g, i, &e);
@@ -378,7 +378,7 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
         it->at = uc__reply_open(&g->good);
         atomic_store(&call->state, UC_CALL_RUNNING);
         sq_conn_enter(c, call, call->deadline);
-        ok = !sq_call_over(call, &e) &&
+        ok = !uc__call_over(call, &e) &&
              (call->once.p != NULL ? sq_once_unit : sq_unit)(c, call, &g->good,
                                                              &e);
         sq_conn_leave(c);
@@ -411,8 +411,8 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
         any = true;
         rows += (uint64_t)(sqlite3_total_changes64(c->h) - changes);
         if (i + 1 < g->n && g->may_cut &&
-            (rows >= (uint64_t)db->opt.group_rows ||
-             uc_now() - start >= db->opt.group_ms * UC_MS)) {
+            (rows >= (uint64_t)db->e.opt.group_rows ||
+             uc_now() - start >= db->e.opt.group_ms * UC_MS)) {
             g->cut = i + 1;
             break;
         }

@@ -29,17 +29,17 @@ static uint32_t take(sq_db *db, sq_guest *g)
     uint32_t n = 0;
     uc_call *c;
 
-    for (uint32_t i = 0; i < SQ_TAKE && (c = uc_calls_pop(&db->reads)) != NULL;
-         i++) {
+    for (uint32_t i = 0;
+         i < SQ_TAKE && (c = uc_calls_pop(&db->e.q.reads)) != NULL; i++) {
         if (is_for_guest(c))
             g->run[n++] = c;
         else
             uc_calls_push(&left, c);
     }
-    uc_calls_append(&left, &db->reads);
-    db->reads = left;
-    atomic_store(&db->reads_n, db->reads.n);
-    if (db->reads.n > 0 && db->idle_readers > 0)
+    uc_calls_append(&left, &db->e.q.reads);
+    db->e.q.reads = left;
+    atomic_store(&db->e.reads_n, db->e.q.reads.n);
+    if (db->e.q.reads.n > 0 && db->idle_readers > 0)
         uc_cond_signal(&db->readers_cond); /* beside the guest */
     g->self.calls = g->run;
     g->self.n = n;
@@ -55,9 +55,9 @@ static bool ready(sq_db *db, sq_guest *g)
 
     if (g->tried)
         return g->conn != NULL;
-    uc_lock(&db->mu);
-    is_open = db->state == SQ_OPEN;
-    uc_unlock(&db->mu);
+    uc_lock(&db->e.mu);
+    is_open = db->e.state == UC_OPEN;
+    uc_unlock(&db->e.mu);
     if (!is_open)
         return false;
     uc_error_init(&e);
@@ -65,22 +65,19 @@ static bool ready(sq_db *db, sq_guest *g)
     g->conn = sq_conn_open(db, SQ_READER, &e);
     if (g->conn == NULL)
         return false;
-    uc_lock(&db->mu);
-    g->self.next = db->workers;
-    db->workers = &g->self;
-    uc_unlock(&db->mu);
+    uc__worker_add(&db->e, &g->self);
     return true;
 }
 
 /* What the time was too short for goes back to where it was. */
 static void put_back(sq_db *db, sq_guest *g, uint32_t served, uint32_t n)
 {
-    uc_lock(&db->mu);
+    uc_lock(&db->e.mu);
     g->self.n = 0;
     while (n > served)
-        uc_calls_push_front(&db->reads, g->run[--n]);
-    atomic_store(&db->reads_n, db->reads.n);
-    uc_unlock(&db->mu);
+        uc_calls_push_front(&db->e.q.reads, g->run[--n]);
+    atomic_store(&db->e.reads_n, db->e.q.reads.n);
+    uc_unlock(&db->e.mu);
 }
 
 static void serve(sq_db *db, sq_guest *g)
@@ -89,35 +86,27 @@ static void serve(sq_db *db, sq_guest *g)
 
     if (!ready(db, g))
         return;
-    sq_route_quietly(db);
-    uc_lock(&db->mu);
+    uc__route_quietly(&db->e);
+    uc_lock(&db->e.mu);
     n = take(db, g);
-    uc_unlock(&db->mu);
+    uc_unlock(&db->e.mu);
     if (n == 0)
         return;
     g->conn->lent_until = uc_now_coarse() + LEND_MS * UC_MS;
     g->conn->overdue = false;
     served = sq_read_batch(db, g->conn, g->run, n, &g->out);
     put_back(db, g, served, n);
-    sq_finish_all(db, g->run, served);
+    uc__finish_all(g->run, served);
 }
 
-void sq_assist(void *arg)
+void sq_assist(uc_engine *e)
 {
-    sq_peer *p = arg;
-    sq_db *db = p->db;
+    sq_db *db = sq_db_of(e);
 
-    if (!sq_visit(p))
-        return;
     if (!db->memory && uc_trylock(&db->guest.mu)) {
         serve(db, &db->guest);
         uc_unlock(&db->guest.mu);
     }
-    uc_lock(&db->mu);
-    if (db->inbox_head != NULL || db->reads.head != NULL)
-        sq_call_router(db, 0);
-    uc_unlock(&db->mu);
-    sq_visit_end(p);
 }
 
 void sq_guest_end(sq_db *db)

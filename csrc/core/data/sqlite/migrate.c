@@ -98,7 +98,7 @@ bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     text = sq_text_copy(sql, e);
     if (text == NULL)
         return false;
-    sq_conn_wait(c, uc_now() + c->db->opt.busy_ms * UC_MS);
+    sq_conn_wait(c, uc_now() + c->db->e.opt.busy_ms * UC_MS);
     if (alone) {
         ok = do_text(c, table, e) &&
              sq_script(c, text, sql.len, SQ_SCRIPT_EACH, &done, e) &&

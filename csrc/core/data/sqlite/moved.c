@@ -31,13 +31,12 @@ sq_file_id sq_file_id_of(const char *path)
     return (sq_file_id){(uint64_t)st.st_dev, (uint64_t)st.st_ino};
 }
 
-
 /* False where nobody can tell, as when the folder may not be read just now. */
 static bool is_gone(const sq_db *db)
 {
     struct stat st;
 
-    if (stat(db->path, &st) != 0)
+    if (stat(db->e.target, &st) != 0)
         return errno == ENOENT || errno == ENOTDIR;
     return (uint64_t)st.st_ino != db->file_id.ino ||
            (uint64_t)st.st_dev != db->file_id.dev;
@@ -60,7 +59,7 @@ void sq_moved_begin(sq_db *db)
     db->file_name = uc_strndup(full, strlen(full));
     if (db->file_name == NULL)
         return;
-    db->file_id = sq_file_id_of(db->path);
+    db->file_id = sq_file_id_of(db->e.target);
     sqlite3_file_control(db->writer->h, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
     side_name(db, "-wal", name, sizeof name);
     db->wal_id = sq_file_id_of(name);
@@ -104,7 +103,7 @@ bool sq_moved(sq_db *db, bool now, uc_error *e)
     snprintf(e->message, sizeof e->message,
              "%.300s was deleted or replaced while it was open: close its "
              "handles and open it again",
-             db->path);
+             db->e.target);
     return true;
 }
 

@@ -125,7 +125,7 @@ static bool hash_params(sq_once *o, uc_reader *r)
 
 static bool hash_batch(sq_once *o, const uc_call *call, uc_reader *r)
 {
-    const sq_parts *parts = call->parts;
+    const uc_parts *parts = call->parts;
     uint32_t n, two;
 
     uc_read_array(r, &n);
@@ -153,7 +153,7 @@ bool sq_once_rows(sq_once *o, uc_reader rows, uc_error *e)
 
 static void hash_begin(sq_once *o, const uc_call *call)
 {
-    const sq_sql *s = call->stmt;
+    const uc_stmt *s = call->stmt;
 
     o->hash = FNV_BASIS;
     hash_bytes(o, &call->op->num, 1);
@@ -284,7 +284,7 @@ static bool keep(sq_conn *c, const sq_once *o, const uc_buf *out, size_t at,
     sqlite3_bind_blob(stmt, 1, o->key, (int)o->len, SQLITE_STATIC);
     sqlite3_bind_blob(stmt, 2, &o->hash, sizeof o->hash, SQLITE_STATIC);
     sqlite3_bind_blob64(stmt, 3, out->p + at, out->len - at, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 4, uc_wall_ms() + c->db->opt.once_ttl_ms);
+    sqlite3_bind_int64(stmt, 4, uc_wall_ms() + c->db->e.opt.once_ttl_ms);
     if (!run(c, stmt, e))
         return false;
     /* What last_insert_rowid() says next is the user's row. */
@@ -315,33 +315,6 @@ static bool repeat(const sq_once *o, const uc_call *call, uc_buf *out,
 }
 
 /* ---- calls ---- */
-
-bool sq_once_allowed(const uc_call *call, sq_class cls, uc_error *e)
-{
-    uint8_t op = call->op->num;
-
-    if (op != UC_OP_run && op != UC_OP_many && op != UC_OP_batch)
-        return uc_fail(e, UC_OPTION,
-                       "option once: run, many and batch take it, %s does not",
-                       call->op->name);
-    if (call->tx != 0 || call->snap != 0)
-        return uc_fail(e, UC_OPTION,
-                       "option once: not inside a transaction or snapshot, "
-                       "which is repeated as a whole or not at all");
-    if (call->once.len == 0 || call->once.len > SQ_ONCE_KEY)
-        return uc_fail(e, UC_OPTION,
-                       "option once: expected a key of 1 to %d bytes",
-                       SQ_ONCE_KEY);
-    if (cls == SQ_READ || cls == SQ_WRITER_READ)
-        return uc_fail(e, UC_OPTION,
-                       "option once: the statement only reads and may simply "
-                       "be repeated");
-    if (cls == SQ_ALONE)
-        return uc_fail(e, UC_OPTION,
-                       "option once: the statement runs outside of "
-                       "transactions, where no key can be stored with it");
-    return true;
-}
 
 bool sq_once_begin(sq_conn *c, sq_once *o, uc_call *call, uc_error *e)
 {

@@ -74,13 +74,14 @@ static bool synchronous(const sq_db *db, const char *value, uc_error *e)
                        "pragma synchronous takes off, normal, full or extra, "
                        "not %s",
                        value);
-    if (level < (int)db->opt.synchronous)
+    if (level < (int)db->e.opt.synchronous)
         return uc_fail(e, UC_SQL_CONNECTION,
                        "pragma synchronous = %s would weaken the writes of "
                        "all clients of the file, which is open with "
                        "synchronous: '%s': give open() or the daemon the "
                        "option synchronous: '%s'",
-                       names[level], names[db->opt.synchronous], names[level]);
+                       names[level], names[db->e.opt.synchronous],
+                       names[level]);
     return true;
 }
 
@@ -97,7 +98,7 @@ bool sq_pragma_ignored(const char *name, const char *value)
                              sqlite3_stricmp(name, "foreign_keys") == 0);
 }
 
-bool sq_pragma_class(const sq_db *db, const sq_auth *a, sq_class *cls,
+bool sq_pragma_class(const sq_db *db, const sq_auth *a, uc_class *cls,
                      uc_error *e)
 {
     /* Take an argument and change nothing. */
@@ -141,18 +142,18 @@ bool sq_pragma_class(const sq_db *db, const sq_auth *a, sq_class *cls,
                        "the journal mode stays wal: readers beside a writer "
                        "need it");
     if (listed(name, reads) || (!a->pragma_arg && !listed(name, acts))) {
-        *cls = SQ_READ;
+        *cls = UC_CLASS_READ;
     } else if (sqlite3_stricmp(name, "synchronous") == 0) {
-        *cls = SQ_READ;
+        *cls = UC_CLASS_READ;
         return synchronous(db, a->pragma_value, e);
     } else if (sqlite3_stricmp(name, "foreign_keys") == 0 && db->has_fks &&
                is_on(a->pragma_value)) {
-        *cls = SQ_READ;
+        *cls = UC_CLASS_READ;
     } else if (listed(name, writes) ||
                sqlite3_stricmp(name, "defer_foreign_keys") == 0) {
-        *cls = SQ_WRITE;
+        *cls = UC_CLASS_WRITE;
     } else if (listed(name, alone)) {
-        *cls = SQ_ALONE;
+        *cls = UC_CLASS_ALONE;
     } else if (instead(name) != NULL) {
         return uc_fail(e, UC_SQL_CONNECTION,
                        "pragma %s is connection state, and connections are "

@@ -23,10 +23,10 @@ enum {
 
 bool sq_is_quick(const uc_call *c)
 {
-    const sq_sql *s = c->stmt;
+    const uc_stmt *s = c->stmt;
     uint32_t ns;
 
-    if (c->pin != NULL || s == NULL)
+    if (c->lease != NULL || s == NULL)
         return false;
     ns = atomic_load_explicit(&s->ns, memory_order_relaxed);
     return ns != 0 && ns < SLOW_NS;
@@ -37,77 +37,25 @@ static uint32_t take(sq_db *db, uc_call **run, bool *slow)
 {
     uint32_t n = 0, most = SQ_TAKE;
 
-    if (db->nreaders > 1 && db->reads.n > db->nreaders) {
+    if (db->nreaders > 1 && db->e.q.reads.n > db->nreaders) {
         /* Leave the others their share. */
-        most = db->reads.n / db->nreaders;
+        most = db->e.q.reads.n / db->nreaders;
         if (most > SQ_TAKE)
             most = SQ_TAKE;
     }
-    while (n < most && db->reads.head != NULL) {
-        if (n > 0 && !sq_is_quick(db->reads.head))
+    while (n < most && db->e.q.reads.head != NULL) {
+        if (n > 0 && !sq_is_quick(db->e.q.reads.head))
             break;
-        run[n++] = uc_calls_pop(&db->reads);
+        run[n++] = uc_calls_pop(&db->e.q.reads);
         if (!sq_is_quick(run[n - 1])) {
             *slow = true;
             break;
         }
     }
-    atomic_store(&db->reads_n, db->reads.n);
-    if (db->reads.n > 0 && db->idle_readers > 0)
+    atomic_store(&db->e.reads_n, db->e.q.reads.n);
+    if (db->e.q.reads.n > 0 && db->idle_readers > 0)
         uc_cond_signal(&db->readers_cond);
     return n;
-}
-
-sq_mode sq_mode_of(const uc_call *call)
-{
-    switch (call->op->num) {
-    case UC_OP_get:
-        return SQ_MODE_GET;
-    case UC_OP_json:
-        return SQ_MODE_JSON;
-    case UC_OP_run:
-        return SQ_MODE_RUN;
-    default:
-        return SQ_MODE_ALL;
-    }
-}
-
-bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
-{
-    uint32_t shape;
-    sq_run done;
-    uc_reader r = call->args;
-
-    switch (call->op->num) {
-    case UC_OP_get:
-    case UC_OP_all:
-    case UC_OP_json:
-    case UC_OP_run:
-        if (!uc_read_u32(&r, &shape))
-            return uc_fail(e, UC_FRAME, "%s: the second argument is a shape",
-                           call->op->name);
-        e->native = 0;
-        if (sq_execute(c, call->stmt, call->id, shape, &r, sq_mode_of(call),
-                       out, &done, e)) {
-            sq_note_rows(call, &done);
-            return true;
-        }
-        if (e->code != NULL && e->native == SQLITE_READONLY)
-            uc_fail(e, UC_SQL_READONLY, "a snapshot only reads");
-        return false;
-    case UC_OP_health:
-        sq_health(c->db, c, call->id, out);
-        return true;
-    case UC_OP_cursor_open:
-        return sq_cursor_open(c->db, call, NULL, out, e);
-    case UC_OP_snap_begin:
-        return sq_snap_begin(c->db, call, out, e);
-    case UC_OP_backup_begin:
-        return sq_backup_begin(c->db, call, out, e);
-    default:
-        return uc_fail(e, UC_INTERNAL, "operation %s is not a read",
-                       call->op->name);
-    }
 }
 
 /* False when the call was given up because the thread is wanted back. */
@@ -120,16 +68,16 @@ static bool serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
 
     uc_error_init(&e);
     atomic_store_explicit(&call->state, UC_CALL_RUNNING, memory_order_relaxed);
-    if (call->pin != NULL) {
-        ok = sq_pin_call(db, call->pin, call, out, &e);
-        call->pin = NULL;
+    if (call->lease != NULL) {
+        ok = sq_pin_call(db, sq_pin_of(call), call, out, &e);
+        call->lease = NULL;
     } else {
         sq_conn_enter(c, call, call->deadline);
         ok = (c->sampled &&
               atomic_load_explicit(&call->stop, memory_order_relaxed) ==
                   UC_STOP_NONE &&
               call->deadline > now && !uc__session_full(call->session)) ||
-             !sq_call_over(call, &e);
+             !uc__call_over(call, &e);
         ok = ok && sq_read_call(c, call, out, &e);
         sq_conn_leave(c);
         if (!ok && c->overdue) {
@@ -179,7 +127,7 @@ uint32_t sq_read_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
 
 static bool work_waits(const sq_db *db)
 {
-    return atomic_load(&db->reads_n) > 0 || atomic_load(&db->called);
+    return atomic_load(&db->e.reads_n) > 0 || atomic_load(&db->e.called);
 }
 
 /*
@@ -231,62 +179,59 @@ void *sq_reader_main(void *arg)
     sq_db *db = arg;
     uc_error e = {0};
     uc_call *run[SQ_TAKE];
-    sq_worker self = {.next = NULL};
+    uc_worker self = {.next = NULL};
     spinner spins = {0};
     sq_conn *c = sq_conn_open(db, SQ_READER, &e);
     bool worked = false;
     uc_buf out;
 
-    if (db->opt.spin_us >= 0)
-        spins.limit = db->opt.spin_us * 1000;
+    if (db->e.opt.spin_us >= 0)
+        spins.limit = db->e.opt.spin_us * 1000;
     else if (uc_cpus() > 1)
         spins.limit = (int64_t)SPIN_US * 1000;
     uc_buf_init(&out, SIZE_MAX);
-    uc_lock(&db->mu);
-    self.next = db->workers;
-    db->workers = &self;
-    uc_unlock(&db->mu);
+    uc__worker_add(&db->e, &self);
     for (;;) {
         bool slow = false;
         uint32_t n;
 
-        sq_route(db, false);
-        uc_lock(&db->mu);
+        uc__route(&db->e, false);
+        uc_lock(&db->e.mu);
         n = take(db, run, &slow);
         self.calls = run;
         self.n = n;
         db->slow_readers += slow;
-        if (n == 0 && db->stop) {
-            uc_unlock(&db->mu);
+        if (n == 0 && db->e.stop) {
+            uc_unlock(&db->e.mu);
             break;
         }
-        uc_unlock(&db->mu);
+        uc_unlock(&db->e.mu);
         if (n == 0) {
             if (worked) /* writes are not its business */
                 spin(db, &spins);
             worked = false;
-            uc_lock(&db->mu);
-            if (!db->stop && db->reads.n == 0 &&
-                (db->inbox_head == NULL || db->state == SQ_OPENING)) {
+            uc_lock(&db->e.mu);
+            if (!db->e.stop && db->e.q.reads.n == 0 &&
+                (db->e.inbox_head == NULL || db->e.state == UC_OPENING)) {
                 db->idle_readers++;
-                uc_cond_wait(&db->readers_cond, &db->mu);
+                uc_cond_wait(&db->readers_cond, &db->e.mu);
                 db->idle_readers--;
             }
-            uc_unlock(&db->mu);
+            uc_unlock(&db->e.mu);
             continue;
         }
         if (c == NULL) { /* the file could not be opened once more */
             c = sq_conn_open(db, SQ_READER, &e);
             if (c == NULL) {
-                uc_lock(&db->mu);
+                uc_lock(&db->e.mu);
                 self.n = 0;
                 db->slow_readers -= slow;
-                uc_unlock(&db->mu);
+                uc_unlock(&db->e.mu);
                 for (uint32_t i = 0; i < n; i++) {
-                    if (run[i]->pin != NULL)
-                        sq_pin_done(db, run[i]->pin);
-                    run[i]->pin = NULL;
-                    sq_refuse(db, run[i], &e);
+                    if (run[i]->lease != NULL)
+                        uc__lease_done(&db->e, run[i]->lease);
+                    run[i]->lease = NULL;
+                    uc__refuse(run[i], &e);
                 }
                 continue;
             }
@@ -295,20 +240,13 @@ void *sq_reader_main(void *arg)
         if (run[0]->batch != NULL)
             spin_learn(&spins, run[0]->batch->t0);
         sq_read_batch(db, c, run, n, &out);
-        uc_lock(&db->mu);
+        uc_lock(&db->e.mu);
         self.n = 0;
         db->slow_readers -= slow;
-        uc_unlock(&db->mu);
-        sq_finish_all(db, run, n);
+        uc_unlock(&db->e.mu);
+        uc__finish_all(run, n);
     }
-    uc_lock(&db->mu);
-    for (sq_worker **w = &db->workers; *w != NULL; w = &(*w)->next) {
-        if (*w == &self) {
-            *w = self.next;
-            break;
-        }
-    }
-    uc_unlock(&db->mu);
+    uc__worker_remove(&db->e, &self);
     sq_conn_close(c);
     uc_buf_fini(&out);
     return NULL;

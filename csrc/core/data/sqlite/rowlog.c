@@ -67,7 +67,7 @@ void sq_rowlog_begin(sq_db *db)
 {
     sq_board *b = &db->board;
     sq_conn *c = db->writer;
-    bool want = db->cache != NULL && uc_cache_wants_rows(db->cache);
+    bool want = db->e.cache != NULL && uc_cache_wants_rows(db->e.cache);
 
     b->nrows = 0;
     for (uint32_t i = 0; b->nvague > 0; i++) {

@@ -100,7 +100,7 @@ static bool one(sq_conn *c, script *s, const char *p, const char **tail,
                 sq_run *done, uc_error *e)
 {
     bool inside = sqlite3_get_autocommit(c->h) == 0;
-    sq_class cls = SQ_UNKNOWN;
+    uc_class cls = UC_CLASS_UNKNOWN;
     sqlite3_stmt *stmt;
     unsigned traits;
     bool ok;
@@ -110,10 +110,11 @@ static bool one(sq_conn *c, script *s, const char *p, const char **tail,
         sqlite3_finalize(stmt);
         return ok;
     }
-    if (cls == SQ_CONTROL) {
+    if (cls == UC_CLASS_CONTROL) {
         ok = control(s, p, *tail, e);
     } else {
-        if (cls == SQ_ALONE && s->kind != SQ_SCRIPT_EACH && (s->any || inside))
+        if (cls == UC_CLASS_ALONE && s->kind != SQ_SCRIPT_EACH &&
+            (s->any || inside))
             ok = uc_fail(e, UC_SQL_TRANSACTION,
                          "VACUUM and pragmas that act on the file cannot be "
                          "part of a script or a transaction: run them on "
@@ -203,7 +204,7 @@ bool sq_script_alone(sq_conn *c, const uc_call *call)
     uc_reader r = call->args;
     const char *p, *end, *tail;
     sqlite3_stmt *stmt = NULL;
-    sq_class cls = SQ_UNKNOWN;
+    uc_class cls = UC_CLASS_UNKNOWN;
     uc_error ignored = {0};
     unsigned traits;
     bool alone = false;
@@ -223,7 +224,7 @@ bool sq_script_alone(sq_conn *c, const uc_call *call)
     p = sq_skip_blank(text, end);
     if (sq_class_of(c, p, (size_t)(end - p), &tail, &stmt, &cls, &traits,
                     &ignored))
-        alone = cls == SQ_ALONE && sq_skip_blank(tail, end) == end;
+        alone = cls == UC_CLASS_ALONE && sq_skip_blank(tail, end) == end;
     sqlite3_finalize(stmt);
     uc_free(text);
     return alone;

@@ -6,197 +6,16 @@
 #include "data/sqlite/db.h"
 #include "wire/writer.h"
 
-enum {
-    FIRST_BUCKETS = 256,
-    MAX_SHAPES = 4096,
-    TEXT_BYTES = 16 << 20 /* of texts, beyond which none is kept unused */
-};
+enum { MAX_SHAPES = 4096 };
 
-/* FNV-1a over eight bytes at a time; texts are trusted, speed counts. */
-uint64_t sq_hash(const void *p, size_t n)
+/* ---- shapes ---- */
+
+void sq_shapes_free(sq_db *db)
 {
-    const uint8_t *b = p;
-    uint64_t h = 0xcbf29ce484222325u ^ n, w;
-
-    for (; n >= 8; n -= 8, b += 8) {
-        memcpy(&w, b, 8);
-        h = (h ^ w) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 29;
-    }
-    for (; n > 0; n--, b++)
-        h = (h ^ *b) * 0x100000001b3u;
-    return h ^ h >> 32;
-}
-
-/* ---- interning ---- */
-
-static bool rehash(sq_db *db, uint32_t n)
-{
-    sq_sql **fresh = uc_calloc(n, sizeof *fresh);
-
-    if (fresh == NULL)
-        return false;
-    for (uint32_t i = 0; i < db->nbuckets; i++) {
-        while (db->buckets[i] != NULL) {
-            sq_sql *s = db->buckets[i];
-
-            db->buckets[i] = s->hnext;
-            s->hnext = fresh[s->hash & (n - 1)];
-            fresh[s->hash & (n - 1)] = s;
-        }
-    }
-    uc_free(db->buckets);
-    db->buckets = fresh;
-    db->nbuckets = n;
-    return true;
-}
-
-static void unlink_age(sq_db *db, sq_sql *s)
-{
-    if (s->older != NULL)
-        s->older->newer = s->newer;
-    else
-        db->oldest = s->newer;
-    if (s->newer != NULL)
-        s->newer->older = s->older;
-    else
-        db->newest = s->older;
-}
-
-static void link_age(sq_db *db, sq_sql *s)
-{
-    s->older = db->newest;
-    s->newer = NULL;
-    if (db->newest != NULL)
-        db->newest->newer = s;
-    else
-        db->oldest = s;
-    db->newest = s;
-}
-
-static void drop(sq_db *db, sq_sql *s)
-{
-    sq_sql **p = &db->buckets[s->hash & (db->nbuckets - 1)];
-
-    while (*p != s)
-        p = &(*p)->hnext;
-    *p = s->hnext;
-    unlink_age(db, s);
-    db->nsql--;
-    db->sql_bytes -= s->len;
-    db->free_slots[db->nfree++] = s->slot;
-    uc_free(s);
-}
-
-/* Unreferenced texts stay, for their prepared statements and statistics, until
- * there are more than stmt_cache of them, or they are large. */
-static void evict(sq_db *db)
-{
-    sq_sql *s = db->oldest;
-
-    while (s != NULL &&
-           (db->nsql >= db->opt.stmt_cache || db->sql_bytes > TEXT_BYTES)) {
-        sq_sql *newer = s->newer;
-
-        if (atomic_load(&s->refs) == 0)
-            drop(db, s);
-        s = newer;
-    }
-}
-
-static bool new_slot(sq_db *db, uint32_t *slot)
-{
-    if (db->nfree > 0) {
-        *slot = db->free_slots[--db->nfree];
-        return true;
-    }
-    if ((db->nslots & (db->nslots - 1)) == 0) {
-        uint32_t *p = uc_realloc(
-            db->free_slots, (db->nslots == 0 ? 1 : db->nslots * 2) * sizeof *p);
-
-        if (p == NULL)
-            return false;
-        db->free_slots = p;
-    }
-    *slot = db->nslots++;
-    return true;
-}
-
-sq_sql *sq_sql_get(sq_db *db, const char *text, size_t len)
-{
-    uint64_t hash = sq_hash(text, len);
-    sq_sql *s;
-
-    uc_lock(&db->sql_mu);
-    if (db->nbuckets == 0 && !rehash(db, FIRST_BUCKETS)) {
-        uc_unlock(&db->sql_mu);
-        return NULL;
-    }
-    for (s = db->buckets[hash & (db->nbuckets - 1)]; s != NULL; s = s->hnext) {
-        if (s->hash == hash && s->len == len && memcmp(s->text, text, len) == 0)
-            break;
-    }
-    if (s == NULL) {
-        evict(db);
-        if (db->nsql >= db->nbuckets * 2)
-            rehash(db, db->nbuckets * 2);
-        s = uc_calloc(1, sizeof *s + len + 1);
-        if (s == NULL || !new_slot(db, &s->slot)) {
-            uc_free(s);
-            uc_unlock(&db->sql_mu);
-            return NULL;
-        }
-        s->hash = hash;
-        s->gen = ++db->next_gen;
-        atomic_init(&s->refs, 0);
-        atomic_init(&s->cls, SQ_UNKNOWN);
-        atomic_init(&s->ns, 0);
-        atomic_init(&s->traits, 0);
-        s->len = len;
-        memcpy(s->text, text, len);
-        s->text[len] = '\0';
-        s->hnext = db->buckets[hash & (db->nbuckets - 1)];
-        db->buckets[hash & (db->nbuckets - 1)] = s;
-        link_age(db, s);
-        db->nsql++;
-        db->sql_bytes += len;
-    } else {
-        unlink_age(db, s);
-        link_age(db, s);
-    }
-    atomic_fetch_add(&s->refs, 1);
-    uc_unlock(&db->sql_mu);
-    return s;
-}
-
-void sq_sql_ref(sq_sql *s)
-{
-    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-}
-
-void sq_sql_unref(sq_db *db, sq_sql *s)
-{
-    (void)db;
-    if (s != NULL)
-        atomic_fetch_sub_explicit(&s->refs, 1, memory_order_release);
-}
-
-void sq_statements_free(sq_db *db)
-{
-    while (db->oldest != NULL) {
-        sq_sql *s = db->oldest;
-
-        db->oldest = s->newer;
-        uc_free(s);
-    }
-    uc_free(db->buckets);
-    uc_free(db->free_slots);
     for (uint32_t i = 0; i < db->nshapes; i++)
         sq_shape_unref(db->shapes[i]);
     uc_free(db->shapes);
 }
-
-/* ---- shapes ---- */
 
 void sq_shape_unref(sq_shape *s)
 {
@@ -230,8 +49,8 @@ sq_shape *sq_shape_of(sq_db *db, sqlite3_stmt *stmt)
         uc_buf_fini(&b);
         return NULL;
     }
-    hash = sq_hash(b.p, b.len);
-    uc_lock(&db->sql_mu);
+    hash = uc__stmt_hash(b.p, b.len);
+    uc_lock(&db->e.stmts.mu);
     for (uint32_t i = 0; i < db->nshapes; i++) {
         if (db->shapes[i]->hash == hash && db->shapes[i]->len == b.len &&
             memcmp(db->shapes[i]->names, b.p, b.len) == 0) {
@@ -262,7 +81,7 @@ sq_shape *sq_shape_of(sq_db *db, sqlite3_stmt *stmt)
     }
     if (s != NULL)
         atomic_fetch_add(&s->refs, 1);
-    uc_unlock(&db->sql_mu);
+    uc_unlock(&db->e.stmts.mu);
     uc_buf_fini(&b);
     return s;
 }
@@ -332,7 +151,7 @@ bool sq_refuse_control(const char *word, uc_error *e)
 }
 
 bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
-                 sqlite3_stmt **stmt, sq_class *cls, unsigned *traits,
+                 sqlite3_stmt **stmt, uc_class *cls, unsigned *traits,
                  uc_error *e)
 {
     sq_auth auth = {0};
@@ -374,18 +193,19 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
                        "pragma_optimize writes while it is read: run pragma "
                        "optimize");
     if (auth.control && sqlite3_stmt_isexplain(*stmt) == 0)
-        *cls = SQ_CONTROL;
+        *cls = UC_CLASS_CONTROL;
     else if (strcmp(word, "VACUUM") == 0)
-        *cls = SQ_ALONE;
+        *cls = UC_CLASS_ALONE;
     else if (!sqlite3_stmt_readonly(*stmt))
-        *cls = SQ_WRITE;
+        *cls = UC_CLASS_WRITE;
     else
-        *cls = auth.temp || sq_auth_temp(w, &auth) ? SQ_WRITER_READ : SQ_READ;
+        *cls = auth.temp || sq_auth_temp(w, &auth) ? UC_CLASS_READ_HERE
+                                                   : UC_CLASS_READ;
     *traits = auth.traits;
-    if (*cls == SQ_WRITE && auth.temp)
+    if (*cls == UC_CLASS_WRITE && auth.temp)
         *traits |= SQ_MAKES_TEMP;
     /* A trigger asks of what has just been done, a view of who knows whom. */
-    if (*cls != SQ_WRITE && auth.traits & SQ_ASKS_BELOW)
+    if (*cls != UC_CLASS_WRITE && auth.traits & SQ_ASKS_BELOW)
         *traits |= SQ_ASKS;
     if (sqlite3_stmt_isexplain(*stmt) != 0 || sq_temp_allowed(w, &auth, e))
         return true;
@@ -395,18 +215,18 @@ bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
 }
 
 /* The class of the one statement of s, on any connection. */
-static bool class_of_one(sq_conn *c, const sq_sql *s, sq_class *cls,
+static bool class_of_one(sq_conn *c, const uc_stmt *s, uc_class *cls,
                          unsigned *traits, uc_error *e)
 {
     const char *tail;
     sqlite3_stmt *stmt;
     bool ok;
 
-    *cls = SQ_UNKNOWN;
+    *cls = UC_CLASS_UNKNOWN;
     if (!sq_text_whole(s->text, s->len, e))
         return false;
     ok = sq_class_of(c, s->text, s->len, &tail, &stmt, cls, traits, e);
-    if (ok && *cls == SQ_CONTROL) {
+    if (ok && *cls == UC_CLASS_CONTROL) {
         char word[16];
 
         sq_keyword(s->text, s->text + s->len, word, sizeof word);
@@ -423,28 +243,28 @@ static bool class_of_one(sq_conn *c, const sq_sql *s, sq_class *cls,
     return ok;
 }
 
-bool sq_class_in_snapshot(sq_conn *c, const sq_sql *s, uc_error *e)
+bool sq_class_in_snapshot(sq_conn *c, const uc_stmt *s, uc_error *e)
 {
-    sq_class cls = (sq_class)atomic_load(&s->cls);
+    uc_class cls = (uc_class)atomic_load(&s->cls);
     unsigned traits = atomic_load(&s->traits);
 
-    if (cls == SQ_UNKNOWN && !class_of_one(c, s, &cls, &traits, e))
+    if (cls == UC_CLASS_UNKNOWN && !class_of_one(c, s, &cls, &traits, e))
         return false;
     if (traits & SQ_ASKS)
         return sq_asks(e);
-    return cls == SQ_READ || cls == SQ_WRITER_READ ||
+    return cls == UC_CLASS_READ || cls == UC_CLASS_READ_HERE ||
            uc_fail(e, UC_SQL_READONLY,
                    "a snapshot only reads: write outside of it");
 }
 
-bool sq_classify(sq_conn *w, sq_sql *s, uc_error *e)
+bool sq_classify(sq_conn *w, uc_stmt *s, uc_error *e)
 {
-    sq_class cls;
+    uc_class cls;
     unsigned traits;
     bool ok = class_of_one(w, s, &cls, &traits, e);
 
-    if (ok && cls == SQ_READ && w->db->memory)
-        cls = SQ_WRITER_READ;
+    if (ok && cls == UC_CLASS_READ && w->db->memory)
+        cls = UC_CLASS_READ_HERE;
     if (ok) {
         atomic_store(&s->traits, traits);
         atomic_store(&s->cls, cls);
@@ -454,11 +274,8 @@ bool sq_classify(sq_conn *w, sq_sql *s, uc_error *e)
 
 void sq_classes_reset(sq_db *db)
 {
-    uc_lock(&db->sql_mu);
     atomic_store(&db->has_temp, true);
-    for (sq_sql *s = db->oldest; s != NULL; s = s->newer)
-        atomic_store(&s->cls, SQ_UNKNOWN);
-    uc_unlock(&db->sql_mu);
+    uc__stmts_forget(&db->e.stmts);
 }
 
 /* ---- prepared statements ---- */
@@ -503,17 +320,17 @@ static bool grow_slots(sq_conn *c, uint32_t need)
     p = uc_calloc(n, sizeof *p);
     if (p == NULL)
         return false;
-    uc_lock(&c->db->mu); /* stats walks the slots */
+    uc_lock(&c->db->e.mu); /* stats walks the slots */
     if (c->nslots > 0)
         memcpy(p, c->slots, c->nslots * sizeof *p);
     uc_free(c->slots);
     c->slots = p;
     c->nslots = n;
-    uc_unlock(&c->db->mu);
+    uc_unlock(&c->db->e.mu);
     return true;
 }
 
-sq_slot *sq_slot_get(sq_conn *c, sq_sql *s, uc_error *e)
+sq_slot *sq_slot_get(sq_conn *c, uc_stmt *s, uc_error *e)
 {
     sq_slot *slot;
     sq_slot fresh = {0};
@@ -557,10 +374,10 @@ sq_slot *sq_slot_get(sq_conn *c, sq_sql *s, uc_error *e)
     fresh.reprepared =
         sqlite3_stmt_status(fresh.stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
     slot = &c->slots[s->slot];
-    uc_lock(&c->db->mu);
+    uc_lock(&c->db->e.mu);
     slot_clear(slot);
     *slot = fresh;
-    uc_unlock(&c->db->mu);
+    uc_unlock(&c->db->e.mu);
     return slot;
 }
 
@@ -574,7 +391,7 @@ static unsigned bucket(int64_t ns)
     /* Two buckets an octave: the bit below the highest tells which. */
     b = 63 - (unsigned)__builtin_clzll(u);
     b = 1 + 2 * b + (b > 0 ? (unsigned)(u >> (b - 1)) & 1 : 0);
-    return b < SQ_BUCKETS ? b : SQ_BUCKETS - 1;
+    return b < UC_BUCKETS ? b : UC_BUCKETS - 1;
 }
 
 static inline void add(_Atomic uint64_t *p, uint64_t n)
@@ -600,7 +417,7 @@ void sq_stat_count(sq_slot *slot, uint64_t rows)
     add(&slot->stat->rows, rows);
 }
 
-void sq_stat_cursor(sq_sql *s, int64_t ns, uint64_t rows, bool ok)
+void sq_stat_cursor(uc_stmt *s, int64_t ns, uint64_t rows, bool ok)
 {
     atomic_fetch_add(&s->cursors.count, 1);
     atomic_fetch_add(&s->cursors.rows, rows);
@@ -609,10 +426,10 @@ void sq_stat_cursor(sq_sql *s, int64_t ns, uint64_t rows, bool ok)
     atomic_fetch_add(&s->cursors.hist[bucket(ns)], 1);
 }
 
-void sq_stat_add(sq_slot *slot, sq_sql *sql, int64_t ns, uint64_t rows, bool ok,
-                 uint32_t weight)
+void sq_stat_add(sq_slot *slot, uc_stmt *sql, int64_t ns, uint64_t rows,
+                 bool ok, uint32_t weight)
 {
-    sq_stat *st = slot->stat;
+    uc_stat *st = slot->stat;
     _Atomic uint32_t *h = &st->hist[bucket(ns)];
     uint32_t mean = atomic_load_explicit(&sql->ns, memory_order_relaxed);
     uint32_t now = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)(ns | 1);

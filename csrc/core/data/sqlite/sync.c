@@ -10,32 +10,6 @@
  * borrow the writer's connection while the writer thread is between groups.
  */
 
-static bool failed(sq_peer *p, uc_error *e)
-{
-    sq_db *db = p->db;
-    int64_t until = uc_now() + 60000 * UC_MS;
-    bool bad = false;
-
-    uc_lock(&db->mu);
-    while (db->state == SQ_OPENING) {
-        if (!uc_cond_wait_until(&db->open_cond, &db->mu, until)) {
-            uc_unlock(&db->mu);
-            uc_fail(e, UC_TIMEOUT, "the file could not be opened in time");
-            return true;
-        }
-    }
-    if (db->state != SQ_OPEN) {
-        *e = db->open_error;
-        bad = true;
-    } else if (p->failed.code != NULL) {
-        *e = p->failed;
-        bad = true;
-    }
-    uc_unlock(&db->mu);
-    p->sync_ready = !bad;
-    return bad;
-}
-
 static void turn_close(sq_peer *p)
 {
     if (p->turn_open) {
@@ -44,15 +18,9 @@ static void turn_close(sq_peer *p)
     }
 }
 
-void sq_turn_end(void *arg)
+void sq_turn_end(uc_peer *p)
 {
-    sq_peer *p = arg;
-
-    if (!sq_visit(p))
-        return; /* what is left of the turn ends with the file */
-    if (p->turn_open)
-        turn_close(p);
-    sq_visit_end(p);
+    turn_close((sq_peer *)p);
 }
 
 /* ---- borrowing the writer ---- */
@@ -60,18 +28,19 @@ void sq_turn_end(void *arg)
 /* Somebody on this very thread has to act before the writer comes free. */
 static bool held_by_this_thread(sq_db *db, sq_peer *p)
 {
-    sq_peer *holder = db->tx_session != NULL ? db->tx_session->peer : NULL;
+    const uc_peer *holder =
+        db->tx_session != NULL ? db->tx_session->peer : NULL;
 
     if (db->owner == SQ_BY_SYNC)
         return db->owner_thread == uc_thread_self();
     return holder != NULL && db->tx_id != 0 && db->owner == SQ_BY_THREAD &&
-           holder->owner == p->owner;
+           holder->owner == p->p.owner;
 }
 
 static bool writes_pending(sq_db *db, sq_peer *p)
 {
-    return p->last_wseq > atomic_load(&db->wdone) ||
-           p->ending_tx > atomic_load(&db->ended_tx);
+    return p->p.last_wseq > atomic_load(&db->e.wdone) ||
+           p->p.ending_tx > atomic_load(&db->e.ended_tx);
 }
 
 /* blocking: what is open is not waited for by the event loop. */
@@ -96,13 +65,13 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
 {
     bool ok = true;
 
-    sq_route(db, true);
-    uc_lock(&db->mu);
+    uc__route(&db->e, true);
+    uc_lock(&db->e.mu);
     if (own)
         db->sync_waiting++;
     while (writes_pending(db, p) || (own && db->owner != SQ_FREE)) {
         if (held_by_this_thread(db, p) &&
-            !(p->ending_tx == db->tx_id && db->tx_id != 0)) {
+            !(p->p.ending_tx == db->tx_id && db->tx_id != 0)) {
             ok = tx_open_error(db->owner == SQ_BY_SYNC, e);
             break;
         }
@@ -111,11 +80,11 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
         if (own && writes_pending(db, p)) {
             db->sync_waiting--;
             uc_cond_signal(&db->writer_cond);
-            ok = uc_cond_wait_until(&db->owner_cond, &db->mu, until);
+            ok = uc_cond_wait_until(&db->owner_cond, &db->e.mu, until);
             db->sync_waiting++;
         } else {
             uc_cond_signal(&db->writer_cond);
-            ok = uc_cond_wait_until(&db->owner_cond, &db->mu, until);
+            ok = uc_cond_wait_until(&db->owner_cond, &db->e.mu, until);
         }
         if (!ok) {
             uc_fail(e, UC_TIMEOUT, "the writer did not come free in time");
@@ -130,31 +99,31 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
             db->owner_thread = uc_thread_self();
         }
     }
-    uc_unlock(&db->mu);
+    uc_unlock(&db->e.mu);
     return ok;
 }
 
 static void give_up(sq_db *db)
 {
-    uc_lock(&db->mu);
+    uc_lock(&db->e.mu);
     db->owner = SQ_FREE;
-    sq_settle(db);
+    uc__settle(&db->e);
     uc_cond_signal(&db->writer_cond);
-    uc_unlock(&db->mu);
+    uc_unlock(&db->e.mu);
 }
 
 /* The class of a new statement. In a function of the user, which a call of
  * another handle of this thread runs on the writer, that call has the lock. */
-static bool class_here(sq_db *db, uc_call *c, sq_class *cls, uc_error *e)
+static bool class_here(sq_db *db, uc_call *c, uc_class *cls, uc_error *e)
 {
     bool own = false, ok;
 
     if (!uc_trylock(&db->wconn_mu)) {
-        uc_lock(&db->mu);
-        for (sq_peer *q = db->peers; q != NULL; q = q->next)
+        uc_lock(&db->e.mu);
+        for (uc_peer *q = db->e.peers; q != NULL; q = q->next)
             own = own || (q->session != c->session &&
                           atomic_load(&q->thread) == uc_thread_self());
-        uc_unlock(&db->mu);
+        uc_unlock(&db->e.mu);
         if (own)
             return tx_open_error(true, e);
         uc_lock(&db->wconn_mu);
@@ -170,11 +139,11 @@ static bool class_here(sq_db *db, uc_call *c, sq_class *cls, uc_error *e)
 
 static void tx_forget(sq_db *db, sq_peer *p)
 {
-    uc_lock(&db->mu);
+    uc_lock(&db->e.mu);
     db->tx_id = 0;
     db->tx_session = NULL;
     p->sync_tx = 0;
-    uc_unlock(&db->mu);
+    uc_unlock(&db->e.mu);
     give_up(db);
 }
 
@@ -193,17 +162,17 @@ static void tx_begin(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
         give_up(db);
         return;
     }
-    uc_lock(&db->mu);
-    p->sync_tx = db->tx_id = ++db->next_id;
-    db->tx_session = p->session;
-    uc_unlock(&db->mu);
+    uc_lock(&db->e.mu);
+    p->sync_tx = db->tx_id = ++db->e.next_id;
+    db->tx_session = p->p.session;
+    uc_unlock(&db->e.mu);
     uc_reply_begin(out, c->id, UC_REPLY_VALUE, 3);
     uc_pack_uint(out, p->sync_tx);
     if (!out->failed)
         return;
     /* Nobody learns its number, and so nobody would end it. */
     uc_lock(&db->wconn_mu);
-    sq_tx_finish(db, p->session, false, e);
+    sq_tx_finish(db, p->p.session, false, e);
     uc_unlock(&db->wconn_mu);
     tx_forget(db, p);
 }
@@ -227,7 +196,7 @@ static void in_tx(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
              (uc_read_u64(&r, &x) && uc_read_bool(&r, &want));
         if (!ok)
             uc_fail(e, UC_FRAME, "tx_end takes [x, commit]");
-        ok = sq_tx_finish(db, p->session, ok && want, e) && ok;
+        ok = sq_tx_finish(db, p->p.session, ok && want, e) && ok;
         db->writer->sync = false;
         uc_unlock(&db->wconn_mu);
         tx_forget(db, p);
@@ -265,10 +234,10 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
         sq_functions_install(db, conn);
     /* Async writes of the handle end the turn's snapshot as well. */
     if (p->turn_open &&
-        (p->sync_now >= p->turn_until || p->turn_wseq != p->last_wseq ||
-         p->turn_tx != p->ending_tx))
+        (p->p.sync_now >= p->turn_until || p->turn_wseq != p->p.last_wseq ||
+         p->turn_tx != p->p.ending_tx))
         turn_close(p);
-    if (!p->turn_open && db->opt.snapshot_turn_ms > 0) {
+    if (!p->turn_open && db->e.opt.snapshot_turn_ms > 0) {
         int rc;
 
         sq_conn_wait(conn, 0);
@@ -276,9 +245,9 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
         if (rc != SQLITE_OK)
             return sq_fail(conn, rc, e);
         p->turn_open = true;
-        p->turn_wseq = p->last_wseq;
-        p->turn_tx = p->ending_tx;
-        p->turn_until = p->sync_now + db->opt.snapshot_turn_ms * UC_MS;
+        p->turn_wseq = p->p.last_wseq;
+        p->turn_tx = p->p.ending_tx;
+        p->turn_until = p->p.sync_now + db->e.opt.snapshot_turn_ms * UC_MS;
     }
     sq_conn_enter(conn, c, c->deadline);
     ok = sq_read_call(conn, c, out, e);
@@ -288,82 +257,40 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
 
 static bool on_pin(sq_db *db, uc_call *c, uc_buf *out, uc_error *e)
 {
+    uc_lease *l;
     sq_pin *pin;
     bool free_now;
 
-    uc_lock(&db->mu);
-    pin = sq_pin_of(db, c, e);
-    free_now = pin != NULL && !pin->busy;
+    uc_lock(&db->e.mu);
+    l = uc__lease_of(&db->e, c, e);
+    free_now = l != NULL && !l->busy;
     if (free_now)
-        pin->busy = true;
-    uc_unlock(&db->mu);
-    if (pin == NULL)
+        l->busy = true;
+    uc_unlock(&db->e.mu);
+    if (l == NULL)
         return false;
     if (!free_now)
         return uc_fail(e, UC_BUSY, "an async call is under way on this cursor");
-    c->pin = pin;
+    c->lease = l;
+    pin = sq_pin_of(c);
     if (pin->conn != NULL)
         pin->conn->sync = true;
     return sq_pin_call(db, pin, c, out, e);
 }
 
-/* *text: the statement was given as such, and is referenced. */
-static bool statement(sq_peer *p, uc_call *c, bool *text, uc_error *e)
-{
-    uc_reader r = c->args;
-    uint32_t sid;
-
-    if (uc_read_u32(&r, &sid)) {
-        c->args = r;
-        c->stmt = sq_sid(p, sid, e); /* the sid table keeps it meanwhile */
-    } else {
-        c->stmt = sq_statement(p->db, p, &c->args, e);
-        *text = c->stmt != NULL;
-    }
-    return c->stmt != NULL;
-}
-
-static void cached(sq_db *db, uc_call *c, uc_buf *out, uc_error *e)
-{
-    if (db->cache == NULL)
-        uc_fail(e, UC_NO_CACHE, "there is no cache here (cache: false)");
-    else if (!sq_may_repeat(c, SQ_WRITE, e))
-        return;
-    else if (!uc_cache_call(db->cache, c, UC_CACHE_BLOCK, out))
-        uc_fail(e, UC_BUSY, "somebody else is loading this");
-    sq_hurry(db);
-}
-
 /* Anything but a plain read. */
 static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
 {
-    sq_class cls = SQ_UNKNOWN;
+    uc_class cls = UC_CLASS_UNKNOWN;
 
-    if (c->op->lane == UC_LANE_INLINE) {
-        if (c->op->num == UC_OP_close || c->op->num == UC_OP_watch) {
-            uc_fail(e, UC_FRAME, "%s is not a sync call", c->op->name);
-            return;
-        }
-        uc_lock(&db->route_mu);
-        sq_inline(db, p, c, out, e);
-        uc_unlock(&db->route_mu);
-        return;
-    }
-    if (c->op->lane == UC_LANE_CACHE) {
-        cached(db, c, out, e);
-        return;
-    }
-    if (c->op->lane == UC_LANE_LOG) {
-        uc_log_call(c, false, out);
-        return;
-    }
-    if (c->once.p != NULL && !sq_once_allowed(c, cls, e))
+    if (c->once.p != NULL && !uc__once_allowed(c, cls, e))
         return;
     if (c->repeat) {
         /* What is new may be a write. */
         if (c->stmt != NULL)
-            cls = (sq_class)atomic_load(&((sq_sql *)c->stmt)->cls);
-        if (!sq_may_repeat(c, cls == SQ_UNKNOWN ? SQ_WRITE : cls, e))
+            cls = (uc_class)atomic_load(&c->stmt->cls);
+        if (!uc__may_repeat(c, cls == UC_CLASS_UNKNOWN ? UC_CLASS_WRITE : cls,
+                            e))
             return;
     }
     if (p->sync_tx != 0 && c->op->num != UC_OP_cursor_next &&
@@ -382,14 +309,15 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
         return;
     }
     if (c->stmt != NULL) {
-        cls = (sq_class)atomic_load(&((sq_sql *)c->stmt)->cls);
-        if (cls == SQ_UNKNOWN && !class_here(db, c, &cls, e))
+        cls = (uc_class)atomic_load(&c->stmt->cls);
+        if (cls == UC_CLASS_UNKNOWN && !class_here(db, c, &cls, e))
             return;
-        if (c->once.p != NULL && !sq_once_allowed(c, cls, e))
+        if (c->once.p != NULL && !uc__once_allowed(c, cls, e))
             return;
     }
-    if (!db->memory && (c->op->lane == UC_LANE_READ ||
-                        (c->op->lane == UC_LANE_STMT && cls == SQ_READ))) {
+    if (!db->memory &&
+        (c->op->lane == UC_LANE_READ ||
+         (c->op->lane == UC_LANE_STMT && cls == UC_CLASS_READ))) {
         if (writes_pending(db, p) && !acquire(db, p, false, c->deadline, e))
             return;
         if (c->op->num == UC_OP_cursor_open)
@@ -402,7 +330,7 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
         sq_health(db, NULL, c->id, out);
         return;
     }
-    if (p->readonly && cls != SQ_WRITER_READ) {
+    if (p->p.readonly && cls != UC_CLASS_READ_HERE) {
         uc_fail(e, UC_SQL_READONLY,
                 "this handle was opened with readonly: true");
         return;
@@ -422,78 +350,32 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
     give_up(db);
 }
 
-/* The call, with *e filled where it fails. */
-static void run_here(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
-                     uc_error *e)
+void sq_sync(uc_peer *peer, uc_call *c, uc_buf *out, uc_error *e)
 {
-    bool fast, text = false;
+    sq_peer *p = (sq_peer *)peer;
+    sq_db *db = sq_db_of(peer->engine);
+    bool fast = c->op->lane == UC_LANE_STMT && p->sync_tx == 0 && c->tx == 0 &&
+                c->snap == 0 && c->once.p == NULL && !db->memory &&
+                c->op->num != UC_OP_cursor_open &&
+                atomic_load_explicit(&c->stmt->cls, memory_order_relaxed) ==
+                    UC_CLASS_READ &&
+                !writes_pending(db, p);
 
-    if (!p->sync_ready && failed(p, e))
-        return;
-    if (atomic_load(&p->unrouted) > 0)
-        sq_route(db, true);
-    p->sync_now = uc_now_coarse();
-    if (c->deadline == 0)
-        c->deadline =
-            p->sync_now +
-            (db->opt.timeout_ms > 0 ? db->opt.timeout_ms : INT32_MAX) * UC_MS;
-    if ((c->op->lane == UC_LANE_STMT || c->op->num == UC_OP_many) &&
-        !statement(p, c, &text, e))
-        return;
-    if (c->op->num == UC_OP_batch && !sq_parts_of(db, p, c, e)) {
-        sq_parts_free(db, c);
-        return;
-    }
-    fast = c->op->lane == UC_LANE_STMT && p->sync_tx == 0 && c->tx == 0 &&
-           c->snap == 0 && c->once.p == NULL && !db->memory &&
-           c->op->num != UC_OP_cursor_open &&
-           atomic_load_explicit(&((sq_sql *)c->stmt)->cls,
-                                memory_order_relaxed) == SQ_READ &&
-           !writes_pending(db, p);
     if (fast)
         read_now(db, p, c, out, e);
     else
         general(db, p, c, out, e);
-    if (text)
-        sq_sql_unref(db, c->stmt);
-    sq_parts_free(db, c);
-}
-
-/* The thread that is in here is named by p->thread, which a file that closes
- * waits for like for `visitors`; the name is there before `leaving` is read. */
-void sq_sync(void *arg, uc_call *c, uc_buf *out)
-{
-    sq_peer *p = arg;
-    uc_error e;
-
-    uc_error_init(&e);
-    if (atomic_load_explicit(&p->thread, memory_order_relaxed) != 0) {
-        uc_fail(&e, UC_BUSY,
-                "a sync call inside a user function is not possible");
-        uc_reply_error(out, c->id, &e);
-        return;
-    }
-    atomic_store(&p->thread, uc_thread_self());
-    if (atomic_load(&p->leaving))
-        uc_fail(&e, UC_CLOSED, "the store is closed");
-    else
-        run_here(p->db, p, c, out, &e);
-    atomic_store_explicit(&p->thread, 0, memory_order_release);
-    if (e.code != NULL) {
-        uc_buf_rewind(out, 0);
-        uc_reply_error(out, c->id, &e);
-    }
 }
 
 void sq_sync_release(sq_peer *p)
 {
-    sq_db *db = p->db;
+    sq_db *db = sq_db_of(p->p.engine);
 
     if (p->sync_tx != 0) {
         uc_error e = {0};
 
         uc_lock(&db->wconn_mu);
-        sq_tx_finish(db, p->session, false, &e);
+        sq_tx_finish(db, p->p.session, false, &e);
         uc_unlock(&db->wconn_mu);
         tx_forget(db, p);
     }

@@ -34,7 +34,7 @@ bool sq_tx_start(sq_db *db, uc_error *e)
     if (!sq_wal_room(db, e))
         return false;
     sq_board_clear(db);
-    sq_conn_wait(c, uc_now() + db->opt.busy_ms * UC_MS);
+    sq_conn_wait(c, uc_now() + db->e.opt.busy_ms * UC_MS);
     rc = sq_step_once(c->begin_now);
     if (rc != SQLITE_OK) {
         sq_fail(c, rc, e);
@@ -92,8 +92,8 @@ bool sq_tx_finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
 {
     bool ok = finish(db, by, want, e);
 
-    if (db->cache != NULL)
-        uc_cache_sure(db->cache, ok && want);
+    if (db->e.cache != NULL)
+        uc_cache_sure(db->e.cache, ok && want);
     return ok;
 }
 
@@ -186,7 +186,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     sq_conn *c = db->writer;
     int64_t limit = call->deadline;
     sq_board_mark touched;
-    sq_class cls;
+    uc_class cls;
     bool ok;
 
     if (db->tx_dead)
@@ -196,7 +196,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         return uc_fail(e, UC_TX_OPEN,
                        "rows of many() are still coming: await it before "
                        "anything else of the transaction");
-    if (sq_call_over(call, e))
+    if (uc__call_over(call, e))
         return false;
     if (!sq_call_class(db, call, &cls, e))
         return false;
@@ -206,7 +206,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
                        "migrations cannot run inside a transaction");
     if (call->once.p != NULL && !db->tx_stream)
         return uc_fail(e, UC_OPTION, "option once: not inside a transaction");
-    if (((sq_peer *)call->session->peer)->readonly && cls == SQ_WRITE)
+    if (call->session->peer->readonly && cls == UC_CLASS_WRITE)
         return uc_fail(e, UC_SQL_READONLY,
                        "this handle was opened with readonly: true");
     /* The transaction's own limit holds for what runs in it. */
@@ -236,16 +236,6 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     return ok;
 }
 
-bool sq_tx_self(const uc_call *c, uc_error *e)
-{
-    uc_fail(e, UC_TX_SELF,
-            "%s was called on the handle inside its own transaction, which it "
-            "would wait for; call it on the object that the callback was given",
-            c->op->name);
-    e->outcome = "not-run";
-    return false;
-}
-
 static void reply_tx(uc_call *call, uint64_t id, uc_buf *out)
 {
     uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
@@ -261,26 +251,26 @@ typedef enum tx_end { TX_GOING, TX_ENDED, TX_EXPIRED, TX_DROPPED } tx_end;
 /* A statement that the writer is to look at, in the queue behind the
  * transaction, from the write after *seen on; referenced. *own: the transaction
  * waits for one of the calls that were passed. */
-static sq_sql *next_new(sq_db *db, uint64_t *seen, bool *own)
+static uc_stmt *next_new(sq_db *db, uint64_t *seen, bool *own)
 {
-    sq_sql *s = NULL;
+    uc_stmt *s = NULL;
 
-    uc_lock(&db->mu);
-    if (db->writes.tail != NULL && db->writes.tail->wseq > *seen) {
-        for (uc_call *c = db->writes.head; c != NULL && s == NULL;
+    uc_lock(&db->e.mu);
+    if (db->e.q.writes.tail != NULL && db->e.q.writes.tail->wseq > *seen) {
+        for (uc_call *c = db->e.q.writes.head; c != NULL && s == NULL;
              c = c->next) {
             if (c->wseq <= *seen)
                 continue;
             *seen = c->wseq;
             *own = *own || sq_tx_waits_for(db, c);
             s = c->stmt;
-            if (s != NULL && atomic_load(&s->cls) == SQ_UNKNOWN)
-                sq_sql_ref(s);
+            if (s != NULL && atomic_load(&s->cls) == UC_CLASS_UNKNOWN)
+                uc__stmt_ref(s);
             else
                 s = NULL;
         }
     }
-    uc_unlock(&db->mu);
+    uc_unlock(&db->e.mu);
     return s;
 }
 
@@ -292,16 +282,16 @@ static void refuse_own(sq_db *db, uc_calls *own)
 
     while ((c = uc_calls_pop(own)) != NULL) {
         uc_error e = {0};
-        sq_class cls;
+        uc_class cls;
         bool ok;
 
         uc_lock(&db->wconn_mu);
         ok = sq_call_class(db, c, &cls, &e);
         uc_unlock(&db->wconn_mu);
         if (ok)
-            sq_tx_self(c, &e);
+            uc__tx_self(c, &e);
         e.outcome = "not-run";
-        sq_refuse(db, c, &e);
+        uc__refuse(c, &e);
     }
 }
 
@@ -312,7 +302,7 @@ static void let_reads_go(sq_db *db, uint64_t *seen)
     uc_calls keep = {0}, reads = {0}, own = {0};
     bool any = false;
     uc_call *c;
-    sq_sql *s;
+    uc_stmt *s;
 
     while ((s = next_new(db, seen, &any)) != NULL) {
         uc_error ignored = {0};
@@ -320,16 +310,16 @@ static void let_reads_go(sq_db *db, uint64_t *seen)
         uc_lock(&db->wconn_mu);
         any = sq_classify(db->writer, s, &ignored) || any;
         uc_unlock(&db->wconn_mu);
-        sq_sql_unref(db, s);
+        uc__stmt_unref(s);
     }
     if (!any)
         return;
-    uc_lock(&db->mu);
-    while ((c = uc_calls_pop(&db->writes)) != NULL) {
+    uc_lock(&db->e.mu);
+    while ((c = uc_calls_pop(&db->e.q.writes)) != NULL) {
         bool waits = sq_tx_waits_for(db, c);
 
         s = c->stmt;
-        if (s != NULL && atomic_load(&s->cls) == SQ_READ &&
+        if (s != NULL && atomic_load(&s->cls) == UC_CLASS_READ &&
             c->op->lane == UC_LANE_STMT && c->once.p == NULL) {
             if (waits)
                 c->after = c->after_tx = 0;
@@ -338,37 +328,19 @@ static void let_reads_go(sq_db *db, uint64_t *seen)
             uc_calls_push(waits ? &own : &keep, c);
         }
     }
-    db->writes = keep;
-    sq_settle(db);
+    db->e.q.writes = keep;
+    uc__settle(&db->e);
     while ((c = uc_calls_pop(&reads)) != NULL)
-        sq_forward(db, c);
-    uc_unlock(&db->mu);
+        uc__forward(&db->e, c);
+    uc_unlock(&db->e.mu);
     refuse_own(db, &own);
-}
-
-void sq_wake_tx(sq_db *db)
-{
-    uc_lock(&db->mu);
-    uc_cond_broadcast(&db->writer_cond);
-    uc_unlock(&db->mu);
-}
-
-void sq_last(void *arg)
-{
-    sq_peer *p = arg;
-
-    if (!sq_visit(p))
-        return;
-    atomic_store(&p->last, true);
-    sq_wake_tx(p->db);
-    sq_visit_end(p);
 }
 
 /* Nobody ends the transaction any more: its session has gone, or has asked for
  * the last, and all of that is in the queues. Under mu. */
 static bool is_orphan(const sq_db *db)
 {
-    const sq_peer *p;
+    const uc_peer *p;
 
     if (db->tx_session == NULL)
         return true;
@@ -381,21 +353,21 @@ static uc_call *next_tx_call(sq_db *db, uint64_t *seen, tx_end *end)
     uc_call *call;
 
     for (;;) {
-        sq_route(db, false);
+        uc__route(&db->e, false);
         let_reads_go(db, seen);
-        uc_lock(&db->mu);
-        call = uc_calls_pop(&db->tx_calls);
+        uc_lock(&db->e.mu);
+        call = uc_calls_pop(&db->e.q.tx);
         db->tx_busy = call != NULL;
         if (call == NULL && is_orphan(db))
             *end = TX_DROPPED;
         else if (call == NULL && uc_now() >= db->tx_until)
             *end = TX_EXPIRED;
-        if (call == NULL && *end == TX_GOING && db->inbox_head == NULL) {
+        if (call == NULL && *end == TX_GOING && db->e.inbox_head == NULL) {
             db->writer_idle = true;
-            uc_cond_wait_until(&db->writer_cond, &db->mu, db->tx_until);
+            uc_cond_wait_until(&db->writer_cond, &db->e.mu, db->tx_until);
             db->writer_idle = false;
         }
-        uc_unlock(&db->mu);
+        uc_unlock(&db->e.mu);
         if (call != NULL || *end != TX_GOING)
             return call;
     }
@@ -410,7 +382,7 @@ static bool stream_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
 
 /* Serves the open transaction until it ends. wconn_mu is held on entry and on
  * return, and free while the client thinks. */
-static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
+static void serve_tx(sq_db *db, uc_worker *self, uc_buf *out)
 {
     tx_end end = TX_GOING;
     bool stream = db->tx_stream;
@@ -430,7 +402,7 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
         uc_lock(&db->wconn_mu);
         if (call == NULL)
             break;
-        sq_worker_hold(db, self, &call, 1);
+        uc__worker_hold(&db->e, self, &call, 1);
         at = uc__reply_open(out);
         e.code = NULL;
         if (call->op->num == UC_OP_tx_end || call->op->num == UC_OP_snap_end) {
@@ -453,31 +425,31 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
                     ok = false;
             }
         }
-        sq_worker_hold(db, self, NULL, 0);
-        uc_lock(&db->mu);
+        uc__worker_hold(&db->e, self, NULL, 0);
+        uc_lock(&db->e.mu);
         db->tx_busy = false; /* before its client hears of it */
         if (ends) {
             end = TX_ENDED;
-            db->ended_tx = db->tx_id;
+            db->e.ended_tx = db->tx_id;
             db->tx_id = 0;
         }
-        uc_unlock(&db->mu);
-        sq_publish_one(db, call, out, at, ok, &e);
+        uc_unlock(&db->e.mu);
+        uc__answer(call, out, at, ok, &e);
     }
     if (end != TX_ENDED)
         sq_tx_finish(db, NULL, false, &e);
-    uc_lock(&db->mu);
+    uc_lock(&db->e.mu);
     if (end != TX_ENDED) {
-        db->ended_tx = db->tx_id;
+        db->e.ended_tx = db->tx_id;
         if (end == TX_EXPIRED)
             db->expired_tx = db->tx_id;
         db->tx_id = 0;
     }
     db->tx_session = NULL;
     db->tx_stream = false;
-    left = db->tx_calls;
-    db->tx_calls = (uc_calls){0};
-    uc_unlock(&db->mu);
+    left = db->e.q.tx;
+    db->e.q.tx = (uc_calls){0};
+    uc_unlock(&db->e.mu);
     while ((call = uc_calls_pop(&left)) != NULL) {
         uc_error closed = {0};
 
@@ -487,11 +459,11 @@ static void serve_tx(sq_db *db, sq_worker *self, uc_buf *out)
                     "transactionTimeoutMs and was rolled back");
         else
             uc_fail(&closed, UC_TX_CLOSED, "the transaction has ended");
-        sq_refuse(db, call, &closed);
+        uc__refuse(call, &closed);
     }
 }
 
-void sq_run_tx(sq_db *db, sq_worker *self, uc_call *call, uc_buf *out)
+void sq_run_tx(sq_db *db, uc_worker *self, uc_call *call, uc_buf *out)
 {
     uc_session *s = call->session;
     bool stream = sq_is_stream(call), ok, going;
@@ -502,22 +474,22 @@ void sq_run_tx(sq_db *db, sq_worker *self, uc_call *call, uc_buf *out)
     /* A group that did not go out in one piece has left its replies here. */
     uc_buf_rewind(out, 0);
     at = uc__reply_open(out);
-    sq_worker_hold(db, self, &call, 1);
+    uc__worker_hold(&db->e, self, &call, 1);
     sq_conn_enter(db->writer, call, call->deadline);
-    ok = !sq_call_over(call, &e) && sq_tx_start(db, &e);
+    ok = !uc__call_over(call, &e) && sq_tx_start(db, &e);
     sq_conn_leave(db->writer);
-    uc_lock(&db->mu);
-    id = ++db->next_id;
+    uc_lock(&db->e.mu);
+    id = ++db->e.next_id;
     if (ok) {
         db->tx_id = id;
         db->tx_session = s;
         db->tx_stream = stream;
-        db->tx_until = uc_now() + db->opt.tx_ms * UC_MS;
+        db->tx_until = uc_now() + db->e.opt.tx_ms * UC_MS;
     }
     if (!stream)
-        db->running_first = 0; /* reads need not wait for it to end */
-    sq_settle(db);
-    uc_unlock(&db->mu);
+        db->e.running_first = 0; /* reads need not wait for it to end */
+    uc__settle(&db->e);
+    uc_unlock(&db->e.mu);
     going = ok;
     if (ok && stream) {
         ok = stream_call(db, call, out, &e);
@@ -534,17 +506,17 @@ void sq_run_tx(sq_db *db, sq_worker *self, uc_call *call, uc_buf *out)
             going = false;
         }
     }
-    sq_worker_hold(db, self, NULL, 0);
+    uc__worker_hold(&db->e, self, NULL, 0);
     if (!going) {
-        uc_lock(&db->mu);
+        uc_lock(&db->e.mu);
         if (db->tx_id == id) {
-            db->ended_tx = id;
+            db->e.ended_tx = id;
             db->tx_id = 0;
             db->tx_session = NULL;
         }
-        uc_unlock(&db->mu);
+        uc_unlock(&db->e.mu);
     }
-    sq_publish_one(db, call, out, at, ok, &e);
+    uc__answer(call, out, at, ok, &e);
     if (going)
         serve_tx(db, self, out);
 }

@@ -10,13 +10,10 @@ bool sq_is_stream(uc_call *call);
 bool sq_is_tx(const uc_call *call);
 /* Runs a transaction of a client, or a stream, from `call`, which begins it,
  * to its end. The writer's thread, with wconn_mu, which is free meanwhile. */
-void sq_run_tx(sq_db *db, sq_worker *self, uc_call *call, uc_buf *out);
+void sq_run_tx(sq_db *db, uc_worker *self, uc_call *call, uc_buf *out);
 
 /* ---- writer.c ---- */
 /* It cannot be in a transaction. */
-bool sq_is_alone(sq_db *db, uc_call *call, sq_class cls);
-/* Publishes the reply that begins at `at`, or the error, and finishes. */
-void sq_publish_one(sq_db *db, uc_call *call, uc_buf *out, size_t at, bool ok,
-                    const uc_error *e);
+bool sq_is_alone(sq_db *db, uc_call *call, uc_class cls);
 
 #endif

@@ -7,10 +7,10 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/thread.h"
+#include "data/engine.h"
 #include "data/sqlite/watch.h"
-#include "desk/call.h"
-#include "desk/options.h"
 #include "desk/session.h"
+#include "desk/verdict.h"
 #include "log/desk.h"
 
 /*
@@ -26,8 +26,8 @@
  *   connection while the writer thread is between groups
  *
  * Invariants
- *  1. sq_db.mu guards all queues, pins, the transaction's state and ownership
- *     of the writer. It is never held while SQL runs.
+ *  1. uc_engine.mu guards all queues, pins, the transaction's state and
+ * ownership of the writer. It is never held while SQL runs.
  *  2. route_mu serialises routing, hence the order of arrival. Order of locks:
  *     guest.mu (only ever tried), route_mu, wconn_mu, mu, board.mu, the
  *     cache's, session.mu.
@@ -42,49 +42,13 @@ typedef struct sq_conn sq_conn;
 
 /* ---- statements (stmt.c) ---- */
 
-/* Decided on the writer's connection before a reader sees the text. */
-typedef enum sq_class {
-    SQ_UNKNOWN,
-    SQ_READ,        /* may run on any reader */
-    SQ_WRITER_READ, /* reads, but needs the writer's connection (TEMP) */
-    SQ_WRITE,       /* in a group */
-    SQ_ALONE,       /* between groups: VACUUM, journal pragmas, ... */
-    SQ_CONTROL      /* BEGIN, COMMIT, SAVEPOINT, ...: never run as they are */
-} sq_class;
-
 /* What else classifying finds out. */
-typedef enum sq_trait {
+enum {
     SQ_MAKES_TEMP = 1, /* changes the TEMP schema */
     SQ_INSERTS = 2,    /* itself, not by a trigger */
     SQ_ASKS = 4, /* calls last_insert_rowid(), changes() or total_changes() */
     SQ_ASKS_BELOW = 8 /* or a trigger or a view of it does */
-} sq_trait;
-
-/* What one connection measured of one statement. Written by the thread that
- * has the connection, read by `stats`: plain stores of atomics. Histogram:
- * bucket i counts executions of [2^(i/2), 2^((i+1)/2)) * 256 ns roughly. */
-enum { SQ_BUCKETS = 48 };
-typedef struct sq_stat {
-    _Atomic uint64_t count, errors, rows, ns;
-    _Atomic uint32_t hist[SQ_BUCKETS];
-} sq_stat;
-
-/* An interned SQL text; its slot indexes each connection's prepared
- * statements. Referenced by sessions (sid tables) and by calls. */
-typedef struct sq_sql {
-    struct sq_sql *hnext;         /* hash chain */
-    struct sq_sql *older, *newer; /* least recently defined first */
-    uint64_t hash;
-    uint32_t slot;
-    uint32_t gen; /* of the slot: tells a reused slot from the old text */
-    _Atomic uint32_t refs;
-    _Atomic int cls;         /* sq_class */
-    _Atomic unsigned traits; /* of sq_trait */
-    _Atomic uint32_t ns;     /* running mean of one execution, 0 = never ran */
-    sq_stat cursors;         /* of those that have ended, from any thread */
-    size_t len;
-    char text[];
-} sq_sql;
+};
 
 /* A list of column names; replies carry its id. Referenced by slots. */
 typedef struct sq_shape {
@@ -98,7 +62,7 @@ typedef struct sq_shape {
 
 typedef struct sq_slot {
     sqlite3_stmt *stmt;
-    sq_sql *sql; /* weak: compare gen first */
+    uc_stmt *sql; /* weak: compare gen first */
     uint32_t gen;
     int nparams;
     int ncols;
@@ -107,7 +71,7 @@ typedef struct sq_slot {
     sq_shape *shape;
     char *json_keys; /* ncols NUL-terminated strings: ,"name": */
     uint32_t tick;   /* sync executions, of which some are timed */
-    sq_stat *stat;
+    uc_stat *stat;
     sq_notes *notes; /* the writer's: what it changes */
 } sq_slot;
 
@@ -120,9 +84,9 @@ typedef struct sq_run {
 
 /* A write with a key (once.c): what is known of the key, and the hash of the
  * request as far as it has been read. */
-enum { SQ_ONCE_KEY = 200, SQ_ONCE_STMTS = 4 };
+enum { SQ_ONCE_STMTS = 4 };
 typedef struct sq_once {
-    uint8_t key[SQ_ONCE_KEY];
+    uint8_t key[UC_ONCE_KEY];
     uint32_t len;
     unsigned __int128 hash;
     unsigned __int128 first; /* of the request that used the key first */
@@ -200,32 +164,15 @@ struct sq_conn {
 
 /* ---- pins (pin.c) ---- */
 
-typedef enum sq_pin_kind {
-    SQ_PIN_CURSOR,
-    SQ_PIN_SNAPSHOT,
-    SQ_PIN_BACKUP
-} sq_pin_kind;
-
-/* Something with a life over several calls that holds a connection. A cursor
- * inside a snapshot borrows the snapshot's; one that was materialised (in a
- * transaction, in :memory:) holds rows instead. */
+/* A lease, and the connection that it holds. A cursor inside a snapshot borrows
+ * the snapshot's; one that was materialised (in a transaction, in :memory:)
+ * holds rows instead. */
 typedef struct sq_pin {
-    struct sq_pin *next; /* db->pins, under mu */
-    uint64_t id;
-    sq_pin_kind kind;
-    uc_session *session; /* weak: pins die with their session's peer */
-    sq_conn *conn;       /* NULL once given back */
-    struct sq_pin *host; /* the snapshot a cursor runs in */
-    uint32_t guests;     /* cursors of this snapshot */
-    bool busy;           /* a call runs on it (on its host, for a guest) */
-    _Atomic bool dead;   /* ended or expired; freed when not busy */
-    const char *why;     /* why it died, for the error's text */
-    int64_t used;        /* uc_now() of the last use */
-    int64_t born;
-    uc_calls queue; /* calls that wait for it */
+    uc_lease l;    /* first */
+    sq_conn *conn; /* NULL: none */
     /* cursor */
     sqlite3_stmt *stmt;
-    sq_sql *sql;
+    uc_stmt *sql;
     sq_shape *shape;
     uint8_t *params; /* what is bound points here */
     bool row_ready;  /* the statement stands on a row not yet sent */
@@ -236,6 +183,7 @@ typedef struct sq_pin {
     uc_buf *pages; /* materialised: [u32 LE len][rows reply tail]... */
     size_t pages_off;
     /* backup */
+    void (*drop)(struct sq_pin *p); /* gives up what is under way */
     sqlite3_backup *backup;
     sqlite3 *dest;
     char *dest_path, *part_path;
@@ -243,64 +191,40 @@ typedef struct sq_pin {
 
 /* ---- the session's side ---- */
 
-/* Calls of a session keep the file open, but those of a closing one may end
- * while its door's thread is still in here: the file waits for `visitors`, too,
- * and once it is `leaving` lets no more in. */
-
 typedef struct sq_peer {
-    struct sq_peer *next; /* db->peers, under mu */
-    uc_session *session;
-    sq_db *db;
-    bool readonly;
-    _Atomic bool closing;
-    uc_error failed; /* of this handle alone (option conflict); code or NULL */
-    sq_sql **sids;
-    uint32_t nsids;
-    uint64_t last_wseq;        /* of the last write routed; route_mu */
-    uint64_t ending_tx;        /* of the last tx_end routed; route_mu */
-    _Atomic uint32_t live;     /* calls submitted and not finished */
-    _Atomic uint32_t unrouted; /* batches submitted and not routed */
-    _Atomic bool last;         /* and no more will be */
-    _Atomic uint32_t visitors; /* threads of the door inside the driver */
-    _Atomic bool leaving;
-    unsigned long owner; /* the thread that opened it */
-    uc_call *close_call; /* answered when only it is left; mu */
-    bool settled;        /* and that has begun; mu */
-    uint32_t watches;    /* standing; board.mu */
-    _Atomic bool gone;   /* the file is none of its business any more */
+    uc_peer p; /* first */
     /* sync side: the session's thread only */
     sq_conn *sync_conn;
     bool turn_open;
     int64_t turn_until;
     uint64_t turn_wseq, turn_tx; /* the last of its own that the turn sees */
-    int64_t sync_now;            /* when the sync call under way began */
-    bool sync_ready;             /* the file is known to be open */
     uint64_t sync_tx;            /* id of the sync transaction it holds, or 0 */
-    _Atomic unsigned long thread; /* the thread of its sync call, else 0 */
 } sq_peer;
 
 /* ---- the file ---- */
 
-typedef enum sq_state { SQ_OPENING, SQ_OPEN, SQ_FAILED, SQ_STOPPED } sq_state;
+static inline sq_pin *sq_pin_of(const uc_call *c)
+{
+    return (sq_pin *)c->lease;
+}
 
 typedef enum sq_owner { SQ_FREE, SQ_BY_THREAD, SQ_BY_SYNC } sq_owner;
 
 typedef struct sq_function sq_function;
 
-/* What a thread has taken from a queue, so that cancel finds it. Under mu. */
-enum { SQ_TAKE = 64, SQ_GROUP = 1024 };
-typedef struct sq_worker {
-    struct sq_worker *next;
-    uc_call **calls;
-    uint32_t n;
-} sq_worker;
+static inline sq_db *sq_db_of(uc_engine *e)
+{
+    return (sq_db *)e;
+}
+
+enum { SQ_TAKE = 64, SQ_GROUP = 1024 }; /* calls taken at once */
 
 /* What a door's thread serves quick reads with: one at a time a file. */
 typedef struct sq_guest {
     uc_mutex mu;   /* held by who serves; all that follows is its own */
     bool tried;    /* to open the connection */
     sq_conn *conn; /* NULL: no guests */
-    sq_worker self;
+    uc_worker self;
     uc_call *run[SQ_TAKE];
     uc_buf out;
 } sq_guest;
@@ -311,91 +235,49 @@ typedef struct sq_file_id {
 } sq_file_id;
 
 struct sq_db {
-    sq_db *next; /* registry */
-    char *key;   /* canonical path; NULL for :memory: */
-    char *path;
+    uc_engine e; /* first */
     bool memory;
-    bool listed;     /* in the registry */
-    uint32_t npeers; /* registry lock */
-    uc_options opt;
 
-    uc_mutex route_mu;
     uc_mutex wconn_mu;
     uc_mutex checkpoint_mu; /* one checkpoint at a time; inside wconn_mu */
-    uc_mutex mu;
-    uc_cond readers_cond, writer_cond, keeper_cond, owner_cond, open_cond;
+    uc_cond readers_cond, writer_cond, owner_cond; /* of e.mu */
 
-    /* mu */
-    sq_state state;
-    uc_error open_error;
-    uc_batch *inbox_head, *inbox_tail;
-    _Atomic uint32_t inbox_n;
-    _Atomic bool called; /* a thread of ours is to look into the inbox */
-    uc_calls reads, writes, parked;
-    uc_calls tx_calls;        /* of the open transaction or stream */
-    _Atomic uint32_t reads_n; /* reads.n, for spinning readers */
+    /* e.mu */
     uint32_t idle_readers;
     uint32_t slow_readers; /* at something that may take long */
     bool writer_idle;
-    sq_peer *peers;
-    sq_pin *pins;
-    uint64_t expired_pins[16]; /* the last ones, for a better error */
-    uint32_t expired_n;
     uint32_t pinned; /* connections in use by pins */
     sq_conn *spare;  /* pinned connections not in use (linked by spare_next) */
     sq_conn *conns;
-    uint64_t wseq; /* the last one that is in a queue */
-    _Atomic uint64_t wdone;
-    uint64_t routed_wseq;   /* route_mu: the last one given */
-    uint64_t running_first; /* first wseq of the group that runs, 0 = none */
     sq_owner owner;
     unsigned long owner_thread; /* whose it is with SQ_BY_SYNC */
     uint32_t sync_waiting;
-    uint64_t next_id; /* transactions, pins */
-    uint64_t tx_id;   /* open transaction or stream, 0 = none */
+    uint64_t tx_id; /* open transaction or stream, 0 = none */
     uc_session *tx_session;
     bool tx_busy;   /* a call of it runs */
     bool tx_stream; /* it is the stream of a long `many` */
     bool tx_dead;   /* an error has rolled it back; wconn_mu */
     sq_run tx_many; /* sums of the `many` under way in it; wconn_mu */
     bool tx_many_open;
-    sq_board board;  /* what has changed, for who watches */
-    uc_cache *cache; /* NULL: none */
     sq_once tx_once; /* the key of the stream of rows; wconn_mu */
     int64_t tx_until;
-    _Atomic uint64_t ended_tx;
-    uint64_t expired_tx;   /* last one that ended by its time limit */
-    int64_t next_deadline; /* earliest that the keeper knows of, 0 none */
-    bool checkpoint_wanted;
-    bool stop;
-    bool fast_stop;  /* no checkpoint, interrupt everything */
-    uc_call *closer; /* `close` of the last session, answered when stopped */
-    sq_worker *workers;
+    uint64_t expired_tx; /* last one that ended by its time limit */
+    sq_board board;      /* what has changed, for who watches */
 
-    _Atomic bool quit; /* progress handlers return at once */
-
-    /* statements: sql_mu (a leaf) */
-    uc_mutex sql_mu;
-    sq_sql **buckets;
-    uint32_t nbuckets, nsql;
-    size_t sql_bytes;
-    sq_sql *oldest, *newest;
+    /* e.stmts.mu */
     _Atomic bool has_temp; /* TEMP objects were made on the writer */
     bool has_fks;          /* foreign keys are checked, */
     bool defer_fks;        /* each at the commit; options */
-    uint32_t *free_slots;
-    uint32_t nfree, nslots;
-    uint32_t next_gen;
     sq_shape **shapes;
     uint32_t nshapes, next_shape;
     sq_function *functions;
     _Atomic uint32_t functions_version;
 
     /* threads */
-    uc_thread writer_thread, keeper_thread;
+    uc_thread writer_thread;
     uc_thread *reader_threads;
     uint32_t nreaders;
-    bool writer_started, keeper_started;
+    bool readers_started;
 
     /* moved.c: the files that were opened; not written once `looks` is set */
     char *file_name;

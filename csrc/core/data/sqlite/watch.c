@@ -341,7 +341,7 @@ static sq_watcher *unlink_watcher(sq_watcher **link)
     sq_watcher *w = *link;
 
     *link = w->next;
-    ((sq_peer *)w->session->peer)->watches--;
+    w->session->peer->watches--;
     return w;
 }
 
@@ -387,7 +387,7 @@ typedef struct dropped {
 static void drop_now(dropped *d, bool all)
 {
     uint64_t ticket =
-        uc_cache_tables_changed(d->db->cache, d->by, d->domains, d->n, all);
+        uc_cache_tables_changed(d->db->e.cache, d->by, d->domains, d->n, all);
 
     if (ticket != 0)
         d->ticket = ticket;
@@ -430,7 +430,7 @@ static void drop_cached(sq_db *db, const uc_session *by)
 {
     const sq_board *b = &db->board;
     dropped d = {.db = db, .by = by};
-    bool rows = !b->touched_all && uc_cache_has_rows(db->cache);
+    bool rows = !b->touched_all && uc_cache_has_rows(db->e.cache);
 
     for (uint32_t i = 0; !b->touched_all && i < b->ntouched; i++) {
         const sq_table *t = &b->tables[b->touched[i]];
@@ -452,8 +452,8 @@ static void drop_cached(sq_db *db, const uc_session *by)
             drop(&d, uc_cache_row(t->bare, b->rows[i].rowid));
     }
     drop_now(&d, b->touched_all);
-    uc_cache_wait(db->cache, d.ticket, by, db->writer->sync);
-    sq_hurry(db);
+    uc_cache_wait(db->e.cache, d.ticket, by, db->writer->sync);
+    uc__hurry(&db->e);
 }
 
 void sq_board_unsure(sq_db *db, const uc_session *own, sq_board_mark since)
@@ -461,10 +461,10 @@ void sq_board_unsure(sq_db *db, const uc_session *own, sq_board_mark since)
     const sq_board *b = &db->board;
     uint64_t domains[4];
 
-    if (db->cache == NULL)
+    if (db->e.cache == NULL)
         return;
     if (b->touched_all && !since.all)
-        uc_cache_unsure(db->cache, own, NULL, 0, true);
+        uc_cache_unsure(db->e.cache, own, NULL, 0, true);
     for (uint32_t i = since.n; i < b->ntouched; i++) {
         const sq_table *t = &b->tables[b->touched[i]];
 
@@ -474,7 +474,7 @@ void sq_board_unsure(sq_db *db, const uc_session *own, sq_board_mark since)
             domains[2] = t->bare_domain;
             domains[3] = uc_cache_rows(t->bare);
         }
-        uc_cache_unsure(db->cache, own, domains, t->bare != NULL ? 4 : 2,
+        uc_cache_unsure(db->e.cache, own, domains, t->bare != NULL ? 4 : 2,
                         false);
     }
 }
@@ -486,7 +486,7 @@ void sq_board_commit(sq_db *db, const uc_session *by)
     if (b->ntouched == 0 && !b->touched_all)
         return;
     see_names(db);
-    if (db->cache != NULL)
+    if (db->e.cache != NULL)
         drop_cached(db, by);
     uc_lock(&b->mu);
     b->gen++;
@@ -544,8 +544,9 @@ static sq_watcher *parse(uc_call *call, uint64_t *since, uc_error *e)
     return w;
 }
 
-void sq_watch(sq_db *db, sq_peer *p, uc_call *call)
+void sq_watch(uc_peer *p, uc_call *call)
 {
+    sq_db *db = sq_db_of(p->engine);
     sq_board *b = &db->board;
     sq_watcher *w = NULL;
     uc_session *s = call->session;
@@ -554,8 +555,8 @@ void sq_watch(sq_db *db, sq_peer *p, uc_call *call)
     uc_buf out;
 
     uc_buf_init(&out, SIZE_MAX);
-    if (db->state == SQ_FAILED)
-        e = db->open_error;
+    if (db->e.state == UC_FAILED)
+        e = db->e.open_error;
     else if (p->failed.code != NULL)
         e = p->failed;
     else
@@ -576,17 +577,18 @@ void sq_watch(sq_db *db, sq_peer *p, uc_call *call)
     uc_free(w);
     if (e.code != NULL) {
         e.outcome = "not-run";
-        sq_refuse(db, call, &e);
+        uc__refuse(call, &e);
         return;
     }
     tell(s, &out);
-    sq_finish(db, call);
+    uc__finish(call);
 }
 
 /* Ends watchers of the session: the one with this id, or all. */
-static void end(sq_db *db, uc_session *s, uint32_t id, const uc_error *e)
+static void end(uc_engine *engine, uc_session *s, uint32_t id,
+                const uc_error *e)
 {
-    sq_board *b = &db->board;
+    sq_board *b = &sq_db_of(engine)->board;
     sq_watcher **link;
     uc_buf out;
 
@@ -613,18 +615,18 @@ static void end(sq_db *db, uc_session *s, uint32_t id, const uc_error *e)
     tell(s, &out);
 }
 
-void sq_watch_cancel(sq_db *db, uc_session *s, uint32_t id)
+void sq_watch_cancel(uc_engine *engine, uc_session *s, uint32_t id)
 {
     uc_error e = {0};
 
     uc_fail(&e, UC_ABORTED, "the call was aborted");
-    end(db, s, id, &e);
+    end(engine, s, id, &e);
 }
 
-void sq_watch_end(sq_db *db, uc_session *s, bool say)
+void sq_watch_end(uc_engine *engine, uc_session *s, bool say)
 {
     uc_error e = {0};
 
     uc_fail(&e, UC_CLOSED, "the store is closed");
-    end(db, s, 0, say ? &e : NULL);
+    end(engine, s, 0, say ? &e : NULL);
 }

@@ -79,7 +79,8 @@ typedef struct sq_board {
 
 struct sq_db;
 struct sq_conn;
-struct sq_peer;
+struct uc_peer;
+struct uc_engine;
 struct uc_call;
 struct uc_session;
 
@@ -121,10 +122,10 @@ bool sq_rowlog_whole(struct sq_db *db, uint32_t table);
 int64_t sq_table_noted(const sq_board *b, const char *schema, const char *name);
 
 /* The op `watch`: answers the call or keeps what it asks, and finishes it. */
-void sq_watch(struct sq_db *db, struct sq_peer *p, struct uc_call *call);
+void sq_watch(struct uc_peer *p, struct uc_call *call);
 /* Ends a standing watch of the session with UC_ABORTED. */
-void sq_watch_cancel(struct sq_db *db, struct uc_session *s, uint32_t id);
+void sq_watch_cancel(struct uc_engine *e, struct uc_session *s, uint32_t id);
 /* Ends all of the session's, with UC_CLOSED or without a word. */
-void sq_watch_end(struct sq_db *db, struct uc_session *s, bool tell);
+void sq_watch_end(struct uc_engine *e, struct uc_session *s, bool tell);
 
 #endif

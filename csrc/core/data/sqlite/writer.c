@@ -16,18 +16,18 @@
 /* Writes known to take longer than this do not share a group. */
 enum { SLOW_WRITE_NS = 5000000, LARGE_MANY_BYTES = 1 << 18 };
 
-bool sq_call_class(sq_db *db, uc_call *call, sq_class *cls, uc_error *e)
+bool sq_call_class(sq_db *db, uc_call *call, uc_class *cls, uc_error *e)
 {
-    sq_sql *s = call->stmt;
+    uc_stmt *s = call->stmt;
 
-    *cls = SQ_WRITE;
+    *cls = UC_CLASS_WRITE;
     if (s == NULL)
         return true;
-    *cls = (sq_class)atomic_load(&s->cls);
-    if (*cls == SQ_UNKNOWN) {
+    *cls = (uc_class)atomic_load(&s->cls);
+    if (*cls == UC_CLASS_UNKNOWN) {
         if (!sq_classify(db->writer, s, e))
             return false;
-        *cls = (sq_class)atomic_load(&s->cls);
+        *cls = (uc_class)atomic_load(&s->cls);
     }
     return true;
 }
@@ -82,7 +82,7 @@ bool sq_alone(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     return ok;
 }
 
-bool sq_is_alone(sq_db *db, uc_call *call, sq_class cls)
+bool sq_is_alone(sq_db *db, uc_call *call, uc_class cls)
 {
     switch (call->op->num) {
     case UC_OP_restore:
@@ -93,30 +93,15 @@ bool sq_is_alone(sq_db *db, uc_call *call, sq_class cls)
     case UC_OP_exec:
         return sq_script_alone(db->writer, call);
     default:
-        return cls == SQ_ALONE;
+        return cls == UC_CLASS_ALONE;
     }
-}
-
-void sq_publish_one(sq_db *db, uc_call *call, uc_buf *out, size_t at, bool ok,
-                    const uc_error *e)
-{
-    if (!ok) {
-        uc__reply_again(out, at);
-        uc_reply_error(out, call->id, e);
-    }
-    if (call->id == 0)
-        uc_buf_rewind(out, at);
-    else
-        uc__reply_close(out, at, call->id);
-    uc__session_publish(call->session, out);
-    sq_finish(db, call);
 }
 
 /* ---- taking work ---- */
 
-static bool wants_writer_alone(sq_db *db, uc_call *call, sq_class cls)
+static bool wants_writer_alone(sq_db *db, uc_call *call, uc_class cls)
 {
-    const sq_sql *s = call->stmt;
+    const uc_stmt *s = call->stmt;
 
     if (sq_is_tx(call) || sq_is_stream(call) || sq_is_alone(db, call, cls))
         return true;
@@ -127,9 +112,9 @@ static bool wants_writer_alone(sq_db *db, uc_call *call, sq_class cls)
 
 static void push_back(sq_db *db, uc_call *call)
 {
-    uc_lock(&db->mu);
-    uc_calls_push_front(&db->writes, call);
-    uc_unlock(&db->mu);
+    uc_lock(&db->e.mu);
+    uc_calls_push_front(&db->e.q.writes, call);
+    uc_unlock(&db->e.mu);
 }
 
 static void publish_group(sq_db *db, sq_group *g)
@@ -169,7 +154,7 @@ static void publish_group(sq_db *db, sq_group *g)
     (void)db;
 }
 
-static void run_group(sq_db *db, sq_worker *self, sq_group *g)
+static void run_group(sq_db *db, uc_worker *self, sq_group *g)
 {
     uc_call **calls = g->calls;
     uc_error e = {0};
@@ -177,27 +162,27 @@ static void run_group(sq_db *db, sq_worker *self, sq_group *g)
     uc_buf_rewind(&g->good, 0);
     uc_buf_rewind(&g->bad, 0);
     if (!sq_wal_room(db, &e)) {
-        sq_worker_hold(db, self, NULL, 0); /* they are about to be gone */
+        uc__worker_hold(&db->e, self, NULL, 0); /* they are about to be gone */
         for (uint32_t i = 0; i < g->n; i++)
-            sq_refuse(db, calls[i], &e);
+            uc__refuse(calls[i], &e);
         g->n = 0;
         return;
     }
-    sq_worker_hold(db, self, calls, g->n);
+    uc__worker_hold(&db->e, self, calls, g->n);
     g->may_cut = true;
     sq_group_run(db, g);
     publish_group(db, g);
-    sq_worker_hold(db, self, NULL, 0);
+    uc__worker_hold(&db->e, self, NULL, 0);
     for (uint32_t i = g->n; i > g->cut; i--) {
         atomic_store(&calls[i - 1]->state, UC_CALL_QUEUED);
         push_back(db, calls[i - 1]);
     }
     for (uint32_t i = 0; i < g->cut; i++)
-        sq_finish(db, calls[i]);
+        uc__finish(calls[i]);
     g->n = 0;
 }
 
-static void run_alone(sq_db *db, sq_worker *self, uc_call *call, sq_class cls,
+static void run_alone(sq_db *db, uc_worker *self, uc_call *call, uc_class cls,
                       sq_group *g)
 {
     size_t at;
@@ -212,58 +197,59 @@ static void run_alone(sq_db *db, sq_worker *self, uc_call *call, sq_class cls,
     }
     uc_buf_rewind(&g->good, 0);
     at = uc__reply_open(&g->good);
-    sq_worker_hold(db, self, &call, 1);
+    uc__worker_hold(&db->e, self, &call, 1);
     sq_conn_enter(db->writer, call, call->deadline);
-    ok = !sq_call_over(call, &e) && sq_alone(db->writer, call, &g->good, &e);
+    ok = !uc__call_over(call, &e) && sq_alone(db->writer, call, &g->good, &e);
     sq_conn_leave(db->writer);
-    sq_worker_hold(db, self, NULL, 0);
-    sq_publish_one(db, call, &g->good, at, ok, &e);
+    uc__worker_hold(&db->e, self, NULL, 0);
+    uc__answer(call, &g->good, at, ok, &e);
 }
 
 /* What was taken and is not wanted yet, from the i-th on, goes back in front;
  * the worker keeps what is in g->calls in hand. */
-static void keep(sq_db *db, sq_worker *self, sq_group *g, uint32_t kept,
+static void keep(sq_db *db, uc_worker *self, sq_group *g, uint32_t kept,
                  uc_call **taken, uint32_t i, uint32_t n)
 {
-    uc_lock(&db->mu);
+    uc_lock(&db->e.mu);
     while (n > i)
-        uc_calls_push_front(&db->writes, taken[--n]);
+        uc_calls_push_front(&db->e.q.writes, taken[--n]);
     self->calls = g->calls;
     self->n = kept;
-    uc_unlock(&db->mu);
+    uc_unlock(&db->e.mu);
 }
 
 /* Out of the hands of the worker, so that nobody finds it there. */
 static void let_go(sq_db *db, uc_call **taken, uint32_t i)
 {
-    uc_lock(&db->mu);
+    uc_lock(&db->e.mu);
     taken[i] = NULL;
-    uc_unlock(&db->mu);
+    uc_unlock(&db->e.mu);
 }
 
 /* Whether a call goes on to a group; otherwise it has been answered or sent
  * elsewhere. *wait: what it names may be what the group is about to create. */
 static bool admit(sq_db *db, uc_call **taken, uint32_t i, bool first,
-                  sq_class *cls, bool *wait)
+                  uc_class *cls, bool *wait)
 {
     uc_call *call = taken[i];
     uc_error e = {0};
 
     *wait = false;
-    if (!sq_call_over(call, &e)) {
+    if (!uc__call_over(call, &e)) {
         if (sq_call_class(db, call, cls, &e)) {
-            if (*cls == SQ_READ && call->op->lane == UC_LANE_STMT &&
+            if (*cls == UC_CLASS_READ && call->op->lane == UC_LANE_STMT &&
                 call->once.p == NULL) {
-                uc_lock(&db->mu);
+                uc_lock(&db->e.mu);
                 taken[i] = NULL;
-                sq_forward(db, call);
-                uc_unlock(&db->mu);
+                uc__forward(&db->e, call);
+                uc_unlock(&db->e.mu);
                 return false;
             }
-            if (sq_may_repeat(call, *cls, &e) &&
-                (call->once.p == NULL || sq_once_allowed(call, *cls, &e))) {
-                if (*cls == SQ_WRITER_READ || call->op->lane != UC_LANE_STMT ||
-                    !((sq_peer *)call->session->peer)->readonly)
+            if (uc__may_repeat(call, *cls, &e) &&
+                (call->once.p == NULL || uc__once_allowed(call, *cls, &e))) {
+                if (*cls == UC_CLASS_READ_HERE ||
+                    call->op->lane != UC_LANE_STMT ||
+                    !call->session->peer->readonly)
                     return true;
                 uc_fail(&e, UC_SQL_READONLY,
                         "this handle was opened with readonly: true");
@@ -273,31 +259,31 @@ static bool admit(sq_db *db, uc_call **taken, uint32_t i, bool first,
             return false;
         } else {
             /* Nor can it be told whether it is a read. */
-            sq_may_repeat(call, SQ_WRITE, &e);
+            uc__may_repeat(call, UC_CLASS_WRITE, &e);
         }
     }
     let_go(db, taken, i);
-    sq_refuse(db, call, &e);
+    uc__refuse(call, &e);
     return false;
 }
 
 /* Takes the next group, or the one call that wants the writer for itself. */
-static void run_next(sq_db *db, sq_worker *self, sq_group *g)
+static void run_next(sq_db *db, uc_worker *self, sq_group *g)
 {
     uc_call *taken[SQ_GROUP], *call;
     uint32_t n = 0, i;
-    sq_class cls;
+    uc_class cls;
     bool wait;
 
     g->n = 0;
-    uc_lock(&db->mu);
-    while (n < SQ_GROUP && (call = uc_calls_pop(&db->writes)) != NULL)
+    uc_lock(&db->e.mu);
+    while (n < SQ_GROUP && (call = uc_calls_pop(&db->e.q.writes)) != NULL)
         taken[n++] = call;
-    if (n > 0 && db->running_first == 0)
-        db->running_first = taken[0]->wseq;
+    if (n > 0 && db->e.running_first == 0)
+        db->e.running_first = taken[0]->wseq;
     self->calls = taken;
     self->n = n;
-    uc_unlock(&db->mu);
+    uc_unlock(&db->e.mu);
     for (i = 0; i < n; i++) {
         call = taken[i];
         if (!admit(db, taken, i, g->n == 0, &cls, &wait)) {
@@ -330,7 +316,7 @@ void sq_write_one(sq_db *db, uc_call *call, uc_buf *out)
     size_t at = out->len;
     sq_conn *c = db->writer;
     uc_error e = {0};
-    sq_class cls;
+    uc_class cls;
     sq_group g;
 
     if (!sq_call_class(db, call, &cls, &e) || !sq_wal_room(db, &e)) {
@@ -362,55 +348,45 @@ void sq_write_one(sq_db *db, uc_call *call, uc_buf *out)
 void sq_writer_loop(sq_db *db)
 {
     static const struct timespec others = {0, 500000};
-    sq_worker self = {.next = NULL};
+    uc_worker self = {.next = NULL};
     sq_group g;
 
     sq_group_init(&g);
-    uc_lock(&db->mu);
-    self.next = db->workers;
-    db->workers = &self;
-    uc_unlock(&db->mu);
+    uc__worker_add(&db->e, &self);
     for (;;) {
         bool contended;
 
-        sq_route(db, false);
-        uc_lock(&db->mu);
-        if (db->writes.head == NULL || db->owner != SQ_FREE ||
+        uc__route(&db->e, false);
+        uc_lock(&db->e.mu);
+        if (db->e.q.writes.head == NULL || db->owner != SQ_FREE ||
             db->sync_waiting > 0) {
-            if (db->stop && db->writes.head == NULL) {
-                uc_unlock(&db->mu);
+            if (db->e.stop && db->e.q.writes.head == NULL) {
+                uc_unlock(&db->e.mu);
                 break;
             }
-            if (db->inbox_head == NULL || db->writes.head != NULL) {
+            if (db->e.inbox_head == NULL || db->e.q.writes.head != NULL) {
                 db->writer_idle = true;
-                uc_cond_wait(&db->writer_cond, &db->mu);
+                uc_cond_wait(&db->writer_cond, &db->e.mu);
                 db->writer_idle = false;
             }
-            uc_unlock(&db->mu);
+            uc_unlock(&db->e.mu);
             continue;
         }
         db->owner = SQ_BY_THREAD;
-        uc_unlock(&db->mu);
+        uc_unlock(&db->e.mu);
         uc_lock(&db->wconn_mu);
         run_next(db, &self, &g);
         contended = db->writer->contended;
         db->writer->contended = false;
         uc_unlock(&db->wconn_mu);
-        uc_lock(&db->mu);
+        uc_lock(&db->e.mu);
         db->owner = SQ_FREE;
-        db->running_first = 0;
-        sq_settle(db);
-        uc_unlock(&db->mu);
+        db->e.running_first = 0;
+        uc__settle(&db->e);
+        uc_unlock(&db->e.mu);
         if (contended) /* another process is waiting, too: its turn */
             nanosleep(&others, NULL);
     }
-    uc_lock(&db->mu);
-    for (sq_worker **w = &db->workers; *w != NULL; w = &(*w)->next) {
-        if (*w == &self) {
-            *w = self.next;
-            break;
-        }
-    }
-    uc_unlock(&db->mu);
+    uc__worker_remove(&db->e, &self);
     sq_group_fini(&g);
 }

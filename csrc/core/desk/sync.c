@@ -1,0 +1,160 @@
+#include "desk/sync.h"
+
+#include "cache/cache.h"
+#include "data/engine.h"
+#include "desk/cancel.h"
+#include "desk/inline.h"
+#include "desk/lookup.h"
+#include "desk/session.h"
+#include "desk/verdict.h"
+#include "log/desk.h"
+#include "wire/writer.h"
+
+/* Sync calls run on the caller's thread; what is for the database is run there
+ * by its engine. */
+
+enum { OPEN_MS = 60000 };
+
+static bool failed(uc_peer *p, uc_error *err)
+{
+    uc_engine *e = p->engine;
+    int64_t until = uc_now() + OPEN_MS * UC_MS;
+    bool bad = true;
+
+    uc_lock(&e->mu);
+    while (e->state == UC_OPENING) {
+        if (!uc_cond_wait_until(&e->open_cond, &e->mu, until)) {
+            uc_unlock(&e->mu);
+            uc_fail(err, UC_TIMEOUT, "the file could not be opened in time");
+            return true;
+        }
+    }
+    if (e->state != UC_OPEN)
+        *err = e->open_error;
+    else if (p->failed.code != NULL)
+        *err = p->failed;
+    else
+        bad = false;
+    uc_unlock(&e->mu);
+    p->sync_ready = !bad;
+    return bad;
+}
+
+static void inlined(uc_peer *p, uc_call *c, uc_buf *out, uc_error *err)
+{
+    uc_engine *e = p->engine;
+
+    if (c->op->num == UC_OP_close || c->op->num == UC_OP_watch) {
+        uc_fail(err, UC_FRAME, "%s is not a sync call", c->op->name);
+        return;
+    }
+    uc_lock(&e->route_mu);
+    if (c->op->num == UC_OP_cancel)
+        uc__cancel(c, NULL);
+    else
+        uc__inline(p, c, out, err);
+    uc_unlock(&e->route_mu);
+}
+
+static void cached(uc_engine *e, uc_call *c, uc_buf *out, uc_error *err)
+{
+    if (e->cache == NULL)
+        uc_fail(err, UC_NO_CACHE, "there is no cache here (cache: false)");
+    else if (!uc__may_repeat(c, UC_CLASS_WRITE, err))
+        return;
+    else if (!uc_cache_call(e->cache, c, UC_CACHE_BLOCK, out))
+        uc_fail(err, UC_BUSY, "somebody else is loading this");
+    uc__hurry(e);
+}
+
+/* What needs no statement, of which there are fewer: false for the others. */
+static bool beside(uc_peer *p, uc_call *c, uc_buf *out, uc_error *err)
+{
+    switch (c->op->lane) {
+    case UC_LANE_INLINE:
+        inlined(p, c, out, err);
+        return true;
+    case UC_LANE_CACHE:
+        cached(p->engine, c, out, err);
+        return true;
+    case UC_LANE_LOG:
+        uc_log_call(c, false, out);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* *text: the statement was given as such, and is referenced. */
+static bool statement(uc_peer *p, uc_call *c, bool *text, uc_error *err)
+{
+    uc_reader r = c->args;
+    uint32_t sid;
+
+    if (uc_read_u32(&r, &sid)) {
+        c->args = r;
+        c->stmt = uc__sid(p, sid, err); /* its number keeps it meanwhile */
+    } else {
+        c->stmt = uc__statement(p, &c->args, err);
+        *text = c->stmt != NULL;
+    }
+    return c->stmt != NULL;
+}
+
+/* The call, with *err filled where it fails. */
+static void run_here(uc_peer *p, uc_call *c, uc_buf *out, uc_error *err)
+{
+    uc_engine *e = p->engine;
+    bool text = false;
+
+    if (!p->sync_ready && failed(p, err))
+        return;
+    if (atomic_load(&p->unrouted) > 0)
+        uc__route(e, true);
+    p->sync_now = uc_now_coarse();
+    if (c->deadline == 0)
+        c->deadline =
+            p->sync_now +
+            (e->opt.timeout_ms > 0 ? e->opt.timeout_ms : INT32_MAX) * UC_MS;
+    if (c->op->lane == UC_LANE_STMT || c->op->num == UC_OP_many) {
+        if (!statement(p, c, &text, err))
+            return;
+    } else if (beside(p, c, out, err)) {
+        return;
+    } else if (c->op->num == UC_OP_batch && !uc__parts_of(p, c, err)) {
+        uc__parts_free(c);
+        return;
+    }
+    if (e->ops->sync != NULL)
+        e->ops->sync(p, c, out, err);
+    else
+        uc_fail(err, UC_NOT_HERE, "%s has no blocking calls", e->ops->name);
+    if (text)
+        uc__stmt_unref(c->stmt);
+    uc__parts_free(c);
+}
+
+/* The thread that is in here is named by p->thread, which an engine that closes
+ * waits for like for `visitors`; the name is there before `leaving` is read. */
+void uc__sync(uc_peer *p, uc_call *c, uc_buf *out)
+{
+    uc_error e;
+
+    uc_error_init(&e);
+    if (atomic_load_explicit(&p->thread, memory_order_relaxed) != 0) {
+        uc_fail(&e, UC_BUSY,
+                "a sync call inside a user function is not possible");
+        uc_reply_error(out, c->id, &e);
+        return;
+    }
+    atomic_store(&p->thread, uc_thread_self());
+    if (atomic_load(&p->leaving))
+        uc_fail(&e, UC_CLOSED, "the store is closed");
+    else
+        run_here(p, c, out, &e);
+    atomic_store_explicit(&p->thread, 0, memory_order_release);
+    if (e.code != NULL) {
+        uc_buf_rewind(out, 0);
+        uc_reply_error(out, c->id, &e);
+    }
+}
