@@ -34,7 +34,9 @@ const layers = [
   { folder: /^csrc\/core\/wire\//, may: /^(common|wire)\// },
   { folder: /^csrc\/core\/cache\//, may: /^(common|wire|cache)\/|^desk\/(call|session)\.h$/ },
   { folder: /^csrc\/core\/log\//, may: /^(common|wire|log)\/|^desk\/(call|session)\.h$/ },
-  { folder: /^csrc\/core\/data\//, may: /^(common|wire|data|desk)\/|^cache\/cache\.h$|^log\/desk\.h$/ },
+  { folder: /^csrc\/core\/data\/engine\.h$/, may: /^(common|desk)\// },
+  // An engine knows itself alone, and of the desk what engine.h shows.
+  { folder: /^csrc\/core\/data\/sqlite\//, may: /^(common|wire|data\/sqlite)\/|^data\/engine\.h$|^desk\/session\.h$|^cache\/cache\.h$/ },
   { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/engine\.h$|^uc\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
   { folder: /^csrc\/doors\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },

@@ -12,9 +12,9 @@
 /*
  * The cache of one database: entries (store.h), who is to load what is absent
  * (fill.c), and what clients keep in memory of their own (holder.c). It knows
- * no SQL: a driver tells it which tables a commit has changed.
+ * no SQL: an engine tells it which tables a commit has changed.
  *
- * One mutex guards all of it, inside the driver's and outside of session.mu.
+ * One mutex guards all of it, inside the engine's and outside of session.mu.
  * It is never held for longer than memory is copied. Calls that cannot be
  * answered yet are over all the same, so that neither their batch nor a closing
  * session waits for them: only their id and their session stay, which

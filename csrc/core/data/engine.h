@@ -2,6 +2,7 @@
 #define UC_CORE_DATA_ENGINE_H
 
 #include "common/clock.h"
+#include "desk/board.h"
 #include "desk/call.h"
 #include "desk/finish.h"
 #include "desk/lease.h"
@@ -10,7 +11,6 @@
 #include "desk/queue.h"
 #include "desk/stmt.h"
 #include "desk/verdict.h"
-#include "uc.h"
 
 /*
  * What a database engine fills in, and what it is given.
@@ -37,6 +37,7 @@
  * leaf. Nothing runs under mu.
  */
 typedef struct uc_engine uc_engine;
+struct uc_fn_spec;
 
 /* What `wake` is to wake, under mu. */
 enum {
@@ -104,7 +105,8 @@ typedef struct uc_engine_ops {
     /* NULL, or: the turn that sync reads share is over. */
     void (*turn_end)(uc_peer *p);
     /* NULL: it has no functions in JavaScript. See uc_session_function. */
-    bool (*function)(uc_peer *p, const uc_fn_spec *spec, const char **error);
+    bool (*function)(uc_peer *p, const struct uc_fn_spec *spec,
+                     const char **error);
     /* The session is going: lets go of what only it used. */
     void (*peer_end)(uc_peer *p);
 
@@ -113,11 +115,8 @@ typedef struct uc_engine_ops {
     /* NULL: it sees each commit. Whether others have written since the last
      * time; asked often while there is something in the cache to drop. */
     bool (*look)(uc_engine *e);
-    /* Ops `stats` and, beside it, `watch`, whose board the engine keeps. */
+    /* The op `stats`. */
     void (*stats)(uc_engine *e, uint32_t id, uc_buf *out);
-    void (*watch)(uc_peer *p, uc_call *c);
-    void (*watch_cancel)(uc_engine *e, struct uc_session *s, uint32_t id);
-    void (*watch_end)(uc_engine *e, struct uc_session *s, bool tell);
 } uc_engine_ops;
 
 typedef enum uc_state { UC_OPENING, UC_OPEN, UC_FAILED, UC_STOPPED } uc_state;
@@ -165,6 +164,7 @@ struct uc_engine {
     bool fast_stop;    /* the process is on its way out */
     _Atomic bool quit; /* what runs is to be given up */
 
+    uc_board board;
     uc_stmts stmts;
     uc_thread keeper_thread;
     bool keeper_started;

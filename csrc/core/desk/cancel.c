@@ -32,7 +32,7 @@ void uc__cancel(uc_call *c, uc_queues *fresh)
         uc__stopped(q, NULL, &err);
         uc__refuse(q, &err);
     }
-    e->ops->watch_cancel(e, c->session, id);
+    uc__watch_cancel(e, c->session, id);
     if (e->cache != NULL)
         uc_cache_cancel(e->cache, c->session, id, reason == UC_STOP_TIMEOUT);
     uc_log_cancel(c->session, id, reason == UC_STOP_TIMEOUT);

@@ -6,6 +6,7 @@
 #include "desk/session.h"
 #include "desk/sync.h"
 #include "log/desk.h"
+#include "uc.h"
 #include "wire/writer.h"
 
 /* What doors call (uc.h): from here everything else is reached. */

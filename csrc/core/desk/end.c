@@ -16,6 +16,7 @@ void uc__engine_free(uc_engine *e)
 {
     e->ops->fini(e);
     uc__stmts_fini(&e->stmts);
+    uc__board_fini(&e->board);
     uc_cache_unref(e->cache);
     uc_options_fini(&e->opt);
     uc_mutex_fini(&e->route_mu);
@@ -96,7 +97,7 @@ static bool leave(uc_engine *e, uc_peer *p)
 /* Gives back what only this peer used. */
 static void peer_fini(uc_engine *e, uc_peer *p)
 {
-    e->ops->watch_end(e, p->session, false);
+    uc__watch_end(e, p->session, false);
     if (e->cache != NULL)
         uc_cache_session_end(e->cache, p->session, false);
     uc_log_session_end(p->session);

@@ -4,6 +4,7 @@
 
 #include "data/engine.h"
 #include "desk/lookup.h"
+#include "uc.h"
 #include "wire/writer.h"
 
 /*

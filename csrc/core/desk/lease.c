@@ -2,6 +2,7 @@
 
 #include "data/engine.h"
 #include "desk/finish.h"
+#include "desk/session.h"
 
 /* The life of what lives over several calls; what it holds is the engine's. */
 

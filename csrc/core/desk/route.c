@@ -146,7 +146,7 @@ static void close_peer(uc_engine *e, uc_peer *p, uc_call *c, uc_turn *t)
         return;
     }
     p->closing = true;
-    e->ops->watch_end(e, c->session, true);
+    uc__watch_end(e, c->session, true);
     if (e->cache != NULL)
         uc_cache_session_end(e->cache, c->session, true);
     uc__end_in_order(p, c);
@@ -188,7 +188,7 @@ static void route_one(uc_engine *e, uc_call *c, uc_error *err, uc_turn *t)
             flush(e, t);
             close_peer(e, p, c, t);
         } else if (c->op->num == UC_OP_watch) {
-            e->ops->watch(p, c);
+            uc__watch(p, c);
         } else if (c->op->num == UC_OP_define || c->op->num == UC_OP_undefine) {
             uc__inline(p, c, NULL, err);
             uc__finish(c);

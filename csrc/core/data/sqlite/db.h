@@ -3,7 +3,7 @@
 
 #include "data/sqlite/types.h"
 
-/* What the files of the driver do for each other; types.h has what they do it
+/* What the files of the engine do for each other; types.h has what they do it
  * with. */
 
 /* ---- conn.c ---- */

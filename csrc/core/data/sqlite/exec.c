@@ -249,16 +249,6 @@ bool sq_own_begin(sq_conn *c)
     return before;
 }
 
-bool sq_asks(uc_error *e)
-{
-    return uc_fail(e, UC_SQL_CONNECTION,
-                   "last_insert_rowid(), changes() and total_changes() tell "
-                   "of a connection, and connections are shared: take "
-                   "lastInsertRowid and changes of what db.run() answers, use "
-                   "RETURNING, or call them in one db.transaction(), "
-                   "db.batch() or db.exec() with the write");
-}
-
 bool sq_no_rows(uc_error *e)
 {
     return uc_fail(e, UC_SQL_NO_ROWS,

@@ -96,7 +96,7 @@ static bool init(uc_engine *e)
     uc_mutex_init(&db->checkpoint_mu);
     uc_mutex_init(&db->guest.mu);
     uc_buf_init(&db->guest.out, SIZE_MAX);
-    sq_board_init(&db->board);
+    db->touches.round = 1;
     uc_cond_init(&db->readers_cond);
     uc_cond_init(&db->writer_cond);
     uc_cond_init(&db->owner_cond);
@@ -122,7 +122,7 @@ static void fini(uc_engine *e)
     sq_shapes_free(db);
     sq_functions_drop(db, NULL);
     sq_once_fini(&db->tx_once);
-    sq_board_fini(&db->board);
+    sq_touches_fini(&db->touches);
     uc_mutex_fini(&db->wconn_mu);
     uc_mutex_fini(&db->checkpoint_mu);
     uc_mutex_fini(&db->guest.mu);
@@ -372,7 +372,4 @@ const uc_engine_ops uc_engine_sqlite = {
     .tick = sq_wal_tick,
     .look = look,
     .stats = sq_stats,
-    .watch = sq_watch,
-    .watch_cancel = sq_watch_cancel,
-    .watch_end = sq_watch_end,
 };

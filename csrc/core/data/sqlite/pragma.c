@@ -182,16 +182,6 @@ int sq_defer(sq_conn *c)
     return c->asking ? SQLITE_IGNORE : SQLITE_DENY;
 }
 
-bool sq_defer_refused(uc_error *e)
-{
-    return uc_fail(
-        e, UC_SQL_CONNECTION,
-        "pragma defer_foreign_keys holds until the next commit: use "
-        "it inside of db.transaction(fn), of a batch or of a script, "
-        "or give it to open() as { pragmas: { defer_foreign_keys: "
-        "true } } for all of them");
-}
-
 void sq_defer_end(sq_conn *c)
 {
     if (!c->defers)

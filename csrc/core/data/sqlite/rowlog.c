@@ -15,7 +15,7 @@
 enum { ROWS = 1024 /* written down of one transaction */ };
 
 /* Makes room for the rows of other tables, too. */
-static void make_vague(sq_board *b, uint32_t table)
+static void make_vague(sq_touches *b, uint32_t table)
 {
     uint32_t n = 0;
 
@@ -28,7 +28,7 @@ static void make_vague(sq_board *b, uint32_t table)
     b->nvague++;
 }
 
-static void add(sq_board *b, uint32_t table, int64_t rowid)
+static void add(sq_touches *b, uint32_t table, int64_t rowid)
 {
     uint32_t n = b->nrows;
 
@@ -47,8 +47,9 @@ static void add(sq_board *b, uint32_t table, int64_t rowid)
 static void on_row(void *arg, sqlite3 *h, int op, const char *schema,
                    const char *name, sqlite3_int64 from, sqlite3_int64 to)
 {
-    sq_board *b = arg;
-    int64_t table = sq_table_noted(b, schema, name);
+    sq_db *db = arg;
+    sq_touches *b = &db->touches;
+    int64_t table = uc__board_find(&db->e.board, schema, name);
 
     (void)h;
     (void)op;
@@ -65,7 +66,7 @@ static void on_row(void *arg, sqlite3 *h, int op, const char *schema,
 
 void sq_rowlog_begin(sq_db *db)
 {
-    sq_board *b = &db->board;
+    sq_touches *b = &db->touches;
     sq_conn *c = db->writer;
     bool want = db->e.cache != NULL && uc_cache_wants_rows(db->e.cache);
 
@@ -81,7 +82,7 @@ void sq_rowlog_begin(sq_db *db)
         if (b->rows == NULL)
             return;
     }
-    sqlite3_preupdate_hook(c->h, want ? on_row : NULL, b);
+    sqlite3_preupdate_hook(c->h, want ? on_row : NULL, db);
     /* How DELETE without WHERE is done was decided when it was prepared: at one
      * blow, which the hook is not told of. This lets all be prepared anew. */
     sq_conn_authorize(c);
@@ -89,7 +90,7 @@ void sq_rowlog_begin(sq_db *db)
 }
 
 /* A virtual table's rows are not told of, only what it keeps them in. */
-static void ask_kind(sq_conn *c, sq_table *t)
+static void ask_kind(sq_conn *c, sq_table *t, const char *name)
 {
     sqlite3_stmt *stmt = NULL;
 
@@ -98,7 +99,7 @@ static void ask_kind(sq_conn *c, sq_table *t)
             "select type = 'virtual' from pragma_table_list where ?1 = "
             "iif(schema = 'main', name, schema || '.' || name) collate nocase",
             -1, &stmt, NULL) == SQLITE_OK) {
-        sqlite3_bind_text(stmt, 1, t->name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
         if (sqlite3_step(stmt) == SQLITE_ROW)
             t->kind = sqlite3_column_int(stmt, 0) == 0 ? SQ_TABLE_PLAIN
                                                        : SQ_TABLE_VIRTUAL;
@@ -108,11 +109,11 @@ static void ask_kind(sq_conn *c, sq_table *t)
 
 bool sq_rowlog_whole(sq_db *db, uint32_t table)
 {
-    sq_table *t = &db->board.tables[table];
+    sq_table *t = &db->touches.tables[table];
 
     if (!db->writer->logs_rows || t->vague)
         return false;
     if (t->kind == SQ_TABLE_ASK)
-        ask_kind(db->writer, t);
+        ask_kind(db->writer, t, db->e.board.tables[table].name);
     return t->kind == SQ_TABLE_PLAIN;
 }

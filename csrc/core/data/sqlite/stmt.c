@@ -150,6 +150,16 @@ bool sq_refuse_control(const char *word, uc_error *e)
                    word);
 }
 
+bool sq_asks(uc_error *e)
+{
+    return uc_fail(e, UC_SQL_CONNECTION,
+                   "last_insert_rowid(), changes() and total_changes() tell "
+                   "of a connection, and connections are shared: take "
+                   "lastInsertRowid and changes of what db.run() answers, use "
+                   "RETURNING, or call them in one db.transaction(), "
+                   "db.batch() or db.exec() with the write");
+}
+
 bool sq_class_of(sq_conn *w, const char *sql, size_t len, const char **tail,
                  sqlite3_stmt **stmt, uc_class *cls, unsigned *traits,
                  uc_error *e)

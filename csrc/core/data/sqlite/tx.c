@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "data/sqlite/db.h"
+#include "data/sqlite/touch.h"
 #include "data/sqlite/tx.h"
-#include "data/sqlite/watch.h"
 #include "wire/writer.h"
 
 /*
@@ -33,7 +33,7 @@ bool sq_tx_start(sq_db *db, uc_error *e)
 
     if (!sq_wal_room(db, e))
         return false;
-    sq_board_clear(db);
+    sq_touch_clear(db);
     sq_conn_wait(c, uc_now() + db->e.opt.busy_ms * UC_MS);
     rc = sq_step_once(c->begin_now);
     if (rc != SQLITE_OK) {
@@ -78,7 +78,7 @@ static bool finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
     sq_conn_wait(c, 0);
     rc = sq_step_once(c->commit);
     if (rc == SQLITE_OK) {
-        sq_board_commit(db, by);
+        sq_touch_commit(db, by);
         return true;
     }
     sq_fail(c, rc, e);
@@ -185,7 +185,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
 {
     sq_conn *c = db->writer;
     int64_t limit = call->deadline;
-    sq_board_mark touched;
+    sq_touch_mark touched;
     uc_class cls;
     bool ok;
 
@@ -210,7 +210,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         return uc_fail(e, UC_SQL_READONLY,
                        "this handle was opened with readonly: true");
     /* The transaction's own limit holds for what runs in it. */
-    touched = sq_board_at(db);
+    touched = sq_touch_at(db);
     if (db->owner == SQ_BY_THREAD && (limit == 0 || db->tx_until < limit))
         limit = db->tx_until;
     sq_conn_enter(c, call, limit);
@@ -230,7 +230,7 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     sq_conn_leave(c);
     /* Nobody reads what a stream has written before it is committed. */
     if (!db->tx_stream)
-        sq_board_unsure(db, call->session, touched);
+        sq_touch_unsure(db, call->session, touched);
     if (sqlite3_get_autocommit(c->h) != 0)
         db->tx_dead = true;
     return ok;

@@ -8,29 +8,27 @@
 #include "common/clock.h"
 #include "common/thread.h"
 #include "data/engine.h"
-#include "data/sqlite/watch.h"
+#include "data/sqlite/touch.h"
 #include "desk/session.h"
-#include "desk/verdict.h"
-#include "log/desk.h"
 
 /*
- * The SQLite driver: one sq_db owns one file of the process.
+ * The SQLite engine: one sq_db owns one file of the process.
  *
- *   door ──submit──> inbox ──route──> reads ──> reader threads (n)
- *                                 ├─> writes ─> writer thread (1), group commit
- *                                 ├─> parked    reads that wait for a write
- *                                 └─> pins      cursors, snapshots, backups
+ *   queues ─┬─> reads ──> reader threads (n)
+ *           ├─> writes ─> writer thread (1), group commit
+ *           ├─> tx ─────> the same, while a transaction is open
+ *           └─> leases    cursors, snapshots, backups, on connections of their
+ *                         own, by a reader's thread
  *   guest: quick reads, on the thread of a door that offers it (guest.c)
- *   keeper thread: deadlines, expiry, checkpoints, shutdown
+ *   the keeper's thread: checkpoints
  *   sync calls: on the caller's thread, own reader connection; the writer's
  *   connection while the writer thread is between groups
  *
  * Invariants
- *  1. uc_engine.mu guards all queues, pins, the transaction's state and
- * ownership of the writer. It is never held while SQL runs.
- *  2. route_mu serialises routing, hence the order of arrival. Order of locks:
- *     guest.mu (only ever tried), route_mu, wconn_mu, mu, board.mu, the
- *     cache's, session.mu.
+ *  1. uc_engine.mu guards the queues, the transaction's state and ownership of
+ *     the writer. It is never held while SQL runs.
+ *  2. Order of locks: guest.mu (only ever tried), route_mu, wconn_mu, mu, the
+ *     board's, the cache's, session.mu.
  *  3. Only the owner of the writer (sq_db.owner) writes; only who holds
  *     wconn_mu touches the writer's connection.
  *  4. A reader or pinned connection belongs to one thread at a time.
@@ -262,7 +260,6 @@ struct sq_db {
     sq_once tx_once; /* the key of the stream of rows; wconn_mu */
     int64_t tx_until;
     uint64_t expired_tx; /* last one that ended by its time limit */
-    sq_board board;      /* what has changed, for who watches */
 
     /* e.stmts.mu */
     _Atomic bool has_temp; /* TEMP objects were made on the writer */
@@ -285,6 +282,7 @@ struct sq_db {
     _Atomic bool looks, moved;
     _Atomic int64_t looked; /* uc_now() terms */
 
+    sq_touches touches; /* by the transaction under way */
     sq_conn *writer;
     sq_conn *keeper;
     sq_guest guest;

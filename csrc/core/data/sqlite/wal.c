@@ -11,31 +11,6 @@
 
 enum { WAL_RESTART_MS = 100, WAL_ROOM_MS = 200 };
 
-int sq_wal_hook(void *arg, sqlite3 *h, const char *name, int pages)
-{
-    sq_db *db = arg;
-    int64_t bytes = pages * db->page_size, before;
-
-    (void)h;
-    if (strcmp(name, "main") != 0)
-        return SQLITE_OK;
-    before = atomic_exchange(&db->wal_bytes, bytes);
-    if (bytes > atomic_load(&db->wal_peak))
-        atomic_store(&db->wal_peak, bytes);
-    if (bytes - before > db->e.opt.wal_cap)
-        atomic_fetch_add(&db->big_transactions, 1);
-    uc_lock(&db->e.mu);
-    if (bytes < before)
-        db->wal_next = 0; /* it was begun anew */
-    if (bytes >= db->e.opt.wal_checkpoint && bytes >= db->wal_next &&
-        !db->e.tick_wanted) {
-        db->e.tick_wanted = true;
-        uc_cond_signal(&db->e.keeper_cond);
-    }
-    uc_unlock(&db->e.mu);
-    return SQLITE_OK;
-}
-
 void sq_wal_tick(uc_engine *engine)
 {
     sq_db *db = sq_db_of(engine);
