@@ -51,7 +51,7 @@ class Store {
   get log () {
     if (this.#log === null) {
       const { Log } = require('./log')
-      this.#log = new Log(this.#client.options.log ?? readLog(), this.#client.native?.framed === true ? this.#client : null)
+      this.#log = new Log(this.#client.options.log ?? readLog(), this.#client.native?.isRemote === true ? this.#client : null)
     }
     return this.#log
   }

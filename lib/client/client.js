@@ -63,8 +63,10 @@ const NO_STATEMENT = Object.freeze({ sql: undefined, shape: NO_SHAPE })
 class Client {
   #native
   #desk = null
-  // The writer puts a message's header in front of each request.
-  #framed
+  // The core is in another process.
+  #isRemote
+  // What the session writes in front of each request takes so many bytes.
+  #head
   #batchReads
   #batchCalls
   // Null where looking for replies does not help.
@@ -126,13 +128,15 @@ class Client {
     }
     this.#endTurn = () => this.endTurn()
     this.#native = connect(Client.#waker(this, this.#hold), this.#calls, this.#statements, this)
-    const framed = this.#framed = this.#native.framed === true
-    this.#batchReads = framed ? WHOLE_TURN : BATCH_READS
-    this.#batchCalls = framed ? WHOLE_TURN : BATCH_CALLS
+    const { isRemote = false, head = 0 } = this.#native
+    this.#isRemote = isRemote
+    this.#head = head
+    this.#batchReads = isRemote ? WHOLE_TURN : BATCH_READS
+    this.#batchCalls = isRemote ? WHOLE_TURN : BATCH_CALLS
     // Replies of a socket are there when the event loop says so.
-    this.#look = framed || !isWorthwhile ? null : new Look(() => this.#lookNow())
+    this.#look = isRemote || !isWorthwhile ? null : new Look(() => this.#lookNow())
     // A daemon has a default of its own.
-    this.#timeoutMs = framed && options.timeoutMs !== defaults.timeoutMs ? options.timeoutMs : -1
+    this.#timeoutMs = isRemote && options.timeoutMs !== defaults.timeoutMs ? options.timeoutMs : -1
     this.#inbox = new Inbox(this.#native, this.#calls, {
       settle: (call, value) => this.#settle(call, value),
       fail: (call, make) => this.#fail(call, make),
@@ -210,7 +214,7 @@ class Client {
       let signal = null
       let once = null
       // A daemon has lines of its own, which name the work that they belong to.
-      const trace = this.#framed ? tracing() : null
+      const trace = this.#isRemote ? tracing() : null
       if (opts !== undefined || (scope !== null && scope.limited)) {
         const o = readCall(opts, integers, false, op === ops.RUN)
         integers = o.integers
@@ -229,7 +233,7 @@ class Client {
       const shape = prepared.shape
       call = this.#take()
       this.#writing = true
-      if (this.#framed) w.open()
+      if (this.#head > 0) w.skip(this.#head)
       if (timeoutMs < 0 && place === null && once === null && trace === null) {
         w.query(op, call.id, prepared.sid, shape.id, params)
       } else {
@@ -237,7 +241,7 @@ class Client {
         w.statement(prepared.sid, shape.id)
         w.params(params)
       }
-      if (this.#framed) w.seal(start, call.id)
+      if (this.#head > 0) this.#native.seal(w, start, call.id)
       this.#writing = false
       call.op = op
       call.want = wanted
@@ -333,15 +337,15 @@ class Client {
       const about = subject !== undefined ? subject() : { sql, shape: NO_SHAPE }
       start = w.pos
       call = this.#take()
-      if (this.#framed) w.open()
+      if (this.#head > 0) w.skip(this.#head)
       // The key of a stream of rows goes with its first chunk.
       let place = scope === CLOSER ? null : scope
       if (scope === null && this.#inside !== null && !going) place = this.#inside()
       w.head(3 + fields, op, call.id, timeoutMs, place, going ? null : once,
-        this.#framed && quiet !== true ? tracing() : null)
+        this.#isRemote && quiet !== true ? tracing() : null)
       this.#writing = true
       write(w, about)
-      if (this.#framed) w.seal(start, call.id)
+      if (this.#head > 0) this.#native.seal(w, start, call.id)
       this.#writing = false
       call.op = op
       call.want = wanted
@@ -374,10 +378,10 @@ class Client {
     if (w.pos > BATCH_BYTES) this.flush()
     const call = this.#take()
     const start = w.pos
-    if (this.#framed) w.open()
+    if (this.#head > 0) w.skip(this.#head)
     w.head(4, ops.CACHE_GET, call.id, this.#timeoutMs, null)
     w.text(key, 0)
-    if (this.#framed) w.seal(start, call.id)
+    if (this.#head > 0) this.#native.seal(w, start, call.id)
     call.op = ops.CACHE_GET
     call.want = want.CACHED
     call.prepared = NO_STATEMENT
@@ -390,10 +394,10 @@ class Client {
     if (this.#state === CLOSED) return
     const w = this.#writer
     const start = w.pos
-    if (this.#framed) w.open()
+    if (this.#head > 0) w.skip(this.#head)
     w.head(3 + args.length, op, 0, -1, null)
     for (const arg of args) w.any(arg)
-    if (this.#framed) w.seal(start, 0)
+    if (this.#head > 0) this.#native.seal(w, start, 0)
     this.#written(op)
   }
 
@@ -406,14 +410,14 @@ class Client {
     let prepared = this.#statements.find(sql)
     if (prepared === undefined) {
       prepared = this.#statements.make(sql, this.#lastPrepared)
-      if (sql.length > LONG_SQL && this.#framed) this.#checkLength(sql)
+      if (sql.length > LONG_SQL && this.#isRemote) this.#checkLength(sql)
       const w = this.#writer
       const start = w.pos
-      if (this.#framed) w.open()
+      if (this.#head > 0) w.skip(this.#head)
       w.head(5, ops.DEFINE, 0, -1, null)
       w.uint(prepared.sid)
       w.text(sql, 0)
-      if (this.#framed) w.seal(start, 0)
+      if (this.#head > 0) this.#native.seal(w, start, 0)
       this.#statements.add(prepared)
       this.#written(ops.DEFINE)
     }
@@ -567,7 +571,7 @@ class Client {
     this.#count = 0
     this.#writer.pos = 0
     this.#inbox.end()
-    const waiting = new Set(this.#framed ? this.#calls.filter((call) => this.#native.isWaiting(call.id)) : [])
+    const waiting = new Set(this.#isRemote ? this.#calls.filter((call) => this.#native.isWaiting(call.id)) : [])
     this.#native.destroy()
     for (const call of this.#calls) {
       if (call.id === 0) continue

@@ -10,7 +10,6 @@ const { SLOT_MASK } = require('../wire/id')
 const { OBJECTS, ARRAYS } = require('../wire/shape')
 const decode = require('../wire/decode')
 const { cachedAt } = require('../wire/value/decode')
-const { HEAD, FRONT } = require('../wire/sp')
 
 const BYTES = 256 * 1024
 const LENGTH_BYTES = 4
@@ -24,8 +23,9 @@ class Inbox {
   #native
   #calls
   #owner
-  // Replies stand in the session's buffer, each behind the header of a message.
-  #framed
+  // Replies stand in the session's buffer, each behind its envelope.
+  #lends
+  #head
   #own = null
   #ownView = null
   // What is being read: the inbox, a buffer for one larger reply, the session's.
@@ -51,8 +51,9 @@ class Inbox {
     this.#native = native
     this.#calls = calls
     this.#owner = owner
-    this.#framed = native.framed === true
-    if (this.#framed) return
+    this.#lends = native.lends === true
+    this.#head = this.#lends ? native.head : LENGTH_BYTES
+    if (this.#lends) return
     this.#own = Buffer.allocUnsafeSlow(BYTES)
     this.#ownView = viewOf(this.#own)
   }
@@ -117,7 +118,7 @@ class Inbox {
 
   #refill () {
     decode.forgetText()
-    if (this.#framed) return this.#borrow()
+    if (this.#lends) return this.#borrow()
     let n = this.#native.take(this.#own)
     if (n >= 0) {
       this.#buf = this.#own
@@ -150,15 +151,10 @@ class Inbox {
     const b = this.#buf
     const dv = this.#view
     const p = this.#pos
-    let from = p + LENGTH_BYTES
-    let end = from
-    if (this.#framed) {
-      // The session gives out whole messages.
-      end = p + FRONT + dv.getUint32(p + 5)
-      from = p + HEAD
-    } else {
-      end += b[p] | b[p + 1] << 8 | b[p + 2] << 16 | b[p + 3] << 24
-    }
+    const from = p + this.#head
+    const end = this.#lends
+      ? this.#native.endOf(dv, p)
+      : from + (b[p] | b[p + 1] << 8 | b[p + 2] << 16 | b[p + 3] << 24)
     if (end - from < decode.BODY || end > this.#end) {
       this.#owner.broken(decode.badFrame('reply length'))
       return

@@ -4,14 +4,34 @@
 // session object of the addon is what the client talks to; a transport is
 // anything with the same methods:
 //
-//   submit(buf, length, count, write)  `count` request frames; copied
+//   submit(buf, length, count, write)  `count` requests; copied
 //   take(inbox) -> n                   replies [u32 LE length][frame]...; 0:
 //                                      none; -n: needs an inbox of n bytes
 //   ref(), unref(), destroy()
 //   epoch                              counts connections, where there are any
-//   framed                             true: requests come, and replies are lent,
-//                                      as messages of transport/sp.js
 //   endTurn(), attach(), sync(), syncTake(), func()   where blocking is possible
+//
+// A request is a frame. Where more than that goes over the wire, the session has
+//
+//   head                               bytes that each request leaves free in
+//                                      front of its frame
+//   seal(writer, start, id)            fills them in: the request begins at
+//                                      `start` and ends where the writer is
+//
+// Where replies need not be copied:
+//
+//   lends                              true: take() -> n has them stay where they
+//                                      came, n bytes at `at` in `buf` (`view`)
+//                                      until the next take(), each frame `head`
+//                                      bytes behind where its reply begins
+//   endOf(view, p) -> end              of the reply that begins at `p`
+//
+// Where the core is in another process:
+//
+//   isRemote                           true: it has deadlines and a log itself,
+//                                      and wants the ids of a trace with a call
+//   maxRequest                         the most bytes of a request
+//   isWaiting(id)                      whether the call has never left
 
 const { load } = require('../base/binding')
 const { Writer } = require('../wire/encode')

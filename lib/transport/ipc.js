@@ -23,7 +23,7 @@ const { SLOT_MASK } = require('../wire/id')
 const { NO_SHAPE } = require('../wire/shape')
 const { Writer } = require('../wire/encode')
 const { BODY, KIND, valueAt } = require('../wire/decode')
-const { FRONT } = require('../wire/sp')
+const { HEAD, seal, lengthOf, endOf } = require('./sp')
 const { Link, refused } = require('./link')
 const { Outbox } = require('./outbox')
 const { Spawner } = require('./spawn')
@@ -102,8 +102,9 @@ class IpcSession {
   #scheduled = false
   #onTurn = () => this.#turn()
 
-  /** The writer puts an SP header in front of each frame. */
-  framed = true
+  isRemote = true
+  lends = true
+  head = HEAD
   /** No request may be longer than so many bytes. */
   maxRequest = MAX_REQUEST
   /** Counts connections: what belongs to an earlier one is gone. */
@@ -153,7 +154,7 @@ class IpcSession {
       if (id !== 0) due = Math.min(due, this.#register(chunk, p, id, now))
       else if (b[p + request.OP] === ops.CANCEL) this.#cancel(chunk, p)
       else if (b[p + request.OP] === ops.DEFINE) this.#defines.push({ chunk, at: p })
-      p += FRONT + view.getUint32(p + 5)
+      p = endOf(view, p)
     }
     if (length > this.maxRequest && this.#state === READY) this.#refuseLarge()
     if (this.#state !== READY) {
@@ -223,6 +224,16 @@ class IpcSession {
     return flight !== null && !flight.again && this.#flights.isWaiting(flight)
   }
 
+  /** Puts the envelope of a message around the request that begins `head` behind `start`. */
+  seal (w, start, id) {
+    seal(w, start, id)
+  }
+
+  /** Where the message at `p` ends that take() has lent. */
+  endOf (view, p) {
+    return endOf(view, p)
+  }
+
   // ---- flights -----------------------------------------------------------------
 
   // Returns when the time of the call is over.
@@ -247,12 +258,12 @@ class IpcSession {
     const start = w.pos
     const retryable = err?.outcome === 'unknown' ? flight.isHarmless && codes[err.code]?.retryable === true : err?.retryable
     this.#flights.release(flight)
-    w.open()
+    w.skip(HEAD)
     w.arrayHeader(3)
     w.uint32(id)
     w.uint(err === null ? kinds.VALUE : kinds.ERROR)
     w.any(err === null ? null : { code: err.code, message: err.message, kind: err.kind, retryable, outcome: err.outcome })
-    w.seal(start, id)
+    seal(w, start, id)
     this.#soon()
   }
 
@@ -265,7 +276,7 @@ class IpcSession {
     if (this.#flights.isWaiting(flight)) {
       this.#answer(flight, { code: 'UC_ABORTED', message: 'the call was aborted before it was sent', outcome: 'not-sent' })
     } else {
-      this.#urgent.push(Buffer.from(b.subarray(p, p + FRONT + view.getUint32(p + 5))))
+      this.#urgent.push(Buffer.from(b.subarray(p, endOf(view, p))))
     }
   }
 
@@ -294,11 +305,11 @@ class IpcSession {
   #giveUp (flight) {
     if (!this.#flights.isWaiting(flight)) {
       const w = new Writer(64)
-      w.open()
+      w.skip(HEAD)
       w.head(5, ops.CANCEL, 0, -1, null)
       w.uint(flight.id)
       w.uint(TIMED_OUT)
-      w.seal(0, 0)
+      seal(w, 0, 0)
       this.#urgent.push(w.buf.subarray(0, w.pos))
     }
     this.#answer(flight, this.#late(flight))
@@ -364,7 +375,7 @@ class IpcSession {
       let isFull = false
       while (p < chunk.pos) {
         const id = view.getUint32(p + request.ID)
-        const next = p + FRONT + view.getUint32(p + 5)
+        const next = endOf(view, p)
         const isOut = id !== 0 ? this.#flights.find(id) === null : b[p + request.OP] === ops.CANCEL
         if (isOut) {
           if (from < p) link.write(b.subarray(from, p))
@@ -394,7 +405,7 @@ class IpcSession {
     let n = 0
     for (const { chunk, at } of this.#defines) {
       if (chunks.has(chunk) && at >= chunk.sent) break
-      const message = Buffer.from(chunk.buf.subarray(at, at + FRONT + chunk.view.getUint32(at + 5)))
+      const message = Buffer.from(chunk.buf.subarray(at, endOf(chunk.view, at)))
       const number = request.uintAt(chunk.buf, chunk.view, at + request.META + 1)
       if (this.#defined.has(number)) this.#redefined = chunk.base + at
       this.#defined.set(number, message)
@@ -428,7 +439,7 @@ class IpcSession {
     for (const chunk of this.#outbox.queue) {
       const { view } = chunk
       for (let p = chunk.sent; p < chunk.pos;) {
-        const length = view.getUint32(p + 5)
+        const length = lengthOf(view, p)
         const flight = length > this.maxRequest ? this.#flights.find(view.getUint32(p + request.ID)) : null
         if (flight !== null) {
           this.#answer(flight, {
@@ -437,7 +448,7 @@ class IpcSession {
             outcome: 'not-sent'
           })
         }
-        p += FRONT + length
+        p = endOf(view, p)
       }
     }
   }
@@ -603,12 +614,12 @@ class IpcSession {
     this.#defines = []
     for (const flight of unread) {
       const { chunk: { buf, view }, at: p } = flight
-      this.#moveOn(flight, null, { buf, view, p, length: FRONT + view.getUint32(p + 5), now })
+      this.#moveOn(flight, null, { buf, view, p, length: endOf(view, p) - p, now })
     }
     for (const { buf, view, sent, pos } of chunks) {
       for (let p = sent; p < pos;) {
         const id = view.getUint32(p + request.ID)
-        const length = FRONT + view.getUint32(p + 5)
+        const length = endOf(view, p) - p
         const isBound = request.isBound(buf, view, p)
         if (id === 0) {
           if (buf[p + request.OP] === ops.DEFINE) {

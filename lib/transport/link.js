@@ -12,7 +12,7 @@ const { Writer } = require('../wire/encode')
 const { UndercroftError } = require('../base/errors')
 const { ops, kinds } = require('../wire/ops')
 const { KIND, BODY, valueAt, badFrame, frameError } = require('../wire/decode')
-const { HELLO, Receiver } = require('../wire/sp')
+const { HELLO, HEAD, seal, Receiver } = require('./sp')
 const { refusal } = require('../base/socket-refusal')
 const { version } = require('../../package.json')
 
@@ -158,10 +158,10 @@ function greeting (wanted) {
   const w = new Writer(512)
   w.raw(HELLO, 0, HELLO.length)
   const start = w.pos
-  w.open()
+  w.skip(HEAD)
   w.head(4, ops.HELLO, HELLO_ID, -1, null)
   w.any({ v: [LOWEST, HIGHEST], client: `undercroft-js/${version}`, ...wanted })
-  w.seal(start, HELLO_ID)
+  seal(w, start, HELLO_ID)
   return w.buf.subarray(0, w.pos)
 }
 

@@ -7,7 +7,7 @@
 //   p: 01 u64 length u32 id | [op, id, meta, ...args]     one message, see sp.js
 
 const { ops, hasStatement, isBound: isBoundOp } = require('../wire/ops')
-const { HEAD, FRONT } = require('../wire/sp')
+const { HEAD, seal, endOf } = require('./sp')
 
 // Offsets within a message.
 const OP = HEAD + 1
@@ -84,11 +84,11 @@ function forgetShape (b, view, p) {
  */
 function repeat (w, b, view, p, sql, timeoutMs) {
   const start = w.pos
-  const end = p + FRONT + view.getUint32(p + 5)
+  const end = endOf(view, p)
   readMeta(b, view, p + META)
   const timed = meta.timeoutMs >= 0 && timeoutMs >= 0
   let rest = meta.end
-  w.open()
+  w.skip(HEAD)
   w.raw(b, p + HEAD, p + META)
   w.mapHeader(1 + (timed ? 1 : 0) + (meta.trace > 0 ? 1 : 0))
   w.text('r', 0)
@@ -107,7 +107,7 @@ function repeat (w, b, view, p, sql, timeoutMs) {
     w.uint(0)
   }
   w.raw(b, rest, end)
-  w.seal(start, view.getUint32(p + ID))
+  seal(w, start, view.getUint32(p + ID))
 }
 
 module.exports = { OP, ID, META, meta, readMeta, uintAt, isBound, forgetShape, repeat }

@@ -11,9 +11,6 @@ const { UndercroftError, describe } = require('../base/errors')
 
 // Below this many characters a loop beats the call into native code.
 const SHORT = 24
-// In front of a message that goes over a socket, and what its length leaves out.
-const SP_HEAD = 13
-const SP_FRONT = 9
 // The most a value takes that is neither text nor a blob.
 const FIXED = 9
 
@@ -50,22 +47,10 @@ class Writer {
     this.adopt(bigger)
   }
 
-  /** Leaves room for the header of the message that is written next; see seal. */
-  open () {
-    if (this.pos + SP_HEAD + 32 > this.cap) this.reserve(SP_HEAD + 32)
-    this.pos += SP_HEAD
-  }
-
-  /**
-   * Fills in the header of the message that begins at `start` and ends here,
-   * as transport/sp.js describes it.
-   */
-  seal (start, id) {
-    const dv = this.view
-    this.buf[start] = 1
-    dv.setUint32(start + 1, 0)
-    dv.setUint32(start + 5, this.pos - start - SP_FRONT)
-    dv.setUint32(start + SP_FRONT, (id | 0x80000000) >>> 0)
+  /** Leaves n bytes out, for what can only be written later. */
+  skip (n) {
+    this.reserve(n)
+    this.pos += n
   }
 
   /** Bytes that are a request already, or a part of one. */

@@ -10,7 +10,7 @@
 // with `trace` (slower) and the stack.
 
 const { budget } = require('../budget')
-const { Receiver, HELLO_OF_DAEMON } = require('../../lib/wire/sp')
+const { Receiver, HELLO_OF_DAEMON } = require('../../lib/transport/sp')
 const decode = require('../../lib/wire/decode')
 const { OBJECTS, ARRAYS, NO_SHAPE, Shape, columnsOf } = require('../../lib/wire/shape')
 const { kinds } = require('../../lib/wire/ops')

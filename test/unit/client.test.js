@@ -10,8 +10,54 @@ const { FakeSession, reply } = require('./fake-core')
 
 const DEFINE = ops.DEFINE
 
+// A session whose requests and replies stand in an envelope, which no other one has: the length of
+// the whole and the id, little-endian.
+class EnvelopedSession extends FakeSession {
+  isRemote = true
+  lends = true
+  head = 8
+  maxRequest = 1024 * 1024
+  buf = null
+  view = null
+  at = 0
+  ids = []
+
+  seal (w, start, id) {
+    w.view.setUint32(start, w.pos - start, true)
+    w.view.setUint32(start + 4, id, true)
+  }
+
+  endOf (view, p) {
+    return p + view.getUint32(p, true)
+  }
+
+  isWaiting () {
+    return false
+  }
+
+  submit (buf, length, count, write) {
+    const frames = []
+    for (let p = 0; p < length; p += buf.readUInt32LE(p)) {
+      frames.push(buf.subarray(p + 8, p + buf.readUInt32LE(p)))
+      this.ids.push(buf.readUInt32LE(p + 4))
+    }
+    const all = Buffer.concat(frames)
+    super.submit(all, all.length, count, write)
+  }
+
+  take () {
+    this.buf = Buffer.concat(this.queue.splice(0).flatMap((frame) => {
+      const head = Buffer.alloc(8)
+      head.writeUInt32LE(8 + frame.length)
+      return [head, frame]
+    }))
+    this.view = new DataView(this.buf.buffer, this.buf.byteOffset, this.buf.length)
+    return this.buf.length
+  }
+}
+
 // A handle on a fake core. `answers` maps an operation to its handler.
-function open (answers = {}, options = {}) {
+function open (answers = {}, options = {}, Session = FakeSession) {
   let session
   const table = {
     [ops.GET]: ([, id, , , shape, params]) => reply.rows(id, {
@@ -28,7 +74,7 @@ function open (answers = {}, options = {}) {
     ...answers
   }
   const client = new Client((wake) => {
-    session = new FakeSession(wake, (request, self) => table[request[0]](request, self))
+    session = new Session(wake, (request, self) => table[request[0]](request, self))
     return session
   }, normalise(options))
   return { client, session, db: new Database(client) }
@@ -54,6 +100,21 @@ t.test('a full batch leaves before the turn ends', async (t) => {
   for (let i = 0; i < 200; i++) all.push(db.get('a', [i]))
   t.ok(session.batches.length >= 3)
   t.strictSame((await Promise.all(all)).map((row) => row.id), [...Array(200).keys()])
+})
+
+t.test('a session with an envelope of its own', async (t) => {
+  const { db, session, client } = open({}, {}, EnvelopedSession)
+  const text = 'é'.repeat(30000)
+  const all = []
+  for (let i = 0; i < 200; i++) all.push(db.get('a', [i]), db.run('b', [text]))
+  const got = await Promise.all(all)
+  t.strictSame(got[0], { id: 0, n: 'x' })
+  t.strictSame(got[398], { id: 199, n: 'x' })
+  t.strictSame(await db.batch([['one', [1]]]), [])
+  t.strictSame(await db.all('q'), [{ id: 1 }, { id: 2 }, { id: 3 }])
+  t.strictSame(session.ids, session.requests.map(([, id]) => id), 'each envelope has the id of its frame')
+  t.strictSame(calls(session)[1][5], [text])
+  await client.close()
 })
 
 t.test('ids are never 0 and unique among the calls in flight', async (t) => {

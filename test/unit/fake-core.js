@@ -2,7 +2,7 @@
 
 // A core of a few lines, for tests of the client: reads request frames with a
 // msgpack reader of its own, asks a handler for each, and packs the answers as
-// the wire format says. Independent of lib/codec on purpose.
+// the wire format says. Independent of lib/wire on purpose.
 
 function u32 (n) {
   return [n >>> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255]

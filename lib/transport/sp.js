@@ -8,8 +8,8 @@
 // all big-endian. A reply carries the id of its request. The id of the frame
 // is the same number without the top bit.
 
-const { badFrame } = require('./cell')
-const { BODY } = require('./decode')
+const { badFrame } = require('../wire/cell')
+const { BODY } = require('../wire/decode')
 
 const HELLO = Buffer.from([0x00, 0x53, 0x50, 0x00, 0x00, 0x30, 0x00, 0x00])
 const HELLO_OF_DAEMON = Buffer.from([0x00, 0x53, 0x50, 0x00, 0x00, 0x31, 0x00, 0x00])
@@ -25,6 +25,30 @@ const BYTES = 256 * 1024
 const MIN_ROOM = 64 * 1024
 // No reply is longer: the option maxReplyBytes ends here.
 const MAX_BODY = 0x7fffffff
+
+/**
+ * Fills in what stands in front of a frame: the message begins at `start`, where
+ * HEAD bytes were left out, and ends where the writer is.
+ *
+ * @param {Writer} w
+ */
+function seal (w, start, id) {
+  const dv = w.view
+  w.buf[start] = 1
+  dv.setUint32(start + 1, 0)
+  dv.setUint32(start + 5, w.pos - start - FRONT)
+  dv.setUint32(start + FRONT, (id | ID_BIT) >>> 0)
+}
+
+/** How long the message at `p` says that it is: its id and its frame. */
+function lengthOf (view, p) {
+  return view.getUint32(p + 5)
+}
+
+/** Where the message at `p` ends. */
+function endOf (view, p) {
+  return p + FRONT + lengthOf(view, p)
+}
 
 /**
  * Takes bytes as they come and gives out whole messages, where they stand. The
@@ -160,4 +184,4 @@ function viewOf (buf) {
   return new DataView(buf.buffer, buf.byteOffset, buf.length)
 }
 
-module.exports = { HELLO, HELLO_OF_DAEMON, HEAD, FRONT, ID_BIT, Receiver }
+module.exports = { HELLO, HELLO_OF_DAEMON, HEAD, seal, lengthOf, endOf, Receiver }
