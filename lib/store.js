@@ -6,7 +6,7 @@ const { ops } = require('./wire/ops')
 const { normalise, parseTarget, isPlain } = require('./base/options')
 const { Cache, noCache } = require('./cache')
 const { Link } = require('./cache/link')
-const { Alone } = require('./client/no-client')
+const { NoClient } = require('./client/no-client')
 const { Slow } = require('./log/slow')
 const { readLog } = require('./log/options')
 const { UndercroftError } = require('./base/errors')
@@ -121,7 +121,7 @@ function refuseDb () {
 function open (target, options) {
   if (options === undefined && isPlain(target)) {
     if (target.cache !== undefined && target.cache !== false) return openCache(target)
-    if (target.log !== undefined && target.log !== false) return new Store(new Alone(readOptions({ ...target, cache: false })), null)
+    if (target.log !== undefined && target.log !== false) return new Store(new NoClient(readOptions({ ...target, cache: false })), null)
   }
   const place = parseTarget(target)
   const checked = readOptions(options, place.ipc)

@@ -18,19 +18,19 @@ const STANDS = Symbol('stands')
 class Direct {
   #client
   #native
-  #desk
+  #buffers
 
   constructor (client) {
     this.#client = client
     this.#native = client.native
-    this.#desk = client.desk
+    this.#buffers = client.syncBuffers
   }
 
   /** The value of a key, a fresh one; undefined: it is not there. Or STANDS. */
   get (key) {
-    const desk = this.#desk
-    if (desk.busy) return STANDS
-    const w = desk.writer
+    const buffers = this.#buffers
+    if (buffers.busy) return STANDS
+    const w = buffers.writer
     const n = key.length
     if (w.cap < 3 * n) w.reserve(3 * n)
     const b = w.buf
@@ -44,26 +44,26 @@ class Direct {
       }
     }
     if (n > SHORT || all >= 0x80) length = b.write(key, 0)
-    desk.ready()
+    buffers.ready()
     const size = this.#native.cacheGet(length)
-    if (size >= 0) return decodeValue(desk.reply, desk.view, 0, size, false)
+    if (size >= 0) return decodeValue(buffers.reply, buffers.view, 0, size, false)
     if (size === -1) return this.#client.closed ? STANDS : undefined
     return this.#large(length, -size)
   }
 
   // A value that may change its size between two looks at it.
   #large (length, size) {
-    const desk = this.#desk
+    const buffers = this.#buffers
     try {
       while (size > 0) {
-        desk.grow(size)
+        buffers.grow(size)
         const found = this.#native.cacheGet(length)
-        if (found >= 0) return decodeValue(desk.reply, desk.view, 0, found, false)
+        if (found >= 0) return decodeValue(buffers.reply, buffers.view, 0, found, false)
         size = found === -1 ? 0 : -found
       }
       return undefined
     } finally {
-      desk.shrink()
+      buffers.shrink()
     }
   }
 
@@ -77,30 +77,30 @@ class Direct {
    * @throws {UndercroftError}
    */
   run (op, fields, write, inOrder = false) {
-    const desk = this.#desk
-    if (desk.busy || this.#client.closed) return STANDS
-    const w = desk.writer
+    const buffers = this.#buffers
+    if (buffers.busy || this.#client.closed) return STANDS
+    const w = buffers.writer
     w.pos = 0
-    desk.busy = true
+    buffers.busy = true
     try {
       w.head(3 + fields, op, ID, -1, null)
       write(w)
     } finally {
-      desk.busy = false
+      buffers.busy = false
     }
-    desk.ready()
+    buffers.ready()
     const n = inOrder ? this.#native.sync(w.pos) : this.#native.cacheSync(w.pos)
     if (n === 0) return STANDS
-    const end = n > 0 ? n : desk.takeLarge(-n, inOrder ? 'syncTake' : 'cacheSyncTake')
-    const b = desk.reply
+    const end = n > 0 ? n : buffers.takeLarge(-n, inOrder ? 'syncTake' : 'cacheSyncTake')
+    const b = buffers.reply
     const kind = b[decode.KIND]
     try {
-      if (kind === kinds.ERROR) throw fromWire(decode.valueAt(b, desk.view, decode.BODY, end), undefined, names[op])
-      return decode.simple(b, desk.view, 0, end, kind, 0)
+      if (kind === kinds.ERROR) throw fromWire(decode.valueAt(b, buffers.view, decode.BODY, end), undefined, names[op])
+      return decode.simple(b, buffers.view, 0, end, kind, 0)
     } catch (err) {
       throw decode.frameError(err)
     } finally {
-      desk.shrink()
+      buffers.shrink()
     }
   }
 

@@ -23,7 +23,7 @@ const want = Object.freeze({
 })
 
 // One call in flight. Records are used again, so that a call costs no object.
-class Call {
+class CallRecord {
   constructor (slot) {
     this.id = 0
     this.slot = slot
@@ -101,4 +101,4 @@ async function fail (make, trace) {
   throw err
 }
 
-module.exports = { Call, want, wireError, blame, fail }
+module.exports = { CallRecord, want, wireError, blame, fail }

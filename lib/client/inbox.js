@@ -42,7 +42,7 @@ class Inbox {
 
   /**
    * @param {object} native the session, see transport/addon.js
-   * @param {Call[]} calls by slot
+   * @param {CallRecord[]} calls by slot
    * @param {object} owner settle(call, value), fail(call, make),
    *   abandon(cursor): it will not be asked for more, broken(err): the session
    *   cannot be understood, arrived(): there are replies, drained(): all is read

@@ -6,7 +6,7 @@
 const { ops, names } = require('../wire/ops')
 const { UndercroftError } = require('../base/errors')
 
-class Alone {
+class NoClient {
   #closed = false
 
   /** @param {object} options normalised options of `open` */
@@ -34,4 +34,4 @@ class Alone {
   }
 }
 
-module.exports = { Alone }
+module.exports = { NoClient }

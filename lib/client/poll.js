@@ -14,7 +14,7 @@ const LOOK_MS = availableParallelism() > 1 ? 0.25 : 0
 const MARGIN_MS = 0.02
 const LATENCY_WEIGHT = 1 / 8
 
-class Look {
+class ReplyPoll {
   #read
   #looking = false
   #until = 0
@@ -54,4 +54,4 @@ class Look {
   }
 }
 
-module.exports = { Look, isWorthwhile: LOOK_MS > 0 }
+module.exports = { ReplyPoll, isWorthwhile: LOOK_MS > 0 }

@@ -28,7 +28,7 @@ class Sync {
   #client
   #native
   #integers
-  #desk
+  #buffers
   #scope = null
   // The innermost transaction or savepoint that is open: { ended }.
   #level = null
@@ -45,12 +45,12 @@ class Sync {
     this.#client = client
     this.#native = client.native
     this.#integers = client.integers
-    this.#desk = client.desk
+    this.#buffers = client.syncBuffers
   }
 
   get (sql, params, opts) {
     const { integers, prepared, shape, end } = this.#query(ops.GET, sql, params, opts)
-    const { reply: b, view: dv } = this.#desk
+    const { reply: b, view: dv } = this.#buffers
     if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, ops.GET)
     try {
       const row = decode.row(b, dv, 0, end, end, shape, integers)
@@ -243,7 +243,7 @@ class Sync {
   // The client, with everything sent that was called before.
   #begin () {
     const client = this.#client
-    if (client.closed || this.#desk.busy || client.writing) this.#refuse()
+    if (client.closed || this.#buffers.busy || client.writing) this.#refuse()
     client.flush()
     return client
   }
@@ -259,15 +259,15 @@ class Sync {
   // Runs one statement; its reply stands at the front of #reply.
   #query (op, sql, params, opts) {
     const client = this.#client
-    if (client.closed || this.#desk.busy || client.writing) this.#refuse()
+    if (client.closed || this.#buffers.busy || client.writing) this.#refuse()
     const prepared = client.prepared(sql)
     client.flush()
-    const w = this.#desk.writer
+    const w = this.#buffers.writer
     const found = result
     found.prepared = prepared
     found.shape = prepared.shape
     found.integers = this.#integers
-    this.#desk.busy = true
+    this.#buffers.busy = true
     w.pos = 0
     try {
       let timeoutMs = -1
@@ -284,10 +284,10 @@ class Sync {
         w.params(params)
       }
     } catch (err) {
-      this.#desk.busy = false
+      this.#buffers.busy = false
       throw this.#blame(err, sql, op)
     }
-    this.#desk.busy = false
+    this.#buffers.busy = false
     if (client.wrote !== null && !(isRead[op] && prepared.selects)) client.wrote()
     if (this.#scope === null && isRead[op]) client.openTurn()
     found.end = this.#run(op, prepared, params)
@@ -312,29 +312,29 @@ class Sync {
   }
 
   #exchange () {
-    const desk = this.#desk
-    const { pos } = desk.writer
-    desk.ready()
+    const buffers = this.#buffers
+    const { pos } = buffers.writer
+    buffers.ready()
     decode.forgetText()
     const n = this.#functions ? this.#runGuarded(pos) : this.#native.sync(pos)
     if (n > 0) return n
     if (n === 0) this.#refuse()
-    return desk.takeLarge(-n)
+    return buffers.takeLarge(-n)
   }
 
   // What a function throws comes out of native.sync as it is.
   #runGuarded (length) {
-    this.#desk.busy = true
+    this.#buffers.busy = true
     try {
       return this.#native.sync(length)
     } finally {
-      this.#desk.busy = false
+      this.#buffers.busy = false
     }
   }
 
   #rows (sql, params, opts, form) {
     const { integers, prepared, shape, end } = this.#query(ops.ALL, sql, params, opts)
-    const { reply: b, view } = this.#desk
+    const { reply: b, view } = this.#buffers
     if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, ops.ALL)
     try {
       decode.rowsHeader(b, view, 0, end, shape)
@@ -345,21 +345,21 @@ class Sync {
     } catch (err) {
       throw this.#blame(err, sql, ops.ALL)
     } finally {
-      this.#desk.shrink()
+      this.#buffers.shrink()
     }
   }
 
   #simple (op, sql, { end, integers }, parts = undefined) {
-    const kind = this.#desk.reply[decode.KIND]
+    const kind = this.#buffers.reply[decode.KIND]
     if (kind === kinds.ERROR) throw this.#error(end, sql, op, parts)
     try {
-      const value = decode.simple(this.#desk.reply, this.#desk.view, 0, end, kind, integers)
+      const value = decode.simple(this.#buffers.reply, this.#buffers.view, 0, end, kind, integers)
       if (this.#late !== null) this.#tellLate(value)
       return value
     } catch (err) {
       throw this.#blame(err, sql, op)
     } finally {
-      this.#desk.shrink()
+      this.#buffers.shrink()
     }
   }
 
@@ -374,8 +374,8 @@ class Sync {
   #send (op, opts, sql, fields, write, parts = undefined) {
     const client = this.#begin()
     if (client.wrote !== null && !isRead[op]) client.wrote()
-    const w = this.#desk.writer
-    this.#desk.busy = true
+    const w = this.#buffers.writer
+    this.#buffers.busy = true
     w.pos = 0
     try {
       const { timeoutMs, integers } = readCall(opts, this.#integers, true)
@@ -385,7 +385,7 @@ class Sync {
     } catch (err) {
       throw this.#blame(err, sql, op)
     } finally {
-      this.#desk.busy = false
+      this.#buffers.busy = false
     }
     result.end = this.#run(op, { sql, parts })
   }
@@ -394,7 +394,7 @@ class Sync {
     const { sql } = subject
     this.#send(op, opts, sql, fields, write)
     const { end, integers } = result
-    const { reply: b, view } = this.#desk
+    const { reply: b, view } = this.#buffers
     if (b[decode.KIND] !== kinds.ROWS) throw this.#error(end, sql, op)
     try {
       decode.rowsHeader(b, view, 0, end, subject.shape)
@@ -414,8 +414,8 @@ class Sync {
     if (client.wrote !== null) client.wrote()
     const prepared = client.prepared(sql)
     client.flush()
-    const w = this.#desk.writer
-    this.#desk.busy = true
+    const w = this.#buffers.writer
+    this.#buffers.busy = true
     w.pos = 0
     try {
       const { timeoutMs, integers } = readCall(opts, this.#integers, true)
@@ -435,7 +435,7 @@ class Sync {
     } catch (err) {
       throw this.#blame(err, sql, ops.MANY)
     } finally {
-      this.#desk.busy = false
+      this.#buffers.busy = false
     }
     result.end = this.#run(ops.MANY, prepared)
     return this.#simple(ops.MANY, sql, result)
@@ -443,8 +443,8 @@ class Sync {
 
   #error (end, sql, op, parts) {
     try {
-      if (this.#desk.reply[decode.KIND] !== kinds.ERROR) throw decode.badFrame('unexpected kind of reply')
-      const map = decode.valueAt(this.#desk.reply, this.#desk.view, decode.BODY, end)
+      if (this.#buffers.reply[decode.KIND] !== kinds.ERROR) throw decode.badFrame('unexpected kind of reply')
+      const map = decode.valueAt(this.#buffers.reply, this.#buffers.view, decode.BODY, end)
       const err = fromWire(map, parts?.[map?.index] ?? sql, names[op])
       if (this.#late !== null) this.#tellLate(undefined, err)
       return err

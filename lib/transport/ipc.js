@@ -118,7 +118,7 @@ class IpcSession {
    * @param {object} target path, url, db
    * @param {object} options normalised
    * @param {Function} wake called when there is something to take
-   * @param {Call[]} calls of the client, by slot
+   * @param {CallRecord[]} calls of the client, by slot
    * @param {Statements} statements of the client
    */
   constructor (target, options, wake, calls, statements) {

@@ -12,7 +12,7 @@ const KEEP_BYTES = 4 * 1024 * 1024
  * the core knows, so that neither is passed with each call. Whoever uses it sets
  * `busy` while user code could run that makes another such call.
  */
-class Desk {
+class SyncBuffers {
   #native
   #attached
 
@@ -63,4 +63,4 @@ class Desk {
   }
 }
 
-module.exports = { Desk }
+module.exports = { SyncBuffers }
