@@ -8,7 +8,7 @@ const { isEndless, isRetried } = require('../wire/ops')
 const { SLOT_MASK } = require('../wire/id')
 const request = require('./request')
 
-class Flight {
+class RequestFlight {
   id = 0
   op = 0
   // Where its request stands: counted over all, and in its chunk.
@@ -43,11 +43,11 @@ class Flights {
    *
    * @param {number} now
    * @param {number} timeoutMs when the call has none of its own; 0: no end
-   * @returns {Flight}
+   * @returns {RequestFlight}
    */
   add (chunk, p, id, now, timeoutMs) {
     const slot = id & SLOT_MASK
-    while (this.#list.length <= slot) this.#list.push(new Flight())
+    while (this.#list.length <= slot) this.#list.push(new RequestFlight())
     const flight = this.#list[slot]
     const { buf: b } = chunk
     const op = b[p + request.OP]

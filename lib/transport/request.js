@@ -7,6 +7,7 @@
 //   p: 01 u64 length u32 id | [op, id, meta, ...args]     one message, see sp.js
 
 const { ops, hasStatement, isBound: isBoundOp } = require('../wire/ops')
+const { Writer } = require('../wire/encode')
 const { HEAD, seal, endOf } = require('./sp')
 
 // Offsets within a message.
@@ -110,4 +111,15 @@ function repeat (w, b, view, p, sql, timeoutMs) {
   seal(w, start, view.getUint32(p + ID))
 }
 
-module.exports = { OP, ID, META, meta, readMeta, uintAt, isBound, forgetShape, repeat }
+/** A message that asks the daemon to stop a call, for `reason`. */
+function cancel (id, reason) {
+  const w = new Writer(64)
+  w.skip(HEAD)
+  w.head(5, ops.CANCEL, 0, -1, null)
+  w.uint(id)
+  w.uint(reason)
+  seal(w, 0, 0)
+  return w.buf.subarray(0, w.pos)
+}
+
+module.exports = { OP, ID, META, meta, readMeta, uintAt, isBound, forgetShape, repeat, cancel }

@@ -57,7 +57,7 @@ function endOf (view, p) {
  *   0 ...... lent ...... #kept ...... #scanned ...... #end ...... buf.length
  *            being read  whole        half a message  free
  */
-class Receiver {
+class MessageReceiver {
   #own = Buffer.allocUnsafeSlow(BYTES)
   #ownView = viewOf(this.#own)
   #region = this.#own
@@ -184,4 +184,4 @@ function viewOf (buf) {
   return new DataView(buf.buffer, buf.byteOffset, buf.length)
 }
 
-module.exports = { HELLO, HELLO_OF_DAEMON, HEAD, seal, lengthOf, endOf, Receiver }
+module.exports = { HELLO, HELLO_OF_DAEMON, HEAD, seal, lengthOf, endOf, MessageReceiver }

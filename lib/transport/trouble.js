@@ -15,26 +15,26 @@ function isFinal (cause) {
  *
  * @param {Error|null} cause of the last attempt
  * @param {{ path: string, url: string }} target
- * @param {Link|null} link of an attempt that has not ended
+ * @param {Connection|null} connection an attempt that has not ended
  * @param {boolean} spawns a daemon is started where there is none
  */
-function connectError (cause, target, link, spawns = false) {
+function connectError (cause, target, connection, spawns = false) {
   if (cause instanceof UndercroftError && cause.code !== 'UC_FRAME') {
     const { code, message, kind, retryable } = cause
     return { code, message, kind, retryable }
   }
-  return { code: 'UC_CONNECT', message: `${target.url}: ${sentence(cause, target, link, spawns)}` }
+  return { code: 'UC_CONNECT', message: `${target.url}: ${sentence(cause, target, connection, spawns)}` }
 }
 
-function sentence (cause, target, link, spawns) {
+function sentence (cause, target, connection, spawns) {
   const longer = 'allow it more time, by connectTimeoutMs and by the timeoutMs of the call'
   // One that has ended, or could not be started, has told why by an error of its own.
-  const isStarting = spawns && (cause ? cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED' : link !== null && !link.connected)
+  const isStarting = spawns && (cause ? cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED' : connection !== null && !connection.connected)
   if (isStarting) return `the daemon is being started (spawn) and was not ready in time; ${longer}`
   const start = `start the daemon with npx undercroft serve --listen ${target.url} --db FILE, or open with the option spawn`
   if (cause === null || cause === undefined) {
-    if (link !== null && !link.connected) return `no connection was made in time; ${longer}`
-    return link !== null
+    if (connection !== null && !connection.connected) return `no connection was made in time; ${longer}`
+    return connection !== null
       ? 'a daemon holds the socket but does not answer; it may be stopped or overloaded'
       : 'the connection was closed before the daemon had answered'
   }

@@ -10,7 +10,7 @@
 // with `trace` (slower) and the stack.
 
 const { budget } = require('../budget')
-const { Receiver, HELLO_OF_DAEMON } = require('../../lib/transport/sp')
+const { MessageReceiver, HELLO_OF_DAEMON } = require('../../lib/transport/sp')
 const decode = require('../../lib/wire/decode')
 const { OBJECTS, ARRAYS, NO_SHAPE, Shape, columnsOf } = require('../../lib/wire/shape')
 const { kinds } = require('../../lib/wire/ops')
@@ -139,7 +139,7 @@ let receiver = null
 
 function stream () {
   if (receiver === null) {
-    receiver = new Receiver()
+    receiver = new MessageReceiver()
     receiver.add(HELLO_OF_DAEMON, () => {})
   }
   let bytes = Buffer.concat(Array.from({ length: 1 + random(4) }, () => wrap(random(3) ? pick(seeds) : mutate(pick(seeds)))))

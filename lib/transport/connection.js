@@ -12,7 +12,7 @@ const { Writer } = require('../wire/encode')
 const { UndercroftError } = require('../base/errors')
 const { ops, kinds } = require('../wire/ops')
 const { KIND, BODY, valueAt, badFrame, frameError } = require('../wire/decode')
-const { HELLO, HEAD, seal, Receiver } = require('./sp')
+const { HELLO, HEAD, seal, MessageReceiver } = require('./sp')
 const { refusal } = require('../base/socket-refusal')
 const { version } = require('../../package.json')
 
@@ -26,9 +26,9 @@ const HELLO_ID = 2
 // While more than this is on its way out, nothing is added.
 const FULL_BYTES = 1024 * 1024
 
-class Link {
+class Connection {
   #socket
-  #receiver = new Receiver()
+  #receiver = new MessageReceiver()
   #owner
   #each
   #connected = false
@@ -175,4 +175,4 @@ function refused (map) {
   })
 }
 
-module.exports = { Link, refused }
+module.exports = { Connection, refused }
