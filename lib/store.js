@@ -5,7 +5,7 @@ const { Database } = require('./db/database')
 const { ops } = require('./wire/ops')
 const { normalise, parseTarget, isPlain } = require('./base/options')
 const { Cache, noCache } = require('./cache')
-const { Link } = require('./cache/link')
+const { CacheLink } = require('./cache/link')
 const { NoClient } = require('./client/no-client')
 const { Slow } = require('./log/slow')
 const { readLog } = require('./log/options')
@@ -40,7 +40,7 @@ class Store {
         this.#cache = noCache
       } else {
         const isHere = typeof this.#client.native.cacheGet === 'function'
-        this.#link = new Link(this.#client, { firstLevel: cache.firstLevel, maxBytes: isHere ? cacheValueBytes : null })
+        this.#link = new CacheLink(this.#client, { firstLevel: cache.firstLevel, maxBytes: isHere ? cacheValueBytes : null })
         this.#cache = new Cache(this.#link)
       }
     }

@@ -9,7 +9,7 @@ const { audit } = require('./host/audit')
 // Room is given back in pieces, not for each frame.
 const ROOM = WINDOW / 8
 
-class Call {
+class AgentCall {
   #wire
   #id
   #host
@@ -152,4 +152,4 @@ class Call {
   }
 }
 
-module.exports = { Call }
+module.exports = { AgentCall }

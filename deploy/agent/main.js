@@ -4,7 +4,7 @@
 // has begun is over. No packages, Node or Bun.
 
 const { DeployError } = require('../errors')
-const { Call } = require('./call')
+const { AgentCall } = require('./call')
 const { facts } = require('./host/facts')
 const lock = require('./host/lock')
 const { paths } = require('./host/paths')
@@ -39,7 +39,7 @@ function main ({ files, init, rest, load }) {
     if (calls.has(id)) return wire.lose(`two calls have the number ${id}`)
     const handler = Object.hasOwn(ops, op) ? ops[op] : unknown(op)
     const host = { app, config: init.config, who: init.who, facts: own, source, note: stage => note({ stage }) }
-    const call = new Call({ wire, id, host })
+    const call = new AgentCall({ wire, id, host })
     calls.set(id, call)
     await call.run(handler, args ?? {})
     calls.delete(id)

@@ -28,7 +28,7 @@ async function connect (host, { ask, signal } = {}) {
   try {
     for (const hop of [...hops(host), host]) {
       const through = links.at(-1)
-      const link = new Link(hop, ssh2)
+      const link = new ChainLink(hop, ssh2)
       links.push(link)
       await link.open({ ask, signal, through })
     }
@@ -52,7 +52,7 @@ function load () {
 }
 
 /** One connection of a chain. */
-class Link {
+class ChainLink {
   #host
   #ssh2
   #client

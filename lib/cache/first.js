@@ -18,7 +18,7 @@ const ENTRY_BYTES = 256
 // A value may take this share of the budget, so that one cannot empty it.
 const LARGEST = 1 / 8
 
-class Entry {
+class CacheEntry {
   constructor (key, hash, domains, expires, bytes) {
     this.key = key
     this.value = undefined
@@ -97,7 +97,7 @@ class First {
     const twin = this.#hashes.get(hash)
     if (twin !== undefined) this.#remove(twin)
     while (this.#map.size >= this.#maxEntries || this.#bytes + bytes > this.#maxBytes) this.#evict()
-    const entry = new Entry(key, hash, domains, expires, bytes)
+    const entry = new CacheEntry(key, hash, domains, expires, bytes)
     entry.value = value
     entry.raw = raw
     this.#map.set(key, entry)

@@ -20,7 +20,7 @@ class Cache {
   #sync = null
 
   /**
-   * @param {Link} link
+   * @param {CacheLink} link
    * @param {string} [prefix] of all keys
    */
   constructor (link, prefix = '') {

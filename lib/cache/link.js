@@ -20,7 +20,7 @@ const { Failure } = require('../wire/value/kinds')
 // Of a value, where only the daemon knows how much it takes.
 const MAX_BYTES = 60 * 1024 * 1024
 
-class Link {
+class CacheLink {
   #hold = null
   #direct = null
   #wraps
@@ -318,4 +318,4 @@ function same (value) {
   return value
 }
 
-module.exports = { Link }
+module.exports = { CacheLink }

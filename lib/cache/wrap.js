@@ -127,7 +127,7 @@ class Wraps {
       return caller.promise
     }
     if (flight === undefined) {
-      flight = new Flight(this, this.#link, key, caller)
+      flight = new LoadFlight(this, this.#link, key, caller)
       this.#flights.set(key, flight)
       const { promise } = caller
       flight.start()
@@ -169,7 +169,7 @@ class Caller {
   }
 }
 
-class Flight {
+class LoadFlight {
   #wraps
   #link
   #callers = new Set()

@@ -171,6 +171,14 @@ t.test('no file of the client requires itself by way of others', async t => {
   t.same(circles, [])
 })
 
+t.test('a class has a name of its own', async t => {
+  const places = new Map()
+  for (const name of files.filter(name => /^(lib|deploy)\/.*\.js$/.test(name))) {
+    for (const [, own] of read(name).matchAll(/^class (\w+)/gm)) places.set(own, [...places.get(own) ?? [], name])
+  }
+  t.same([...places].filter(([, names]) => names.length > 1), [])
+})
+
 // ---- what is committed -----------------------------------------------------
 
 t.test('no work is left marked in the text', async t => {

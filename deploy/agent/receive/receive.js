@@ -12,7 +12,7 @@ const { sha256 } = require('../host/verify')
 
 const TELL_MS = 100
 
-class Receiver {
+class ContentReceiver {
   #dir
   #parts
   #files
@@ -186,7 +186,7 @@ async function receive (id, items, ctx) {
   const { app } = ctx
   if (!releases.isId(id) || releases.find(app, id)) throw outOfStep()
   const { files } = begun.get(id)?.manifest ?? releases.manifestOf(app, id)
-  const receiver = new Receiver({ dir: app.release(id), parts: releases.partsOf(app, id), files, items })
+  const receiver = new ContentReceiver({ dir: app.release(id), parts: releases.partsOf(app, id), files, items })
   let told = Date.now()
   try {
     for await (const chunk of ctx.payload) {
@@ -202,4 +202,4 @@ async function receive (id, items, ctx) {
   return receiver.done
 }
 
-module.exports = { ops, Receiver }
+module.exports = { ops, ContentReceiver }

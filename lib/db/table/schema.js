@@ -41,7 +41,7 @@ const STORED = 3
 
 const ROWID_NAMES = ['rowid', '_rowid_', 'oid']
 
-class Entry {
+class TableSchema {
   // print: what the rows were, to see whether a later reading brought news; version: the number
   // that the schema had then.
   constructor (rows, print, version, key) {
@@ -176,7 +176,7 @@ class Schemas {
     const print = JSON.stringify(rows)
     const before = this.peek(id)
     if (before?.print === print && before.version === version) return before
-    const entry = new Entry(rows, print, version, key)
+    const entry = new TableSchema(rows, print, version, key)
     // Another table has changed: the statements stay as they are.
     if (before?.print === print) entry.plans = before.plans
     this.#entries.set(id, entry)
@@ -208,4 +208,4 @@ function forget (client) {
   known.get(client)?.forget()
 }
 
-module.exports = { Entry, MAX_COLUMNS, forget, schemasOf }
+module.exports = { TableSchema, MAX_COLUMNS, forget, schemasOf }

@@ -224,7 +224,7 @@ function missing (entry, columns, terms) {
 /**
  * The statement of a page.
  *
- * @param {Entry} entry
+ * @param {TableSchema} entry
  * @param {object} query what readQuery returned
  * @param {boolean} carry whether the rows must carry all columns of the order
  * @returns {{ sql, params, terms, extra, carries }} extra: names of columns that were not asked for;
