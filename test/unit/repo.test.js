@@ -101,6 +101,13 @@ t.test('the tables of the client are those of the core', async t => {
   t.equal(fs.readFileSync(output, 'utf8'), text(), 'node .ci/tables.js was run')
 })
 
+t.test('the description of the wire has each operation, and no other', async t => {
+  const { operations } = require('../../lib/base/tables')
+  const [table] = /^\| op \| name \|[^]*?\n\n/m.exec(read('csrc/WIRE.md'))
+  const described = [...table.matchAll(/^\| (\d+) \| ([a-z_]+) \|/gm)].map(([, number, name]) => `${number} ${name}`)
+  t.same(described.sort(), Object.entries(operations).map(([name, { number }]) => `${number} ${name.toLowerCase()}`).sort())
+})
+
 // ---- rooms of the client --------------------------------------------------
 
 // What a folder of lib may require besides itself: only downwards. The CLI is the one room that may
