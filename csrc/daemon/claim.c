@@ -19,7 +19,12 @@
 #include "common/mem.h"
 #include "log.h"
 
-enum { POLL_US = 20000, REPLACE_EXTRA_MS = 10000 };
+enum {
+    POLL_US = 20000,
+    SPARE_MS = 1000,     /* for processes to begin and end, beside ud_end_ms */
+    AGAIN_MS = 2000,     /* so long may the end take that a signal forces */
+    FIRST_NOTE_MS = 5000 /* after this it is said what is waited for */
+};
 
 /* ---- access ---- */
 
@@ -174,6 +179,71 @@ static bool check_path(const char *path)
 
 /* ---- the lock ---- */
 
+/* Writes into the file who has it, for messages and for --replace. A disk that
+ * is full is no reason not to serve. */
+static void sign(int lock)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    ssize_t rc = -1;
+
+    if (ftruncate(lock, 0) == 0)
+        rc = pwrite(lock, text, (size_t)n, 0);
+    (void)rc;
+}
+
+/* A line of /proc/locks: "1: FLOCK  ADVISORY  WRITE 4711 fe:00:131 0 EOF". */
+static bool is_lock_of(const char *line, pid_t pid, ino_t inode)
+{
+    char file[40];
+    const char *p = strstr(line, "FLOCK ");
+    char *end;
+
+    snprintf(file, sizeof file, ":%llu ", (unsigned long long)inode);
+    for (int words = 0; p != NULL && words < 3; words++) {
+        p = strchr(p, ' ');
+        if (p != NULL)
+            p += strspn(p, " ");
+    }
+    return p != NULL && strtol(p, &end, 10) == pid && strstr(end, file) != NULL;
+}
+
+/* Whether the kernel says, of our name space, that this process has locked it.
+ */
+static bool has_lock(pid_t pid, ino_t inode)
+{
+    char line[200];
+    bool found = false;
+    FILE *f = fopen("/proc/locks", "re");
+
+    if (f == NULL)
+        return false;
+    while (!found && fgets(line, sizeof line, f) != NULL)
+        found = is_lock_of(line, pid, inode);
+    fclose(f);
+    return found;
+}
+
+/* The process that has the lock, whether it listens or not; 0: not known. */
+static pid_t holder_of(const char *name)
+{
+    char text[24];
+    struct stat st;
+    ssize_t n;
+    pid_t pid;
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return 0;
+    n = pread(fd, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    pid = (pid_t)strtol(text, NULL, 10);
+    if (pid <= 0 || fstat(fd, &st) != 0 || !has_lock(pid, st.st_ino))
+        pid = 0;
+    close(fd);
+    return pid;
+}
+
 /* True when it is ours; false with errno EWOULDBLOCK when another has it. */
 static bool try_lock(ud_claim *claim, const char *name)
 {
@@ -194,8 +264,10 @@ static bool try_lock(ud_claim *claim, const char *name)
         }
         /* Who removed the file meanwhile made a second lock possible. */
         if (fstat(claim->lock, &held) == 0 && stat(name, &there) == 0 &&
-            held.st_dev == there.st_dev && held.st_ino == there.st_ino)
+            held.st_dev == there.st_dev && held.st_ino == there.st_ino) {
+            sign(claim->lock);
             return true;
+        }
         close(claim->lock);
     }
 }
@@ -219,46 +291,129 @@ static pid_t listener_of(const char *path)
     return pid;
 }
 
+/* ---- --replace ---- */
+
+typedef struct replacing {
+    const ud_config *config;
+    const char *lock; /* its name */
+    pid_t told;       /* who has been asked to end; 0: nobody so far */
+    int64_t since;    /* the first signal, or the beginning */
+    int64_t until;    /* so long is waited for what was done last */
+    int64_t note;     /* then it is said that this still waits */
+    unsigned forced;  /* signals beyond the first */
+} replacing;
+
+static void wait_anew(replacing *r)
+{
+    r->since = uc_now();
+    r->until = r->since + (ud_end_ms(&r->config->limits) + SPARE_MS) * UC_MS;
+    r->note = r->since + FIRST_NOTE_MS * UC_MS;
+    r->forced = 0;
+}
+
+static bool end_with(pid_t pid, int number)
+{
+    if (kill(pid, number) == 0 || errno == ESRCH)
+        return true;
+    ud_say("the daemon with pid %d cannot be told to stop: %m", (int)pid);
+    return false;
+}
+
+/* Tells who listens now to end. False, and said, when that cannot be done. */
+static bool tell(replacing *r)
+{
+    pid_t pid = listener_of(r->config->listen);
+
+    if (pid < 0) {
+        ud_say("the daemon on %s runs where this process cannot see it (in "
+               "another container?): stop it there",
+               r->config->listen);
+        return false;
+    }
+    if (pid == 0 || pid == r->told)
+        return true;
+    wait_anew(r);
+    r->told = pid;
+    ud_say("replacing the daemon with pid %d, which has up to %" PRId64
+           " s to end (drain-ms)",
+           (int)pid, ud_end_ms(&r->config->limits) / 1000);
+    return end_with(pid, SIGTERM);
+}
+
+/*
+ * It has had all the time that it may take by these options, does not accept
+ * any more and keeps its successor from it: nobody is served. A second signal
+ * ends it at once, as it would by hand; what does not react to that is stopped
+ * or hangs, and SIGKILL takes no more from it. What was committed is on disk
+ * either way. False, and said, when nothing is left to be done.
+ */
+static bool force(replacing *r)
+{
+    pid_t pid = holder_of(r->lock);
+    int64_t s = (uc_now() - r->since) / (1000 * UC_MS);
+
+    if (pid == 0) {
+        ud_say("the daemon on %s did not give the socket back in %" PRId64
+               " s, and its pid is not known: end it, then start this again",
+               r->config->listen, s);
+        return false;
+    }
+    switch (r->forced++) {
+    case 0:
+        ud_say("the daemon with pid %d has not ended in %" PRId64
+               " s: a second signal ends it at once",
+               (int)pid, s);
+        r->until = uc_now() + AGAIN_MS * UC_MS;
+        return end_with(pid, SIGTERM);
+    case 1:
+        ud_say("the daemon with pid %d does not react to a signal: SIGKILL",
+               (int)pid);
+        r->until = uc_now() + AGAIN_MS * UC_MS;
+        return end_with(pid, SIGKILL);
+    default:
+        ud_say("%s is held by pid %d, which does not end, not even by SIGKILL "
+               "(its disk may hang)",
+               r->config->listen, (int)pid);
+        return false;
+    }
+}
+
 /* Ends the daemon that has the lock and takes it. */
 static int replace(ud_claim *claim, const ud_config *config, const char *name)
 {
-    int64_t until =
-        uc_now() + (config->limits.drain_ms + REPLACE_EXTRA_MS) * UC_MS;
-    pid_t told = 0;
+    replacing r = {.config = config, .lock = name};
 
-    while (uc_now() < until) {
-        pid_t pid = listener_of(config->listen);
+    wait_anew(&r);
+    for (;;) {
+        int64_t now = uc_now();
 
-        if (pid < 0) {
-            ud_say("the daemon on %s runs where this process cannot see it (in "
-                   "another container?): stop it there",
-                   config->listen);
+        if (!tell(&r))
             return UD_SERVED;
-        }
-        if (pid > 0 && pid != told) {
-            ud_say("replacing the daemon with pid %d", (int)pid);
-            if (kill(pid, SIGTERM) != 0 && errno != ESRCH) {
-                ud_say("the daemon with pid %d cannot be told to stop: %m",
-                       (int)pid);
-                return UD_SERVED;
-            }
-            told = pid;
-        }
         if (try_lock(claim, name))
             return UD_OK;
-        if (errno != EWOULDBLOCK)
-            break;
+        if (errno != EWOULDBLOCK) {
+            ud_say("the lock %s cannot be taken: %m", name);
+            return UD_SOCKET;
+        }
+        if (now >= r.until && !force(&r))
+            return UD_SERVED;
+        if (now >= r.note && now < r.until) {
+            pid_t pid = holder_of(name);
+
+            ud_say("%s is still held by pid %d; this waits for %" PRId64
+                   " s more",
+                   config->listen, (int)(pid > 0 ? pid : r.told),
+                   (r.until - now) / (1000 * UC_MS) + 1);
+            r.note = now + 2 * (now - r.since);
+        }
         usleep(POLL_US);
     }
-    ud_say("the daemon on %s did not give the socket back in time",
-           config->listen);
-    return UD_SERVED;
 }
 
 static int take_lock(ud_claim *claim, const ud_config *config)
 {
     char name[sizeof((struct sockaddr_un *)0)->sun_path + 8];
-    pid_t pid;
+    pid_t pid, holder;
 
     snprintf(name, sizeof name, "%s.lock", config->listen);
     if (try_lock(claim, name))
@@ -270,9 +425,14 @@ static int take_lock(ud_claim *claim, const ud_config *config)
     if (config->replace)
         return replace(claim, config, name);
     pid = listener_of(config->listen);
+    holder = holder_of(name);
     if (pid > 0)
         ud_say("%s is served already, by pid %d; --replace takes it over",
                config->listen, (int)pid);
+    else if (holder > 0)
+        ud_say("%s is about to be served, or was until now, by pid %d; "
+               "--replace takes it over",
+               config->listen, (int)holder);
     else
         ud_say("%s is served already, or is about to be; --replace takes it "
                "over",

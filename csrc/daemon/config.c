@@ -130,7 +130,7 @@ static void help(void)
         "  0  an orderly end: a signal, the idle time, that of --end-with\n"
         "  1  failed, or cut short by a second signal\n"
         "  2  an option is wrong\n"
-        "  3  the socket is served already\n"
+        "  3  the socket is served already, by a pid that is named\n"
         "  4  the socket, its folder or its permissions\n"
         "  5  a database could not be opened\n"
         "  6  the log could not be opened\n");

@@ -51,6 +51,24 @@ typedef struct ud_limits {
 #undef X
 } ud_limits;
 
+/*
+ * The times of a shutdown, in ms: what is in flight has drain_ms. Then the
+ * sessions end and the files are closed, which has as long again and a little
+ * more for what does not stop; then it is cut short. A successor waits for all
+ * of that.
+ */
+enum { UD_REST_MS = 5000 };
+
+static inline int64_t ud_close_ms(const ud_limits *limits)
+{
+    return limits->drain_ms + UD_REST_MS;
+}
+
+static inline int64_t ud_end_ms(const ud_limits *limits)
+{
+    return limits->drain_ms + ud_close_ms(limits);
+}
+
 /* Strings are NUL-terminated and owned. */
 typedef struct ud_list {
     char **at;

@@ -349,7 +349,7 @@ int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
         uv_async_send(&sv->async); /* the idle time begins */
         uv_run(&sv->loop, UV_RUN_DEFAULT);
         signal(SIGALRM, on_alarm);
-        alarm((unsigned)(config->limits.drain_ms / 1000) + 5);
+        alarm((unsigned)(ud_close_ms(&config->limits) + 999) / 1000);
         ud_listener_free(&sv->listener);
         shut_all(sv);
     } else {

@@ -178,6 +178,37 @@ t.test('--replace', async t => {
   t.equal((await (await connect(t, alone)).ask(1, [2])).value, 2, 'with nobody to replace it just serves')
 })
 
+t.test('--replace, and a daemon that does not end in its time', async t => {
+  // A successor waits for what the old one may take by the options that it has itself: 100 ms for its clients, as
+  // long for its files and five seconds.
+  const args = ['--replace', '--drain-ms', '100']
+  const endless = helper.runaway + ' select count(*) n from c'
+  const old = await start(t, { args: ['--set', 'timeoutMs=0', '--drain-ms', '60000'] })
+  const busy = await connect(t, old)
+  busy.sql(10, endless)
+  await busy.ask(1, [])
+  const begun = Date.now()
+  const young = launch(t, ['--listen', `ipc://${old.socket}`, '--db', old.file, '--ready-fd', '3', ...args])
+  await helper.until(() => /shutting down/.test(old.stderr), 'the old one has been told')
+  await helper.until(() => !fs.existsSync(old.socket), 'and lets nobody in')
+  await fails(t, 3, new RegExp(`about to be served, or was until now, by pid ${old.pid}; --replace`), ['--listen', `ipc://${old.socket}`, '--db', old.file])
+  await young.ready
+  t.ok(Date.now() - begun > 5000, 'it has had its time')
+  t.match(young.stderr, new RegExp(`replacing the daemon with pid ${old.pid}, which has up to 5 s to end`))
+  t.match(young.stderr, new RegExp(`still held by pid ${old.pid}; this waits for \\d s more`))
+  t.match(young.stderr, new RegExp(`pid ${old.pid} has not ended in \\d s: a second signal`))
+  t.notMatch(young.stderr, /SIGKILL/)
+  t.equal((await old.done).code, 1, 'which ends it at once')
+  young.socket = old.socket
+  t.equal((await (await connect(t, young)).ask(1, [1])).value, 1, 'and the new one serves')
+
+  young.proc.kill('SIGSTOP')
+  const last = await start(t, { dir: old.dir, args })
+  t.equal((await young.done).signal, 'SIGKILL', 'one that is stopped hears no signal but this one')
+  t.match(last.stderr, new RegExp(`pid ${young.pid} does not react to a signal: SIGKILL`))
+  t.equal((await (await connect(t, last)).ask(1, [1])).value, 1)
+})
+
 t.test('SIGTERM', async t => {
   const daemon = await start(t, { args: ['--drain-ms', '60000'] })
   const client = await connect(t, daemon)
