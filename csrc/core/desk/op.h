@@ -22,12 +22,15 @@
  *           backup holds
  * Flags:
  *   READ       it changes nothing in the database and never waits for its
- * writer REPEATS    asked twice, it answers twice: the core takes a repetition
- * (of a statement the class decides, see uc__may_repeat) RETRIED    the client
- * asks again by itself after a lost connection STATEMENT  its arguments begin
- * with a statement, a shape and parameters BOUND      it names something that
- * ends with the connection STANDS     it waits for others, as long as they
- * take; who ends does not wait for it ENDLESS    and has no end of its own
+ *              writer
+ *   REPEATS    asked twice, it answers twice: the core takes a repetition
+ *              (of a statement the class decides, see uc__may_repeat)
+ *   RETRIED    the client asks again by itself after a lost connection
+ *   STATEMENT  its arguments begin with a statement, a shape and parameters
+ *   BOUND      it names something that ends with the connection
+ *   STANDS     it waits for others, as long as they take; who ends does not
+ *              wait for it
+ *   ENDLESS    and has no end of its own
  *   URGENT     it must not wait for a thread that is busy
  * `hello` and `door` are about the way in: a door of its own process answers
  * them itself, the core for one in its own.
