@@ -11,7 +11,7 @@ const path = require('node:path')
 const { execFileSync, spawn, spawnSync } = require('node:child_process')
 
 const root = path.join(__dirname, '..')
-const dirs = ['csrc/core', 'csrc/doors', 'csrc/daemon', 'csrc/compat', 'test/c', 'test/fuzz', 'bench/c']
+const dirs = ['csrc/core', 'csrc/doors', 'csrc/daemon', 'csrc/compat', 'test/c', 'test/contract/stub', 'test/fuzz', 'bench/c']
 
 function files (dirs, pattern) {
   return dirs.filter(dir => fs.existsSync(path.join(root, dir))).flatMap(dir =>

@@ -23,7 +23,7 @@ function tracked () {
 }
 
 const files = tracked()
-const sources = files.filter(name => /^csrc\/.*\.(c|cc|h)$/.test(name))
+const sources = files.filter(name => /^(csrc|test\/contract)\/.*\.(c|cc|h)$/.test(name))
 const isText = name => !/\.(png|ico|gz|db|bin)$/.test(name)
 
 // ---- layers ----------------------------------------------------------------
@@ -37,6 +37,7 @@ const layers = [
   { folder: /^csrc\/core\/data\/engine\.h$/, may: /^(common|desk)\// },
   // An engine knows itself alone, and of the desk what engine.h shows.
   { folder: /^csrc\/core\/data\/sqlite\//, may: /^(common|wire|data\/sqlite)\/|^data\/engine\.h$|^desk\/session\.h$|^cache\/cache\.h$/ },
+  { folder: /^test\/contract\/stub\//, may: /^(common|wire)\/|^data\/engine\.h$|^desk\/session\.h$/ },
   { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/engine\.h$|^uc\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
   { folder: /^csrc\/doors\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },

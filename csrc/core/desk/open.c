@@ -11,7 +11,13 @@
 #include "desk/session.h"
 
 /* The first one that takes a target has it. */
+#ifdef UC_TEST_ENGINE
+extern const uc_engine_ops UC_TEST_ENGINE; /* of a test build, see test/c */
+static const uc_engine_ops *const engines[] = {&UC_TEST_ENGINE,
+                                               &uc_engine_sqlite};
+#else
 static const uc_engine_ops *const engines[] = {&uc_engine_sqlite};
+#endif
 
 static const uc_engine_ops *engine_of(const char *target)
 {
