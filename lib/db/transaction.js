@@ -51,7 +51,7 @@ function opened (client) {
     if (!waits) return null
     if (inside((at) => at.client === client) === null) return null
     return new UndercroftError('UC_TX_SELF',
-      `${names[op]} was called on the handle inside its own ${client.memory ? 'transaction or snapshot' : 'transaction'}, which it would wait for; ` +
+      `a call on the handle inside its own ${client.memory ? 'transaction or snapshot' : 'transaction'} would wait for that for ever; ` +
       'call it on the object that the callback was given', { sql, op: names[op], outcome: 'not-sent' })
   }, () => {
     const scope = inside((at) => at.client === client && at.scope.key === TRANSACTION)

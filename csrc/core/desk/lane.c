@@ -189,7 +189,7 @@ static bool by_class(uc_engine *e, uc_peer *p, uc_call *c, bool is_write,
         return true;
     }
     if (inside)
-        return uc__tx_self(c, err);
+        return uc__tx_self(err);
     c->wseq = ++e->routed_wseq;
     if (c->op->num != UC_OP_tx_begin)
         p->last_wseq = c->wseq;

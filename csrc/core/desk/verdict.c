@@ -114,12 +114,11 @@ bool uc__once_allowed(const uc_call *call, uc_class cls, uc_error *e)
     return true;
 }
 
-bool uc__tx_self(const uc_call *c, uc_error *e)
+bool uc__tx_self(uc_error *e)
 {
     uc_fail(e, UC_TX_SELF,
-            "%s was called on the handle inside its own transaction, which it "
-            "would wait for; call it on the object that the callback was given",
-            c->op->name);
+            "a call on the handle inside its own transaction would wait for "
+            "that for ever; call it on the object that the callback was given");
     e->outcome = "not-run";
     return false;
 }

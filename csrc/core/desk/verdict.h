@@ -21,6 +21,6 @@ bool uc__may_repeat(const uc_call *c, uc_class cls, uc_error *e);
  * statement, UC_CLASS_UNKNOWN where that is not known yet. */
 bool uc__once_allowed(const uc_call *call, uc_class cls, uc_error *e);
 /* Fills *e for a call that would wait for a transaction that waits for it. */
-bool uc__tx_self(const uc_call *c, uc_error *e);
+bool uc__tx_self(uc_error *e);
 
 #endif

@@ -24,6 +24,22 @@ module.exports = (t, open) => {
     exact(t, await db.get("select bm25(doc) < 0 as b from doc where doc match 'cellar'"), { b: 1 }, 'bm25')
   })
 
+  t.test('a virtual table: the rowid of what was inserted, and none of what was not', async (t) => {
+    const { db } = open(t)
+    await db.exec('create virtual table f using fts5(a); create virtual table r using rtree(id, x, y); create table t(a); create table own(id integer primary key)')
+    await db.run('insert into own values (41)')
+    const counts = async (sql) => Object.values(await db.run(sql))
+    exact(t, await counts("insert into f(rowid, a) values (7, 'x')"), [1, 7], 'FTS5')
+    exact(t, await counts('insert into r values (5, 1, 2)'), [1, 5], 'R-tree')
+    exact(t, await counts("update f set a = 'y'"), [1, 0], 'an update of FTS5')
+    exact(t, await counts('update r set x = 0'), [1, 0], 'of R-tree')
+    exact(t, await counts('update f set a = last_insert_rowid() where rowid = 7').catch((err) => err.code), 'UC_SQL_CONNECTION', 'it asks for what is not its own')
+    exact(t, await counts('delete from f'), [1, 0], 'a delete')
+    exact(t, await counts('delete from r'), [1, 0], 'of R-tree')
+    const all = await db.batch(["insert into f(rowid, a) values (9, 'x')", "update f set a = 'z'", 'insert into own values (43)', 'select last_insert_rowid() as id'])
+    exact(t, all.map((one) => one.lastInsertRowid ?? one[0].id), [9, 0, 43, 43], 'in a batch')
+  })
+
   t.test('FTS5 over a table of its own, by triggers, within groups', async (t) => {
     const { db } = open(t)
     await db.exec(`create table note(id integer primary key, text);

@@ -76,6 +76,8 @@ module.exports = (t, open) => {
         exact(t, await rows(db), [1], 'nothing stays')
       }
     }
+    const err = await failure(db.exec('begin; insert into t values (2); commit; insert into t values (3)'))
+    t.match(err.message, /COMMIT in the midst of it.*what follows to another db\.exec/, 'says what to do')
     t.match(await db.get('explain begin'), { opcode: 'Init' }, 'explaining one only reads')
   })
 

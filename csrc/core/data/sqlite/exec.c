@@ -230,10 +230,13 @@ int64_t sq_rowid_end(sq_conn *c, unsigned traits, int64_t before, bool changed)
 {
     int64_t now = sqlite3_last_insert_rowid(c->h);
 
+    /* An UPDATE of a virtual table (FTS5, R*Tree) sets it as well. */
+    if ((traits & SQ_INSERTS) == 0)
+        now = 0;
     /* It had to be left as it was, and may be what was inserted all the same.
      */
-    if (traits & (SQ_ASKS | SQ_ASKS_BELOW))
-        return now != before || (changed && traits & SQ_INSERTS) ? now : 0;
+    else if (traits & (SQ_ASKS | SQ_ASKS_BELOW))
+        return now != before || changed ? now : 0;
     if (now == 0)
         sqlite3_set_last_insert_rowid(c->h, before);
     return now;

@@ -60,6 +60,14 @@ static bool control(script *s, const char *p, const char *tail, uc_error *e)
         s->over = true;
         return true;
     }
+    if (s->kind == SQ_SCRIPT_UNIT && strcmp(word, "SAVEPOINT") != 0 &&
+        strcmp(word, "RELEASE") != 0 &&
+        (s->whole || strcmp(word, "BEGIN") == 0))
+        return uc_fail(e, UC_SQL_TRANSACTION,
+                       "a script is one transaction, with begin and commit "
+                       "around all of it or without them: %s in the midst of "
+                       "it is refused; give what follows to another db.exec()",
+                       word);
     if (s->kind == SQ_SCRIPT_UNIT)
         return sq_refuse_control(word, e);
     return uc_fail(e, UC_SQL_TRANSACTION,

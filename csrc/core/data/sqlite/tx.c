@@ -289,7 +289,7 @@ static void refuse_own(sq_db *db, uc_calls *own)
         ok = sq_call_class(db, c, &cls, &e);
         uc_unlock(&db->wconn_mu);
         if (ok)
-            uc__tx_self(c, &e);
+            uc__tx_self(&e);
         e.outcome = "not-run";
         uc__refuse(c, &e);
     }
