@@ -65,7 +65,7 @@ typedef struct ud_server {
 int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
              ud_lines *lines, const ud_door *door);
 
-/* ---- for connections; any thread ---- */
+/* ---- for connections; any thread (queue.c) ---- */
 
 /* Has the loop call ud_conn_flush(c); takes a reference. queue_mu must not be
  * held; c must not be dead. */

@@ -42,7 +42,7 @@ const layers = [
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
   { folder: /^csrc\/doors\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
   // A connection does not know what is spoken on it; main.c says it.
-  { folder: /^csrc\/daemon\/(accept|conn|door|in|out|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|lines|log|notify|server|starters)\.h$/ },
+  { folder: /^csrc\/daemon\/(accept|conn|door|in|out|queue|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|lines|log|notify|server|starters)\.h$/ },
   { folder: /^csrc\/daemon\/main\.c$/, may: /^(claim|config|dbs|lines|server)\.h$|^doors\/sp\/door\.h$/ },
   { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/(op|options))\.h$|^(claim|config|dbs|lines|log|notify|starters|version)\.h$/ },
   { folder: /^csrc\/doors\/sp\//, may: /^(common|wire|doors\/sp)\/|^(uc|desk\/op)\.h$|^daemon\/(conn|door|version)\.h$/ }
@@ -185,6 +185,39 @@ t.test('a class has a name of its own', async t => {
     for (const [, own] of read(name).matchAll(/^class (\w+)/gm)) places.set(own, [...places.get(own) ?? [], name])
   }
   t.same([...places].filter(([, names]) => names.length > 1), [])
+})
+
+// Files of one folder that need each other, by the symbols that their objects define and lack; the
+// cache's are one machine.
+t.test('no more than a few C files of a folder need each other', { skip: !fs.existsSync(path.join(root, 'build/Release/obj.target')) && 'nothing is built' }, async t => {
+  const built = path.join(root, 'build/Release/obj.target')
+  const objects = new Map()
+  for (const name of fs.readdirSync(built, { recursive: true })) {
+    const source = /(csrc\/.*)\.o$/.exec(name)?.[1]
+    if (source !== undefined && sources.includes(`${source}.c`)) objects.set(`${source}.c`, path.join(built, name))
+  }
+  const defines = new Map()
+  const lacks = new Map()
+  for (const [source, object] of objects) {
+    lacks.set(source, [])
+    for (const line of execFileSync('nm', [object], { encoding: 'utf8' }).split('\n')) {
+      const [, kind, symbol] = /([A-Za-z]) (\S+)$/.exec(line) ?? []
+      if ('TDBRC'.includes(kind)) defines.set(symbol, source)
+      else if (kind === 'U') lacks.get(source).push(symbol)
+    }
+  }
+  const next = new Map([...lacks].map(([source, symbols]) => [source,
+    new Set(symbols.map(symbol => defines.get(symbol)).filter(other => other !== undefined && path.dirname(other) === path.dirname(source)))]))
+  const reach = (from) => {
+    const seen = new Set()
+    const left = [from]
+    while (left.length > 0) for (const other of next.get(left.pop())) if (!seen.has(other)) left.push(other) && seen.add(other)
+    return seen
+  }
+  const all = new Map([...next.keys()].map(source => [source, reach(source)]))
+  const circles = [...all].map(([source, seen]) => [...seen].filter(other => all.get(other).has(source)))
+  t.same(circles.filter(circle => circle.length > (circle[0]?.startsWith('csrc/core/cache/') ? 6 : 4)), [])
+  t.ok(objects.size > 100, 'they were looked at')
 })
 
 // ---- what is committed -----------------------------------------------------

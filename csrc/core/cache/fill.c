@@ -404,14 +404,6 @@ void uc__fill_overtaken(uc_cache *c, uc_view key, bool now_there, int64_t now)
         tell(c, f, &(outcome){.hit = &hit, .clock = UINT64_MAX}, now);
 }
 
-void uc__fills_unsure(uc_cache *c, const uc_session *s)
-{
-    for (unsigned i = 0; c->nfills > 0 && i < UC_FILL_BUCKETS; i++) {
-        for (uc_fill *f = c->fills[i]; f != NULL; f = f->next)
-            f->unsure = f->unsure || f->session == s;
-    }
-}
-
 void uc__fills_overtaken(uc_cache *c)
 {
     for (unsigned i = 0; c->nfills > 0 && i < UC_FILL_BUCKETS; i++) {

@@ -23,13 +23,23 @@ void uc_cache_unsure(uc_cache *c, const uc_session *own,
     uc_unlock(&c->mu);
 }
 
+/* What the session is loading may have been made from what it has rolled
+ * back. */
+static void fills_unsure(uc_cache *c, const uc_session *s)
+{
+    for (unsigned i = 0; c->nfills > 0 && i < UC_FILL_BUCKETS; i++) {
+        for (uc_fill *f = c->fills[i]; f != NULL; f = f->next)
+            f->unsure = f->unsure || f->session == s;
+    }
+}
+
 void uc_cache_sure(uc_cache *c, bool committed)
 {
     uc_lock(&c->mu);
     /* A commit has dropped the tables, which a load that began before finds
      * out by itself. */
     if (!committed && c->unsure.own != NULL)
-        uc__fills_unsure(c, c->unsure.own);
+        fills_unsure(c, c->unsure.own);
     c->unsure.own = NULL;
     c->unsure.all = false;
     c->unsure.n = 0;

@@ -219,10 +219,6 @@ bool uc__fill_cancel(uc_cache *c, uc_session *s, uint32_t id,
 void uc__fills_tick(uc_cache *c, int64_t now);
 void uc__fills_free(uc_cache *c);
 
-/* What the session is loading may have been made from what it has rolled
- * back. */
-void uc__fills_unsure(uc_cache *c, const uc_session *s);
-
 /* ---- unsure.c ---- */
 
 /* A put of the session belongs to what its open transaction has written. */
