@@ -1,5 +1,5 @@
 # Settings that every target of ours shares: language, warnings, hardening,
-# sanitizers. Third-party code (csrc/sqlite.gypi) brings its own.
+# sanitizers. Third-party code (binding.gyp: sqlite3) brings its own.
 #
 #   node-gyp rebuild -- -Dsanitize=address,undefined   a sanitized build
 #   node-gyp rebuild -- -Dwerror=1                     warnings are errors (CI)

@@ -1,5 +1,6 @@
 #include "data/sqlite/db.h"
-#include "data/sqlite/tx.h"
+#include "data/sqlite/pin.h"
+#include "data/sqlite/wal.h"
 
 /* What cannot be in a transaction of ours: between the groups it has the writer
  * for itself. */

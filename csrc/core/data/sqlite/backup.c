@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "data/sqlite/db.h"
+#include "data/sqlite/pin.h"
 #include "wire/writer.h"
 
 /*

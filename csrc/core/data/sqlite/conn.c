@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "data/sqlite/db.h"
 #include "data/sqlite/errcode.h"
+#include "data/sqlite/pragma.h"
 
 /*
  * How often a statement looks up: every 2000 VDBE steps is a few
@@ -162,20 +163,20 @@ void sq_conn_authorize(sq_conn *c)
 static int on_wal(void *arg, sqlite3 *h, const char *name, int pages)
 {
     sq_db *db = arg;
-    int64_t bytes = pages * db->page_size, before;
+    int64_t bytes = pages * db->wal.page_size, before;
 
     (void)h;
     if (strcmp(name, "main") != 0)
         return SQLITE_OK;
-    before = atomic_exchange(&db->wal_bytes, bytes);
-    if (bytes > atomic_load(&db->wal_peak))
-        atomic_store(&db->wal_peak, bytes);
+    before = atomic_exchange(&db->wal.bytes, bytes);
+    if (bytes > atomic_load(&db->wal.peak))
+        atomic_store(&db->wal.peak, bytes);
     if (bytes - before > db->e.opt.wal_cap)
-        atomic_fetch_add(&db->big_transactions, 1);
+        atomic_fetch_add(&db->wal.big_transactions, 1);
     uc_lock(&db->e.mu);
     if (bytes < before)
-        db->wal_next = 0; /* it was begun anew */
-    if (bytes >= db->e.opt.wal_checkpoint && bytes >= db->wal_next &&
+        db->wal.next = 0; /* it was begun anew */
+    if (bytes >= db->e.opt.wal_checkpoint && bytes >= db->wal.next &&
         !db->e.tick_wanted) {
         db->e.tick_wanted = true;
         uc_cond_signal(&db->e.keeper_cond);
@@ -340,9 +341,10 @@ static bool configure(sq_conn *c, uc_error *e)
         return false;
     }
     if (c->role == SQ_WRITER) {
-        db->has_fks = read_text(c, "pragma foreign_keys", text, sizeof text) &&
-                      strcmp(text, "1") == 0;
-        db->defer_fks =
+        db->sql.has_fks =
+            read_text(c, "pragma foreign_keys", text, sizeof text) &&
+            strcmp(text, "1") == 0;
+        db->sql.defer_fks =
             read_text(c, "pragma defer_foreign_keys", text, sizeof text) &&
             strcmp(text, "1") == 0;
     }

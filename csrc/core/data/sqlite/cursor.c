@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "data/sqlite/db.h"
+#include "data/sqlite/pin.h"
 #include "data/sqlite/rows.h"
 #include "wire/writer.h"
 

@@ -138,9 +138,9 @@ void sq_functions_install(sq_db *db, sq_conn *c)
     if (c->role == SQ_READER || c->role == SQ_KEEPER)
         return;
     uc_lock(&db->e.stmts.mu);
-    for (sq_function *f = db->functions; f != NULL; f = f->next)
+    for (sq_function *f = db->sql.functions; f != NULL; f = f->next)
         install(c, f);
-    c->functions = atomic_load(&db->functions_version);
+    c->functions = atomic_load(&db->sql.functions_version);
     uc_unlock(&db->e.stmts.mu);
 }
 
@@ -149,7 +149,7 @@ bool sq_function_known(sq_db *db, const char *name, size_t len)
     bool known = false;
 
     uc_lock(&db->e.stmts.mu);
-    for (sq_function *f = db->functions; f != NULL; f = f->next) {
+    for (sq_function *f = db->sql.functions; f != NULL; f = f->next) {
         if (strlen(f->name) == len &&
             sqlite3_strnicmp(f->name, name, (int)len) == 0)
             known = true;
@@ -187,10 +187,10 @@ bool sq_function_add(uc_peer *p, const uc_fn_spec *spec, const char **error)
         return false;
     }
     uc_lock(&db->e.stmts.mu);
-    for (q = &db->functions; *q != NULL; q = &(*q)->next)
+    for (q = &db->sql.functions; *q != NULL; q = &(*q)->next)
         ;
     *q = f; /* at the end: a later definition of a name wins */
-    atomic_fetch_add(&db->functions_version, 1);
+    atomic_fetch_add(&db->sql.functions_version, 1);
     uc_unlock(&db->e.stmts.mu);
     return true;
 }
@@ -201,7 +201,7 @@ void sq_functions_drop(sq_db *db, const uc_peer *p)
 
     if (p != NULL) {
         /* Connections still point to it: it stays until the file closes. */
-        for (f = db->functions; f != NULL; f = f->next) {
+        for (f = db->sql.functions; f != NULL; f = f->next) {
             if (f->peer == p) {
                 f->peer = NULL;
                 if (f->spec.release != NULL)
@@ -211,9 +211,9 @@ void sq_functions_drop(sq_db *db, const uc_peer *p)
         }
         return;
     }
-    while (db->functions != NULL) {
-        f = db->functions;
-        db->functions = f->next;
+    while (db->sql.functions != NULL) {
+        f = db->sql.functions;
+        db->sql.functions = f->next;
         if (f->spec.release != NULL)
             f->spec.release(f->spec.arg);
         uc_buf_fini(&f->args);

@@ -4,6 +4,7 @@
 
 #include "data/sqlite/db.h"
 #include "data/sqlite/group.h"
+#include "data/sqlite/pragma.h"
 #include "wire/writer.h"
 
 /* Group commit: several units of writing in one transaction. */
@@ -66,7 +67,7 @@ static bool begin(sq_db *db, sq_group *g)
 
         sq_conn_wait(c, lock_until(db, g));
         rc = sq_step_once(c->begin_now);
-        if (rc == SQLITE_OK && db->defer_fks)
+        if (rc == SQLITE_OK && db->sql.defer_fks)
             sq_exec_text(c, "pragma defer_foreign_keys=on");
         if (rc == SQLITE_OK)
             return true;

@@ -39,8 +39,8 @@ static uint32_t take(sq_db *db, sq_guest *g)
     uc_calls_append(&left, &db->e.q.reads);
     db->e.q.reads = left;
     atomic_store(&db->e.reads_n, db->e.q.reads.n);
-    if (db->e.q.reads.n > 0 && db->idle_readers > 0)
-        uc_cond_signal(&db->readers_cond); /* beside the guest */
+    if (db->e.q.reads.n > 0 && db->threads.idle_readers > 0)
+        uc_cond_signal(&db->threads.readers_cond); /* beside the guest */
     g->self.calls = g->run;
     g->self.n = n;
     return n;

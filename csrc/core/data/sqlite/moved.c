@@ -38,13 +38,13 @@ static bool is_gone(const sq_db *db)
 
     if (stat(db->e.target, &st) != 0)
         return errno == ENOENT || errno == ENOTDIR;
-    return (uint64_t)st.st_ino != db->file_id.ino ||
-           (uint64_t)st.st_dev != db->file_id.dev;
+    return (uint64_t)st.st_ino != db->file.id.ino ||
+           (uint64_t)st.st_dev != db->file.id.dev;
 }
 
 static void side_name(const sq_db *db, const char *end, char *out, size_t n)
 {
-    snprintf(out, n, "%s%s", db->file_name, end);
+    snprintf(out, n, "%s%s", db->file.name, end);
 }
 
 void sq_moved_begin(sq_db *db)
@@ -56,16 +56,16 @@ void sq_moved_begin(sq_db *db)
     if (db->memory || full == NULL)
         return;
     /* SQLite's own: links are followed. */
-    db->file_name = uc_strndup(full, strlen(full));
-    if (db->file_name == NULL)
+    db->file.name = uc_strndup(full, strlen(full));
+    if (db->file.name == NULL)
         return;
-    db->file_id = sq_file_id_of(db->e.target);
+    db->file.id = sq_file_id_of(db->e.target);
     sqlite3_file_control(db->writer->h, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
     side_name(db, "-wal", name, sizeof name);
-    db->wal_id = sq_file_id_of(name);
+    db->file.wal = sq_file_id_of(name);
     side_name(db, "-shm", name, sizeof name);
-    db->shm_id = sq_file_id_of(name);
-    atomic_store(&db->looks, db->file_id.ino != 0 && moved == 0);
+    db->file.shm = sq_file_id_of(name);
+    atomic_store(&db->file.looks, db->file.id.ino != 0 && moved == 0);
 }
 
 /* Takes its name from a file of ours; what has that name by now may be
@@ -81,19 +81,19 @@ static void unname(sq_db *db, const char *end, sq_file_id id)
 
 bool sq_moved(sq_db *db, bool now, uc_error *e)
 {
-    if (!atomic_load_explicit(&db->looks, memory_order_acquire))
+    if (!atomic_load_explicit(&db->file.looks, memory_order_acquire))
         return false;
-    if (!atomic_load(&db->moved)) {
+    if (!atomic_load(&db->file.moved)) {
         int64_t at = uc_now_coarse();
 
-        if (!now && at < atomic_load(&db->looked) + LOOK_MS * UC_MS)
+        if (!now && at < atomic_load(&db->file.looked) + LOOK_MS * UC_MS)
             return false;
-        atomic_store(&db->looked, at);
+        atomic_store(&db->file.looked, at);
         if (!is_gone(db))
             return false;
-        unname(db, "-wal", db->wal_id);
-        unname(db, "-shm", db->shm_id);
-        atomic_store(&db->moved, true);
+        unname(db, "-wal", db->file.wal);
+        unname(db, "-shm", db->file.shm);
+        atomic_store(&db->file.moved, true);
     }
     e->code = sq_errcode(SQLITE_READONLY_DBMOVED, &e->kind, &e->retryable);
     e->native = SQLITE_READONLY_DBMOVED;

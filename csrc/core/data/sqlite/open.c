@@ -8,6 +8,10 @@
 #include "common/mem.h"
 #include "data/sqlite/db.h"
 #include "data/sqlite/errcode.h"
+#include "data/sqlite/pin.h"
+#include "data/sqlite/stats.h"
+#include "data/sqlite/sync.h"
+#include "data/sqlite/wal.h"
 
 /* Opening and closing of a file, and what the desk calls. */
 
@@ -93,26 +97,26 @@ static bool init(uc_engine *e)
     sq_db *db = sq_db_of(e);
 
     uc_mutex_init(&db->wconn_mu);
-    uc_mutex_init(&db->checkpoint_mu);
+    uc_mutex_init(&db->wal.mu);
     uc_mutex_init(&db->guest.mu);
     uc_buf_init(&db->guest.out, SIZE_MAX);
     db->touches.round = 1;
-    uc_cond_init(&db->readers_cond);
-    uc_cond_init(&db->writer_cond);
-    uc_cond_init(&db->owner_cond);
+    uc_cond_init(&db->threads.readers_cond);
+    uc_cond_init(&db->threads.writer_cond);
+    uc_cond_init(&db->threads.owner_cond);
     if (e->target == NULL)
         return false;
     e->single = db->memory = is_memory(e->target);
-    db->page_size = 4096;
-    db->nreaders = e->opt.readers > 0 ? (uint32_t)e->opt.readers
-                   : uc_cpus() > 4    ? 4
-                   : uc_cpus() > 1    ? uc_cpus() - 1
-                                      : 1;
+    db->wal.page_size = 4096;
+    db->threads.nreaders = e->opt.readers > 0 ? (uint32_t)e->opt.readers
+                           : uc_cpus() > 4    ? 4
+                           : uc_cpus() > 1    ? uc_cpus() - 1
+                                              : 1;
     if (db->memory)
-        db->nreaders = 0;
-    db->reader_threads =
-        uc_calloc(db->nreaders + 1, sizeof *db->reader_threads);
-    return db->reader_threads != NULL;
+        db->threads.nreaders = 0;
+    db->threads.readers =
+        uc_calloc(db->threads.nreaders + 1, sizeof *db->threads.readers);
+    return db->threads.readers != NULL;
 }
 
 static void fini(uc_engine *e)
@@ -121,16 +125,16 @@ static void fini(uc_engine *e)
 
     sq_shapes_free(db);
     sq_functions_drop(db, NULL);
-    sq_once_fini(&db->tx_once);
+    sq_once_fini(&db->tx.once);
     sq_touches_fini(&db->touches);
     uc_mutex_fini(&db->wconn_mu);
-    uc_mutex_fini(&db->checkpoint_mu);
+    uc_mutex_fini(&db->wal.mu);
     uc_mutex_fini(&db->guest.mu);
-    uc_cond_fini(&db->readers_cond);
-    uc_cond_fini(&db->writer_cond);
-    uc_cond_fini(&db->owner_cond);
-    uc_free(db->reader_threads);
-    uc_free(db->file_name);
+    uc_cond_fini(&db->threads.readers_cond);
+    uc_cond_fini(&db->threads.writer_cond);
+    uc_cond_fini(&db->threads.owner_cond);
+    uc_free(db->threads.readers);
+    uc_free(db->file.name);
 }
 
 /* ---- the writer thread opens the file ---- */
@@ -142,25 +146,25 @@ static void read_page_size(sq_db *db)
     if (sqlite3_prepare_v2(db->writer->h, "pragma page_size", -1, &stmt,
                            NULL) == SQLITE_OK &&
         sqlite3_step(stmt) == SQLITE_ROW)
-        db->page_size = sqlite3_column_int64(stmt, 0);
+        db->wal.page_size = sqlite3_column_int64(stmt, 0);
     sqlite3_finalize(stmt);
 }
 
 static bool start_readers(sq_db *db, uc_error *e)
 {
-    uint32_t want = db->nreaders;
+    uint32_t want = db->threads.nreaders;
 
-    db->nreaders = 0;
-    db->readers_started = true;
-    while (db->nreaders < want) {
-        if (uc_thread_start(&db->reader_threads[db->nreaders], "uc-reader",
-                            sq_reader_main, db) != 0)
+    db->threads.nreaders = 0;
+    db->threads.readers_started = true;
+    while (db->threads.nreaders < want) {
+        if (uc_thread_start(&db->threads.readers[db->threads.nreaders],
+                            "uc-reader", sq_reader_main, db) != 0)
             break;
         uc_lock(&db->e.mu); /* the readers look at it */
-        db->nreaders++;
+        db->threads.nreaders++;
         uc_unlock(&db->e.mu);
     }
-    if (db->nreaders == 0 && want > 0)
+    if (db->threads.nreaders == 0 && want > 0)
         return uc_fail(e, UC_MEMORY, "no thread for a reader");
     return true;
 }
@@ -199,7 +203,7 @@ static bool start(uc_engine *e)
 {
     sq_db *db = sq_db_of(e);
 
-    return uc_thread_start(&db->writer_thread, "uc-writer", writer_main, db) ==
+    return uc_thread_start(&db->threads.writer, "uc-writer", writer_main, db) ==
            0;
 }
 
@@ -207,13 +211,14 @@ static void stop(uc_engine *e)
 {
     sq_db *db = sq_db_of(e);
 
-    uc_thread_join(db->writer_thread);
-    for (uint32_t i = 0; i < db->nreaders && db->readers_started; i++)
-        uc_thread_join(db->reader_threads[i]);
+    uc_thread_join(db->threads.writer);
+    for (uint32_t i = 0;
+         i < db->threads.nreaders && db->threads.readers_started; i++)
+        uc_thread_join(db->threads.readers[i]);
     uc__leases_end(e, UC_LEASES_ALL, NULL, NULL);
     sq_pins_close(db);
     sq_guest_end(db);
-    sq_conn_close(db->keeper);
+    sq_conn_close(db->wal.keeper);
     sq_moved_end(db);
     /* The last connection checkpoints and removes the WAL, unless the process
      * is on its way out: the next one to open the file does it then. */
@@ -231,26 +236,26 @@ static void wake(uc_engine *e, unsigned what)
     bool routes = (what & (UC_WAKE_ROUTE | UC_WAKE_ROUTE_WRITE)) != 0;
 
     if (what & UC_WAKE_STOP) {
-        uc_cond_broadcast(&db->readers_cond);
-        uc_cond_broadcast(&db->writer_cond);
+        uc_cond_broadcast(&db->threads.readers_cond);
+        uc_cond_broadcast(&db->threads.writer_cond);
     }
-    if (routes && !(what & UC_WAKE_ROUTE_WRITE) && db->idle_readers > 0)
-        uc_cond_signal(&db->readers_cond);
-    else if (routes && db->writer_idle &&
+    if (routes && !(what & UC_WAKE_ROUTE_WRITE) && db->threads.idle_readers > 0)
+        uc_cond_signal(&db->threads.readers_cond);
+    else if (routes && db->threads.writer_idle &&
              (what & UC_WAKE_ROUTE_WRITE || e->state != UC_OPEN ||
-              db->slow_readers >= db->nreaders))
-        uc_cond_signal(&db->writer_cond);
-    else if (routes && db->idle_readers > 0)
-        uc_cond_signal(&db->readers_cond);
+              db->threads.slow_readers >= db->threads.nreaders))
+        uc_cond_signal(&db->threads.writer_cond);
+    else if (routes && db->threads.idle_readers > 0)
+        uc_cond_signal(&db->threads.readers_cond);
     /* Otherwise a reader is at quick work and looks here when it is done. */
-    if (what & UC_WAKE_READS && db->idle_readers > 0)
-        uc_cond_broadcast(&db->readers_cond);
-    else if (what & UC_WAKE_READ && db->idle_readers > 0)
-        uc_cond_signal(&db->readers_cond);
-    if (what & UC_WAKE_WRITE && db->writer_idle)
-        uc_cond_signal(&db->writer_cond);
+    if (what & UC_WAKE_READS && db->threads.idle_readers > 0)
+        uc_cond_broadcast(&db->threads.readers_cond);
+    else if (what & UC_WAKE_READ && db->threads.idle_readers > 0)
+        uc_cond_signal(&db->threads.readers_cond);
+    if (what & UC_WAKE_WRITE && db->threads.writer_idle)
+        uc_cond_signal(&db->threads.writer_cond);
     if (what & UC_WAKE_ORDER)
-        uc_cond_broadcast(&db->owner_cond);
+        uc_cond_broadcast(&db->threads.owner_cond);
 }
 
 static bool stale(uc_engine *e, bool now, uc_error *err)
@@ -277,10 +282,10 @@ static bool tx_is_open(uc_engine *e, const uc_call *c, uc_error *err)
 {
     const sq_db *db = sq_db_of(e);
 
-    if (db->tx_id == c->tx && db->tx_session == c->session &&
-        db->owner != SQ_BY_SYNC)
+    if (db->tx.id == c->tx && db->tx.session == c->session &&
+        db->owner.by != SQ_BY_SYNC)
         return true;
-    if (db->expired_tx == c->tx)
+    if (db->tx.expired == c->tx)
         return uc_fail(err, UC_TX_EXPIRED,
                        "the transaction was open for longer than "
                        "transactionTimeoutMs (%lld ms) and was rolled back",
@@ -297,8 +302,8 @@ static bool tx_at_work(uc_engine *e, const uc_session *s, bool more)
 {
     const sq_db *db = sq_db_of(e);
 
-    return db->tx_id != 0 && !db->tx_stream && db->tx_session == s &&
-           (db->tx_busy || e->q.tx.n > 0 || more);
+    return db->tx.id != 0 && !db->tx.stream && db->tx.session == s &&
+           (db->tx.busy || e->q.tx.n > 0 || more);
 }
 
 /* The writer rolls it back. */
@@ -307,9 +312,9 @@ static void tx_drop(uc_engine *e, uc_session *s)
     sq_db *db = sq_db_of(e);
 
     uc_lock(&e->mu);
-    if (db->tx_session == s && db->owner == SQ_BY_THREAD) {
-        db->tx_session = NULL;
-        uc_cond_broadcast(&db->writer_cond);
+    if (db->tx.session == s && db->owner.by == SQ_BY_THREAD) {
+        db->tx.session = NULL;
+        uc_cond_broadcast(&db->threads.writer_cond);
     }
     uc_unlock(&e->mu);
 }

@@ -3,6 +3,7 @@
 
 #include "common/mem.h"
 #include "data/sqlite/db.h"
+#include "data/sqlite/pin.h"
 #include "wire/writer.h"
 
 /*
@@ -36,7 +37,7 @@ sq_conn *sq_pin_lease(sq_db *db, uc_error *e)
     if (c != NULL) {
         sq_conn_wait(c, 0);
         c->sync = false;
-        if (c->functions != atomic_load(&db->functions_version))
+        if (c->functions != atomic_load(&db->sql.functions_version))
             sq_functions_install(db, c);
         rc = sq_step_once(c->begin);
         if (rc == SQLITE_OK)

@@ -1,4 +1,5 @@
 #include "data/sqlite/db.h"
+#include "data/sqlite/pin.h"
 #include "wire/writer.h"
 
 /* Calls on what holds a connection: one after the other, by whoever has claimed

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/sqlite/db.h"
+#include "data/sqlite/pragma.h"
 
 /*
  * Which pragmas a client may run. Connections are shared: what changes one
@@ -146,7 +147,7 @@ bool sq_pragma_class(const sq_db *db, const sq_auth *a, uc_class *cls,
     } else if (sqlite3_stricmp(name, "synchronous") == 0) {
         *cls = UC_CLASS_READ;
         return synchronous(db, a->pragma_value, e);
-    } else if (sqlite3_stricmp(name, "foreign_keys") == 0 && db->has_fks &&
+    } else if (sqlite3_stricmp(name, "foreign_keys") == 0 && db->sql.has_fks &&
                is_on(a->pragma_value)) {
         *cls = UC_CLASS_READ;
     } else if (listed(name, writes) ||
@@ -187,8 +188,8 @@ void sq_defer_end(sq_conn *c)
     if (!c->defers)
         return;
     c->defers = false;
-    sq_exec_text(c, c->db->defer_fks ? "pragma defer_foreign_keys=on"
-                                     : "pragma defer_foreign_keys=off");
+    sq_exec_text(c, c->db->sql.defer_fks ? "pragma defer_foreign_keys=on"
+                                         : "pragma defer_foreign_keys=off");
 }
 
 /* ---- temporary objects ---- */
@@ -213,7 +214,7 @@ bool sq_auth_temp(sq_conn *w, const sq_auth *a)
     sqlite3_stmt *stmt = NULL;
     bool found = a->too_many;
 
-    if (!a->unsure || !atomic_load(&w->db->has_temp) || found)
+    if (!a->unsure || !atomic_load(&w->db->sql.has_temp) || found)
         return a->unsure && found;
     if (sqlite3_prepare_v2(w->h,
                            "select 1 from temp.sqlite_schema where "
@@ -270,7 +271,7 @@ bool sq_temp_allowed(sq_conn *w, const sq_auth *a, uc_error *e)
     if (a->made[0] == '\0')
         return true;
     if (!a->made_temp)
-        return !atomic_load(&w->db->has_temp) ||
+        return !atomic_load(&w->db->sql.has_temp) ||
                !has_table(w, "temp", a->made) ||
                uc_fail(e, UC_SQL_CONNECTION,
                        "there is a temporary table or view \"%.100s\", which "

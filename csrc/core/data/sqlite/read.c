@@ -1,4 +1,6 @@
 #include "data/sqlite/db.h"
+#include "data/sqlite/pin.h"
+#include "data/sqlite/stats.h"
 
 /* Calls of the read lane, one by one, on whichever connection. */
 

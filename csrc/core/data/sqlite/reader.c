@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "data/sqlite/db.h"
+#include "data/sqlite/pin.h"
 #include "wire/writer.h"
 
 /*
@@ -37,9 +38,9 @@ static uint32_t take(sq_db *db, uc_call **run, bool *slow)
 {
     uint32_t n = 0, most = SQ_TAKE;
 
-    if (db->nreaders > 1 && db->e.q.reads.n > db->nreaders) {
+    if (db->threads.nreaders > 1 && db->e.q.reads.n > db->threads.nreaders) {
         /* Leave the others their share. */
-        most = db->e.q.reads.n / db->nreaders;
+        most = db->e.q.reads.n / db->threads.nreaders;
         if (most > SQ_TAKE)
             most = SQ_TAKE;
     }
@@ -53,8 +54,8 @@ static uint32_t take(sq_db *db, uc_call **run, bool *slow)
         }
     }
     atomic_store(&db->e.reads_n, db->e.q.reads.n);
-    if (db->e.q.reads.n > 0 && db->idle_readers > 0)
-        uc_cond_signal(&db->readers_cond);
+    if (db->e.q.reads.n > 0 && db->threads.idle_readers > 0)
+        uc_cond_signal(&db->threads.readers_cond);
     return n;
 }
 
@@ -200,7 +201,7 @@ void *sq_reader_main(void *arg)
         n = take(db, run, &slow);
         self.calls = run;
         self.n = n;
-        db->slow_readers += slow;
+        db->threads.slow_readers += slow;
         if (n == 0 && db->e.stop) {
             uc_unlock(&db->e.mu);
             break;
@@ -213,9 +214,9 @@ void *sq_reader_main(void *arg)
             uc_lock(&db->e.mu);
             if (!db->e.stop && db->e.q.reads.n == 0 &&
                 (db->e.inbox_head == NULL || db->e.state == UC_OPENING)) {
-                db->idle_readers++;
-                uc_cond_wait(&db->readers_cond, &db->e.mu);
-                db->idle_readers--;
+                db->threads.idle_readers++;
+                uc_cond_wait(&db->threads.readers_cond, &db->e.mu);
+                db->threads.idle_readers--;
             }
             uc_unlock(&db->e.mu);
             continue;
@@ -225,7 +226,7 @@ void *sq_reader_main(void *arg)
             if (c == NULL) {
                 uc_lock(&db->e.mu);
                 self.n = 0;
-                db->slow_readers -= slow;
+                db->threads.slow_readers -= slow;
                 uc_unlock(&db->e.mu);
                 for (uint32_t i = 0; i < n; i++) {
                     if (run[i]->lease != NULL)
@@ -242,7 +243,7 @@ void *sq_reader_main(void *arg)
         sq_read_batch(db, c, run, n, &out);
         uc_lock(&db->e.mu);
         self.n = 0;
-        db->slow_readers -= slow;
+        db->threads.slow_readers -= slow;
         uc_unlock(&db->e.mu);
         uc__finish_all(run, n);
     }

@@ -1,6 +1,7 @@
 /* Lets sqlite3.h declare the hook; the library has it (csrc/sqlite.defines). */
 #define SQLITE_ENABLE_PREUPDATE_HOOK
 
+#include "cache/cache.h"
 #include "common/mem.h"
 #include "data/sqlite/db.h"
 

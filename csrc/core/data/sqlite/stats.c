@@ -2,6 +2,8 @@
 
 #include "common/mem.h"
 #include "data/sqlite/db.h"
+#include "data/sqlite/pin.h"
+#include "data/sqlite/stats.h"
 #include "wire/writer.h"
 
 /* One statement's numbers, summed over all connections. */
@@ -94,11 +96,11 @@ static void wal(sq_db *db, uc_buf *out)
 
     uc_pack_str(out, "wal");
     uc_pack_map(out, 6);
-    key_uint(out, "bytes", (uint64_t)atomic_load(&db->wal_bytes));
-    key_uint(out, "peakBytes", (uint64_t)atomic_load(&db->wal_peak));
+    key_uint(out, "bytes", (uint64_t)atomic_load(&db->wal.bytes));
+    key_uint(out, "peakBytes", (uint64_t)atomic_load(&db->wal.peak));
     key_uint(out, "capBytes", (uint64_t)db->e.opt.wal_cap);
-    key_uint(out, "checkpoints", atomic_load(&db->checkpoints));
-    key_uint(out, "overCap", atomic_load(&db->big_transactions));
+    key_uint(out, "checkpoints", atomic_load(&db->wal.checkpoints));
+    key_uint(out, "overCap", atomic_load(&db->wal.big_transactions));
     uc_pack_str(out, "pinnedBy");
     if (p == NULL) {
         uc_pack_nil(out);
@@ -144,7 +146,7 @@ void sq_stats(uc_engine *engine, uint32_t id, uc_buf *out)
     uc_pack_str(out, "connections");
     uc_pack_map(out, 5);
     key_uint(out, "open", conns);
-    key_uint(out, "readers", db->nreaders);
+    key_uint(out, "readers", db->threads.nreaders);
     key_uint(out, "pinned", db->pinned);
     key_uint(out, "pins", pins);
     key_uint(out, "maxPinned", (uint64_t)db->e.opt.cursors);
@@ -154,7 +156,7 @@ void sq_stats(uc_engine *engine, uint32_t id, uc_buf *out)
     key_uint(out, "calls", atomic_load(&db->grouped));
     key_uint(out, "replays", atomic_load(&db->replays));
     uc_pack_str(out, "transactionOpen");
-    uc_pack_bool(out, db->tx_id != 0);
+    uc_pack_bool(out, db->tx.id != 0);
     wal(db, out);
     statements(db, out);
     uc_unlock(&db->e.mu);
@@ -180,5 +182,5 @@ void sq_health(sq_db *db, sq_conn *c, uint32_t id, uc_buf *out)
     uc_pack_str(out, sqlite3_libversion());
     uc_pack_str(out, "readMs");
     uc_pack_double(out, (double)(uc_now() - start) / 1e6);
-    key_uint(out, "walBytes", (uint64_t)atomic_load(&db->wal_bytes));
+    key_uint(out, "walBytes", (uint64_t)atomic_load(&db->wal.bytes));
 }

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "data/sqlite/db.h"
+#include "data/sqlite/pragma.h"
 #include "wire/writer.h"
 
 enum { MAX_SHAPES = 4096 };
@@ -12,9 +13,9 @@ enum { MAX_SHAPES = 4096 };
 
 void sq_shapes_free(sq_db *db)
 {
-    for (uint32_t i = 0; i < db->nshapes; i++)
-        sq_shape_unref(db->shapes[i]);
-    uc_free(db->shapes);
+    for (uint32_t i = 0; i < db->sql.nshapes; i++)
+        sq_shape_unref(db->sql.shapes[i]);
+    uc_free(db->sql.shapes);
 }
 
 void sq_shape_unref(sq_shape *s)
@@ -51,31 +52,32 @@ sq_shape *sq_shape_of(sq_db *db, sqlite3_stmt *stmt)
     }
     hash = uc__stmt_hash(b.p, b.len);
     uc_lock(&db->e.stmts.mu);
-    for (uint32_t i = 0; i < db->nshapes; i++) {
-        if (db->shapes[i]->hash == hash && db->shapes[i]->len == b.len &&
-            memcmp(db->shapes[i]->names, b.p, b.len) == 0) {
-            s = db->shapes[i];
+    for (uint32_t i = 0; i < db->sql.nshapes; i++) {
+        if (db->sql.shapes[i]->hash == hash &&
+            db->sql.shapes[i]->len == b.len &&
+            memcmp(db->sql.shapes[i]->names, b.p, b.len) == 0) {
+            s = db->sql.shapes[i];
             break;
         }
     }
-    if (s == NULL && db->shapes == NULL)
-        db->shapes = uc_calloc(MAX_SHAPES, sizeof(sq_shape *));
-    if (s == NULL && db->shapes != NULL) {
+    if (s == NULL && db->sql.shapes == NULL)
+        db->sql.shapes = uc_calloc(MAX_SHAPES, sizeof(sq_shape *));
+    if (s == NULL && db->sql.shapes != NULL) {
         s = uc_malloc(sizeof *s + b.len);
         if (s != NULL) {
             atomic_init(&s->refs, 1);
-            s->id = ++db->next_shape;
+            s->id = ++db->sql.next_shape;
             s->ncols = (uint32_t)n;
             s->hash = hash;
             s->len = b.len;
             memcpy(s->names, b.p, b.len);
-            if (db->nshapes < MAX_SHAPES) {
-                db->shapes[db->nshapes++] = s;
+            if (db->sql.nshapes < MAX_SHAPES) {
+                db->sql.shapes[db->sql.nshapes++] = s;
             } else {
                 uint32_t at = s->id % MAX_SHAPES;
 
-                sq_shape_unref(db->shapes[at]);
-                db->shapes[at] = s;
+                sq_shape_unref(db->sql.shapes[at]);
+                db->sql.shapes[at] = s;
             }
         }
     }
@@ -284,7 +286,7 @@ bool sq_classify(sq_conn *w, uc_stmt *s, uc_error *e)
 
 void sq_classes_reset(sq_db *db)
 {
-    atomic_store(&db->has_temp, true);
+    atomic_store(&db->sql.has_temp, true);
     uc__stmts_forget(&db->e.stmts);
 }
 

@@ -1,6 +1,9 @@
 #include <string.h>
 
 #include "data/sqlite/db.h"
+#include "data/sqlite/pin.h"
+#include "data/sqlite/stats.h"
+#include "data/sqlite/sync.h"
 #include "wire/writer.h"
 
 /*
@@ -29,11 +32,11 @@ void sq_turn_end(uc_peer *p)
 static bool held_by_this_thread(sq_db *db, sq_peer *p)
 {
     const uc_peer *holder =
-        db->tx_session != NULL ? db->tx_session->peer : NULL;
+        db->tx.session != NULL ? db->tx.session->peer : NULL;
 
-    if (db->owner == SQ_BY_SYNC)
-        return db->owner_thread == uc_thread_self();
-    return holder != NULL && db->tx_id != 0 && db->owner == SQ_BY_THREAD &&
+    if (db->owner.by == SQ_BY_SYNC)
+        return db->owner.thread == uc_thread_self();
+    return holder != NULL && db->tx.id != 0 && db->owner.by == SQ_BY_THREAD &&
            holder->owner == p->p.owner;
 }
 
@@ -68,23 +71,23 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
     uc__route(&db->e, true);
     uc_lock(&db->e.mu);
     if (own)
-        db->sync_waiting++;
-    while (writes_pending(db, p) || (own && db->owner != SQ_FREE)) {
+        db->owner.sync_waiting++;
+    while (writes_pending(db, p) || (own && db->owner.by != SQ_FREE)) {
         if (held_by_this_thread(db, p) &&
-            !(p->p.ending_tx == db->tx_id && db->tx_id != 0)) {
-            ok = tx_open_error(db->owner == SQ_BY_SYNC, e);
+            !(p->p.ending_tx == db->tx.id && db->tx.id != 0)) {
+            ok = tx_open_error(db->owner.by == SQ_BY_SYNC, e);
             break;
         }
         /* The writer gives way to whoever waits here; it may only do so once
          * what this session has queued is done. */
         if (own && writes_pending(db, p)) {
-            db->sync_waiting--;
-            uc_cond_signal(&db->writer_cond);
-            ok = uc_cond_wait_until(&db->owner_cond, &db->e.mu, until);
-            db->sync_waiting++;
+            db->owner.sync_waiting--;
+            uc_cond_signal(&db->threads.writer_cond);
+            ok = uc_cond_wait_until(&db->threads.owner_cond, &db->e.mu, until);
+            db->owner.sync_waiting++;
         } else {
-            uc_cond_signal(&db->writer_cond);
-            ok = uc_cond_wait_until(&db->owner_cond, &db->e.mu, until);
+            uc_cond_signal(&db->threads.writer_cond);
+            ok = uc_cond_wait_until(&db->threads.owner_cond, &db->e.mu, until);
         }
         if (!ok) {
             uc_fail(e, UC_TIMEOUT, "the writer did not come free in time");
@@ -93,10 +96,10 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
         }
     }
     if (own) {
-        db->sync_waiting--;
+        db->owner.sync_waiting--;
         if (ok) {
-            db->owner = SQ_BY_SYNC;
-            db->owner_thread = uc_thread_self();
+            db->owner.by = SQ_BY_SYNC;
+            db->owner.thread = uc_thread_self();
         }
     }
     uc_unlock(&db->e.mu);
@@ -106,9 +109,9 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
 static void give_up(sq_db *db)
 {
     uc_lock(&db->e.mu);
-    db->owner = SQ_FREE;
+    db->owner.by = SQ_FREE;
     uc__settle(&db->e);
-    uc_cond_signal(&db->writer_cond);
+    uc_cond_signal(&db->threads.writer_cond);
     uc_unlock(&db->e.mu);
 }
 
@@ -140,8 +143,8 @@ static bool class_here(sq_db *db, uc_call *c, uc_class *cls, uc_error *e)
 static void tx_forget(sq_db *db, sq_peer *p)
 {
     uc_lock(&db->e.mu);
-    db->tx_id = 0;
-    db->tx_session = NULL;
+    db->tx.id = 0;
+    db->tx.session = NULL;
     p->sync_tx = 0;
     uc_unlock(&db->e.mu);
     give_up(db);
@@ -163,8 +166,8 @@ static void tx_begin(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
         return;
     }
     uc_lock(&db->e.mu);
-    p->sync_tx = db->tx_id = ++db->e.next_id;
-    db->tx_session = p->p.session;
+    p->sync_tx = db->tx.id = ++db->e.next_id;
+    db->tx.session = p->p.session;
     uc_unlock(&db->e.mu);
     uc_reply_begin(out, c->id, UC_REPLY_VALUE, 3);
     uc_pack_uint(out, p->sync_tx);
@@ -230,7 +233,7 @@ static bool read_now(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out,
         conn->sync = true;
     }
     if (conn->functions !=
-        atomic_load_explicit(&db->functions_version, memory_order_relaxed))
+        atomic_load_explicit(&db->sql.functions_version, memory_order_relaxed))
         sq_functions_install(db, conn);
     /* Async writes of the handle end the turn's snapshot as well. */
     if (p->turn_open &&

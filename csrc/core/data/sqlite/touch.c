@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "cache/cache.h"
 #include "common/mem.h"
 #include "data/sqlite/db.h"
 

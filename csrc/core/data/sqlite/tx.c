@@ -1,9 +1,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache/cache.h"
 #include "data/sqlite/db.h"
 #include "data/sqlite/touch.h"
-#include "data/sqlite/tx.h"
+#include "data/sqlite/wal.h"
 #include "wire/writer.h"
 
 /*
@@ -42,10 +43,10 @@ bool sq_tx_start(sq_db *db, uc_error *e)
         return false;
     }
     c->defers = false;
-    if (db->defer_fks)
+    if (db->sql.defer_fks)
         sq_exec_text(c, "pragma defer_foreign_keys=on");
-    db->tx_dead = false;
-    db->tx_many_open = false;
+    db->tx.dead = false;
+    db->tx.many_open = false;
     sqlite3_set_last_insert_rowid(c->h, 0);
     return true;
 }
@@ -69,7 +70,7 @@ static bool finish(sq_db *db, const uc_session *by, bool want, uc_error *e)
         sq_step_once(c->rollback);
         return false;
     }
-    if (db->tx_many_open) {
+    if (db->tx.many_open) {
         sq_step_once(c->rollback);
         return uc_fail(e, UC_TX_OPEN,
                        "rows of many() were still coming at the commit: the "
@@ -132,7 +133,7 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     sq_conn *c = db->writer;
     uc_reader r = call->args;
     uc_value token, rows;
-    sq_once *o = &db->tx_once;
+    sq_once *o = &db->tx.once;
     size_t reply = out->len;
     uc_reader at;
     bool more, ok = true;
@@ -142,14 +143,14 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     at = r;
     if (!uc_read(&at, &rows))
         return uc_fail(e, UC_FRAME, "many takes [sid, token, more, rows]");
-    if (!db->tx_many_open) {
+    if (!db->tx.many_open) {
         if (token.type != UC_T_NIL)
             return uc_fail(e, UC_TX_CLOSED, "the stream of rows has ended");
         /* A stream's transaction is its own savepoint. */
-        if (!db->tx_stream && sq_step_once(c->savepoint) != SQLITE_OK)
+        if (!db->tx.stream && sq_step_once(c->savepoint) != SQLITE_OK)
             return sq_fail(c, sqlite3_extended_errcode(c->h), e);
-        db->tx_many_open = true;
-        db->tx_many = (sq_run){0};
+        db->tx.many_open = true;
+        db->tx.many = (sq_run){0};
         o->open = false;
         if (call->once.p != NULL)
             ok = sq_once_begin(c, o, call, e);
@@ -159,10 +160,10 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     else if (ok && o->open)
         ok = sq_once_rows(o, r, e);
     if (ok && !(o->open && o->known))
-        ok = sq_many_rows(c, call->stmt, &r, db->tx_many.rows, &db->tx_many, e);
+        ok = sq_many_rows(c, call->stmt, &r, db->tx.many.rows, &db->tx.many, e);
     if (!ok) {
-        db->tx_many_open = false;
-        if (sqlite3_get_autocommit(c->h) == 0 && !db->tx_stream) {
+        db->tx.many_open = false;
+        if (sqlite3_get_autocommit(c->h) == 0 && !db->tx.stream) {
             sq_step_once(c->rollback_to);
             sq_step_once(c->release);
         }
@@ -170,14 +171,14 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     }
     if (more) {
         uc_reply_begin(out, call->id, UC_REPLY_VALUE, 3);
-        uc_pack_uint(out, db->tx_id);
+        uc_pack_uint(out, db->tx.id);
         return true;
     }
-    db->tx_many_open = false;
-    if (!db->tx_stream && sq_step_once(c->release) != SQLITE_OK)
+    db->tx.many_open = false;
+    if (!db->tx.stream && sq_step_once(c->release) != SQLITE_OK)
         return sq_fail(c, sqlite3_extended_errcode(c->h), e);
     if (!o->open || !o->known)
-        sq_reply_run(out, call->id, &db->tx_many);
+        sq_reply_run(out, call->id, &db->tx.many);
     return !o->open || sq_once_end(c, o, call, out, reply, e);
 }
 
@@ -189,10 +190,10 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     uc_class cls;
     bool ok;
 
-    if (db->tx_dead)
+    if (db->tx.dead)
         return uc_fail(e, UC_TX_CLOSED,
                        "an earlier error has rolled the transaction back");
-    if (db->tx_many_open && call->op->num != UC_OP_many)
+    if (db->tx.many_open && call->op->num != UC_OP_many)
         return uc_fail(e, UC_TX_OPEN,
                        "rows of many() are still coming: await it before "
                        "anything else of the transaction");
@@ -204,15 +205,15 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
         return uc_fail(e, UC_SQL_TRANSACTION,
                        "VACUUM, pragmas that act on the file, restore and "
                        "migrations cannot run inside a transaction");
-    if (call->once.p != NULL && !db->tx_stream)
+    if (call->once.p != NULL && !db->tx.stream)
         return uc_fail(e, UC_OPTION, "option once: not inside a transaction");
     if (call->session->peer->readonly && cls == UC_CLASS_WRITE)
         return uc_fail(e, UC_SQL_READONLY,
                        "this handle was opened with readonly: true");
     /* The transaction's own limit holds for what runs in it. */
     touched = sq_touch_at(db);
-    if (db->owner == SQ_BY_THREAD && (limit == 0 || db->tx_until < limit))
-        limit = db->tx_until;
+    if (db->owner.by == SQ_BY_THREAD && (limit == 0 || db->tx.until < limit))
+        limit = db->tx.until;
     sq_conn_enter(c, call, limit);
     c->own = true; /* from the transaction's beginning on */
     switch (call->op->num) {
@@ -229,10 +230,10 @@ bool sq_tx_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     c->own = false;
     sq_conn_leave(c);
     /* Nobody reads what a stream has written before it is committed. */
-    if (!db->tx_stream)
+    if (!db->tx.stream)
         sq_touch_unsure(db, call->session, touched);
     if (sqlite3_get_autocommit(c->h) != 0)
-        db->tx_dead = true;
+        db->tx.dead = true;
     return ok;
 }
 
@@ -342,9 +343,9 @@ static bool is_orphan(const sq_db *db)
 {
     const uc_peer *p;
 
-    if (db->tx_session == NULL)
+    if (db->tx.session == NULL)
         return true;
-    p = db->tx_session->peer;
+    p = db->tx.session->peer;
     return atomic_load(&p->last) && atomic_load(&p->unrouted) == 0;
 }
 
@@ -357,15 +358,16 @@ static uc_call *next_tx_call(sq_db *db, uint64_t *seen, tx_end *end)
         let_reads_go(db, seen);
         uc_lock(&db->e.mu);
         call = uc_calls_pop(&db->e.q.tx);
-        db->tx_busy = call != NULL;
+        db->tx.busy = call != NULL;
         if (call == NULL && is_orphan(db))
             *end = TX_DROPPED;
-        else if (call == NULL && uc_now() >= db->tx_until)
+        else if (call == NULL && uc_now() >= db->tx.until)
             *end = TX_EXPIRED;
         if (call == NULL && *end == TX_GOING && db->e.inbox_head == NULL) {
-            db->writer_idle = true;
-            uc_cond_wait_until(&db->writer_cond, &db->e.mu, db->tx_until);
-            db->writer_idle = false;
+            db->threads.writer_idle = true;
+            uc_cond_wait_until(&db->threads.writer_cond, &db->e.mu,
+                               db->tx.until);
+            db->threads.writer_idle = false;
         }
         uc_unlock(&db->e.mu);
         if (call != NULL || *end != TX_GOING)
@@ -385,7 +387,7 @@ static bool stream_call(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
 static void serve_tx(sq_db *db, uc_worker *self, uc_buf *out)
 {
     tx_end end = TX_GOING;
-    bool stream = db->tx_stream;
+    bool stream = db->tx.stream;
     uint64_t seen = 0;
     uc_calls left;
     uc_error e = {0};
@@ -419,7 +421,7 @@ static void serve_tx(sq_db *db, uc_worker *self, uc_buf *out)
         } else {
             ok = stream ? stream_call(db, call, out, &e)
                         : sq_tx_call(db, call, out, &e);
-            if (stream && (!ok || !db->tx_many_open)) {
+            if (stream && (!ok || !db->tx.many_open)) {
                 ends = true;
                 if (!sq_tx_finish(db, call->session, ok, &e))
                     ok = false;
@@ -427,11 +429,11 @@ static void serve_tx(sq_db *db, uc_worker *self, uc_buf *out)
         }
         uc__worker_hold(&db->e, self, NULL, 0);
         uc_lock(&db->e.mu);
-        db->tx_busy = false; /* before its client hears of it */
+        db->tx.busy = false; /* before its client hears of it */
         if (ends) {
             end = TX_ENDED;
-            db->e.ended_tx = db->tx_id;
-            db->tx_id = 0;
+            db->e.ended_tx = db->tx.id;
+            db->tx.id = 0;
         }
         uc_unlock(&db->e.mu);
         uc__answer(call, out, at, ok, &e);
@@ -440,13 +442,13 @@ static void serve_tx(sq_db *db, uc_worker *self, uc_buf *out)
         sq_tx_finish(db, NULL, false, &e);
     uc_lock(&db->e.mu);
     if (end != TX_ENDED) {
-        db->e.ended_tx = db->tx_id;
+        db->e.ended_tx = db->tx.id;
         if (end == TX_EXPIRED)
-            db->expired_tx = db->tx_id;
-        db->tx_id = 0;
+            db->tx.expired = db->tx.id;
+        db->tx.id = 0;
     }
-    db->tx_session = NULL;
-    db->tx_stream = false;
+    db->tx.session = NULL;
+    db->tx.stream = false;
     left = db->e.q.tx;
     db->e.q.tx = (uc_calls){0};
     uc_unlock(&db->e.mu);
@@ -481,10 +483,10 @@ void sq_run_tx(sq_db *db, uc_worker *self, uc_call *call, uc_buf *out)
     uc_lock(&db->e.mu);
     id = ++db->e.next_id;
     if (ok) {
-        db->tx_id = id;
-        db->tx_session = s;
-        db->tx_stream = stream;
-        db->tx_until = uc_now() + db->e.opt.tx_ms * UC_MS;
+        db->tx.id = id;
+        db->tx.session = s;
+        db->tx.stream = stream;
+        db->tx.until = uc_now() + db->e.opt.tx_ms * UC_MS;
     }
     if (!stream)
         db->e.running_first = 0; /* reads need not wait for it to end */
@@ -493,7 +495,7 @@ void sq_run_tx(sq_db *db, uc_worker *self, uc_call *call, uc_buf *out)
     going = ok;
     if (ok && stream) {
         ok = stream_call(db, call, out, &e);
-        if (!ok || !db->tx_many_open) {
+        if (!ok || !db->tx.many_open) {
             if (!sq_tx_finish(db, call->session, ok, &e))
                 ok = false;
             going = false;
@@ -509,10 +511,10 @@ void sq_run_tx(sq_db *db, uc_worker *self, uc_call *call, uc_buf *out)
     uc__worker_hold(&db->e, self, NULL, 0);
     if (!going) {
         uc_lock(&db->e.mu);
-        if (db->tx_id == id) {
+        if (db->tx.id == id) {
             db->e.ended_tx = id;
-            db->tx_id = 0;
-            db->tx_session = NULL;
+            db->tx.id = 0;
+            db->tx.session = NULL;
         }
         uc_unlock(&db->e.mu);
     }

@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "data/sqlite/db.h"
+#include "data/sqlite/pin.h"
+#include "data/sqlite/stats.h"
 #include "wire/writer.h"
 
 /*

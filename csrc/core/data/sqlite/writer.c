@@ -4,7 +4,7 @@
 
 #include "data/sqlite/db.h"
 #include "data/sqlite/group.h"
-#include "data/sqlite/tx.h"
+#include "data/sqlite/wal.h"
 #include "wire/writer.h"
 
 /*
@@ -275,21 +275,21 @@ void sq_writer_loop(sq_db *db)
 
         uc__route(&db->e, false);
         uc_lock(&db->e.mu);
-        if (db->e.q.writes.head == NULL || db->owner != SQ_FREE ||
-            db->sync_waiting > 0) {
+        if (db->e.q.writes.head == NULL || db->owner.by != SQ_FREE ||
+            db->owner.sync_waiting > 0) {
             if (db->e.stop && db->e.q.writes.head == NULL) {
                 uc_unlock(&db->e.mu);
                 break;
             }
             if (db->e.inbox_head == NULL || db->e.q.writes.head != NULL) {
-                db->writer_idle = true;
-                uc_cond_wait(&db->writer_cond, &db->e.mu);
-                db->writer_idle = false;
+                db->threads.writer_idle = true;
+                uc_cond_wait(&db->threads.writer_cond, &db->e.mu);
+                db->threads.writer_idle = false;
             }
             uc_unlock(&db->e.mu);
             continue;
         }
-        db->owner = SQ_BY_THREAD;
+        db->owner.by = SQ_BY_THREAD;
         uc_unlock(&db->e.mu);
         uc_lock(&db->wconn_mu);
         run_next(db, &self, &g);
@@ -297,7 +297,7 @@ void sq_writer_loop(sq_db *db)
         db->writer->contended = false;
         uc_unlock(&db->wconn_mu);
         uc_lock(&db->e.mu);
-        db->owner = SQ_FREE;
+        db->owner.by = SQ_FREE;
         db->e.running_first = 0;
         uc__settle(&db->e);
         uc_unlock(&db->e.mu);
