@@ -1,7 +1,6 @@
 #include "accept.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "conn.h"
 #include "log.h"
@@ -16,7 +15,7 @@ static void take_in(ud_listener *l, nng_stream *stream)
 
     uc_error_init(&e);
     nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid);
-    if (!ud_claim_admits(sv->claim, uid, &e)) {
+    if (l->port.claim != NULL && !ud_claim_admits(l->port.claim, uid, &e)) {
         ud_log("a connection is refused: %s", e.message);
     } else if (open >= most) {
         uc_fail(&e, UC_BUSY,
@@ -27,7 +26,7 @@ static void take_in(ud_listener *l, nng_stream *stream)
     }
     if (e.code == NULL) {
         atomic_fetch_add(&sv->accepted, 1);
-        if (!ud_conn_open(sv, l->door, stream, NULL))
+        if (!ud_conn_open(sv, l->port.door, stream, NULL))
             ud_log("no memory for a connection");
         return;
     }
@@ -36,7 +35,7 @@ static void take_in(ud_listener *l, nng_stream *stream)
     if (open >= most + UD_REFUSALS)
         nng_stream_free(stream);
     else
-        ud_conn_open(sv, l->door, stream, &e);
+        ud_conn_open(sv, l->port.door, stream, &e);
 }
 
 static void on_accepted(void *arg)
@@ -64,36 +63,46 @@ static void on_accepted(void *arg)
         uv_async_send(&sv->async);
 }
 
-bool ud_listener_open(ud_listener *l, ud_server *sv, const ud_door *door,
-                      const char *path)
+static int bind_port(ud_listener *l, bool *said)
 {
-    char url[160];
+    static const char scheme[] = "ipc://";
+    const ud_claim *claim = l->port.claim;
     mode_t before;
     int rv;
 
+    if (claim == NULL)
+        return nng_stream_listener_listen(l->stream);
+    before = ud_claim_begin_bind();
+    rv = nng_stream_listener_listen(l->stream);
+    *said = !ud_claim_end_bind(
+        claim, rv == 0 ? l->port.url + sizeof scheme - 1 : NULL, before);
+    return rv;
+}
+
+bool ud_listener_open(ud_listener *l, ud_server *sv, const ud_port *port)
+{
+    bool said = false;
+    int rv;
+
     l->sv = sv;
-    l->door = door;
-    snprintf(url, sizeof url, "ipc://%s", path);
-    rv = nng_stream_listener_alloc(&l->stream, url);
-    if (rv == 0) {
-        before = ud_claim_begin_bind();
-        rv = nng_stream_listener_listen(l->stream);
-        if (!ud_claim_end_bind(sv->claim, rv == 0 ? path : NULL, before))
-            return false;
-    }
+    l->port = *port;
+    rv = nng_stream_listener_alloc(&l->stream, port->url);
     if (rv == 0)
+        rv = bind_port(l, &said);
+    if (rv == 0 && !said)
         rv = nng_aio_alloc(&l->accepting, on_accepted, l);
-    if (rv != 0) {
-        ud_say("cannot listen on %s: %s", path, nng_strerror(rv));
+    if (rv != 0)
+        ud_say("cannot listen on %s: %s", port->url, nng_strerror(rv));
+    if (rv != 0 || said)
         return false;
-    }
     nng_stream_listener_accept(l->stream, l->accepting);
     return true;
 }
 
 void ud_listener_again(ud_listener *l)
 {
-    nng_stream_listener_accept(l->stream, l->accepting);
+    if (atomic_exchange(&l->failed, false))
+        nng_stream_listener_accept(l->stream, l->accepting);
 }
 
 void ud_listener_close(ud_listener *l)

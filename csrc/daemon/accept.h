@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "claim.h"
 #include "door.h"
 
 struct ud_server;
@@ -13,21 +14,27 @@ enum {
     UD_REFUSALS = 256
 }; /* connections at once that are being told why not */
 
-/* A socket that is listened on, and the door of who comes through it. The
- * server's; connections begin on nng's threads. */
+/* Where to listen, and what is spoken there. */
+typedef struct ud_port {
+    const char *url; /* as nng has it: ipc:///path, tcp://address:port */
+    const ud_door *door;
+    const ud_claim *claim; /* of the unix socket; NULL: whoever can reach it */
+} ud_port;
+
+/* A port that is listened on. The server's; connections begin on nng's threads.
+ */
 typedef struct ud_listener {
     struct ud_server *sv;
-    const ud_door *door;
+    ud_port port;
     nng_stream_listener *stream;
     nng_aio *accepting;
     _Atomic bool failed; /* the loop tries again later */
 } ud_listener;
 
-/* Binds the unix socket of the claim at `path` and accepts. False with what is
- * wrong said; free it either way. */
-bool ud_listener_open(ud_listener *l, struct ud_server *sv, const ud_door *door,
-                      const char *path);
-/* Accepts again, after `failed`. Loop. */
+/* Binds and accepts. False with what is wrong said; free it either way. */
+bool ud_listener_open(ud_listener *l, struct ud_server *sv,
+                      const ud_port *port);
+/* Accepts again if that has failed. Loop. */
 void ud_listener_again(ud_listener *l);
 /* Nobody comes in any more; the socket is gone. Loop. */
 void ud_listener_close(ud_listener *l);

@@ -289,8 +289,10 @@ bool ud_conn_sweep(ud_conn *c, int64_t now, bool tight)
     }
     if (c->state != UD_LINGERING && is_late(c, now)) {
         uc_error_init(&e);
-        c->door->late(c, &e);
-        ud_conn_fault(c, &e);
+        if (c->door->late(c, &e))
+            ud_conn_fault(c, &e);
+        else
+            ud_finish(c);
         ud_flush(c);
     } else if (now - c->active > IDLE_MS * UC_MS) {
         trim(c);
@@ -304,15 +306,21 @@ bool ud_conn_sweep(ud_conn *c, int64_t now, bool tight)
     return again;
 }
 
+void ud_finish(ud_conn *c)
+{
+    if (c->state != UD_OPEN)
+        return;
+    c->state = UD_DRAINING;
+    c->wait_since = 0;
+    if (c->reading)
+        nng_aio_cancel(c->rx);
+    ud_last(c);
+}
+
 void ud_conn_drain(ud_conn *c)
 {
     uc_lock(&c->mu);
-    if (c->state < UD_DRAINING) {
-        c->state = UD_DRAINING;
-        if (c->reading)
-            nng_aio_cancel(c->rx);
-        ud_last(c);
-        ud_flush(c);
-    }
+    ud_finish(c);
+    ud_flush(c);
     ud_unlock(c);
 }

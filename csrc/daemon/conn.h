@@ -56,6 +56,8 @@ struct ud_conn {
     uc_session *session; /* NULL until ud_conn_bind */
     bool reading;        /* rx, or its callback, has the buffer */
     bool handing_over;   /* and the core is just being given what was in it */
+    bool stalled;        /* the door has enough: see `cut` */
+    bool sent_meanwhile; /* while it was cutting */
     ud_pause pause;
     bool trimming; /* and was stopped to make the buffer small again */
     bool sending;  /* tx is under way and has out */
@@ -132,6 +134,10 @@ void ud_await(ud_conn *c, int64_t ms);
 /* Makes room for `cap` bytes in c->out. False when memory ran out. */
 bool ud_out_room(ud_conn *c, size_t cap);
 
+/* Nothing more is read; when what is in flight is answered and `goodbye` is
+ * said, it ends. */
+void ud_finish(ud_conn *c);
+
 /* The client broke a rule: it is told why and the connection ends. */
 void ud_conn_fault(ud_conn *c, const uc_error *e);
 
@@ -164,6 +170,8 @@ void ud_linger(ud_conn *c, int64_t ms);
 void ud_last(ud_conn *c);
 /* Reads on, unless that is under way or too much waits to be sent. */
 void ud_receive(ud_conn *c);
+/* Has the door look again at what it has stalled. Not on the loop. */
+void ud_cut_again(ud_conn *c);
 void ud_on_received(void *arg);
 
 /* out.c. ud_conn_flush with the lock held. */

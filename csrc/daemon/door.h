@@ -39,6 +39,8 @@ typedef struct ud_door {
      * with. *need, 0 at first: the bytes of the message that the rest begins,
      * as far as is known; the buffer grows with what arrives, up to that.
      * ud_submit() lets the mutex go: the state may be another one afterwards.
+     * With c->stalled set it is called again, and nothing is read before, when
+     * something has been sent: what is in flight is enough.
      */
     size_t (*cut)(ud_conn *c, size_t *need);
     /*
@@ -48,8 +50,9 @@ typedef struct ud_door {
      * False when memory ran out: the connection ends.
      */
     bool (*dress)(ud_conn *c, size_t at);
-    /* The time of ud_await() is over. Fills *e. */
-    void (*late)(ud_conn *c, uc_error *e);
+    /* The time of ud_await() is over. Fills *e; false where that is nobody's
+     * fault, and the connection ends as with ud_finish(). */
+    bool (*late)(ud_conn *c, uc_error *e);
     void (*fault)(ud_conn *c, const uc_error *e);
     /* False while something is under way whose answer is waited for. */
     bool (*goodbye)(ud_conn *c);

@@ -35,7 +35,8 @@ void ud_receive(ud_conn *c)
     ud_pause before = c->pause;
     nng_iov iov;
 
-    if (c->reading || c->state == UD_DRAINING || c->state == UD_SHUT)
+    if (c->reading || c->state == UD_DRAINING || c->state == UD_SHUT ||
+        (c->stalled && c->state == UD_OPEN))
         return;
     c->pause = pause_of(c);
     if (c->pause != UD_READS || c->wait_since != 0)
@@ -105,12 +106,11 @@ static bool in_room(ud_conn *c, size_t size)
 }
 
 /* What has come in becomes requests. Under c->mu. */
-static void digest(ud_conn *c)
+static void digest_once(ud_conn *c)
 {
     size_t need = 0, done;
 
-    if (c->state != UD_OPEN)
-        return;
+    c->stalled = c->sent_meanwhile = false;
     done = c->door->cut(c, &need);
     if (c->state != UD_OPEN)
         return;
@@ -123,6 +123,24 @@ static void digest(ud_conn *c)
         uc_fail(&e, UC_MEMORY, "no memory for a request of %zu bytes", need);
         ud_conn_fault(c, &e);
     }
+}
+
+static void digest(ud_conn *c)
+{
+    do {
+        if (c->state == UD_OPEN)
+            digest_once(c);
+    } while (c->state == UD_OPEN && c->stalled && c->sent_meanwhile);
+}
+
+void ud_cut_again(ud_conn *c)
+{
+    c->sent_meanwhile = true;
+    if (!c->stalled || c->reading)
+        return;
+    c->reading = true; /* the buffer is in use */
+    digest(c);
+    c->reading = false;
 }
 
 /* It was stopped by the drain, or to trim the buffer. */

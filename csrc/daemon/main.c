@@ -15,17 +15,20 @@
  */
 static int run(const ud_config *config)
 {
+    char url[160];
     ud_claim claim;
+    ud_port port = {.url = url, .door = &ud_sp_door, .claim = &claim};
     ud_dbs *dbs = NULL;
     ud_lines *lines = NULL;
     int code = ud_claim_take(&claim, config);
 
+    snprintf(url, sizeof url, "ipc://%s", config->listen);
     if (code == UD_OK)
         code = ud_lines_open(config, &lines);
     if (code == UD_OK)
         dbs = ud_dbs_open(config, &code);
     if (dbs != NULL) {
-        code = ud_serve(config, &claim, dbs, lines, &ud_sp_door);
+        code = ud_serve(config, dbs, lines, &port, 1);
         ud_dbs_close(dbs, config->limits.drain_ms);
     }
     ud_lines_close(lines);

@@ -155,6 +155,7 @@ void ud_on_sent(void *arg)
         send_more(c);
     } else {
         atomic_fetch_and(&c->looking, ~(uint32_t)UD_LOOKING_SEND);
+        ud_cut_again(c);
         ud_flush(c);
     }
     ud_receive(c);

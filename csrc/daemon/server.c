@@ -6,7 +6,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "claim.h"
 #include "common/clock.h"
 #include "conn.h"
 #include "log.h"
@@ -87,8 +86,8 @@ static void on_again(uv_timer_t *timer)
 {
     ud_server *sv = timer->data;
 
-    if (!atomic_load(&sv->draining))
-        ud_listener_again(&sv->listener);
+    for (unsigned i = 0; i < sv->nlisteners && !atomic_load(&sv->draining); i++)
+        ud_listener_again(&sv->listeners[i]);
 }
 
 static void on_spool(uv_timer_t *timer)
@@ -129,8 +128,11 @@ static void on_async(uv_async_t *async)
     flush_dirty(sv);
     if (atomic_load(&sv->watching) && !uv_is_active((uv_handle_t *)&sv->sweep))
         uv_timer_start(&sv->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
-    if (atomic_exchange(&sv->listener.failed, false) && !draining)
-        uv_timer_start(&sv->again, on_again, ACCEPT_AGAIN_MS, 0);
+    for (unsigned i = 0; i < sv->nlisteners && !draining; i++) {
+        if (atomic_load(&sv->listeners[i].failed) &&
+            !uv_is_active((uv_handle_t *)&sv->again))
+            uv_timer_start(&sv->again, on_again, ACCEPT_AGAIN_MS, 0);
+    }
     if (draining) {
         if (atomic_load(&sv->open) == 0)
             uv_stop(&sv->loop);
@@ -157,7 +159,8 @@ static void drain(ud_server *sv)
 {
     ud_notify_stopping();
     atomic_store(&sv->draining, true);
-    ud_listener_close(&sv->listener);
+    for (unsigned i = 0; i < sv->nlisteners; i++)
+        ud_listener_close(&sv->listeners[i]);
     uv_timer_stop(&sv->idle);
     uv_timer_start(&sv->drain, on_drain_over,
                    (uint64_t)sv->config->limits.drain_ms, 0);
@@ -289,15 +292,34 @@ static void loop_fini(ud_server *sv)
     ud_starters_free();
 }
 
-int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
-             ud_lines *lines, const ud_door *door)
+/* All of them, or none is served. */
+static bool listen_on(ud_server *sv, const ud_port *ports, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sv->nlisteners = i + 1;
+        if (!ud_listener_open(&sv->listeners[i], sv, &ports[i]))
+            return false;
+    }
+    for (unsigned i = 0; i < n; i++)
+        ud_say("serving on %s (pid %d)", ports[i].url, (int)getpid());
+    return true;
+}
+
+/* Waits for who is just coming in. */
+static void listen_end(ud_server *sv)
+{
+    for (unsigned i = 0; i < sv->nlisteners; i++)
+        ud_listener_free(&sv->listeners[i]);
+}
+
+int ud_serve(const ud_config *config, ud_dbs *dbs, ud_lines *lines,
+             const ud_port *ports, unsigned nports)
 {
     static ud_server server;
     ud_server *sv = &server;
     int code = UD_OK;
 
     sv->config = config;
-    sv->claim = claim;
     sv->dbs = dbs;
     sv->lines = lines;
     sv->started = uc_now();
@@ -311,19 +333,17 @@ int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
         ud_say("no descriptors or threads to start with");
         return UD_FAILED;
     }
-    if (ud_listener_open(&sv->listener, sv, door, config->listen)) {
-        ud_say("serving on ipc://%s (pid %d)", config->listen, (int)getpid());
+    if (listen_on(sv, ports, nports)) {
         ud_notify_ready(config);
         uv_async_send(&sv->async); /* the idle time begins */
         uv_run(&sv->loop, UV_RUN_DEFAULT);
         signal(SIGALRM, on_alarm);
         alarm((unsigned)(ud_close_ms(&config->limits) + 999) / 1000);
-        ud_listener_free(&sv->listener);
-        shut_all(sv);
     } else {
-        ud_listener_free(&sv->listener);
         code = UD_SOCKET;
     }
+    listen_end(sv);
+    shut_all(sv);
     uc_lock(&sv->queue_mu);
     sv->reaper_stop = true;
     uc_cond_signal(&sv->dead_cond);

@@ -20,9 +20,10 @@
  *
  * Locks in order: ud_server.mu, ud_conn.mu, the core's, ud_server.queue_mu.
  */
+enum { UD_PORTS = 4 };
+
 typedef struct ud_server {
     const ud_config *config;
-    const ud_claim *claim;
     ud_dbs *dbs;
     ud_lines *lines; /* NULL: no log */
     int64_t started; /* uc_now() */
@@ -36,7 +37,8 @@ typedef struct ud_server {
     uv_timer_t again; /* accepting, after descriptors ran out */
     uv_timer_t spool; /* what clients of the log have left */
 
-    ud_listener listener;
+    ud_listener listeners[UD_PORTS];
+    unsigned nlisteners;
 
     uc_mutex mu; /* the list */
     ud_conn *conns;
@@ -58,12 +60,12 @@ typedef struct ud_server {
 } ud_server;
 
 /*
- * Serves until a signal or the idle time ends it, drains, and closes all
- * connections. The databases and the log stay the caller's. Exit code of the
- * process; what went wrong has been said.
+ * Serves on the ports, UD_PORTS at most, until a signal or the idle time ends
+ * it, drains, and closes all connections. The databases and the log stay the
+ * caller's. Exit code of the process; what went wrong has been said.
  */
-int ud_serve(const ud_config *config, const ud_claim *claim, ud_dbs *dbs,
-             ud_lines *lines, const ud_door *door);
+int ud_serve(const ud_config *config, ud_dbs *dbs, ud_lines *lines,
+             const ud_port *ports, unsigned nports);
 
 /* ---- for connections; any thread (queue.c) ---- */
 

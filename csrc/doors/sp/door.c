@@ -8,13 +8,14 @@ static void hello(ud_conn *c)
     ud_await(c, c->sv->config->limits.hello_timeout_ms);
 }
 
-static void late(ud_conn *c, uc_error *e)
+static bool late(ud_conn *c, uc_error *e)
 {
     uc_fail(e, UC_TIMEOUT,
             ud_sp_of(c)->greeted
                 ? "half a request has come and its rest has not "
                   "(message-timeout-ms)"
                 : "no hello of the SP protocol has come (hello-timeout-ms)");
+    return true;
 }
 
 static void end(ud_conn *c)
