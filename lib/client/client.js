@@ -138,11 +138,12 @@ class Client {
     const pipeline = this.#pipeline
     const calls = this.#calls
     if (pipeline.writing) return this.#later('query', op, wanted, sql, params, opts, scope)
+    // First of all: when the core does not take what is there, the client is at its end.
+    pipeline.makeRoom()
     if (scope !== null || this.#guard !== null || !this.#life.isOpen || calls.inFlight >= this.#maxQueue) {
       const err = this.refusal(op, sql, scope)
       if (err !== null) return Promise.reject(err)
     }
-    pipeline.makeRoom()
     const w = pipeline.writer
     let call = null
     let start = w.pos
@@ -259,9 +260,9 @@ class Client {
     const calls = this.#calls
     if (pipeline.writing) return this.#later('send', request)
     const { op, want: wanted, opts, scope, sql, fields, write, subject, going, epoch, quiet = false } = request
+    pipeline.makeRoom()
     const err = this.refusal(op, sql, scope, going, epoch)
     if (err !== null) return Promise.reject(err)
-    pipeline.makeRoom()
     const w = pipeline.writer
     let start = w.pos
     let call = null
@@ -313,11 +314,11 @@ class Client {
     const pipeline = this.#pipeline
     const calls = this.#calls
     if (pipeline.writing) return this.#later('cached', key)
+    pipeline.makeRoom()
     if (this.#guard !== null || !this.#life.isOpen || calls.inFlight >= this.#maxQueue) {
       const err = this.refusal(ops.CACHE_GET, undefined, null)
       if (err !== null) return Promise.reject(err)
     }
-    pipeline.makeRoom()
     const w = pipeline.writer
     const call = calls.take()
     const start = w.pos

@@ -117,6 +117,17 @@ t.test('a session with an envelope of its own', async (t) => {
   await client.close()
 })
 
+t.test('a core that does not take a batch ends the client, and every call with it', async (t) => {
+  for (const verb of ['get', 'batch']) {
+    const { db } = open({ [ops.GET]: () => { throw new Error('no memory for a batch') } })
+    const big = 'x'.repeat(60 * 1024)
+    const calls = [db.get('select ?', [big])]
+    // The one before it leaves now, to make room for this one.
+    calls.push(verb === 'get' ? db.get('select ?', [big]) : db.batch(['select 1']))
+    for (const call of calls) await t.rejects(call, /no memory|closed/)
+  }
+})
+
 t.test('ids are never 0 and unique among the calls in flight', async (t) => {
   const { db, session } = open()
   for (let round = 0; round < 50; round++) {
