@@ -220,6 +220,10 @@ t.test('no more than a few C files of a folder need each other', { skip: !fs.exi
   t.ok(objects.size > 100, 'they were looked at')
 })
 
+t.test('no header of ours is longer than 300 lines', async t => {
+  t.same(sources.filter(name => /^csrc\/.*\.h$/.test(name) && read(name).split('\n').length - 1 > 300), [])
+})
+
 // ---- what is committed -----------------------------------------------------
 
 t.test('no work is left marked in the text', async t => {
