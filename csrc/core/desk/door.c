@@ -4,7 +4,6 @@
 #include "desk/open.h"
 #include "desk/route.h"
 #include "desk/session.h"
-#include "desk/sync.h"
 #include "log/desk.h"
 #include "uc.h"
 #include "wire/writer.h"
@@ -106,32 +105,6 @@ void uc__session_hurry(uc_session *s)
         return;
     uc__hurry(s->peer->engine);
     uc__visit_end(s->peer);
-}
-
-size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
-               size_t cap)
-{
-    uc_reader r = {frame, frame + len};
-    uc_buf *out = &s->sync_left;
-    uc_error e;
-    uc_call c;
-
-    uc_error_init(&e);
-    uc_buf_rewind(out, 0);
-    if (uc__call_parse(&c, &r, 0, true, &e)) {
-        c.session = s;
-        if (c.deadline != 0)
-            c.deadline += uc_now();
-        uc__sync(s->peer, &c, out);
-    } else {
-        uc_reply_error(out, c.id, &e);
-    }
-    return uc__sync_reply(out, c.id, dst, cap);
-}
-
-size_t uc_sync_take(uc_session *s, uint8_t *dst, size_t cap)
-{
-    return uc__sync_left(&s->sync_left, dst, cap);
 }
 
 void uc_turn_end(uc_session *s)

@@ -187,21 +187,16 @@ void uc__reply_close(uc_buf *b, size_t at, uint32_t id)
     b->p[at + 3] = (uint8_t)(n >> 24);
 }
 
-size_t uc__sync_reply(uc_buf *out, uint32_t id, uint8_t *dst, size_t cap)
+void uc__sync_failed(uc_buf *out, uint32_t id)
 {
-    if (out->failed) {
-        uc_error e;
+    uc_error e;
 
-        uc_error_init(&e);
-        do
-            uc_buf_rewind(out, 0);
-        while (!uc_buf_reserve(out, 512));
-        uc_fail(&e, UC_MEMORY, "no memory for the reply");
-        uc_reply_error(out, id, &e);
-    }
-    if (out->len > 0 && out->len <= cap)
-        memcpy(dst, out->p, out->len);
-    return out->len;
+    uc_error_init(&e);
+    do
+        uc_buf_rewind(out, 0);
+    while (!uc_buf_reserve(out, 512));
+    uc_fail(&e, UC_MEMORY, "no memory for the reply");
+    uc_reply_error(out, id, &e);
 }
 
 size_t uc__sync_left(uc_buf *out, uint8_t *dst, size_t cap)

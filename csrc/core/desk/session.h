@@ -1,6 +1,8 @@
 #ifndef UC_CORE_SESSION_H
 #define UC_CORE_SESSION_H
 
+#include <string.h>
+
 #include "common/thread.h"
 #include "desk/call.h"
 #include "desk/peer.h"
@@ -86,12 +88,22 @@ static inline void uc__reply_again(uc_buf *b, size_t at)
  * an error reply. */
 void uc__reply_close(uc_buf *b, size_t at, uint32_t id);
 
+/* Makes an error reply of one that could not be made. */
+void uc__sync_failed(uc_buf *out, uint32_t id);
 /*
  * The end of a synchronous call, whose reply is in `out`: copies it to dst if
  * it fits, an error reply if it could not be made. Returns its length; one
  * above cap stays in `out` until uc__sync_left() has taken it.
  */
-size_t uc__sync_reply(uc_buf *out, uint32_t id, uint8_t *dst, size_t cap);
+static inline size_t uc__sync_reply(uc_buf *out, uint32_t id, uint8_t *dst,
+                                    size_t cap)
+{
+    if (out->failed)
+        uc__sync_failed(out, id);
+    if (out->len > 0 && out->len <= cap)
+        memcpy(dst, out->p, out->len);
+    return out->len;
+}
 /* Its length, 0 if there is none; taken if that is within cap. */
 size_t uc__sync_left(uc_buf *out, uint8_t *dst, size_t cap);
 

@@ -1,5 +1,3 @@
-#include "desk/sync.h"
-
 #include "cache/cache.h"
 #include "data/engine.h"
 #include "desk/cancel.h"
@@ -8,6 +6,7 @@
 #include "desk/session.h"
 #include "desk/verdict.h"
 #include "log/desk.h"
+#include "uc.h"
 #include "wire/writer.h"
 
 /* Sync calls run on the caller's thread; what is for the database is run there
@@ -131,12 +130,13 @@ static void run_here(uc_peer *p, uc_call *c, uc_buf *out, uc_error *err)
         uc_fail(err, UC_NOT_HERE, "%s has no blocking calls", e->ops->name);
     if (text)
         uc__stmt_unref(c->stmt);
-    uc__parts_free(c);
+    if (c->parts != NULL)
+        uc__parts_free(c);
 }
 
 /* The thread that is in here is named by p->thread, which an engine that closes
  * waits for like for `visitors`; the name is there before `leaving` is read. */
-void uc__sync(uc_peer *p, uc_call *c, uc_buf *out)
+static void run(uc_peer *p, uc_call *c, uc_buf *out)
 {
     uc_error e;
 
@@ -157,4 +157,30 @@ void uc__sync(uc_peer *p, uc_call *c, uc_buf *out)
         uc_buf_rewind(out, 0);
         uc_reply_error(out, c->id, &e);
     }
+}
+
+size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
+               size_t cap)
+{
+    uc_reader r = {frame, frame + len};
+    uc_buf *out = &s->sync_left;
+    uc_error e;
+    uc_call c;
+
+    uc_error_init(&e);
+    uc_buf_rewind(out, 0);
+    if (uc__call_parse(&c, &r, 0, true, &e)) {
+        c.session = s;
+        if (c.deadline != 0)
+            c.deadline += uc_now();
+        run(s->peer, &c, out);
+    } else {
+        uc_reply_error(out, c.id, &e);
+    }
+    return uc__sync_reply(out, c.id, dst, cap);
+}
+
+size_t uc_sync_take(uc_session *s, uint8_t *dst, size_t cap)
+{
+    return uc__sync_left(&s->sync_left, dst, cap);
 }
