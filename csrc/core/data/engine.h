@@ -32,6 +32,28 @@
  * between itself and a door: routing is done by its own threads and by the
  * door's, whichever comes first.
  *
+ * An engine's duties
+ *  1. A thread of its own calls uc__route(e, false) whenever it is woken and
+ *     before it sleeps; it sleeps only while the inbox is empty, or the engine
+ *     is opening (under mu, where it would be woken).
+ *  2. What a thread has taken it holds in a uc_worker (uc__worker_hold), so
+ *     that it is found; before a call is begun, and while it runs, it looks
+ *     whether it should stop (uc__call_over, uc_call.stop, uc_call.deadline).
+ *  3. Before a write is begun running_first is its number, or a smaller one of
+ *     a write that runs beside it; after the last of them it is 0, and
+ *     uc__settle lets the reads behind them go. A read that stood among the
+ *     writes because nothing was known of its class is passed on to the reads
+ *     (uc__forward).
+ *  4. A call with a lease has it claimed: the engine runs it and calls
+ *     uc__lease_done.
+ *  5. After a commit, and before it is told to anybody: the cache
+ *     (uc_cache_tables_changed) and the board (uc__board_changed) hear of it.
+ *  6. A call between its statement and the commit that keeps it is in the state
+ *     UC_CALL_RAN: a deadline that passes then is answered 'unknown'.
+ *
+ * What an engine has not it says with a pointer that is NULL: a set of bits
+ * beside that could say another thing.
+ *
  * Locks in order: route_mu, the engine's own that are held while it runs
  * something, mu, the engine's others, the cache's, session.mu; stmts.mu is a
  * leaf. Nothing runs under mu.

@@ -261,10 +261,14 @@ static bool start(uc_engine *e)
 
         w->db = db;
         w->seed = i + 1;
-        if (uc_thread_start(&w->thread, "stub", worker_main, w) != 0)
-            return false; /* a test: nobody waits for the first ones */
+        if (uc_thread_start(&w->thread, "stub", worker_main, w) != 0) {
+            uc_lock(&e->mu);
+            db->nworkers = i;
+            uc_unlock(&e->mu);
+            break;
+        }
     }
-    return true;
+    return db->nworkers > 0;
 }
 
 static void stop(uc_engine *e)
