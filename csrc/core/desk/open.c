@@ -10,7 +10,7 @@
 #include "desk/registry.h"
 #include "desk/session.h"
 
-/* The first one that takes a target has it. */
+/* The first one that takes a target has it, and the last one what is left. */
 #ifdef UC_TEST_ENGINE
 extern const uc_engine_ops UC_TEST_ENGINE; /* of a test build, see test/c */
 static const uc_engine_ops *const engines[] = {&UC_TEST_ENGINE,
@@ -21,10 +21,10 @@ static const uc_engine_ops *const engines[] = {&uc_engine_sqlite};
 
 static const uc_engine_ops *engine_of(const char *target)
 {
-    unsigned i = 0;
+    unsigned i = 0, last = sizeof engines / sizeof *engines - 1;
 
-    while (!engines[i]->takes(target))
-        i++; /* the last one takes all of them */
+    while (i < last && !engines[i]->takes(target))
+        i++;
     return engines[i];
 }
 

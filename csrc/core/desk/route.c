@@ -160,67 +160,101 @@ static bool is_end(const uc_call *c)
                                    UC_OP_cursor_close, UC_OP_backup_end,
                                    UC_OP_health};
 
-    return c->op != NULL && memchr(ends, c->op->num, sizeof ends) != NULL;
+    return memchr(ends, c->op->num, sizeof ends) != NULL;
+}
+
+/* What the call needs is there; *err otherwise. The log is beside the database.
+ */
+static bool has_all(uc_engine *e, const uc_peer *p, const uc_call *c,
+                    uc_error *err)
+{
+    bool needs_db = c->op->lane != UC_LANE_INLINE && c->op->lane != UC_LANE_LOG;
+
+    if (needs_db && e->state == UC_FAILED)
+        *err = e->open_error;
+    else if (needs_db && p->failed.code != NULL)
+        *err = p->failed;
+    else if (needs_db && e->ops->stale != NULL && !is_end(c) &&
+             e->ops->stale(e, false, err))
+        return false;
+    else if (p->closing)
+        return uc_fail(err, UC_CLOSED, "the store is closed");
+    else
+        return true;
+    return false;
+}
+
+static void route_inline(uc_engine *e, uc_peer *p, uc_call *c, uc_turn *t)
+{
+    uc_error ignored;
+
+    switch (c->op->num) {
+    case UC_OP_cancel:
+        uc__cancel(c, &t->q);
+        uc__finish(c);
+        break;
+    case UC_OP_close:
+        flush(e, t);
+        close_peer(e, p, c, t);
+        break;
+    case UC_OP_watch:
+        uc__watch(p, c);
+        break;
+    case UC_OP_define:
+    case UC_OP_undefine:
+        uc__inline(p, c, NULL, &ignored);
+        uc__finish(c);
+        break;
+    default:
+        answer_inline(p, c, &t->replies);
+        break;
+    }
+}
+
+/* A call that has all it needs is answered or queued; otherwise *err. */
+static bool route_call(uc_engine *e, uc_peer *p, uc_call *c, uc_turn *t,
+                       uc_error *err)
+{
+    int64_t deadline; /* c may be gone once it is in a lane */
+
+    if (c->deadline == 0 && e->opt.timeout_ms > 0)
+        c->deadline = c->batch->t0 + e->opt.timeout_ms * UC_MS;
+    if (c->op->lane == UC_LANE_LOG) {
+        if (!uc__may_repeat(c, UC_CLASS_WRITE, err))
+            return false;
+        answer_logged(c, &t->replies);
+        return true;
+    }
+    if (c->op->lane == UC_LANE_CACHE) {
+        if (!cache_may(e, c, err))
+            return false;
+        answer_cached(e, t, c);
+        return true;
+    }
+    if (c->op->num == UC_OP_health)
+        c->deadline = 0;
+    deadline = c->deadline;
+    if (t->room-- <= 0 && c->op->lane != UC_LANE_PIN)
+        return uc_fail(err, UC_BUSY, "%lld calls are waiting (option maxQueue)",
+                       (long long)e->opt.max_queue);
+    if (!uc__lane(p, c, t, err))
+        return false;
+    if (deadline != 0 && (t->deadline == 0 || deadline < t->deadline))
+        t->deadline = deadline;
+    return true;
 }
 
 static void route_one(uc_engine *e, uc_call *c, uc_error *err, uc_turn *t)
 {
-    int64_t deadline; /* c may be gone once it is in a lane */
     uc_peer *p = c->session->peer;
 
-    /* The log is beside the database. */
-    bool needs_db = c->op == NULL || (c->op->lane != UC_LANE_INLINE &&
-                                      c->op->lane != UC_LANE_LOG);
-
-    if (err->code == NULL && e->state == UC_FAILED && needs_db)
-        *err = e->open_error;
-    if (err->code == NULL && p->failed.code != NULL && needs_db)
-        *err = p->failed;
-    if (err->code == NULL && needs_db && e->ops->stale != NULL && !is_end(c))
-        e->ops->stale(e, false, err);
-    if (err->code == NULL && p->closing)
-        uc_fail(err, UC_CLOSED, "the store is closed");
-    if (err->code == NULL && c->op->lane == UC_LANE_INLINE) {
-        if (c->op->num == UC_OP_cancel) {
-            uc__cancel(c, &t->q);
-            uc__finish(c);
-        } else if (c->op->num == UC_OP_close) {
-            flush(e, t);
-            close_peer(e, p, c, t);
-        } else if (c->op->num == UC_OP_watch) {
-            uc__watch(p, c);
-        } else if (c->op->num == UC_OP_define || c->op->num == UC_OP_undefine) {
-            uc__inline(p, c, NULL, err);
-            uc__finish(c);
-        } else {
-            answer_inline(p, c, &t->replies);
-        }
-        return;
-    }
-    if (err->code == NULL && c->deadline == 0 && e->opt.timeout_ms > 0)
-        c->deadline = c->batch->t0 + e->opt.timeout_ms * UC_MS;
-    if (err->code == NULL && c->op->lane == UC_LANE_LOG &&
-        uc__may_repeat(c, UC_CLASS_WRITE, err)) {
-        answer_logged(c, &t->replies);
-        return;
-    }
-    if (err->code == NULL && c->op->lane == UC_LANE_CACHE &&
-        cache_may(e, c, err)) {
-        answer_cached(e, t, c);
-        return;
-    }
-    if (err->code == NULL) {
-        if (c->op->num == UC_OP_health)
-            c->deadline = 0;
-        deadline = c->deadline;
-        if (t->room-- <= 0 && c->op->lane != UC_LANE_PIN) {
-            uc_fail(err, UC_BUSY, "%lld calls are waiting (option maxQueue)",
-                    (long long)e->opt.max_queue);
-        } else if (uc__lane(p, c, t, err)) {
-            if (deadline != 0 && (t->deadline == 0 || deadline < t->deadline))
-                t->deadline = deadline;
+    if (err->code == NULL && has_all(e, p, c, err)) {
+        if (c->op->lane == UC_LANE_INLINE) {
+            route_inline(e, p, c, t);
             return;
         }
+        if (route_call(e, p, c, t, err))
+            return;
     }
     if (err->outcome == NULL)
         uc__outcome(c, c->repeat ? "unknown" : "not-run", err);
