@@ -68,7 +68,7 @@ function parts () {
     check('fuzz-js', `the decoder of replies in JavaScript, for ${budget.seconds} s`,
       [process.execPath, 'test/fuzz/decode.js'], { full: true }),
     check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy', '--jobs=1'], { full: true }),
-    check('bench', 'each benchmark for a second', [process.execPath, 'bench', '--smoke'], { full: true, if: exists('bench/index.js') }),
+    bench(),
     javascript({ name: 'pack', about: 'the tarball in an empty folder', timeoutMs: 1_500_000 }, runtimes()[0], { full: true })
   ].filter(Boolean))
 }
@@ -105,6 +105,15 @@ async function succeeds (name, [file, ...args], { counts = 1, ...options } = {})
 function check (name, about, command, { full, alone, if: isWanted = true } = {}) {
   if (!isWanted) return null
   return { name, about, full, jobs: [{ name, alone, run: () => succeeds(name, command) }] }
+}
+
+// Each program of the benchmark for a moment, beside what it is compared with.
+function bench () {
+  if (!exists('bench/index.js')) return null
+  const command = (...args) => [process.execPath, 'bench', ...args]
+  const build = { name: 'bench: build', run: () => succeeds('bench: build', command('--setup'), { counts: 0 }) }
+  const smoke = { name: 'bench', after: [build], run: () => succeeds('bench', command('--smoke')) }
+  return { name: 'bench', about: 'each benchmark for a second', full: true, jobs: [build, smoke] }
 }
 
 // ---- programs in C ---------------------------------------------------------
