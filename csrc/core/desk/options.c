@@ -29,6 +29,12 @@ static int64_t *field(uc_options *o, unsigned i)
     return (int64_t *)(void *)((char *)o + offsets[i]);
 }
 
+/* As a user has written it, or the door. */
+static const char *name_of(const uc_option *o)
+{
+    return o->name != NULL ? o->name : o->key;
+}
+
 static bool level(int64_t *out, uc_reader *r, uc_error *e)
 {
     uc_view s;
@@ -50,14 +56,15 @@ static bool number(const uc_option *o, int64_t *out, uc_reader *r, uc_error *e)
     uc_value v;
 
     if (!uc_read(r, &v) || (v.type != UC_T_INT && v.type != UC_T_BOOL))
-        return uc_fail(e, UC_OPTION, "option %s: expected an integer", o->key);
+        return uc_fail(e, UC_OPTION, "option %s: expected an integer",
+                       name_of(o));
     if (v.type == UC_T_BOOL)
         v.i = v.b;
     if (v.i < o->least || v.i > o->most)
         return uc_fail(e, UC_OPTION,
                        "option %s: expected %" PRId64 " to %" PRId64
                        ", got %" PRId64,
-                       o->key, o->least, o->most, v.i);
+                       name_of(o), o->least, o->most, v.i);
     *out = v.i;
     return true;
 }
@@ -203,7 +210,7 @@ bool uc_options_same(const uc_options *a, const uc_options *b, uc_error *e)
         if (*(const int64_t *)(const void *)((const char *)a + offsets[i]) !=
             *(const int64_t *)(const void *)((const char *)b + offsets[i]))
             return uc_fail(e, UC_OPTIONS_CONFLICT, said,
-                           uc_option_table[i].key);
+                           name_of(&uc_option_table[i]));
     }
     if (!pairs_same(a->pragmas, a->npragmas, b->pragmas, b->npragmas))
         return uc_fail(e, UC_OPTIONS_CONFLICT, said, "pragmas");

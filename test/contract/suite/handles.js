@@ -47,7 +47,7 @@ module.exports = (t, open) => {
     const file = open.file(t)
     const a = open.at(t, file, { synchronous: 'normal' })
     await a.ready
-    for (const options of [{ synchronous: 'full' }, { synchronous: 'normal', pragmas: { cache_size: 5 } }, { synchronous: 'normal', attach: { x: ':memory:' } }]) {
+    for (const options of [{ synchronous: 'full' }, { synchronous: 'normal', pragmas: { cache_size: 5 } }, { synchronous: 'normal', attach: { x: ':memory:' } }, { synchronous: 'normal', transactionTimeoutMs: 77 }]) {
       const b = open.at(t, file, options)
       const err = await failure(b.ready)
       t.equal(err.code, 'UC_OPTIONS_CONFLICT', JSON.stringify(options))
