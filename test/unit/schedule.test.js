@@ -6,7 +6,7 @@ const path = require('node:path')
 const t = require('tap')
 const { schedule } = require('../schedule')
 const { share, CHOSEN } = require('../choice')
-const { gate } = require('../helper')
+const { gate, tmpdir } = require('../helper')
 const { readTimes, writeTimes } = require('../times')
 
 // Jobs that end when they are let. -> { jobs, order, running, let(name, result), over }
@@ -93,7 +93,7 @@ t.test('what throws has failed', async t => {
 })
 
 t.test('the times that a run has written plan the next one', async t => {
-  const file = path.join(t.testdir(), 'README.md')
+  const file = path.join(tmpdir(t), 'README.md')
   fs.writeFileSync(file, 'before\n\n<!-- times -->\n<!-- /times -->\n\nafter\n')
   const jobs = [
     { name: 'test/deploy/kill.test.js', passed: 9, failed: 0, seconds: 135.7, cpu: 38.9 },
