@@ -207,19 +207,23 @@ void uc__call_finish(uc_call *c)
         batch_release(c->batch, 1);
 }
 
-void uc__call_fail(uc_call *c, const uc_error *e)
+void uc__call_tell(uc_call *c, const uc_error *e)
 {
     uc_buf b;
+    size_t at;
 
-    if (c->id != 0) {
-        size_t at;
+    if (c->id == 0)
+        return;
+    uc_buf_init(&b, SIZE_MAX);
+    at = uc__reply_open(&b);
+    uc_reply_error(&b, c->id, e);
+    uc__reply_close(&b, at, c->id);
+    uc__session_publish(c->session, &b);
+    uc_buf_fini(&b);
+}
 
-        uc_buf_init(&b, SIZE_MAX);
-        at = uc__reply_open(&b);
-        uc_reply_error(&b, c->id, e);
-        uc__reply_close(&b, at, c->id);
-        uc__session_publish(c->session, &b);
-        uc_buf_fini(&b);
-    }
+void uc__call_fail(uc_call *c, const uc_error *e)
+{
+    uc__call_tell(c, e);
     uc__call_finish(c);
 }

@@ -152,7 +152,9 @@ bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, bool last,
 
 /* The call is over and its reply, if any, published. It is gone after this. */
 void uc__call_finish(uc_call *c);
-/* Publishes one error reply and finishes the call. */
+/* Publishes one error reply, where one is wanted. */
+void uc__call_tell(uc_call *c, const uc_error *e);
+/* The same, and finishes the call. */
 void uc__call_fail(uc_call *c, const uc_error *e);
 /* n calls of one batch at once. */
 void uc__batch_finish(uc_batch *b, uint32_t n);

@@ -78,18 +78,7 @@ void uc__finish_all(uc_call **calls, uint32_t n)
 
 void uc__refuse(uc_call *c, const uc_error *e)
 {
-    uc_buf b;
-
-    if (c->id != 0) {
-        size_t at;
-
-        uc_buf_init(&b, SIZE_MAX);
-        at = uc__reply_open(&b);
-        uc_reply_error(&b, c->id, e);
-        uc__reply_close(&b, at, c->id);
-        uc__session_publish(c->session, &b);
-        uc_buf_fini(&b);
-    }
+    uc__call_tell(c, e);
     uc__finish(c);
 }
 

@@ -4,7 +4,6 @@
 #include "data/engine.h"
 #include "desk/session.h"
 #include "desk/verdict.h"
-#include "wire/writer.h"
 
 /*
  * Calls between their queues and their ends: stopped, taken off a queue, let go
@@ -213,21 +212,12 @@ static void expire_waiting(uc_calls *q, int64_t now, uc_calls *out,
 static void say_unknown(uc_call *c)
 {
     uc_error e = {0};
-    uc_buf b;
-    size_t at;
 
-    if (c->id == 0)
-        return;
     uc_fail(&e, UC_TIMEOUT,
             "the deadline passed after the statement had run and before its "
             "commit was known");
     uc__outcome(c, "unknown", &e);
-    uc_buf_init(&b, SIZE_MAX);
-    at = uc__reply_open(&b);
-    uc_reply_error(&b, c->id, &e);
-    uc__reply_close(&b, at, c->id);
-    uc__session_publish(c->session, &b);
-    uc_buf_fini(&b);
+    uc__call_tell(c, &e);
 }
 
 int64_t uc__expire(uc_engine *e, int64_t now, uc_calls *out)
