@@ -14,7 +14,7 @@ const { doors, doorOf } = require('./lib/doors')
 const { runCase, probe, buildFixture, SETTINGS } = require('./lib/run')
 const { rowsOf } = require('./lib/rows')
 const { caseLines } = require('./lib/console')
-const { setup } = require('./lib/setup')
+const { setup, isOptimized } = require('./lib/setup')
 const { measureDecode, decodeLine } = require('./lib/decode')
 const { measureHits, hitLines } = require('./lib/hits')
 const report = require('./lib/report')
@@ -31,9 +31,12 @@ async function main () {
     .filter(({ tests }) => tests.length)
   if (chosen.length === 0) throw new Error(`no case is called like '${args.words.join("', '")}'`)
   if (args.list) return list(chosen, say)
-  if (args.setup) return setup(say)
+  if (args.setup) return setup(say, args)
   if (args.report) return chosen.forEach(({ door }) => report.rewrite(door, say))
 
+  if (!args.smoke && !isOptimized()) {
+    throw new Error('the rivals were built for a smoke test, without optimizing: npm run bench -- --setup builds them anew')
+  }
   // Beside the sources: a temporary directory is often in memory, where a
   // durable write is none.
   const dir = path.join(process.env.UNDERCROFT_BENCH_DIR || BUILD, `data-${process.pid}`)

@@ -8,6 +8,9 @@
 // doors, and through the other on the other Node: any two of suite, door and
 // runtime still meet.
 //
+// A file that crosses three things, each with each, takes a pairwise choice there
+// (UNDERCROFT_PAIRWISE).
+//
 // Some files start processes of every runtime by themselves: those are run once.
 //
 //   share(suite, runtime, files) -> { files, env, chosen? }
@@ -18,6 +21,8 @@ const CHOSEN = ['node24', 'node26']
 const DOORS = 'contract'
 
 const ONCE = ['test/durability/log.test.js']
+
+const CROSSED = ['test/life/exit.test.js']
 
 const named = file => file.replace(/^.*\/|\.test\.js$/g, '')
 
@@ -34,10 +39,11 @@ function share (suite, runtime, all) {
     }
   }
   const mine = files.filter((_, i) => i % CHOSEN.length === turn)
+  const crossed = mine.filter(file => CROSSED.includes(file)).map(file => `every third of ${named(file)}, so that any two of what it crosses meet`)
   return {
     files: mine,
-    env: {},
-    chosen: all.filter(file => !mine.includes(file)).map(named)
+    env: { UNDERCROFT_PAIRWISE: '1' },
+    chosen: [...all.filter(file => !mine.includes(file)).map(named), ...crossed]
   }
 }
 

@@ -112,7 +112,7 @@ function check (name, about, command, { full, alone, if: isWanted = true } = {})
 function bench () {
   if (!exists('bench/index.js')) return null
   const command = (...args) => [process.execPath, 'bench', ...args]
-  const build = { name: 'bench: build', run: () => succeeds('bench: build', command('--setup'), { counts: 0 }) }
+  const build = { name: 'bench: build', run: () => succeeds('bench: build', command('--setup', '--smoke'), { counts: 0 }) }
   const smoke = { name: 'bench', after: [build], run: () => succeeds('bench', command('--smoke')) }
   return { name: 'bench', about: 'each benchmark for a second', full: true, jobs: [build, smoke] }
 }

@@ -19,7 +19,7 @@ const HELP = `npm run bench [-- OPTIONS] [WORD ...]
   --quick         short rounds, for development
   --smoke         every case for a moment on this Node; fails where one throws
   --setup         build what only the benchmark needs: npm sqlite3 and
-                  spdlog, the C programs
+                  spdlog, the C programs; with --smoke without optimizing
   --prof          leave CPU profiles of the JavaScript in bench/build/prof
   --list          name the cases and rows
   --help          this text`
