@@ -50,7 +50,10 @@
       'type': 'loadable_module',
       'includes': ['csrc/warnings.gypi'],
       'dependencies': ['uc_core'],
-      'sources': ['<!@(node csrc/find-lib.js sources csrc/doors/addon cc)'],
+      'sources': [
+        '<!@(node csrc/find-lib.js sources csrc/doors/addon cc)',
+        'csrc/compat/stdin.c',
+      ],
       'include_dirs': ['csrc', 'csrc/core'],
       'cflags': ['-isystem<(module_root_dir)/<(napi_dir)'],
       'defines': [

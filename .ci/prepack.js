@@ -85,6 +85,7 @@ async function packBinary () {
     msgpack: commandLine(process.execPath, 'csrc/find-lib.js', 'msgpack', '--version'),
     zlib: commandLine(process.execPath, 'csrc/find-lib.js', 'zlib', '--version'),
     zstd: commandLine(process.execPath, 'csrc/find-lib.js', 'zstd', '--version'),
+    jansson: commandLine(process.execPath, 'csrc/find-lib.js', 'jansson', '--version'),
     'node-addon-api': versionOf('node-addon-api'),
     nng: commandLine(process.execPath, 'csrc/find-lib.js', 'nng', '--version'),
     libuv: commandLine(process.execPath, 'csrc/find-lib.js', 'uv', '--version'),

@@ -12,7 +12,7 @@
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const { spawnSync } = require('node:child_process')
+const { spawn, spawnSync } = require('node:child_process')
 
 const root = path.join(__dirname, '..')
 
@@ -28,6 +28,7 @@ const needs = [
   { package: 'libmsgpack-dev', is: () => hasLibrary('msgpack/unpack.h', 'libmsgpackc.a', 'libmsgpack-c.a') },
   { package: 'zlib1g-dev', is: () => hasLibrary('zlib.h', 'libz.a') },
   { package: 'libzstd-dev', is: () => hasLibrary('zstd.h', 'libzstd.a') },
+  { package: 'libjansson-dev', is: () => hasLibrary('jansson.h', 'libjansson.a') },
   { package: 'libnng-dev', is: () => hasLibrary('nng/nng.h', 'libnng.a') },
   { package: 'libmbedtls-dev', is: () => hasLibrary('mbedtls/ssl.h', 'libmbedtls.a') },
   { package: 'libuv1-dev', is: () => hasLibrary('uv.h', 'libuv_a.a', 'libuv.a') }
@@ -165,22 +166,21 @@ function packages (file) {
   }
 }
 
-// No install script of a package gets to run.
+// No install script of a package gets to run. -> a promise when there is something to do
 function npmPackages (dir, { say }) {
   const name = path.relative(root, dir)
   if (isInstalled(dir)) {
     say(`npm packages${name && ` of ${name}`}: all there`)
     return
   }
-  run(['npm', 'ci', '--ignore-scripts', ...(name ? ['--prefix', name] : [])])
+  return beside(['npm', 'ci', '--ignore-scripts', ...(name ? ['--prefix', name] : [])])
 }
 
 // What the benchmark compiles for itself: it knows what is done already.
 function rivals ({ say }) {
-  const done = ['bench/node_modules/sqlite3/build/Release/node_sqlite3.node',
-    'bench/node_modules/@vscode/spdlog/build/Release/spdlog.node', 'bench/build/limit']
-  if (!fs.existsSync(path.join(root, 'bench/lib/setup.js'))) return
-  if (done.every(file => fs.existsSync(path.join(root, file)))) say('rivals of the benchmark: built')
+  const setup = path.join(root, 'bench/lib/setup.js')
+  if (!fs.existsSync(setup)) return
+  if (require(setup).isBuilt()) say('rivals of the benchmark: built')
   else run(['node', 'bench', '--setup'])
 }
 
@@ -196,6 +196,17 @@ function run ([file, ...args], { env = process.env, optional = false } = {}) {
   throw new SetupError(`${file} ${args[0]} failed (${error ? error.message : `exit code ${status}`})`)
 }
 
+// The same, while others run.
+function beside ([file, ...args]) {
+  console.log(`$ ${[file, ...args].join(' ')}`)
+  return new Promise((resolve, reject) => {
+    const fail = why => reject(new SetupError(`${[file, ...args].join(' ')} failed (${why})`))
+    const child = spawn(file, args, { cwd: root, stdio: 'inherit' })
+    child.on('error', err => fail(err.message))
+    child.on('close', (code, signal) => code === 0 ? resolve() : fail(signal ?? `exit code ${code}`))
+  })
+}
+
 async function setup (args) {
   for (const arg of args) {
     if (!['--full', '--quiet'].includes(arg)) throw new SetupError(`unknown option ${arg}`)
@@ -206,14 +217,12 @@ async function setup (args) {
   const say = args.includes('--quiet') ? () => {} : text => console.log(text)
 
   debianPackages({ full, say })
-  npmPackages(root, { say })
-  if (full) {
-    for (const dir of ['test/runtimes', 'bench']) {
-      if (fs.existsSync(path.join(root, dir, 'package-lock.json'))) npmPackages(path.join(root, dir), { say })
-    }
-  }
+  await npmPackages(root, { say })
+  const others = (full ? ['test/runtimes', 'bench'] : []).map(dir => path.join(root, dir))
+    .filter(dir => fs.existsSync(path.join(dir, 'package-lock.json')))
   const { build, settings } = require('./build')
-  const built = await build(settings([]))
+  // A compiler uses processors, npm the network.
+  const [built] = await Promise.all([build(settings([])), ...others.map(dir => npmPackages(dir, { say }))])
   if (!built) say('build/Release/undercroft.node: up to date')
   // A test run compiles these itself, beside tests that wait.
   if (args.includes('--full')) rivals({ say })

@@ -7,8 +7,8 @@
 //   node find-lib.js napi --dir           directory of napi.h
 //   node find-lib.js msgpack --cflags     compiler flags
 //   node find-lib.js msgpack --libs       the static library, as a path
-//   node find-lib.js zlib --cflags|--libs zlib, and zstd likewise
-//   node find-lib.js core --cflags|--libs all three of them
+//   node find-lib.js zlib --cflags|--libs zlib, and zstd and jansson likewise
+//   node find-lib.js core --cflags|--libs all four of them
 //   node find-lib.js nng --libs           the same, and what nng needs itself
 //   node find-lib.js uv --cflags|--libs   libuv
 //   node find-lib.js daemon --there       1 when undercroftd can be built, or 0
@@ -137,9 +137,25 @@ function zstd () {
   }
 }
 
+// The reader of JSON bodies. Debian's archive is not compiled for a shared object,
+// and asks for one thing of libc that such an object may not have: compat/stdin.c.
+function jansson () {
+  const found = library({
+    name: 'jansson',
+    header: 'jansson.h',
+    archives: [['libjansson.a']],
+    advice: 'install it with `apt-get install libjansson-dev` ' +
+      '(Fedora: jansson-devel jansson-static, Alpine: jansson-dev jansson-static, Homebrew: jansson)'
+  })
+  return {
+    ...found,
+    version: defined(path.join(found.header, 'jansson.h'), /define JANSSON_VERSION +"(.+)"/)
+  }
+}
+
 // What the core itself is linked with, in one answer.
 function core () {
-  const all = [msgpack(), zlib(), zstd()]
+  const all = [msgpack(), zlib(), zstd(), jansson()]
   return {
     cflags: [...new Set(all.map(found => found.cflags).filter(Boolean))].join(' '),
     libs: all.map(found => found.libs).join(' ')
@@ -230,6 +246,7 @@ function check () {
     msgpack,
     zlib,
     zstd,
+    jansson,
     () => tool(process.env.CC || 'cc', ['--version'], apt('build-essential')),
     () => tool(process.env.CXX || 'c++', ['--version'], apt('build-essential')),
     () => tool('make', ['--version'], apt('build-essential')),
@@ -269,11 +286,11 @@ function main ([name, ...args]) {
     return 0
   }
   const daemon = () => ({ there: checkDaemon().length ? 0 : 1 })
-  const found = { sqlite, napi, msgpack, zlib, zstd, core, nng, uv, daemon }[name]
+  const found = { sqlite, napi, msgpack, zlib, zstd, jansson, core, nng, uv, daemon }[name]
   const field = (args[0] || '').replace(/^--/, '')
   if (!found || !field) {
     console.error('usage: find-lib.js sqlite --dir|--defines|--cflags|--version,\n' +
-      '       napi --dir, msgpack|zlib|zstd|nng|uv --cflags|--libs|--version,\n' +
+      '       napi --dir, msgpack|zlib|zstd|jansson|nng|uv --cflags|--libs|--version,\n' +
       '       core --cflags|--libs, daemon --there,\n' +
       '       sources DIR EXT, check, check-daemon')
     return 2
