@@ -67,7 +67,7 @@ function parts () {
     asan && fuzzers(asan.jobs[0]),
     check('fuzz-js', `the decoder of replies in JavaScript, for ${budget.seconds} s`,
       [process.execPath, 'test/fuzz/decode.js'], { full: true }),
-    check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy', '--jobs=1'], { full: true }),
+    check('tidy', 'clang-tidy', [process.execPath, '.ci/clang.js', '--tidy', '--jobs=1', '--nodes=75000'], { full: true }),
     bench(),
     javascript({ name: 'pack', about: 'the tarball in an empty folder', timeoutMs: 1_500_000 }, runtimes()[0], { full: true })
   ].filter(Boolean))
