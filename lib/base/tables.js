@@ -108,6 +108,7 @@ const codes = {
   UC_CACHE_LOAD: { kind: 'load', retryable: false },
   UC_NO_LOG: { kind: 'usage', retryable: false },
   UC_LOG_IO: { kind: 'io', retryable: false },
+  UC_ROUTE: { kind: 'usage', retryable: false },
   UC_MEMORY: { kind: 'memory', retryable: true },
   UC_INTERNAL: { kind: 'internal', retryable: false }
 }

@@ -41,6 +41,7 @@ export type OwnCode =
   | 'UC_QUERY'
   | 'UC_REPLY_TOO_LARGE'
   | 'UC_REQUEST_TOO_LARGE'
+  | 'UC_ROUTE'
   | 'UC_SQL_CONNECTION'
   | 'UC_SQL_EMPTY'
   | 'UC_SQL_MULTI'

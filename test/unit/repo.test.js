@@ -34,6 +34,7 @@ const layers = [
   { folder: /^csrc\/core\/wire\//, may: /^(common|wire)\// },
   { folder: /^csrc\/core\/cache\//, may: /^(common|wire|cache)\/|^desk\/(call|session)\.h$/ },
   { folder: /^csrc\/core\/log\//, may: /^(common|wire|log)\/|^desk\/(call|session)\.h$/ },
+  { folder: /^csrc\/core\/routes\//, may: /^(common|wire|routes)\// },
   { folder: /^csrc\/core\/data\/engine\.h$/, may: /^(common|desk)\// },
   // An engine knows itself alone, and of the desk what engine.h shows.
   { folder: /^csrc\/core\/data\/sqlite\//, may: /^(common|wire|data\/sqlite)\/|^data\/engine\.h$|^desk\/session\.h$|^cache\/cache\.h$/ },
@@ -52,6 +53,7 @@ const layers = [
 const outside = [
   { header: /^sqlite3/, in: /^csrc\/core\/data\/sqlite\// },
   { header: /^(napi|node_api|js_native_api)/, in: /^csrc\/doors\/addon\// },
+  { header: /^jansson/, in: /^csrc\/core\/routes\// },
   { header: /^msgpack/, in: /^csrc\/core\/wire\// },
   { header: /^(zlib|zstd)/, in: /^csrc\/core\/log\/compress\.c$/ },
   { header: /^pthread\.h$/, in: /^csrc\/core\/common\/thread\.[ch]$/ },

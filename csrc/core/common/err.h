@@ -56,6 +56,7 @@
     X(UC_CACHE_LOAD, "load", false)            \
     X(UC_NO_LOG, "usage", false)               \
     X(UC_LOG_IO, "io", false)                  \
+    X(UC_ROUTE, "usage", false)                \
     X(UC_MEMORY, "memory", true)               \
     X(UC_INTERNAL, "internal", false)
 

@@ -12,10 +12,12 @@
 /*
  * Routes: what a service answers, declared in SQL files (docs/routes.md).
  *
- *   files ──uc_routes_read──> uc_routes             once, when they are loaded
+ *   files ──uc_routes_read──> uc_routes        once, when they are loaded
+ *
  *   method, target, headers, body
- *         ──uc_request_read──> uc_request           for each request: its route,
- *                                                   a value for each parameter
+ *         ──uc_request_read──> uc_request      for each: its route, and a
+ *                                              value for each parameter
+ *
  *   uc_request ──> an engine runs the statements ──> status, type, bytes
  *
  * This room knows no engine, no door and no thread: what is read from files
@@ -29,20 +31,24 @@ enum {
     UC_ROUTE_PARAMS = 56, /* of one route, those of the service included */
     UC_ROUTE_PIECES = 8,  /* { … } of one statement: 256 statements */
     UC_ROUTE_STATEMENTS = 32,
-    UC_ROUTES_MOST = 4096,           /* of one set */
+    UC_ROUTES_MOST = 4096,             /* of one set */
     UC_ROUTES_BYTES = 4 * 1024 * 1024, /* of all files of a set */
-    UC_ROUTE_LIST = 1000,  /* entries of a list that names no other bound */
-    UC_ROUTE_TEXT = 65536  /* characters of a text that names no other bound */
+    UC_ROUTE_LIST = 1000,   /* entries of a list that names no other bound */
+    UC_ROUTE_TEXT = 65536,  /* characters of a text that names no other bound */
+    UC_ROUTE_SQL = 65536,   /* bytes of a statement */
+    UC_ROUTE_NAME = 64,     /* bytes of a name, and of a word of a list */
+    UC_ROUTE_WORDS = 64,    /* of a list of words; roles; @say; @reply */
+    UC_ROUTE_REPEAT = 10000 /* times, at most */
 };
 
 /* What the service gives, and never the caller: a parameter whose name begins
  * with an underscore. X(name) */
-#define UC_GIVEN_MAP(X)                                                  \
-    X(user)   /* who is logged in; null */                               \
-    X(roles)  /* a JSON array of words */                                \
+#define UC_GIVEN_MAP(X)                                                   \
+    X(user)   /* who is logged in; null */                                \
+    X(roles)  /* a JSON array of words */                                 \
     X(now)    /* milliseconds since 1970; the same in all of a request */ \
-    X(ip)     /* the caller's address as a text */                       \
-    X(id)     /* the request's id */                                     \
+    X(ip)     /* the caller's address as a text */                        \
+    X(id)     /* the request's id */                                      \
     X(random) /* of @repeat: new each time */
 
 typedef enum uc_given {
@@ -58,10 +64,10 @@ typedef enum uc_method { UC_METHOD_GET, UC_METHOD_POST } uc_method;
 
 /* How rows become an answer. */
 typedef enum uc_form {
-    UC_FORM_MANY, /* a JSON array of objects */
-    UC_FORM_ONE,  /* an object, or an empty body */
+    UC_FORM_MANY,         /* a JSON array of objects */
+    UC_FORM_ONE,          /* an object, or an empty body */
     UC_FORM_ONE_REQUIRED, /* `:one!`: an object, or 400 'not found' */
-    UC_FORM_NONE, /* an empty body */
+    UC_FORM_NONE, /* an empty body; also that of a statement which refuses */
     UC_FORM_PAGE, /* {"rows": [...], "next": ...} */
     UC_FORM_TEXT, /* the first cell */
     UC_FORM_HTML  /* a template, filled in */
@@ -98,8 +104,8 @@ typedef struct uc_arg {
 } uc_arg;
 
 typedef struct uc_param {
-    uc_view name; /* without the colon */
-    uc_view about;  /* the words behind it */
+    uc_view name;  /* without the colon */
+    uc_view about; /* the words behind it */
     uc_param_type type;
     uc_given given; /* of UC_PARAM_GIVEN */
     bool list;      /* `[]`: an array, bound as JSON; the range is its length */
@@ -108,11 +114,11 @@ typedef struct uc_param {
     bool clamp;     /* the nearest bound instead of a refusal */
     bool header;    /* comes from the header `header`, and nowhere else */
     bool has_least, has_most;
-    int64_t least, most;      /* of all but real */
+    int64_t least, most; /* of all but real */
     double least_real, most_real;
     uint32_t nwords;
     const uc_view *words;
-    uc_arg preset;  /* after `=`; UC_ARG_ABSENT without one */
+    uc_arg preset;     /* after `=`; UC_ARG_ABSENT without one */
     uc_view in_header; /* in lower case */
     uint32_t line;
 } uc_param;
@@ -129,10 +135,10 @@ typedef struct uc_piece {
 /* A statement of which some pieces are chosen, as an engine sees it: text with
  * ?1, ?2, … and which parameter each of them is. */
 typedef struct uc_variant {
-    uc_view sql;  /* NUL-terminated behind its end */
+    uc_view sql; /* NUL-terminated behind its end */
     uint32_t nparams;
     const uint8_t *params; /* places in uc_route.params */
-    void *slot; /* the engine's (its interned statement); set once, atomically */
+    void *slot; /* the engine's: its statement; set once, atomically */
 } uc_variant;
 
 typedef struct uc_statement {
@@ -140,10 +146,13 @@ typedef struct uc_statement {
     uc_form form;
     uint32_t npieces;
     const uc_piece *pieces;
-    uint32_t nchoices;      /* pieces with needs */
+    uint32_t nchoices;               /* pieces with needs */
     _Atomic(uc_variant *) *variants; /* 1 << nchoices; NULL: not needed yet */
-    uint32_t file, line; /* where it begins */
+    uint32_t file, line;             /* where it begins */
     bool refuses; /* `as refuse`: a row ends the request with 400 */
+    /* Its text says how many rows there can be; what does not, and has a form
+     * of many rows, is a write with `returning`, a pragma and the like. */
+    bool bounded;
 } uc_statement;
 
 /* @say: the sentence for a constraint. */
@@ -163,8 +172,8 @@ typedef struct uc_rate {
 typedef struct uc_route {
     uc_method method;
     uc_view path;
-    uc_view about;  /* the words before it */
-    uc_form form;   /* of the route: that of its only unnamed statement */
+    uc_view about; /* the words before it */
+    uc_form form;  /* of the route: that of its only unnamed statement */
     bool is_public;
     uint32_t nroles; /* of @auth; 0 and not public: anybody who is logged in */
     const uc_view *roles;
@@ -180,10 +189,10 @@ typedef struct uc_route {
     uc_view audit; /* table; empty: none */
     uint32_t nsays;
     const uc_say *says;
-    uint32_t nreplies; /* @reply: columns that become headers */
-    const uc_view *replies;
-    uc_view html;      /* template's file */
-    uint64_t repeat;   /* bit of @repeat's parameter; 0: none */
+    uint32_t nreplies;                 /* @reply: columns that become headers */
+    const uc_view *replies;            /* the header's name has - for _ */
+    uc_view html;                      /* template's file */
+    uint64_t repeat;                   /* bit of @repeat's parameter; 0: none */
     int64_t random_least, random_most; /* of :_random */
     uint32_t file, line;
 } uc_route;
@@ -197,10 +206,23 @@ typedef struct uc_source {
 typedef struct uc_routes uc_routes;
 
 /*
- * Reads and checks files: *.sql; and the templates that :html names. Any
- * thread. NULL with *e, whose code is UC_ROUTE and whose message begins with
- * "file:line: "; what can be known without a database is checked. The bytes of
- * the files are copied. The caller owns one reference.
+ * Reads and checks files: *.sql; and the templates that :html names, which are
+ * all the others. Any thread. NULL with *e, whose code is UC_ROUTE and whose
+ * message begins with "file:line: ", or UC_MEMORY. The bytes of the files are
+ * copied. The caller owns one reference.
+ *
+ * What can be known without a database is checked (tags.h has the grammar). The
+ * engine looks at each variant afterwards, and at these things, of which a text
+ * says nothing:
+ *   - that it compiles, that a GET writes nothing, that no transaction is
+ * begun;
+ *   - that a statement with a form other than :none returns columns, and that
+ *     those of @reply and of :page's `order by` are among them; for :page also
+ *     that this order is a unique one;
+ *   - that one which `refuses` has one column;
+ *   - rows of a statement that is not `bounded`: beyond UC_ROUTE_LIST they are
+ * an error, never a cut;
+ *   - whether a table is scanned without @scan ok, and that @audit's exists.
  */
 uc_routes *uc_routes_read(const uc_source *files, uint32_t n, uc_error *e);
 uc_routes *uc_routes_ref(uc_routes *r);
@@ -209,8 +231,12 @@ void uc_routes_unref(uc_routes *r);
 uint32_t uc_routes_count(const uc_routes *r);
 /* In the order of files and lines. */
 uc_route *uc_routes_at(const uc_routes *r, uint32_t i);
+/* NULL: there is none. path: as in a target, without the query. */
+uc_route *uc_routes_find(const uc_routes *r, uc_method method, uc_view path);
 /* The name of file i, for messages. */
 uc_view uc_routes_file(const uc_routes *r, uint32_t i);
+/* The bytes of a file that was handed in; p NULL when there is none. */
+uc_view uc_routes_text(const uc_routes *r, uc_view name);
 
 /*
  * The variant of a statement for what was given (bits of parameters). Made at
