@@ -86,6 +86,18 @@ class Store {
     return this.#client.call(ops.DOOR, [], opts)
   }
 
+  /**
+   * A service that is declared in SQL files, for node:http, fastify, Hono and Bun.serve.
+   *
+   * @param {string|URL} dir
+   * @param {object} [options] see lib/routes/options.js
+   * @returns {Routes}
+   */
+  routes (dir, options) {
+    const { Routes } = require('./routes')
+    return new Routes({ send: routesOf(this.#client), log: () => this.log }, dir, options)
+  }
+
   /** Waits for what is in flight, then closes. Idempotent. */
   close () {
     this.#link?.end(false)
@@ -102,6 +114,18 @@ class Store {
 
   [Symbol.asyncDispose] () {
     return this.close()
+  }
+}
+
+// The three operations of routes. What stands for a set there knows its connection: the next one
+// may give its number to another.
+function routesOf (client) {
+  return (op, args, opts) => {
+    if (op === 'routes_load') {
+      return client.call(op, args, opts).then(([number, ...rest]) => [{ number, epoch: client.epoch }, ...rest])
+    }
+    const [{ number, epoch }, ...others] = args
+    return client.call(op, [number, ...others], opts, null, epoch)
   }
 }
 

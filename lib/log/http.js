@@ -4,24 +4,20 @@
 // bytes, the id of the request, and the trace that it belongs to.
 
 const { Context, within, newTraceId, newSpanId, parseTraceparent } = require('../base/trace')
+const { requestId } = require('../base/request-id')
 const { since } = require('./span')
 const { expected } = require('../base/errors')
 
-const ID_LENGTH = 128
-// The ids of a process begin alike and differ from those of others.
-const begin = newSpanId().slice(0, 10)
-let last = 0
-
 /**
  * @param {{ child: Function, within: Function }} make see Logger
- * @param {object} headers name -> value, or a Headers
+ * @param {object} req whose headers are name -> value, or a Headers
  * @param {boolean} trace a trace begins here where the caller brings none
  * @returns {{ log: Logger, context: Context|null }}
  */
-function begun (make, headers, trace) {
+function begun (make, req, trace) {
+  const { headers } = req
   const get = typeof headers.get === 'function' ? (name) => headers.get(name) : (name) => headers[name]
-  const given = get('x-request-id')
-  const reqId = typeof given === 'string' && given !== '' && given.length <= ID_LENGTH ? given : `${begin}-${(++last).toString(36)}`
+  const reqId = requestId(req, get('x-request-id'))
   const outer = parseTraceparent(get('traceparent'))
   if (outer === null && !trace) return { log: make.child({ reqId }), context: null }
   const fields = outer === null ? { reqId } : { reqId, parentId: outer.parentId }
@@ -41,7 +37,7 @@ function request (make, req, res, trace) {
   const { socket } = req
   const before = socket?.bytesWritten
   const url = req.originalUrl ?? req.url
-  const found = begun(make, req.headers, trace)
+  const found = begun(make, req, trace)
   const { log } = found
   req.log = log
   res.once('close', () => {
@@ -79,7 +75,7 @@ function bun (make, handler, { trace = false } = {}) {
   if (typeof handler !== 'function') throw expected('UC_OPTION', 'log.bun', 'a handler: (request, server, log) => response', handler)
   return function logged (req, server) {
     const began = performance.now()
-    const { log, context } = begun(make, req.headers, trace)
+    const { log, context } = begun(make, req, trace)
     const over = (status, bytes, err) => {
       const { pathname, search } = new URL(req.url)
       const fields = { method: req.method, url: pathname + search, status, ms: since(began) }

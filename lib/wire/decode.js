@@ -248,7 +248,7 @@ function valueAt (b, dv, p, end) {
 
 /**
  * A reply that is neither rows nor an error: a value, { changes,
- * lastInsertRowid }, bytes, or the array of a batch.
+ * lastInsertRowid }, bytes, the array of a batch, or the answer to a request.
  */
 function simple (b, dv, p, end, kind, integers) {
   at.p = p + BODY
@@ -261,6 +261,7 @@ function simple (b, dv, p, end, kind, integers) {
       return bytes
     }
     case kinds.MULTI: return multi(b, dv, end, integers)
+    case kinds.ANSWER: return answer(b, dv, end)
   }
   throw badFrame('unknown kind of reply')
 }
@@ -274,6 +275,16 @@ function run (b, dv, end, integers) {
   if (integers === 1) return { changes, lastInsertRowid: BigInt(rowid) }
   if (integers === 2) return { changes, lastInsertRowid: String(rowid) }
   return { changes, lastInsertRowid: rowid }
+}
+
+// What a route answers. Headers are names and values in turn.
+function answer (b, dv, end) {
+  const status = value(b, dv, end, 0)
+  const type = value(b, dv, end, 0)
+  const headers = value(b, dv, end, 0)
+  const body = value(b, dv, end, 0)
+  if (!Number.isInteger(status) || typeof type !== 'string' || !Array.isArray(headers) || !Buffer.isBuffer(body)) throw badFrame('answer')
+  return { status, type, headers, body }
 }
 
 function isInteger (v) {

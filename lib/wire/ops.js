@@ -29,6 +29,6 @@ const isBound = having('bound')
 const isEndless = having('endless')
 
 // The reply kinds.
-const kinds = Object.freeze({ VALUE: 0, ERROR: 1, ROWS: 2, RUN: 3, BYTES: 4, MULTI: 5 })
+const kinds = Object.freeze({ VALUE: 0, ERROR: 1, ROWS: 2, RUN: 3, BYTES: 4, MULTI: 5, ANSWER: 6 })
 
 module.exports = { ops, names, isRead, isRetried, hasStatement, isBound, isEndless, kinds }

@@ -1,0 +1,153 @@
+'use strict'
+
+// node:http, and what is built on it: Express, Connect.
+
+const { Exchange, Hangup, originForm } = require('../exchange')
+const { readMessage, parsedBody } = require('../body')
+
+const EXCHANGE = Symbol('undercroft.exchange')
+
+// How long somebody may go on sending what will not be read, to read the answer then.
+const LINGER_MS = 10_000
+
+class NodeExchange extends Exchange {
+  #abort = null
+
+  constructor (service, req, res) {
+    super(service, req.method, originForm(req.url))
+    this.req = req
+    this.res = res
+    this.signal = null
+  }
+
+  get subject () { return this.req }
+  get raw () { return this.req }
+  // For the log: Express takes off what it is mounted under.
+  get url () { return this.req.originalUrl ?? this.req.url }
+
+  header (name) {
+    return this.req.headers[name]
+  }
+
+  get peer () {
+    const { socket } = this.req
+    const address = socket.remoteAddress ?? null
+    // A unix socket has no addresses; a TCP one that is closed has lost its own.
+    return { address, isUnix: address === null && !socket.destroyed }
+  }
+
+  body (most) {
+    const { req } = this
+    // Somebody in front has read it.
+    if (req.body !== undefined && (req.readableEnded || req.complete)) return parsedBody(req.body, most)
+    return readMessage(req, most)
+  }
+
+  /** From here on it is ours: a caller that hangs up is noticed. */
+  begin () {
+    this.signal = new Hangup()
+    this.res[EXCHANGE] = this
+    this.res.on('close', onClose)
+  }
+
+  /** It is somebody else's after all. */
+  leave () {
+    this.res.off('close', onClose)
+  }
+
+  closed () {
+    const { res, service } = this
+    const isCut = !res.writableFinished
+    if (isCut) this.signal.abort()
+    if (service.access !== null) service.line(this, res.statusCode, this.sent, isCut)
+  }
+
+  /** Of a handler's own. */
+  get abortSignal () {
+    if (this.#abort === null) {
+      const controller = this.#abort = new AbortController()
+      if (this.signal.aborted) controller.abort(this.signal.reason)
+      else this.signal.addEventListener('abort', () => controller.abort(this.signal.reason))
+    }
+    return this.#abort.signal
+  }
+
+  write (answer) {
+    const { res, req } = this
+    // The client has gone, or somebody else was quicker.
+    if (res.destroyed || res.headersSent) return
+    const { status, body } = answer
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+    this.sent = this.method === 'HEAD' ? 0 : length
+    res.writeHead(status, headersOf(answer, length, this.id))
+    if (length === 0 || this.method === 'HEAD') res.end()
+    else if (status === 413 && !req.complete) lingering(req, res, body)
+    else res.end(body)
+  }
+}
+
+// Name and value in turn. 204 and 304 have no length (RFC 9110, section 8.6).
+function headersOf ({ status, type, headers }, length, id) {
+  const out = headers.slice()
+  if (type !== '') out.push('content-type', type)
+  if (status !== 204 && status !== 304) out.push('content-length', String(length))
+  out.push('x-request-id', id)
+  return out
+}
+
+// The answer is out at once. The connection is closed or goes on when the caller has stopped sending.
+function lingering (req, res, body) {
+  res.write(body)
+  const timer = setTimeout(() => req.destroy(), LINGER_MS)
+  timer.unref?.()
+  const over = () => {
+    clearTimeout(timer)
+    res.end()
+  }
+  req.once('end', over)
+  req.once('close', over)
+  req.resume()
+}
+
+function onClose () {
+  this[EXCHANGE].closed()
+}
+
+/**
+ * @param {Service} service
+ * @param {((req, res) => void)|null} next who has what is none of ours; null: 404
+ * @returns {(req, res, pass?: Function) => void} pass: of Express and Connect
+ */
+function nodeDoor (service, next = null) {
+  return function routes (req, res, pass) {
+    const exchange = new NodeExchange(service, req, res)
+    if (!service.claims(exchange)) return leave(exchange, next, pass)
+    exchange.begin()
+    run(exchange, next, pass)
+  }
+}
+
+async function run (exchange, next, pass) {
+  const answer = await exchange.service.answer(exchange)
+  if (answer !== null) return write(exchange, answer)
+  exchange.leave()
+  leave(exchange, next, pass)
+}
+
+function leave (exchange, next, pass) {
+  if (typeof pass === 'function') return pass()
+  if (next !== null) return next(exchange.req, exchange.res)
+  exchange.begin()
+  write(exchange, exchange.service.nowhere(exchange))
+}
+
+function write (exchange, answer) {
+  try {
+    exchange.write(answer)
+  } catch (err) {
+    // A header that cannot be sent, of a handler's own.
+    exchange.write(exchange.service.failed(err, exchange))
+  }
+}
+
+module.exports = { NodeExchange, nodeDoor, headersOf, lingering }

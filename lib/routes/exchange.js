@@ -1,0 +1,131 @@
+'use strict'
+
+// One request on its way, whatever the door. A door's own class says how its headers, its body and
+// its peer are read, and how the answer is written.
+
+const { requestId } = require('../base/request-id')
+const { plain } = require('./peer')
+
+// The one who says that a caller has gone, as calls take it: of an AbortSignal what they need. A
+// real one costs more than all else that a request does here.
+class Hangup {
+  aborted = false
+  reason = undefined
+  #listeners = null
+
+  addEventListener (name, fn) {
+    if (this.#listeners === null) this.#listeners = new Set()
+    this.#listeners.add(fn)
+  }
+
+  removeEventListener (name, fn) {
+    this.#listeners?.delete(fn)
+  }
+
+  abort () {
+    if (this.aborted) return
+    this.aborted = true
+    this.reason = new DOMException('the client has hung up', 'AbortError')
+    if (this.#listeners !== null) for (const fn of this.#listeners) fn()
+  }
+}
+
+/**
+ * A door gives:
+ *   header(name)   the value of a header of the request by its name in lower case, or undefined; of
+ *                  several of one name all, with ', ' between them
+ *   body(most)     a promise of the bytes of a POST; rejects with Refusal BODY_SIZE
+ *   peer           { address: string|null, isUnix }
+ *   signal         aborted when the caller hangs up
+ *   subject        what stands for the request where others know it
+ *   raw            what user() and handlers are given as such
+ */
+class Exchange {
+  #id = ''
+  // undefined: not asked for; null: not known.
+  #ip = undefined
+
+  /**
+   * @param {Service} service
+   * @param {string} method
+   * @param {string} target /path?query
+   */
+  constructor (service, method, target) {
+    this.service = service
+    this.method = method
+    this.target = target
+    this.began = service.access === null ? 0 : performance.now()
+    // Who asks, where that is known without asking: { user, roles, ip, id }.
+    this.known = null
+    // What serves it, once that is known.
+    this.set = null
+    this.place = undefined
+  }
+
+  get id () {
+    if (this.#id === '') this.#id = requestId(this.subject, this.header('x-request-id'))
+    return this.#id
+  }
+
+  get ip () {
+    if (this.#ip === undefined) this.#ip = this.#address()
+    return this.#ip
+  }
+
+  #address () {
+    const { peer } = this
+    const forwarded = this.header('x-forwarded-for')
+    const address = forwarded === undefined ? peer.address : this.service.trust.addressOf(peer, forwarded)
+    return address === null ? null : plain(address)
+  }
+
+  /** The headers of these names, name and value in turn. */
+  pick (names) {
+    const out = []
+    for (const name of names) {
+      const value = name === 'host' ? this.host : this.header(name)
+      if (value !== undefined) out.push(name, value)
+    }
+    return out
+  }
+
+  /** As the caller has called us, where a proxy in front says it and is trusted. */
+  get host () {
+    const forwarded = this.header('x-forwarded-host')
+    return forwarded !== undefined && this.service.trust.believes(this.peer) ? forwarded : this.header('host')
+  }
+
+  get path () {
+    const { target } = this
+    const question = target.indexOf('?')
+    return question < 0 ? target : target.slice(0, question)
+  }
+}
+
+/** What the option user is given: the same behind every door. */
+class Caller {
+  #exchange
+
+  constructor (exchange) {
+    this.#exchange = exchange
+  }
+
+  get method () { return this.#exchange.method }
+  get target () { return this.#exchange.target }
+  get ip () { return this.#exchange.ip }
+  get id () { return this.#exchange.id }
+  /** The request as the framework has it. */
+  get raw () { return this.#exchange.raw }
+  /** The value of a header by its name in lower case, or undefined. */
+  header (name) { return this.#exchange.header(name) }
+}
+
+/** /path?query of what may be a whole URL (RFC 9112, section 3.2.2). */
+function originForm (url) {
+  if (url.charCodeAt(0) === 47) return url
+  const [, rest] = /^https?:\/\/[^/?#]*(.*)$/i.exec(url) ?? []
+  if (rest === undefined) return url
+  return rest.startsWith('/') ? rest : '/' + rest
+}
+
+module.exports = { Exchange, Caller, Hangup, originForm }

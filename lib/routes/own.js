@@ -1,0 +1,159 @@
+'use strict'
+
+// Handlers of one's own beside the routes of files: the same checks, the same answers. What they take
+// is described by a schema that speaks Standard Schema (standardschema.dev).
+
+const { UndercroftError, expected, describe } = require('../base/errors')
+const { known } = require('../base/did-you-mean')
+const { JSON_TYPE, NO_HEADERS, Refusal } = require('./answers')
+
+const PROBLEMS_MOST = 100
+const DEPTH_MOST = 8
+const METHODS = { get: 'GET', post: 'POST' }
+
+/**
+ * @param {'get'|'post'} verb
+ * @param {string} path
+ * @param {{ schema?, public?, auth?, about? }} options
+ * @param {Function} fn (value, context) -> what is answered
+ */
+function readOwn (verb, path, options, fn) {
+  const what = `routes.${verb}`
+  if (typeof path !== 'string' || !/^\/[^?#\s]*$/.test(path)) throw expected('UC_OPTION', `${what}: path`, "a path such as '/user/photo'", path)
+  if (typeof fn !== 'function') throw expected('UC_OPTION', `${what}: handler`, 'a function: (value, context) => answer', fn)
+  if (typeof options !== 'object' || options === null) throw expected('UC_OPTION', `${what}: options`, 'an object', options)
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name)) throw new UndercroftError('UC_OPTION', `${what}: unknown option ${describe(name)}; ${known(name, OPTIONS)}`)
+  }
+  const { schema = null, about = '' } = options
+  if (schema !== null && typeof schema['~standard']?.validate !== 'function') throw expected('UC_OPTION', `${what}: option schema`, 'what speaks Standard Schema', schema)
+  return { method: METHODS[verb], path, about, schema, fn, ...readAuth(what, options) }
+}
+
+const OPTIONS = ['schema', 'public', 'auth', 'about']
+
+// As in a file, one of both has to be said.
+function readAuth (what, { auth, public: isPublic = false }) {
+  if (typeof isPublic !== 'boolean') throw expected('UC_OPTION', `${what}: option public`, 'true or false', isPublic)
+  const roles = auth === true ? [] : auth
+  if (isPublic === (roles !== undefined)) {
+    throw new UndercroftError('UC_OPTION', `${what}: say who may: { public: true }, { auth: true } for anybody who is logged in, or { auth: ['editor'] }; and one of them`)
+  }
+  if (!isPublic && (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string'))) throw expected('UC_OPTION', `${what}: option auth`, 'true or a list of roles', auth)
+  return { isPublic, roles: roles ?? [] }
+}
+
+/** The answer of a handler. Throws what the handler does, and Refusal. */
+async function runOwn (own, exchange, body, facts) {
+  admit(own, facts)
+  if (exchange.method === 'POST') checkPost(exchange)
+  const given = exchange.method === 'POST' ? readJson(body) : readQuery(exchange.target)
+  const value = own.schema === null ? given : await validated(own.schema, given)
+  return toAnswer(await own.fn(value, new Context(exchange, facts)))
+}
+
+function admit ({ isPublic, roles }, { user, roles: has }) {
+  if (isPublic) return
+  if (user === null) throw new Refusal('LOGIN')
+  if (roles.length > 0 && !roles.some((role) => has.includes(role))) throw new Refusal('ROLE')
+}
+
+// A form of another site can neither send this type nor hide where it comes from.
+function checkPost (exchange) {
+  const type = exchange.header('content-type') ?? ''
+  if (!/^application\/json\s*(;|$)/i.test(type)) throw new Refusal('PARAMS', 'content-type: must be application/json')
+  const origin = exchange.header('origin')
+  if (exchange.service.cors.has(origin)) return
+  const site = exchange.header('sec-fetch-site')
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new Refusal('ORIGIN')
+  if (site === undefined && origin !== undefined && hostOf(origin) !== exchange.host) throw new Refusal('ORIGIN')
+}
+
+function hostOf (origin) {
+  return origin.slice(origin.indexOf('://') + 3)
+}
+
+function readJson (body) {
+  if (body === null || body.length === 0) return {}
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch {
+    throw new Refusal('PARAMS', 'body: not valid JSON')
+  }
+}
+
+// Text alone; of several of one name a list.
+function readQuery (target) {
+  const out = { __proto__: null }
+  const question = target.indexOf('?')
+  if (question < 0) return out
+  for (const [name, value] of new URLSearchParams(target.slice(question))) {
+    const before = out[name]
+    out[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
+  }
+  return out
+}
+
+async function validated (schema, given) {
+  const result = await schema['~standard'].validate(given)
+  if (result.issues === undefined) return result.value
+  throw new Refusal('PARAMS', result.issues.slice(0, PROBLEMS_MOST).map(problem).join('\n'))
+}
+
+// `name: sentence`, on one line.
+function problem ({ message, path = [] }) {
+  const name = path.slice(0, DEPTH_MOST).map((part) => typeof part === 'object' && part !== null ? part.key : part).map(String).join('.')
+  return `${name === '' ? '' : `${name}: `}${message}`.replace(/\s*[\r\n]+\s*/g, ' ')
+}
+
+function toAnswer (value) {
+  if (value === undefined) return { status: 200, type: '', headers: NO_HEADERS, body: '' }
+  if (value instanceof Reply) return value
+  return { status: 200, type: JSON_TYPE, headers: NO_HEADERS, body: JSON.stringify(value) ?? 'null' }
+}
+
+// An answer that is no JSON, made by a handler.
+class Reply {
+  constructor (body, { status = 200, type = 'application/octet-stream', headers = {} } = {}) {
+    this.status = status
+    this.type = type
+    this.headers = Object.entries(headers).flatMap(([name, value]) => [name.toLowerCase(), String(value)])
+    this.body = body
+  }
+}
+
+/** What a handler knows of its request. */
+class Context {
+  #exchange
+  #facts
+
+  constructor (exchange, facts) {
+    this.#exchange = exchange
+    this.#facts = facts
+  }
+
+  get user () { return this.#facts.user }
+  get roles () { return this.#facts.roles }
+  get ip () { return this.#facts.ip }
+  get id () { return this.#facts.id }
+  get method () { return this.#exchange.method }
+  get target () { return this.#exchange.target }
+  /** The request as the framework has it. */
+  get raw () { return this.#exchange.raw }
+  /** An AbortSignal: aborted when the caller hangs up. For calls, and for fetch. */
+  get signal () { return this.#exchange.abortSignal }
+  /** The value of a header by its name in lower case, or undefined. */
+  header (name) { return this.#exchange.header(name) }
+
+  /** Ends it with 400 and this text. */
+  refuse (text) {
+    throw new Refusal('REFUSED', String(text))
+  }
+
+  /** Other than JSON: ctx.reply(bytes, { type: 'image/png' }). */
+  reply (body, options) {
+    return new Reply(body, options)
+  }
+}
+
+module.exports = { readOwn, runOwn }

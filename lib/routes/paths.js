@@ -1,0 +1,73 @@
+'use strict'
+
+// Which paths are ours, and what may be done there: asked in front of every request, so that one
+// that is none of ours goes on at once, with its body unread.
+
+// One path: what is known of it, by method.
+class Place {
+  constructor () {
+    this.get = null
+    this.post = null
+    this.allow = ''
+  }
+
+  /** The handler of one's own for a method, or null: the core's. */
+  ownFor (method) {
+    const route = method === 'POST' ? this.post : method === 'GET' || method === 'HEAD' ? this.get : null
+    return route === null ? null : route.own
+  }
+
+  /** No route of the core is here, so it is not asked. */
+  get isOwn () {
+    return (this.get === null || this.get.own !== null) && (this.post === null || this.post.own !== null)
+  }
+}
+
+class Table {
+  #places = new Map()
+
+  /**
+   * @param {{ method: string, path: string }[]} routes of the core
+   * @param {{ method: string, path: string }[]} own handlers, which come first
+   */
+  constructor (routes, own) {
+    for (const route of routes) this.#add(route, null)
+    for (const handler of own) this.#add(handler, handler)
+    for (const place of this.#places.values()) place.allow = allowOf(place)
+  }
+
+  #add ({ method, path }, own) {
+    let place = this.#places.get(path)
+    if (place === undefined) this.#places.set(path, place = new Place())
+    place[method === 'POST' ? 'post' : 'get'] = { own }
+  }
+
+  /**
+   * @param {string} target
+   * @returns {Place|undefined} undefined: none of ours
+   */
+  find (target) {
+    const question = target.indexOf('?')
+    const path = question < 0 ? target : target.slice(0, question)
+    return this.#places.get(path) ?? (path.includes('%') ? this.#places.get(decoded(path)) : undefined)
+  }
+
+  get paths () {
+    return [...this.#places.keys()]
+  }
+}
+
+function decoded (path) {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return undefined
+  }
+}
+
+function allowOf ({ get, post }) {
+  if (post === null) return 'GET, HEAD'
+  return get === null ? 'POST' : 'GET, HEAD, POST'
+}
+
+module.exports = { Table }

@@ -1,0 +1,196 @@
+'use strict'
+
+// From a request to its answer, the same behind every door:
+//
+//   place ── body ── who it is ──> the core, or a handler of one's own ──> answer
+//
+// Nothing here throws to a door: what goes wrong becomes an answer, and a line of the log.
+
+const { expected } = require('../base/errors')
+const { Refusal, answerFor } = require('./answers')
+const { Cors } = require('./cors')
+const { Caller } = require('./exchange')
+const { runOwn } = require('./own')
+const { Sets, closed } = require('./sets')
+
+const NO_ROLES = Object.freeze([])
+const ROLES_MOST = 1000
+
+class Service {
+  #core
+  #cors
+  #user
+  #options
+  #call
+  #files
+  #ready = null
+  // The first load failed for a reason that may have passed.
+  #mayRetry = false
+  // Errors that have their line.
+  #logged = new WeakSet()
+
+  /**
+   * @param {{ send: Function, log: () => object|null }} core send(op, args, { timeoutMs, signal })
+   *   brings the reply of an operation by its name; of request that is an answer
+   * @param {Array} files see files.js
+   * @param {object} options see options.js
+   */
+  constructor (core, files, options) {
+    this.#core = core
+    this.#files = files
+    this.#options = options
+    this.#user = options.user
+    this.#cors = new Cors(options.origins)
+    this.#call = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }
+    this.trust = options.trustProxy
+    this.access = options.log === true ? core.log() : options.log
+    this.own = []
+    const { bodyMost, origins } = options
+    this.sets = new Sets(core.send, { fine: this.isFine, bodyMost, origins }, this.own)
+    this.#begin()
+  }
+
+  get isFine () { return this.#options.statuses === 'fine' }
+  get bodyMost () { return this.#options.bodyMost }
+  get log () { return this.access ?? this.#core.log() }
+  get ready () { return this.#ready }
+  get cors () { return this.#cors }
+
+  #begin () {
+    this.#mayRetry = false
+    this.#ready = this.sets.load(this.#files)
+    this.#ready.catch((err) => {
+      this.#mayRetry = err.kind !== 'usage' && err.code !== 'UC_ROUTE'
+      this.report(err, { msg: 'routes: not loaded' })
+    })
+  }
+
+  /** Loads other files; the old ones go on until that is done, and when it cannot be. */
+  async reload (files) {
+    await this.sets.load(files)
+    this.#files = files
+  }
+
+  get files () { return this.#files }
+
+  // The set that serves, or a promise of it.
+  #serving () {
+    if (this.sets.isClosed) throw closed()
+    if (this.sets.current === null && this.#mayRetry) this.#begin()
+    return this.sets.current ?? this.#ready
+  }
+
+  /** false: it is known already that the target is none of ours. */
+  claims (exchange) {
+    const set = this.sets.current
+    if (set === null) return true
+    exchange.set = set
+    exchange.place = set.table.find(exchange.target)
+    return exchange.place !== undefined
+  }
+
+  /**
+   * @param {Exchange} exchange
+   * @returns {Promise<object|null>} the answer; null: there is no such route, and the body is unread
+   */
+  async answer (exchange) {
+    let answer
+    try {
+      if (exchange.set === null) {
+        await this.#serving()
+        this.claims(exchange)
+      }
+      if (exchange.place === undefined) return null
+      answer = await this.#run(exchange)
+      if (answer.status === 0) return null
+    } catch (err) {
+      answer = this.failed(err, exchange)
+    }
+    return this.#cors.dress(answer, exchange)
+  }
+
+  #run (exchange) {
+    const { method, place } = exchange
+    if (method === 'OPTIONS') return this.#cors.options(exchange)
+    const own = place.ownFor(method)
+    if (own === null && place.isOwn) throw new Refusal('METHOD', undefined, ['allow', place.allow])
+    if (method !== 'POST' && this.#user === null && exchange.known === null) return this.#go(exchange, own, null, anonymous(exchange))
+    return this.#prepare(exchange, own)
+  }
+
+  // What has to be waited for first.
+  async #prepare (exchange, own) {
+    const body = exchange.method === 'POST' ? await exchange.body(this.bodyMost) : null
+    const facts = exchange.known ?? (this.#user === null ? anonymous(exchange) : await this.#identify(exchange))
+    return this.#go(exchange, own, body, facts)
+  }
+
+  async #identify (exchange) {
+    const found = await this.#user(new Caller(exchange))
+    if (found === null || found === undefined || found === false) return anonymous(exchange)
+    return { ...readUser(found), ip: exchange.ip, id: exchange.id }
+  }
+
+  #go (exchange, own, body, facts) {
+    if (own !== null) return runOwn(own, exchange, body, facts)
+    const { method, target, set } = exchange
+    // HEAD is GET but for the body, which the door leaves out.
+    const args = [method === 'HEAD' ? 'GET' : method, target, exchange.pick(set.names), body, facts]
+    return this.sets.request(set, args, { ...this.#call, signal: exchange.signal })
+  }
+
+  /** The answer where there is no route. */
+  nowhere (exchange) {
+    return this.#cors.dress(answerFor(new Refusal('NO_ROUTE'), this.isFine), exchange)
+  }
+
+  /** The answer for an error, which has its line then. */
+  failed (err, exchange) {
+    const answer = answerFor(err, this.isFine)
+    const isLate = exchange?.signal?.aborted === true
+    if (answer.status >= 500 && !isLate) {
+      const { id, method, target } = exchange ?? {}
+      this.report(err, { reqId: id, method, url: target, msg: 'request failed', isMinor: answer.status === 503 })
+    }
+    return answer
+  }
+
+  /** A line for an error, once. */
+  report (err, { msg, isMinor = false, ...fields }) {
+    if (typeof err === 'object' && err !== null) {
+      if (this.#logged.has(err)) return
+      this.#logged.add(err)
+    }
+    const { log } = this
+    if (log === null) return
+    if (isMinor) log.warn({ ...fields, err }, msg)
+    else log.error({ ...fields, err }, msg)
+  }
+
+  /** A line for a request that is over, as log.http writes them. */
+  line (exchange, status, bytes, aborted = false) {
+    const { access } = this
+    const ms = Math.round((performance.now() - exchange.began) * 1000) / 1000
+    const fields = { reqId: exchange.id, method: exchange.method, url: exchange.url ?? exchange.target, status, ms }
+    if (bytes > 0) fields.bytes = bytes
+    if (aborted) access.warn(fields, 'request aborted')
+    else if (status >= 500) access.error(fields, 'request done')
+    else access.info(fields, 'request done')
+  }
+}
+
+function anonymous (exchange) {
+  return { user: null, roles: NO_ROLES, ip: exchange.ip, id: exchange.id }
+}
+
+/** { user, roles } as the core takes them. */
+function readUser ({ user = null, roles = NO_ROLES }) {
+  const isUser = user === null || typeof user === 'string' || Number.isSafeInteger(user) || typeof user === 'bigint'
+  if (!isUser) throw expected('UC_OPTION', 'routes: user', 'a text, an integer or null', user)
+  if (!Array.isArray(roles) || roles.length > ROLES_MOST || !roles.every((role) => typeof role === 'string')) {
+    throw expected('UC_OPTION', 'routes: roles', `a list of at most ${ROLES_MOST} texts`, roles)
+  }
+  return { user, roles }
+}
+
+module.exports = { Service, readUser }

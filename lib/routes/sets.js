@@ -1,0 +1,151 @@
+'use strict'
+
+// The sets of routes that the core holds for us: the one that serves, and older ones until their
+// last request is answered.
+//
+//   load(files) ──routes_load──> Loaded ──swap──> current ──request──> …
+//                                                    └─ the one before: routes_drop with its last answer
+//
+// A set ends with the connection to a daemon. Then it is loaded again from the texts that are here.
+
+const { UndercroftError } = require('../base/errors')
+const { Table } = require('./table')
+
+class Loaded {
+  /**
+   * @param {Array} files
+   * @param {[*, object[], string[]]} reply of routes_load; what stands for the set is the core's affair
+   * @param {object[]} own handlers
+   */
+  constructor (files, [handle, routes, names], own) {
+    this.files = files
+    this.handle = handle
+    this.routes = routes
+    // Those of the request that the core asks for.
+    this.names = names
+    this.table = new Table(routes, own)
+    this.inUse = 0
+    this.isOld = false
+  }
+}
+
+class Sets {
+  #send
+  #options
+  #own
+  #current = null
+  #closed = false
+  // Loads come one after the other, so that the last one asked for is the one that stays.
+  #loading
+  // null: no set is being loaded anew after a lost connection.
+  #again = null
+
+  /**
+   * @param {(op: string, args: Array, opts?: object) => Promise} send
+   * @param {object} options of routes_load
+   * @param {object[]} own handlers, which may become more
+   */
+  constructor (send, options, own) {
+    this.#send = send
+    this.#options = options
+    this.#own = own
+    this.#loading = Promise.resolve()
+  }
+
+  /** The set that serves; null before the first one is loaded. */
+  get current () {
+    return this.#current
+  }
+
+  get isClosed () {
+    return this.#closed
+  }
+
+  /** Resolves with the set that serves once it is loaded; rejects with what is wrong with the files. */
+  load (files) {
+    const loaded = this.#loading.then(() => this.#loadNow(files))
+    this.#loading = loaded.catch(ignore)
+    return loaded
+  }
+
+  async #loadNow (files) {
+    if (this.#closed) throw closed()
+    const reply = await this.#send('routes_load', [files, this.#options])
+    const next = new Loaded(files, reply, this.#own)
+    if (this.#closed) {
+      this.#drop(next)
+      throw closed()
+    }
+    this.#swap(next)
+    return next
+  }
+
+  #swap (next) {
+    const before = this.#current
+    this.#current = next
+    if (before !== null) this.#retire(before)
+  }
+
+  #retire (set) {
+    set.isOld = true
+    if (set.inUse === 0) this.#drop(set)
+  }
+
+  // Where that fails, the set has gone with its connection.
+  #drop (set) {
+    this.#send('routes_drop', [set.handle]).catch(ignore)
+  }
+
+  /** There are other handlers of one's own. */
+  renew () {
+    if (this.#current !== null) this.#current.table = new Table(this.#current.routes, this.#own)
+  }
+
+  /**
+   * Asks the core.
+   *
+   * @param {Loaded} set the one that was current when the request came
+   * @param {Array} args of request, behind the set
+   * @param {{ timeoutMs?: number, signal?: AbortSignal }} opts
+   */
+  async request (set, args, opts) {
+    set.inUse++
+    try {
+      return await this.#send('request', [set.handle, ...args], opts)
+    } catch (err) {
+      if (!isGone(err)) throw err
+    } finally {
+      if (--set.inUse === 0 && set.isOld) this.#drop(set)
+    }
+    const { handle } = await this.#anew(set)
+    return this.#send('request', [handle, ...args], opts)
+  }
+
+  // Of many requests that find their set gone one loads it.
+  #anew (set) {
+    if (this.#current !== set && this.#current !== null && !this.#current.isOld) return this.#current
+    this.#again ??= this.load(set.files).finally(() => { this.#again = null })
+    return this.#again
+  }
+
+  close () {
+    if (this.#closed) return
+    this.#closed = true
+    const set = this.#current
+    this.#current = null
+    if (set !== null) this.#retire(set)
+  }
+}
+
+// The core knows no such set (any more), and nothing has run.
+function isGone (err) {
+  return err?.code === 'UC_ROUTE' || (err?.code === 'UC_CONNECTION_LOST' && err.outcome === 'not-sent')
+}
+
+function closed () {
+  return new UndercroftError('UC_CLOSED', 'the routes are closed', { outcome: 'not-sent' })
+}
+
+function ignore () {}
+
+module.exports = { Sets, closed }
