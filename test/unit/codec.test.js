@@ -53,6 +53,19 @@ t.test('parameters: text of every length and alphabet', (t) => {
   t.end()
 })
 
+t.test('the answer to a request', (t) => {
+  const read = (...fields) => {
+    const b = Buffer.from([0x96, 0xce, ...u32(1), 6, ...fields.flatMap(pack)])
+    return decode.simple(b, view(b), 0, b.length, 6, NUMBER)
+  }
+  t.strictSame(read(200, 'application/json', ['etag', '"1"'], Buffer.from('[]')), { status: 200, type: 'application/json', headers: ['etag', '"1"'], body: Buffer.from('[]') })
+  t.strictSame(read(304, '', [], Buffer.alloc(0)), { status: 304, type: '', headers: [], body: Buffer.alloc(0) })
+  for (const bad of [['200', '', [], Buffer.alloc(0)], [200, null, [], Buffer.alloc(0)], [200, '', null, Buffer.alloc(0)], [200, '', [], 'text']]) {
+    t.throws(() => read(...bad), { code: 'UC_FRAME' })
+  }
+  t.end()
+})
+
 t.test('parameters: named', (t) => {
   t.strictSame(roundtrip({ a: 1, ':b': 'x', '@c': null, $d: -5 }), { a: 1, b: 'x', c: null, d: -5 })
   t.strictSame(roundtrip(Object.create(null, { z: { value: 0, enumerable: true } })), { z: 0 })
