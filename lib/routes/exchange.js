@@ -46,7 +46,7 @@ class Exchange {
   #ip = undefined
 
   /**
-   * @param {Service} service
+   * @param {RouteService} service
    * @param {string} method
    * @param {string} target /path?query
    */
@@ -103,7 +103,7 @@ class Exchange {
 }
 
 /** What the option user is given: the same behind every door. */
-class Caller {
+class Requester {
   #exchange
 
   constructor (exchange) {
@@ -128,4 +128,4 @@ function originForm (url) {
   return rest.startsWith('/') ? rest : '/' + rest
 }
 
-module.exports = { Exchange, Caller, Hangup, originForm }
+module.exports = { Exchange, Requester, Hangup, originForm }

@@ -6,7 +6,7 @@
 //        └─ exchange.js ──> service.js ──> sets.js ──> the core: routes_load, request, routes_drop
 //                               └─ own.js: handlers of one's own
 
-const { Service } = require('./service')
+const { RouteService } = require('./service')
 const { readOptions } = require('./options')
 const { readFiles, readDir, DirWatch } = require('./files')
 const { readOwn } = require('./own')
@@ -22,7 +22,7 @@ class Routes {
   #watch = null
 
   /**
-   * @param {{ send: Function, log: () => object|null }} core see Service
+   * @param {{ send: Function, log: () => object|null }} core see RouteService
    * @param {string|URL} dir
    * @param {object} [options] see options.js
    * @throws {UndercroftError} UC_OPTION; UC_ROUTE where the directory cannot be read
@@ -31,7 +31,7 @@ class Routes {
     const read = readOptions(options)
     this.#dir = readDir(dir)
     const { files, dirs } = readFiles(this.#dir)
-    const service = this.#service = new Service(core, files, read)
+    const service = this.#service = new RouteService(core, files, read)
     if (read.watch) {
       this.#watch = new DirWatch(() => this.#changed())
       this.#watch.follow(dirs)

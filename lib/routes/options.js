@@ -58,7 +58,7 @@ function flag (v, what) {
 
 function readFunction (v, what) {
   if (typeof v === 'function' || v === null) return v
-  throw expected('UC_OPTION', what, 'a function: (caller) => ({ user, roles })', v)
+  throw expected('UC_OPTION', what, 'a function: (request) => ({ user, roles })', v)
 }
 
 function readLogger (v, what) {

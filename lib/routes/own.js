@@ -49,7 +49,7 @@ async function runOwn (own, exchange, body, facts) {
   if (exchange.method === 'POST') checkPost(exchange)
   const given = exchange.method === 'POST' ? readJson(body) : readQuery(exchange.target)
   const value = own.schema === null ? given : await validated(own.schema, given)
-  return toAnswer(await own.fn(value, new Context(exchange, facts)))
+  return toAnswer(await own.fn(value, new HandlerContext(exchange, facts)))
 }
 
 function admit ({ isPublic, roles }, { user, roles: has }) {
@@ -123,7 +123,7 @@ class Reply {
 }
 
 /** What a handler knows of its request. */
-class Context {
+class HandlerContext {
   #exchange
   #facts
 

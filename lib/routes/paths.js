@@ -23,7 +23,7 @@ class Place {
   }
 }
 
-class Table {
+class Paths {
   #places = new Map()
 
   /**
@@ -52,7 +52,7 @@ class Table {
     return this.#places.get(path) ?? (path.includes('%') ? this.#places.get(decoded(path)) : undefined)
   }
 
-  get paths () {
+  get all () {
     return [...this.#places.keys()]
   }
 }
@@ -70,4 +70,4 @@ function allowOf ({ get, post }) {
   return get === null ? 'POST' : 'GET, HEAD, POST'
 }
 
-module.exports = { Table }
+module.exports = { Paths }

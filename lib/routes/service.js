@@ -9,14 +9,14 @@
 const { expected } = require('../base/errors')
 const { Refusal, answerFor } = require('./answers')
 const { Cors } = require('./cors')
-const { Caller } = require('./exchange')
+const { Requester } = require('./exchange')
 const { runOwn } = require('./own')
 const { Sets, closed } = require('./sets')
 
 const NO_ROLES = Object.freeze([])
 const ROLES_MOST = 1000
 
-class Service {
+class RouteService {
   #core
   #cors
   #user
@@ -85,7 +85,7 @@ class Service {
     const set = this.sets.current
     if (set === null) return true
     exchange.set = set
-    exchange.place = set.table.find(exchange.target)
+    exchange.place = set.paths.find(exchange.target)
     return exchange.place !== undefined
   }
 
@@ -126,7 +126,7 @@ class Service {
   }
 
   async #identify (exchange) {
-    const found = await this.#user(new Caller(exchange))
+    const found = await this.#user(new Requester(exchange))
     if (found === null || found === undefined || found === false) return anonymous(exchange)
     return { ...readUser(found), ip: exchange.ip, id: exchange.id }
   }
@@ -193,4 +193,4 @@ function readUser ({ user = null, roles = NO_ROLES }) {
   return { user, roles }
 }
 
-module.exports = { Service, readUser }
+module.exports = { RouteService, readUser }

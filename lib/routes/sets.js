@@ -3,15 +3,15 @@
 // The sets of routes that the core holds for us: the one that serves, and older ones until their
 // last request is answered.
 //
-//   load(files) ──routes_load──> Loaded ──swap──> current ──request──> …
+//   load(files) ──routes_load──> RouteSet ──swap──> current ──request──> …
 //                                                    └─ the one before: routes_drop with its last answer
 //
 // A set ends with the connection to a daemon. Then it is loaded again from the texts that are here.
 
 const { UndercroftError } = require('../base/errors')
-const { Table } = require('./table')
+const { Paths } = require('./paths')
 
-class Loaded {
+class RouteSet {
   /**
    * @param {Array} files
    * @param {[*, object[], string[]]} reply of routes_load; what stands for the set is the core's affair
@@ -23,7 +23,7 @@ class Loaded {
     this.routes = routes
     // Those of the request that the core asks for.
     this.names = names
-    this.table = new Table(routes, own)
+    this.paths = new Paths(routes, own)
     this.inUse = 0
     this.isOld = false
   }
@@ -71,7 +71,7 @@ class Sets {
   async #loadNow (files) {
     if (this.#closed) throw closed()
     const reply = await this.#send('routes_load', [files, this.#options])
-    const next = new Loaded(files, reply, this.#own)
+    const next = new RouteSet(files, reply, this.#own)
     if (this.#closed) {
       this.#drop(next)
       throw closed()
@@ -98,13 +98,13 @@ class Sets {
 
   /** There are other handlers of one's own. */
   renew () {
-    if (this.#current !== null) this.#current.table = new Table(this.#current.routes, this.#own)
+    if (this.#current !== null) this.#current.paths = new Paths(this.#current.routes, this.#own)
   }
 
   /**
    * Asks the core.
    *
-   * @param {Loaded} set the one that was current when the request came
+   * @param {RouteSet} set the one that was current when the request came
    * @param {Array} args of request, behind the set
    * @param {{ timeoutMs?: number, signal?: AbortSignal }} opts
    */

@@ -44,7 +44,7 @@ class FastifyExchange extends NodeExchange {
 }
 
 /**
- * @param {Service} service
+ * @param {RouteService} service
  * @returns a plugin; its option wildcard: true, the default, takes every path under its prefix, and
  *   hands on what is none of ours; false: each path that there is when the application gets ready
  */
@@ -56,7 +56,7 @@ function fastifyDoor (service) {
     app.addContentTypeParser('*', (request, payload, done) => done(null, undefined))
     const { prefix } = app
     const handler = (request, reply) => handle(new FastifyExchange(service, request, reply, prefix))
-    for (const path of wildcard ? ['/*'] : service.sets.current.table.paths) app.all(path, handler)
+    for (const path of wildcard ? ['/*'] : service.sets.current.paths.all) app.all(path, handler)
   }
 }
 

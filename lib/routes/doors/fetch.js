@@ -7,7 +7,7 @@ const { readRequest } = require('../body')
 
 class FetchExchange extends Exchange {
   /**
-   * @param {Service} service
+   * @param {RouteService} service
    * @param {Request} request
    * @param {object} info who asks, see peerOf
    * @param {object} raw

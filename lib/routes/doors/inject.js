@@ -37,7 +37,7 @@ class InjectExchange extends Exchange {
 }
 
 /**
- * @param {Service} service
+ * @param {RouteService} service
  * @param {string} method
  * @param {string} target
  * @param {{ headers?: object, body?: string|Uint8Array|object, user?, roles?: string[] }} [options] body: an object is sent

@@ -114,7 +114,7 @@ function onClose () {
 }
 
 /**
- * @param {Service} service
+ * @param {RouteService} service
  * @param {((req, res) => void)|null} next who has what is none of ours; null: 404
  * @returns {(req, res, pass?: Function) => void} pass: of Express and Connect
  */
