@@ -8,6 +8,7 @@
     'napi_dir': '<!(node csrc/find-lib.js napi --dir)',
     'oldglibc%': 0,
     'daemon%': '<!(node csrc/find-lib.js daemon --there)',
+    'http%': '<!(node csrc/find-lib.js http --there)',
   },
   'targets': [
     {
@@ -110,6 +111,17 @@
             ['sanitize==""', {
               'sources': ['csrc/compat/static.c'],
               'ldflags': ['-static'],
+            }],
+            # A daemon without its HTTP door knows that it has none.
+            ['http==1', {
+              'sources': [
+                '<!@(node csrc/find-lib.js sources csrc/doors/http c)',
+                '<!@(node csrc/find-lib.js llhttp --sources)',
+              ],
+              'cflags': ['<!@(node csrc/find-lib.js llhttp --cflags)'],
+              'libraries': ['<!@(node csrc/find-lib.js llhttp --libs)'],
+            }, {
+              'defines': ['UC_NO_HTTP'],
             }],
           ],
         }],

@@ -11,7 +11,7 @@ const crypto = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
 const native = require('../lib/cli/native')
-const { checkDaemon } = require('../csrc/find-lib')
+const { checkDaemon, checkHttp } = require('../csrc/find-lib')
 
 const root = path.join(__dirname, '..')
 const stamp = path.join(root, 'build/undercroft.stamp')
@@ -33,7 +33,7 @@ function fingerprint (defines) {
     const { version } = JSON.parse(fs.readFileSync(path.join(root, 'node_modules', name, 'package.json')))
     hash.update(`${name}@${version}`)
   }
-  hash.update(JSON.stringify([process.version, process.arch, defines, checkDaemon()]))
+  hash.update(JSON.stringify([process.version, process.arch, defines, checkDaemon(), checkHttp()]))
   return hash.digest('hex')
 }
 
@@ -88,6 +88,7 @@ async function build (defines, { force = false, log = console.log } = {}) {
     }
     fs.writeFileSync(stamp, print)
     for (const line of checkDaemon()) log(`  undercroftd is left out: ${line}`)
+    for (const line of checkDaemon().length ? [] : checkHttp()) log(`  undercroftd has no HTTP: ${line}`)
     log(`  built ${path.relative(root, native.output)} in ${Math.round((Date.now() - started) / 1000)} s`)
     return true
   } finally {

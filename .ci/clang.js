@@ -41,7 +41,7 @@ function flags (file) {
     '-Icsrc', '-Icsrc/core',
     `-isystem${find('sqlite', '--dir')}`,
     ...(isC ? [] : [`-isystem${napi}`, `-isystem${node}`, '-DNAPI_VERSION=8', '-DNAPI_DISABLE_CPP_EXCEPTIONS', '-DNODE_ADDON_API_DISABLE_DEPRECATED']),
-    ...['core', 'nng', 'uv'].flatMap(name => find(name, '--cflags').split(' ').filter(Boolean))
+    ...['core', 'nng', 'uv', 'llhttp'].flatMap(name => find(name, '--cflags').split(' ').filter(Boolean))
   ]
 }
 

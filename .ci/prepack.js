@@ -9,7 +9,7 @@ const path = require('node:path')
 const { execFileSync } = require('node:child_process')
 const binary = require('./binary')
 const native = require('../lib/cli/native')
-const { checkDaemon } = require('../csrc/find-lib')
+const { checkDaemon, checkHttp } = require('../csrc/find-lib')
 
 const root = path.join(__dirname, '..')
 const vendor = path.join(root, 'csrc/vendor')
@@ -65,7 +65,7 @@ async function compile (defines) {
 }
 
 async function packBinary () {
-  const lacking = checkDaemon()
+  const lacking = [...checkDaemon(), ...checkHttp()]
   if (lacking.length) throw new Error(`the daemon cannot be packed:\n  ${lacking.join('\n  ')}`)
   const built = await compile({ lto: 1, oldglibc: 1 })
   const dir = path.join(prebuilds, `${process.platform}-${process.arch}`)
@@ -89,6 +89,7 @@ async function packBinary () {
     'node-addon-api': versionOf('node-addon-api'),
     nng: commandLine(process.execPath, 'csrc/find-lib.js', 'nng', '--version'),
     libuv: commandLine(process.execPath, 'csrc/find-lib.js', 'uv', '--version'),
+    llhttp: commandLine(process.execPath, 'csrc/find-lib.js', 'llhttp', '--version'),
     compiler: commandLine(process.env.CXX || 'c++', '--version').split('\n')[0],
     glibc: facts.glibc,
     needs: facts.needs,

@@ -21,7 +21,8 @@ class SetupError extends Error {}
 // ---- Debian packages -------------------------------------------------------
 
 // What has to be there, how to see that it is (by looking at files: asking dpkg
-// would take longer than all the rest), and the package that brings it.
+// would take longer than all the rest), and the package that brings it; of several
+// the first that this Debian has.
 const needs = [
   { package: 'build-essential', is: () => command('cc') && command('c++') && command('make') },
   { package: 'python3', is: () => command('python3') },
@@ -31,7 +32,12 @@ const needs = [
   { package: 'libjansson-dev', is: () => hasLibrary('jansson.h', 'libjansson.a') },
   { package: 'libnng-dev', is: () => hasLibrary('nng/nng.h', 'libnng.a') },
   { package: 'libmbedtls-dev', is: () => hasLibrary('mbedtls/ssl.h', 'libmbedtls.a') },
-  { package: 'libuv1-dev', is: () => hasLibrary('uv.h', 'libuv_a.a', 'libuv.a') }
+  { package: 'libuv1-dev', is: () => hasLibrary('uv.h', 'libuv_a.a', 'libuv.a') },
+  // Debian 13 has the library, Debian 12 its sources in the other.
+  {
+    package: ['libllhttp-dev', 'node-llhttp'],
+    is: () => hasLibrary('llhttp.h', 'libllhttp.a') || fs.existsSync('/usr/share/llhttp/llhttp.c')
+  }
 ]
 
 const fullNeeds = [
@@ -80,9 +86,16 @@ function list (dir) {
   }
 }
 
+function packageOf ({ package: name }) {
+  const names = [name].flat()
+  return names.length === 1
+    ? name
+    : names.find(name => spawnSync('apt-cache', ['show', name], { stdio: 'ignore' }).status === 0) ?? names.at(-1)
+}
+
 function debianPackages ({ full, say }) {
   const lacking = [...needs, ...(full ? fullNeeds : [])].filter(need => !need.is())
-  const missing = lacking.map(need => need.package)
+  const missing = lacking.map(packageOf)
   if (missing.length === 0) {
     say('system packages: all there')
     return
@@ -99,13 +112,13 @@ function debianPackages ({ full, say }) {
   }
   // --no-remove: to set up a test suite is no reason to take a package away.
   const sudo = isRoot ? [] : ['sudo']
-  const install = [...sudo, 'apt-get', 'install', '-y', '--no-install-recommends', '--no-remove', ...missing]
+  const install = () => [...sudo, 'apt-get', 'install', '-y', '--no-install-recommends', '--no-remove', ...lacking.map(packageOf)]
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   withoutServices(sudo, lacking.flatMap(need => need.service ?? []), () => {
-    if (run(install, { env, optional: true })) return
+    if (run(install(), { env, optional: true })) return
     // A fresh machine or container has no package lists yet.
     run([...sudo, 'apt-get', 'update'], { env })
-    run(install, { env })
+    run(install(), { env })
   })
 }
 

@@ -12,10 +12,15 @@
 //   node find-lib.js nng --libs           the same, and what nng needs itself
 //   node find-lib.js uv --cflags|--libs   libuv
 //   node find-lib.js daemon --there       1 when undercroftd can be built, or 0
+//   node find-lib.js llhttp --cflags|--libs|--sources
+//                                         the parser of its HTTP door: a library,
+//                                         or files that compile its sources
+//   node find-lib.js http --there         1 when that door can be built, or 0
 //   node find-lib.js NAME --version       what `prepack` notes down
 //   node find-lib.js sources DIR EXT      every DIR/**/*.EXT, sorted
 //   node find-lib.js check                the whole list of what is lacking
 //   node find-lib.js check-daemon         the same for undercroftd
+//   node find-lib.js check-http           and for its HTTP door
 //
 // A build from the repository takes SQLite and node-addon-api out of
 // node_modules; one from the published tarball out of csrc/vendor, which
@@ -191,6 +196,34 @@ function uv () {
   }
 }
 
+// What parses HTTP in the daemon. Debian 13 has the library; Debian 12 has the sources,
+// in the package of Node's bindings.
+function llhttp () {
+  const dirs = prefixes.map(prefix => path.join(prefix, 'share'))
+  const from = dirs.find(dir => ['llhttp/api.c', 'llhttp/http.c', 'llhttp/llhttp.c', 'include/llhttp/llhttp.h']
+    .every(file => fs.existsSync(path.join(dir, file))))
+  const found = from
+    ? {
+        header: path.join(from, 'include/llhttp'),
+        cflags: ['include/llhttp', 'llhttp'].map(dir => `-isystem${path.join(from, dir)}`).join(' '),
+        libs: '',
+        sources: 'csrc/compat/llhttp.c\ncsrc/compat/llhttp_api.c'
+      }
+    : {
+        ...library({
+          name: 'llhttp',
+          header: 'llhttp.h',
+          archives: [['libllhttp.a']],
+          advice: 'install it with `apt-get install libllhttp-dev` (Debian 12: node-llhttp)'
+        }),
+        sources: ''
+      }
+  return {
+    ...found,
+    version: versionIn(found.header, 'llhttp.h', ['MAJOR', 'MINOR', 'PATCH'].map(part => `LLHTTP_VERSION_${part}`))
+  }
+}
+
 // A library with its headers; `archives`: the static libraries, each under the
 // names that it has somewhere.
 function library ({ name, header, archives, advice }) {
@@ -262,6 +295,11 @@ function checkDaemon () {
     : [`undercroftd needs Linux, this is ${process.platform}`]
 }
 
+// And for its HTTP door, which the daemon does without.
+function checkHttp () {
+  return missing([llhttp])
+}
+
 function missing (steps) {
   const lacking = []
   for (const step of steps) {
@@ -276,8 +314,9 @@ function missing (steps) {
 }
 
 function main ([name, ...args]) {
-  if (name === 'check' || name === 'check-daemon') {
-    const lacking = name === 'check' ? check() : checkDaemon()
+  const checks = { check, 'check-daemon': checkDaemon, 'check-http': checkHttp }
+  if (checks[name]) {
+    const lacking = checks[name]()
     for (const line of lacking) console.error(line)
     return lacking.length ? 1 : 0
   }
@@ -286,13 +325,15 @@ function main ([name, ...args]) {
     return 0
   }
   const daemon = () => ({ there: checkDaemon().length ? 0 : 1 })
-  const found = { sqlite, napi, msgpack, zlib, zstd, jansson, core, nng, uv, daemon }[name]
+  const http = () => ({ there: checkHttp().length ? 0 : 1 })
+  const found = { sqlite, napi, msgpack, zlib, zstd, jansson, core, nng, uv, daemon, llhttp, http }[name]
   const field = (args[0] || '').replace(/^--/, '')
   if (!found || !field) {
     console.error('usage: find-lib.js sqlite --dir|--defines|--cflags|--version,\n' +
       '       napi --dir, msgpack|zlib|zstd|jansson|nng|uv --cflags|--libs|--version,\n' +
-      '       core --cflags|--libs, daemon --there,\n' +
-      '       sources DIR EXT, check, check-daemon')
+      '       llhttp --cflags|--libs|--sources|--version,\n' +
+      '       core --cflags|--libs, daemon|http --there,\n' +
+      '       sources DIR EXT, check, check-daemon, check-http')
     return 2
   }
   try {
@@ -305,6 +346,6 @@ function main ([name, ...args]) {
   }
 }
 
-module.exports = { check, checkDaemon, sources }
+module.exports = { check, checkDaemon, checkHttp, sources }
 
 if (require.main === module) process.exitCode = main(process.argv.slice(2))

@@ -143,7 +143,8 @@ t.test('the tarball', async t => {
     const notices = fs.readFileSync(path.join(module, 'THIRD-PARTY.md'), 'utf8')
     const build = JSON.parse(fs.readFileSync(path.join(path.dirname(file), 'build.json')))
     t.match(notices, `nng | ${build.nng}`, 'the notices name its nng')
-    t.match(notices, `libuv | ${build.libuv}`, 'and its libuv')
+    t.match(notices, `libuv | ${build.libuv}`, 'its libuv')
+    t.match(notices, `llhttp | ${build.llhttp}`, 'and its llhttp')
   })
 
   for (const runtime of runtimes()) {

@@ -4,7 +4,7 @@
 
 const path = require('node:path')
 const { execFileSync } = require('node:child_process')
-const { check, checkDaemon } = require('../../../csrc/find-lib')
+const { check, checkDaemon, checkHttp } = require('../../../csrc/find-lib')
 const native = require('../native')
 
 const help = `
@@ -17,7 +17,8 @@ zlib1g-dev libzstd-dev libjansson-dev), and says which of them it misses. It tak
 one to three minutes.
 
 Where nng and libuv are installed as well (Debian: libnng-dev libmbedtls-dev
-libuv1-dev) it also compiles undercroftd, the daemon.
+libuv1-dev) it also compiles undercroftd, the daemon, and where llhttp is, its door
+for HTTP (libllhttp-dev; on Debian 12 node-llhttp).
 `
 
 async function run ({ values, say, print, exitCodes }) {
@@ -56,6 +57,7 @@ async function run ({ values, say, print, exitCodes }) {
   }
   const without = checkDaemon()
   for (const line of without) say(`undercroftd, the daemon, is left out: ${line}`)
+  for (const line of without.length ? [] : checkHttp()) say(`undercroftd has no HTTP: ${line}`)
   const daemon = without.length ? null : native.daemon
   print({ file: native.output, daemon, seconds },
     `built ${native.output}${daemon ? ` and ${daemon}` : ''} in ${seconds} s`)

@@ -1,0 +1,3 @@
+/* The rest of llhttp.c. */
+#include <api.c>
+#include <http.c>
