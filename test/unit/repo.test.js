@@ -46,6 +46,9 @@ const layers = [
   { folder: /^csrc\/daemon\/(accept|conn|door|in|out|queue|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|lines|log|notify|server|starters)\.h$/ },
   { folder: /^csrc\/daemon\/main\.c$/, may: /^(claim|config|dbs|lines|server)\.h$|^doors\/sp\/door\.h$/ },
   { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/(op|options))\.h$|^(claim|config|dbs|lines|log|notify|starters|version)\.h$/ },
+  // HTTP as a protocol knows neither a connection nor the core; its door knows the first.
+  { folder: /^csrc\/doors\/http\/(answer|chunks|order|parse|request|strict|token)\.[ch]$/, may: /^common\/|^doors\/http\/(answer|chunks|order|parse|request|strict|token)\.h$/ },
+  { folder: /^csrc\/doors\/http\//, may: /^(common|doors\/http)\/|^uc\.h$|^daemon\/(conn|door)\.h$/ },
   { folder: /^csrc\/doors\/sp\//, may: /^(common|wire|doors\/sp)\/|^(uc|desk\/op)\.h$|^daemon\/(conn|door|version)\.h$/ }
 ]
 
@@ -58,6 +61,7 @@ const outside = [
   { header: /^(zlib|zstd)/, in: /^csrc\/core\/log\/compress\.c$/ },
   { header: /^pthread\.h$/, in: /^csrc\/core\/common\/thread\.[ch]$/ },
   { header: /^(uv\.h|uv\/|nng\/)/, in: /^csrc\/daemon\// },
+  { header: /^llhttp/, in: /^csrc\/(doors\/http\/parse|compat\/llhttp(_api)?)\.c$/ },
   { header: /^libpq/, in: /^csrc\/core\/data\/pg\// }
 ]
 

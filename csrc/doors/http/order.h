@@ -1,0 +1,77 @@
+#ifndef UD_HTTP_ORDER_H
+#define UD_HTTP_ORDER_H
+
+#include "doors/http/answer.h"
+
+/*
+ * The answers of a connection in the order of its requests, whenever they come.
+ * Each request has a number. An answer out of turn waits here, written but for
+ * how the connection goes on, which is known only when it is its turn. One
+ * owner, no locking.
+ */
+enum {
+    HTTP_UNDER_WAY = 64,
+    /* Of one connection; the last of them ends it, so that numbers never come
+     * round. */
+    HTTP_REQUESTS = 1 << 30
+};
+
+/* What an answer has to know of its request. */
+typedef struct http_asked {
+    bool is_head;
+    bool keep_alive;
+    uint8_t minor; /* of HTTP/1.x */
+} http_asked;
+
+typedef struct http_slot {
+    http_asked asked;
+    bool answered;
+    bool waits;  /* for a 100, before the body is sent */
+    size_t head; /* bytes of text up to where http_end belongs */
+    uc_buf text;
+} http_slot;
+
+/* All zero: no request has come. */
+typedef struct http_order {
+    uint32_t last;    /* the number of the newest request; the first is 1 */
+    uint32_t n;       /* under way */
+    uint32_t cap;     /* slots: 0 or a power of two */
+    bool closed;      /* no request is accepted any more */
+    bool draining;    /* the answer to the newest request ends the connection */
+    size_t held;      /* bytes of answers that wait for their turn */
+    http_slot *slots; /* the one of a number: its low bits */
+} http_order;
+
+typedef enum http_ordered {
+    HTTP_ORDER_OK,
+    HTTP_ORDER_UNKNOWN, /* no request of this number waits for an answer */
+    HTTP_ORDER_REFUSED, /* a header may not be sent: nothing has been written */
+    HTTP_ORDER_MEMORY   /* the connection has to end */
+} http_ordered;
+
+void http_order_fini(http_order *o);
+
+/* Whether a request is accepted. */
+static inline bool http_order_has_room(const http_order *o)
+{
+    return o->n < HTTP_UNDER_WAY && !o->closed;
+}
+
+/* A request that waits for its answer from now on; there is room. One without
+ * keep_alive is the last. -> its number; 0: no memory. */
+uint32_t http_order_add(http_order *o, const http_asked *asked);
+
+/* The newest request is the last, whatever it has asked for. */
+void http_order_close(http_order *o);
+
+/* The client of the newest request waits for a 100: it goes to out when it is
+ * in turn. waits false: no more, since the body has come. */
+void http_order_wait(http_order *o, bool waits, uc_buf *out);
+
+/* The answer to a request. It goes to out, with all that is in turn behind it;
+ * or waits. */
+http_ordered http_order_answer(http_order *o, uint32_t number,
+                               const http_answer *a, const char *date,
+                               uc_buf *out);
+
+#endif
