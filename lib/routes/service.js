@@ -61,7 +61,7 @@ class RouteService {
     this.#ready = this.sets.load(this.#files)
     this.#ready.catch((err) => {
       this.#mayRetry = err.kind !== 'usage' && err.code !== 'UC_ROUTE'
-      this.report(err, { msg: 'routes: not loaded' })
+      if (err.code !== 'UC_CLOSED') this.report(err, { msg: 'routes: not loaded' })
     })
   }
 

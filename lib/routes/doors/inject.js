@@ -13,10 +13,10 @@ const HERE = Object.freeze({ address: '127.0.0.1', isUnix: false })
 class InjectExchange extends Exchange {
   #headers
   #body
-  #abort = new AbortController()
 
-  constructor (service, method, target, headers, body) {
+  constructor (service, method, target, headers, body, signal) {
     super(service, method, target)
+    this.signal = signal
     this.#headers = headers
     this.#body = body
   }
@@ -24,8 +24,7 @@ class InjectExchange extends Exchange {
   get subject () { return this }
   get raw () { return this }
   get peer () { return HERE }
-  get signal () { return this.#abort.signal }
-  get abortSignal () { return this.#abort.signal }
+  get abortSignal () { return this.signal }
 
   header (name) {
     return this.#headers.get(name)
@@ -40,17 +39,17 @@ class InjectExchange extends Exchange {
  * @param {RouteService} service
  * @param {string} method
  * @param {string} target
- * @param {{ headers?: object, body?: string|Uint8Array|object, user?, roles?: string[] }} [options] body: an object is sent
- *   as JSON; user, roles: who asks, in place of what the option user would say
+ * @param {{ headers?: object, body?: string|Uint8Array|object, user?, roles?: string[], signal?: AbortSignal }} [options] body: an object is sent
+ *   as JSON; user, roles: who asks, in place of what the option user would say; signal: the caller hangs up
  * @returns {Promise<{ status: number, type: string, headers: object, body: string }>}
  */
-async function inject (service, method, target, { headers = {}, body, user, roles } = {}) {
+async function inject (service, method, target, { headers = {}, body, user, roles, signal = new AbortController().signal } = {}) {
   if (typeof method !== 'string') throw expected('UC_OPTION', 'inject: method', "a text such as 'GET'", method)
   if (typeof target !== 'string' || !target.startsWith('/')) throw expected('UC_OPTION', 'inject: target', "a path such as '/user?id=1'", target)
   const given = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
   const isObject = typeof body === 'object' && body !== null && !(body instanceof Uint8Array)
   if (isObject && !given.has('content-type')) given.set('content-type', JSON_TYPE)
-  const exchange = new InjectExchange(service, method.toUpperCase(), target, given, isObject ? JSON.stringify(body) : body)
+  const exchange = new InjectExchange(service, method.toUpperCase(), target, given, isObject ? JSON.stringify(body) : body, signal)
   if (user !== undefined || roles !== undefined) exchange.known = { ...readUser({ user, roles }), ip: exchange.ip, id: exchange.id }
   const answer = await service.answer(exchange) ?? service.nowhere(exchange)
   const text = method.toUpperCase() === 'HEAD' ? '' : textOf(answer.body)
