@@ -23,4 +23,8 @@ export {
 } from './lib/types/log'
 export { Closable, ExpressLike, FastifyLike, FetchHandler, FetchLike, GracefulOptions, Service, graceful } from './lib/types/graceful'
 export { Door, Health, Stats, StatementStats, WalPin } from './lib/types/stats'
+export {
+  HandlerOptions, Identity, Injected, InjectOptions, Route, RouteAccess, RouteContext, RouteHandler, RouteRequest, Routes, RoutesLog, RoutesOptions,
+  StandardResult, StandardSchema
+} from './lib/types/routes'
 export { Store, open } from './lib/types/store'

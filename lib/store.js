@@ -124,8 +124,9 @@ function routesOf (client) {
     if (op === 'routes_load') {
       return client.call(op, args, opts).then(([number, ...rest]) => [{ number, epoch: client.epoch }, ...rest])
     }
-    const [{ number, epoch }, ...others] = args
-    return client.call(op, [number, ...others], opts, null, epoch)
+    const { number, epoch } = args[0]
+    args[0] = number
+    return client.call(op, args, opts, null, epoch)
   }
 }
 

@@ -4,7 +4,6 @@
 // its peer are read, and how the answer is written.
 
 const { requestId } = require('../base/request-id')
-const { plain } = require('./peer')
 
 // The one who says that a caller has gone, as calls take it: of an AbortSignal what they need. A
 // real one costs more than all else that a request does here.
@@ -35,7 +34,7 @@ class Hangup {
  *   header(name)   the value of a header of the request by its name in lower case, or undefined; of
  *                  several of one name all, with ', ' between them
  *   body(most)     a promise of the bytes of a POST; rejects with Refusal BODY_SIZE
- *   peer           { address: string|null, isUnix }
+ *   peer           { address: string|null, isUnix }, see peerAt
  *   signal         aborted when the caller hangs up
  *   subject        what stands for the request where others know it
  *   raw            what user() and handlers are given as such
@@ -75,8 +74,7 @@ class Exchange {
   #address () {
     const { peer } = this
     const forwarded = this.header('x-forwarded-for')
-    const address = forwarded === undefined ? peer.address : this.service.trust.addressOf(peer, forwarded)
-    return address === null ? null : plain(address)
+    return forwarded === undefined ? peer.address : this.service.trust.addressOf(peer, forwarded)
   }
 
   /** The headers of these names, name and value in turn. */

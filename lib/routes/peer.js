@@ -10,6 +10,8 @@ const { expected } = require('../base/errors')
 const LOOPBACK = ['127.0.0.0/8', '::1/128']
 // Proxies in a row: what is longer was not written by them.
 const HOPS_MOST = 32
+// IPv4 in the clothes of IPv6.
+const MAPPED = '::ffff:'
 const FAMILY = { 4: 'ipv4', 6: 'ipv6' }
 const BITS = { 4: 32, 6: 128 }
 
@@ -62,14 +64,28 @@ class Trust {
   }
 }
 
+const UNIX = Object.freeze({ address: null, isUnix: true })
+const UNKNOWN = Object.freeze({ address: null, isUnix: false })
+
 /**
- * An address without a port and without the clothes of IPv6 around IPv4; null for what is none.
+ * The other end of a connection.
+ *
+ * @param {string|undefined|null} address as the runtime has it
+ * @param {boolean} isUnix it may be a unix socket, which has no address
+ */
+function peerAt (address, isUnix) {
+  if (!address) return isUnix ? UNIX : UNKNOWN
+  return { address: address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address, isUnix: false }
+}
+
+/**
+ * An address without a port and as IPv4 where it is one; null for what is none.
  *
  * @param {string} text
  */
 function plain (text) {
   const [, bare = text] = /^\[([^\]]*)\](?::\d+)?$/.exec(text) ?? /^([\d.]+):\d+$/.exec(text) ?? []
-  const address = bare.startsWith('::ffff:') && isIP(bare.slice(7)) === 4 ? bare.slice(7) : bare
+  const address = bare.startsWith(MAPPED) && isIP(bare.slice(MAPPED.length)) === 4 ? bare.slice(MAPPED.length) : bare
   return isIP(address) === 0 ? null : address
 }
 
@@ -89,4 +105,4 @@ function readTrust (v, what) {
   return new Trust(names)
 }
 
-module.exports = { Trust, plain, readTrust }
+module.exports = { Trust, peerAt, plain, readTrust }

@@ -21,7 +21,7 @@ class RouteService {
   #cors
   #user
   #options
-  #call
+  #timeoutMs
   #files
   #ready = null
   // The first load failed for a reason that may have passed.
@@ -41,7 +41,7 @@ class RouteService {
     this.#options = options
     this.#user = options.user
     this.#cors = new Cors(options.origins)
-    this.#call = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }
+    this.#timeoutMs = options.timeoutMs
     this.trust = options.trustProxy
     this.access = options.log === true ? core.log() : options.log
     this.own = []
@@ -135,8 +135,9 @@ class RouteService {
     if (own !== null) return runOwn(own, exchange, body, facts)
     const { method, target, set } = exchange
     // HEAD is GET but for the body, which the door leaves out.
-    const args = [method === 'HEAD' ? 'GET' : method, target, exchange.pick(set.names), body, facts]
-    return this.sets.request(set, args, { ...this.#call, signal: exchange.signal })
+    const args = [null, method === 'HEAD' ? 'GET' : method, target, exchange.pick(set.names), body, facts]
+    const { signal } = exchange
+    return this.sets.request(set, args, this.#timeoutMs === undefined ? { signal } : { timeoutMs: this.#timeoutMs, signal })
   }
 
   /** The answer where there is no route. */

@@ -11,6 +11,9 @@
 const { UndercroftError } = require('../base/errors')
 const { Paths } = require('./paths')
 
+// A set that is gone each time it was loaded is a mistake of the core.
+const TRIES = 3
+
 class RouteSet {
   /**
    * @param {Array} files
@@ -105,20 +108,20 @@ class Sets {
    * Asks the core.
    *
    * @param {RouteSet} set the one that was current when the request came
-   * @param {Array} args of request, behind the set
+   * @param {Array} args of request; the set comes first and is filled in here
    * @param {{ timeoutMs?: number, signal?: AbortSignal }} opts
    */
-  async request (set, args, opts) {
+  async request (set, args, opts, tries = TRIES) {
     set.inUse++
+    args[0] = set.handle
     try {
-      return await this.#send('request', [set.handle, ...args], opts)
+      return await this.#send('request', args, opts)
     } catch (err) {
-      if (!isGone(err)) throw err
+      if (!isGone(err) || tries === 1) throw err
     } finally {
       if (--set.inUse === 0 && set.isOld) this.#drop(set)
     }
-    const { handle } = await this.#anew(set)
-    return this.#send('request', [handle, ...args], opts)
+    return this.request(await this.#anew(set), args, opts, tries - 1)
   }
 
   // Of many requests that find their set gone one loads it.

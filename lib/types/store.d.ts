@@ -2,6 +2,7 @@ import { Cache } from './cache'
 import { Log, LogOptions } from './log'
 import { CacheOptions, CallOptions, OpenOptions } from './options'
 import { Database } from './database'
+import { Routes, RoutesOptions } from './routes'
 import { Door, Health, Stats } from './stats'
 
 export class Store {
@@ -21,6 +22,11 @@ export class Store {
   stats (options?: CallOptions): Promise<Stats>
   /** What serves the handle: this process, or a daemon with its counters. */
   door (options?: CallOptions): Promise<Door>
+  /**
+   * A service that is declared in SQL files, for node:http, fastify, Hono and Bun.serve. Throws where the directory
+   * cannot be read; `ready` says what is wrong with a file.
+   */
+  routes (dir: string | URL, options?: RoutesOptions): Routes
   /** Waits for what is in flight. */
   close (): Promise<void>
   /** Does not wait: what is in flight rejects with UC_CLOSED. */

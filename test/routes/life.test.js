@@ -82,6 +82,17 @@ t.test('a set that has gone with its connection', async (t) => {
   t.equal(called(core, 'routes_load').length, 2)
 })
 
+t.test('a core that forgets each set at once', async (t) => {
+  const { core, routes } = service(t)
+  await routes.ready
+  const { send } = core
+  core.send = (op, ...rest) => send(op, ...rest).finally(() => core.forget())
+  const other = new Routes(core, directory(t))
+  t.equal(await get(other, '/empty'), 500)
+  t.equal(called(core, 'request').length, 3)
+  other.close()
+})
+
 t.test('the end', async (t) => {
   const { core, routes } = service(t)
   await routes.ready

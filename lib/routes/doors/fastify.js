@@ -15,10 +15,6 @@ class FastifyExchange extends NodeExchange {
   }
 
   get raw () { return this.request }
-  get peer () {
-    const { socket } = this.request.raw
-    return { address: socket.remoteAddress ?? null, isUnix: socket.remoteAddress === undefined && !socket.destroyed }
-  }
 
   send (answer) {
     const { reply, req } = this

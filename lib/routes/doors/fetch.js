@@ -3,6 +3,7 @@
 // What takes a Request and returns a Response: Bun.serve, Deno.serve, Hono.
 
 const { Exchange, originForm } = require('../exchange')
+const { peerAt } = require('../peer')
 const { readRequest } = require('../body')
 
 class FetchExchange extends Exchange {
@@ -51,26 +52,15 @@ function headersOf ({ type, headers }, id) {
   return out
 }
 
-const UNKNOWN = Object.freeze({ address: null, isUnix: false })
-const UNIX = Object.freeze({ address: null, isUnix: true })
-
 /**
  * @param {Request} request
  * @param {object|undefined} info Bun's server; Deno's { remoteAddr }; of @hono/node-server { incoming }
  */
 function peerOf (request, info) {
-  if (typeof info?.requestIP === 'function') {
-    const found = info.requestIP(request)
-    if (found !== null) return { address: found.address, isUnix: false }
-    return info.url?.protocol === 'unix:' ? UNIX : UNKNOWN
-  }
-  if (info?.remoteAddr !== undefined) {
-    const { transport, hostname } = info.remoteAddr
-    return transport === 'unix' ? UNIX : { address: hostname ?? null, isUnix: false }
-  }
+  if (typeof info?.requestIP === 'function') return peerAt(info.requestIP(request)?.address, info.url?.protocol === 'unix:')
+  if (info?.remoteAddr !== undefined) return peerAt(info.remoteAddr.hostname, info.remoteAddr.transport === 'unix')
   const socket = info?.incoming?.socket
-  if (socket === undefined) return UNKNOWN
-  return socket.remoteAddress === undefined ? (socket.destroyed ? UNKNOWN : UNIX) : { address: socket.remoteAddress, isUnix: false }
+  return peerAt(socket?.remoteAddress, socket?.destroyed === false)
 }
 
 /** (request, info) => a promise of a Response. */

@@ -3,6 +3,7 @@
 // node:http, and what is built on it: Express, Connect.
 
 const { Exchange, Hangup, originForm } = require('../exchange')
+const { peerAt } = require('../peer')
 const { readMessage, parsedBody } = require('../body')
 
 const EXCHANGE = Symbol('undercroft.exchange')
@@ -31,9 +32,8 @@ class NodeExchange extends Exchange {
 
   get peer () {
     const { socket } = this.req
-    const address = socket.remoteAddress ?? null
     // A unix socket has no addresses; a TCP one that is closed has lost its own.
-    return { address, isUnix: address === null && !socket.destroyed }
+    return peerAt(socket.remoteAddress, !socket.destroyed)
   }
 
   body (most) {
