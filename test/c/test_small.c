@@ -1,5 +1,6 @@
-/* The small modules: buf, mem, op, options. */
+/* The small modules: arena, buf, mem, op, options. */
 #include "client.h"
+#include "common/arena.h"
 #include "common/buf.h"
 #include "common/mem.h"
 #include "desk/op.h"
@@ -34,6 +35,59 @@ static void buffers(void)
     eq_int(b.len, 5000, "byte by byte");
     eq_int(b.p[4999], 4999 & 0xff, "the last one");
     uc_buf_fini(&b);
+}
+
+static void arenas(void)
+{
+    uc_arena a;
+    uint8_t *all[500], *first;
+    unsigned wrong = 0;
+    uc_view v;
+
+    uc_arena_init(&a, 1 << 20);
+    ok(a.blocks == NULL, "a new arena has nothing");
+    for (unsigned i = 0; i < 500; i++) {
+        all[i] = uc_arena_alloc(&a, i);
+        wrong += all[i] == NULL || (uintptr_t)all[i] % 16 != 0;
+        memset(all[i], (int)i, i);
+    }
+    eq_int(wrong, 0, "all of it is aligned");
+    for (unsigned i = 0; i < 500; i++) {
+        for (unsigned j = 0; j < i; j++)
+            wrong += all[i][j] != (uint8_t)i;
+    }
+    eq_int(wrong, 0, "and stays where it is");
+    v = uc_arena_copy(&a, (uc_view){(const uint8_t *)"copy", 4});
+    eq_str((const char *)v.p, "copy", "a copy ends with a NUL");
+    v = uc_arena_copy(&a, (uc_view){NULL, 0});
+    ok(v.len == 0 && v.p != NULL && *v.p == '\0', "one of nothing as well");
+    first = uc_arena_calloc(&a, 100, 10);
+    for (unsigned i = 0; first != NULL && i < 1000; i++)
+        wrong += first[i] != 0;
+    ok(first != NULL && wrong == 0, "zeroed");
+    ok(uc_arena_calloc(&a, SIZE_MAX / 2, 3) == NULL && a.failed,
+       "a product that overflows");
+    ok(uc_arena_alloc(&a, 1) == NULL, "failure is sticky");
+    uc_arena_reset(&a);
+    ok(!a.failed && a.used == 0 && a.blocks != NULL,
+       "reset forgives, and keeps a block");
+    first = uc_arena_alloc(&a, 1);
+    uc_arena_reset(&a);
+    ok(uc_arena_alloc(&a, 1) == first, "which is used again");
+    ok(uc_arena_alloc(&a, 1 << 19) != NULL, "a large one");
+    uc_arena_reset(&a);
+    ok(a.blocks == NULL, "is not kept");
+    ok(uc_arena_alloc(&a, 1 << 20) != NULL, "the maximum itself fits");
+    ok(uc_arena_alloc(&a, 1) == NULL && a.failed, "and nothing beyond it");
+    uc_arena_fini(&a);
+    ok(a.blocks == NULL && !a.failed && a.max == 1 << 20,
+       "fini is ready for more");
+    uc_arena_init(&a, SIZE_MAX);
+    ok(uc_arena_alloc(&a, SIZE_MAX) == NULL, "a length that overflows");
+    uc_arena_reset(&a);
+    ok(uc_arena_alloc(&a, SIZE_MAX - 15) == NULL && a.failed,
+       "and one that does with its block");
+    uc_arena_fini(&a);
 }
 
 static void table(void)
@@ -156,6 +210,7 @@ static void option_table(void)
 int main(void)
 {
     buffers();
+    arenas();
     table();
     options();
     option_table();

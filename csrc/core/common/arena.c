@@ -30,16 +30,16 @@ void uc_arena_reset(uc_arena *a)
 {
     uc_arena_block *newest = a->blocks;
 
-    if (newest != NULL) {
-        a->blocks = newest->next;
+    if (newest == NULL || newest->size > LARGEST) {
         uc_arena_fini(a);
-        newest->next = NULL;
-        a->blocks = newest;
-        a->p = newest->bytes;
-        a->left = newest->size;
+        return;
     }
-    a->used = 0;
-    a->failed = false;
+    a->blocks = newest->next;
+    uc_arena_fini(a);
+    newest->next = NULL;
+    a->blocks = newest;
+    a->p = newest->bytes;
+    a->left = newest->size;
 }
 
 /* Each block is twice as large as the one before, so that there are few. */
@@ -52,6 +52,8 @@ static bool grow(uc_arena *a, size_t n)
         size = LARGEST;
     if (size < n)
         size = n;
+    if (size > SIZE_MAX - sizeof *b)
+        return false;
     b = uc_malloc(sizeof *b + size);
     if (b == NULL)
         return false;

@@ -26,7 +26,8 @@ typedef struct uc_arena {
 /* Allocates nothing. */
 void uc_arena_init(uc_arena *a, size_t max);
 void uc_arena_fini(uc_arena *a);
-/* Empties it, and keeps its newest block for what comes. */
+/* Empties it. It keeps its newest block for what comes, unless that is a large
+ * one: a single request of a megabyte does not stay with its connection. */
 void uc_arena_reset(uc_arena *a);
 /* n bytes, aligned for any type of C; NULL when it has failed. n may be 0. */
 void *uc_arena_alloc(uc_arena *a, size_t n);
