@@ -11,21 +11,21 @@
 
 /* Why a request is not run, or has failed. X(name, plain status, fine status):
  * the notes know 200, 400 and 500 and HTTP's own; `statuses: 'fine'` more. */
-#define UC_REFUSAL_MAP(X)                                          \
-    X(NONE, 200, 200)                                              \
-    X(PARAMS, 400, 400)    /* of its parameters or its body */     \
-    X(REFUSED, 400, 400)   /* `as refuse`, a constraint */         \
-    X(CONFLICT, 400, 409)  /* unique, or an Idempotency-Key */     \
-    X(NO_ROW, 400, 404)    /* :one! */                             \
-    X(LOGIN, 400, 401)                                             \
-    X(ROLE, 400, 403)                                              \
-    X(ORIGIN, 400, 403)    /* a page of another site */            \
-    X(RATE, 400, 429)                                              \
-    X(NO_ROUTE, 404, 404)                                          \
-    X(METHOD, 405, 405)                                            \
-    X(BODY_SIZE, 413, 413)                                         \
-    X(BUSY, 503, 503)                                              \
-    X(TIMEOUT, 500, 504)                                           \
+#define UC_REFUSAL_MAP(X)                                     \
+    X(NONE, 200, 200)                                         \
+    X(PARAMS, 400, 400)   /* of its parameters or its body */ \
+    X(REFUSED, 400, 400)  /* `as refuse`, a constraint */     \
+    X(CONFLICT, 400, 409) /* unique, or an Idempotency-Key */ \
+    X(NO_ROW, 400, 404)   /* :one! */                         \
+    X(LOGIN, 400, 401)                                        \
+    X(ROLE, 400, 403)                                         \
+    X(ORIGIN, 400, 403) /* a page of another site */          \
+    X(RATE, 400, 429)                                         \
+    X(NO_ROUTE, 404, 404)                                     \
+    X(METHOD, 405, 405)                                       \
+    X(BODY_SIZE, 413, 413)                                    \
+    X(BUSY, 503, 503)                                         \
+    X(TIMEOUT, 500, 504)                                      \
     X(INTERNAL, 500, 500)
 
 typedef enum uc_refusal {
@@ -38,15 +38,15 @@ typedef enum uc_refusal {
 unsigned uc_refusal_status(uc_refusal r, bool fine);
 
 typedef struct uc_header {
-    uc_view name; /* in lower case */
+    uc_view name;  /* in lower case */
     uc_view value; /* without blanks around it */
 } uc_header;
 
 /* What the one who serves has set. */
 typedef struct uc_serving {
-    bool fine;            /* statuses: 'fine' */
-    size_t body_most;     /* bytes */
-    uint32_t norigins;    /* pages that may post, beside those of the host */
+    bool fine;         /* statuses: 'fine' */
+    size_t body_most;  /* bytes */
+    uint32_t norigins; /* pages that may post, beside those of the host */
     const uc_view *origins;
 } uc_serving;
 
@@ -69,21 +69,32 @@ typedef struct uc_request {
 
     /* Where it ends early. */
     uc_refusal refusal;
-    uc_buf text;  /* UTF-8, one problem a line, `name: sentence` */
+    uc_buf text;   /* UTF-8, one problem a line, `name: sentence` */
     uc_view allow; /* of METHOD: "GET, HEAD" */
 } uc_request;
 
-/* The caller's fields are set; the others need not be. */
+/* Once, before or after the caller's fields are set. Allocates nothing. */
 void uc_request_init(uc_request *q);
 void uc_request_fini(uc_request *q);
 
 /*
  * Finds the route and reads what was sent. False with `refusal` and `text`, and
  * `allow`: the answer. Parameters of the service (uc_given) are absent as yet.
- * No memory: UC_REFUSAL_INTERNAL.
+ * No memory: UC_REFUSAL_INTERNAL, whose text may be empty then.
+ *
+ * A request may be read again with other bytes; what it was is forgotten, and
+ * its memory is used again. Whoever keeps one (a connection does) allocates
+ * nothing for most requests.
  */
 bool uc_request_read(uc_request *q, const uc_routes *routes,
                      const uc_serving *serving);
+
+/* For the answer to OPTIONS, which is the door's: the methods of this target,
+ * as in `allow`; empty when there is no route. */
+uc_view uc_routes_allow(const uc_routes *routes, uc_view target);
+/* May a page of this origin post here, and read answers? The list alone counts,
+ * and `null` is never on it. */
+bool uc_origin_listed(const uc_serving *serving, uc_view origin);
 
 /* Ends it with this refusal and a line of text. Returns false. */
 __attribute__((format(printf, 3, 4))) bool
