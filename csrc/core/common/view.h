@@ -17,4 +17,10 @@ static inline bool uc_view_is(uc_view v, const char *s)
     return v.len == strlen(s) && memcmp(v.p, s, v.len) == 0;
 }
 
+/* p may be NULL where nothing is viewed. */
+static inline bool uc_view_same(uc_view a, uc_view b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
 #endif
