@@ -9,6 +9,7 @@
 
 #include "client.h"
 #include "doors/sp/sp.h"
+#include "routes_example.h"
 
 static const char *fuzzer, *folder;
 static int made;
@@ -225,6 +226,23 @@ static void messages(void)
     uc_buf_fini(&b);
 }
 
+/* ---- a file of routes ---- */
+
+/* The template is called t.mustache there. */
+static void routes(void)
+{
+    const char *at = strstr(routes_all, "board.mustache");
+
+    save("example", (const uint8_t *)routes_example, strlen(routes_example));
+    uc_buf_rewind(&input, 0);
+    uc_buf_put(&input, routes_all, (size_t)(at - routes_all));
+    uc_buf_put(&input, "t", 1);
+    uc_buf_put(&input, at + 5, strlen(at + 5));
+    uc_buf_byte(&input, 0);
+    uc_buf_put(&input, routes_template, strlen(routes_template));
+    save_numbered(&input);
+}
+
 /* ---- what once failed ---- */
 
 static void convert(const char *path)
@@ -274,6 +292,8 @@ int main(int argc, char **argv)
         }
     } else if (strcmp(fuzzer, "fuzz_sp") == 0) {
         messages();
+    } else if (strcmp(fuzzer, "fuzz_routes") == 0) {
+        routes();
     } else {
         values();
     }
