@@ -82,11 +82,15 @@ void http_order_wait(http_order *o, bool waits, uc_buf *out)
     put_continue(o, out);
 }
 
-static http_going going(const http_order *o, const http_slot *s)
+/* How the connection goes on behind the first. */
+static http_going going(http_order *o)
 {
-    if (!s->asked.keep_alive || (o->draining && s == slot_of(o, o->last)))
-        return HTTP_ENDS;
-    return s->asked.minor == 0 ? HTTP_GOES_ON_10 : HTTP_GOES_ON;
+    const http_asked *asked = &slot_of(o, first_of(o))->asked;
+
+    o->ended = !asked->keep_alive || (o->draining && o->n == 1);
+    return o->ended            ? HTTP_ENDS
+           : asked->minor == 0 ? HTTP_GOES_ON_10
+                               : HTTP_GOES_ON;
 }
 
 /* The first is over. */
@@ -106,7 +110,7 @@ static void put_waiting(http_order *o, uc_buf *out)
         http_slot *s = slot_of(o, first_of(o));
 
         uc_buf_put(out, s->text.p, s->head);
-        http_end(out, going(o, s));
+        http_end(out, going(o));
         uc_buf_put(out, s->text.p + s->head, s->text.len - s->head);
         next(o);
     }
@@ -134,7 +138,7 @@ static http_ordered put(http_order *o, http_slot *s, const http_answer *a,
 
     if (!http_head(out, a, date))
         return HTTP_ORDER_REFUSED;
-    http_end(out, going(o, s));
+    http_end(out, going(o));
     uc_buf_put(out, body.p, body.len);
     next(o);
     put_waiting(o, out);

@@ -38,6 +38,7 @@ typedef struct http_order {
     uint32_t cap;     /* slots: 0 or a power of two */
     bool closed;      /* no request is accepted any more */
     bool draining;    /* the answer to the newest request ends the connection */
+    bool ended;       /* and one has: its client reads nothing behind it */
     size_t held;      /* bytes of answers that wait for their turn */
     http_slot *slots; /* the one of a number: its low bits */
 } http_order;
