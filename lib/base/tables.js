@@ -58,7 +58,10 @@ const operations = {
   LOG_LEVEL: { number: 82, flags: ['read'] },
   LOG_WATCH: { number: 83, flags: ['read', 'repeats', 'stands', 'endless'] },
   LOG_FLUSH: { number: 84, flags: ['read', 'repeats'] },
-  LOG_STATS: { number: 85, flags: ['read', 'retried', 'repeats'] }
+  LOG_STATS: { number: 85, flags: ['read', 'retried', 'repeats'] },
+  ROUTES_LOAD: { number: 90, flags: ['read'] },
+  REQUEST: { number: 91, flags: [] },
+  ROUTES_DROP: { number: 92, flags: ['read', 'bound'] }
 }
 
 // The error codes of the core: the kind, which is the same over engines, and whether the same

@@ -119,6 +119,7 @@ static inline void clear(uc_call *c)
     c->rows = -1;
     c->stmt = NULL;
     c->parts = NULL;
+    c->routed = NULL;
     c->lease = NULL;
     c->wseq = 0;
     c->after = 0;

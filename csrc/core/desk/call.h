@@ -62,6 +62,7 @@ typedef struct uc_call {
     int64_t rows; /* that it answered or changed, -1 when it is not known */
     struct uc_stmt *stmt;   /* interned statement, referenced */
     struct uc_parts *parts; /* those of a batch */
+    struct uc_routed *routed; /* a request to a route */
     struct uc_lease *lease; /* that it must run on */
     uint64_t wseq;          /* place in the order of writes, 0 = not a write */
     uint64_t after;         /* runs when all writes up to here are done */

@@ -6,6 +6,7 @@
 #include "cache/cache.h"
 #include "common/mem.h"
 #include "desk/registry.h"
+#include "desk/routed.h"
 #include "desk/session.h"
 #include "log/desk.h"
 #include "wire/writer.h"
@@ -104,6 +105,7 @@ static void peer_fini(uc_engine *e, uc_peer *p)
     uc__hurry(e);
     uc__leases_end(e, UC_LEASES_OF, p->session, NULL);
     e->ops->peer_end(p);
+    uc__routes_end(p);
     uc_lock(&e->route_mu);
     for (uint32_t i = 0; i < p->nsids; i++)
         uc__stmt_unref(p->sids[i]);

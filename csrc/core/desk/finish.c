@@ -2,6 +2,7 @@
 
 #include "data/engine.h"
 #include "desk/lookup.h"
+#include "desk/routed.h"
 #include "desk/session.h"
 #include "log/desk.h"
 #include "wire/writer.h"
@@ -51,6 +52,7 @@ void uc__finish(uc_call *c)
     uc__stmt_unref(c->stmt);
     c->stmt = NULL;
     uc__parts_free(c);
+    uc__routed_free(c);
     if (c->batch == NULL)
         return;                  /* a sync call */
     uc__session_ref(c->session); /* p lives with its session */
@@ -68,6 +70,7 @@ void uc__finish_all(uc_call **calls, uint32_t n)
         for (k = 0; i + k < n && calls[i + k]->batch == b; k++) {
             tell_slow(calls[i + k]);
             uc__stmt_unref(calls[i + k]->stmt);
+            uc__routed_free(calls[i + k]);
         }
         uc__session_ref(s); /* the peer lives with its session */
         uc__batch_finish(b, k);
@@ -87,7 +90,7 @@ void uc__answer(uc_call *call, uc_buf *out, size_t at, bool ok,
 {
     if (!ok) {
         uc__reply_again(out, at);
-        uc_reply_error(out, call->id, e);
+        uc__reply_failure(out, call, e);
     }
     if (call->id == 0)
         uc_buf_rewind(out, at);

@@ -4,6 +4,7 @@
 
 #include "data/engine.h"
 #include "desk/lookup.h"
+#include "desk/routed.h"
 #include "uc.h"
 #include "wire/writer.h"
 
@@ -137,6 +138,9 @@ void uc__inline(uc_peer *p, uc_call *c, uc_buf *out, uc_error *e)
     case UC_OP_define:
     case UC_OP_undefine:
         uc__define(p, c, e);
+        break;
+    case UC_OP_routes_drop:
+        uc__routes_drop(c, out, e);
         break;
     default:
         uc_fail(e, UC_INTERNAL, "operation %s is not inline", c->op->name);

@@ -2,6 +2,7 @@
 
 #include "desk/finish.h"
 #include "desk/lookup.h"
+#include "desk/routed.h"
 #include "desk/session.h"
 #include "desk/verdict.h"
 #include "wire/writer.h"
@@ -168,6 +169,9 @@ static bool by_class(uc_engine *e, uc_peer *p, uc_call *c, bool is_write,
 {
     bool inside = is_inside(e, c), is_read = c->op->lane == UC_LANE_READ;
 
+    if (c->op->lane == UC_LANE_ROUTE)
+        is_read = !is_write;
+
     if (c->op->lane == UC_LANE_STMT && !is_write) {
         uc_class cls = class_now(e, c->stmt);
 
@@ -197,11 +201,42 @@ static bool by_class(uc_engine *e, uc_peer *p, uc_call *c, bool is_write,
     return true;
 }
 
+/* A request that needs no statement is over. */
+static void answer_refused(uc_call *c, uc_turn *t)
+{
+    size_t at = uc__reply_open(&t->replies);
+
+    uc__routed_refused(c, &t->replies);
+    if (c->id != 0)
+        uc__reply_close(&t->replies, at, c->id);
+    else
+        uc_buf_rewind(&t->replies, at);
+    uc__finish(c);
+}
+
+static bool into_route(uc_engine *e, uc_peer *p, uc_call *c, uc_turn *t,
+                       uc_error *err)
+{
+    if (c->tx != 0 || c->snap != 0 || c->once.p != NULL || c->repeat)
+        return uc_fail(err, UC_FRAME,
+                       "a request is no part of anything, and has no key but "
+                       "its own");
+    if (!uc__routed_begin(p, c, err))
+        return false;
+    if (c->routed->q.refusal != UC_REFUSAL_NONE) {
+        answer_refused(c, t);
+        return true;
+    }
+    return by_class(e, p, c, uc__routed_writes(c), t, err);
+}
+
 bool uc__lane(uc_peer *p, uc_call *c, uc_turn *t, uc_error *err)
 {
     uc_engine *e = p->engine;
     bool is_stmt = c->op->lane == UC_LANE_STMT;
 
+    if (c->op->lane == UC_LANE_ROUTE)
+        return into_route(e, p, c, t, err);
     if (is_stmt || c->op->num == UC_OP_many) {
         if (!statement_of(p, c, err))
             return false;

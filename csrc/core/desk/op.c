@@ -33,8 +33,8 @@ const uc_op *uc_op_at(uint32_t i)
 
 const char *uc_lane_name(uint32_t lane)
 {
-    static const char *const names[] = {"inline", "cache", "log", "statement",
-                                        "read",   "write", "pin"};
+    static const char *const names[] = {"inline", "cache", "log",   "statement",
+                                        "route",  "read",  "write", "pin"};
 
     return names[lane];
 }

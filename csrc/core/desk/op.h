@@ -16,6 +16,7 @@
  *   CACHE   there, too, by the cache: it never waits for the database
  *   LOG     the same, by the log of a daemon
  *   STMT    read or write lane, as the class of its statement says
+ *   ROUTE   the same, as the method of its route says
  *   READ    a reader's thread
  *   WRITE   the writer, in the order of arrival
  *   PIN     on the connection that the named cursor, snapshot, transaction or
@@ -90,13 +91,17 @@
     X(82, log_level, 1, 1, LOG, UC_READ)                                       \
     X(83, log_watch, 1, 1, LOG, UC_READ | UC_REPEATS | UC_STANDS | UC_ENDLESS) \
     X(84, log_flush, 1, 1, LOG, UC_READ | UC_REPEATS)                          \
-    X(85, log_stats, 0, 0, LOG, UC_READ | UC_RETRIED | UC_REPEATS)
+    X(85, log_stats, 0, 0, LOG, UC_READ | UC_RETRIED | UC_REPEATS)            \
+    X(90, routes_load, 2, 2, READ, UC_READ)                                    \
+    X(91, request, 6, 6, ROUTE, 0)                                             \
+    X(92, routes_drop, 1, 1, INLINE, UC_READ | UC_BOUND)
 
 typedef enum uc_lane {
     UC_LANE_INLINE,
     UC_LANE_CACHE,
     UC_LANE_LOG,
     UC_LANE_STMT,
+    UC_LANE_ROUTE,
     UC_LANE_READ,
     UC_LANE_WRITE,
     UC_LANE_PIN

@@ -118,6 +118,9 @@ static void run_here(uc_peer *p, uc_call *c, uc_buf *out, uc_error *err)
     if (c->op->lane == UC_LANE_STMT || c->op->num == UC_OP_many) {
         if (!statement(p, c, &text, err))
             return;
+    } else if (c->op->lane == UC_LANE_ROUTE) {
+        uc_fail(err, UC_NOT_HERE, "a request is no blocking call");
+        return;
     } else if (beside(p, c, out, err)) {
         return;
     } else if (c->op->num == UC_OP_batch && !uc__parts_of(p, c, err)) {

@@ -55,7 +55,8 @@ enum {
     UC_REPLY_ROWS = 2,
     UC_REPLY_RUN = 3,
     UC_REPLY_BYTES = 4,
-    UC_REPLY_MULTI = 5
+    UC_REPLY_MULTI = 5,
+    UC_REPLY_ANSWER = 6 /* see answer.h */
 };
 
 #endif

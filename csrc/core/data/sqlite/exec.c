@@ -272,6 +272,76 @@ static bool too_large(sq_db *db, uint64_t rows, uc_error *e)
                    (long long)db->e.opt.max_bytes);
 }
 
+/* What a reply of rows is being written with. */
+typedef struct reply {
+    sq_mode mode;
+    uc_rows rows;
+    size_t array_at;
+} reply;
+
+/* False: no memory for the names of the columns. */
+static bool keys(sq_slot *slot)
+{
+    if (slot->json_keys == NULL && slot->ncols > 0)
+        slot->json_keys = sq_json_keys(slot->stmt, slot->ncols);
+    return slot->json_keys != NULL || slot->ncols == 0;
+}
+
+static void reply_begin(reply *r, sq_conn *c, sq_slot *slot, uint32_t id,
+                        uint32_t known, uc_buf *out)
+{
+    if (r->mode >= SQ_MODE_JSON && !keys(slot)) {
+        out->failed = true;
+        return;
+    }
+    if (r->mode == SQ_MODE_JSON)
+        r->array_at = uc_json_begin(out, id);
+    else if (r->mode == SQ_MODE_ARRAY)
+        uc_buf_byte(out, '[');
+    else if (r->mode < SQ_MODE_JSON)
+        sq_rows_begin(&r->rows, out, &c->text, id, slot->shape, known,
+                      (size_t)c->db->e.opt.page_bytes, false);
+}
+
+/* A row that has more than this one is not the first. */
+static void reply_row(reply *r, sq_conn *c, const sq_slot *slot, uint64_t nth,
+                      uc_buf *out)
+{
+    switch (r->mode) {
+    case SQ_MODE_JSON:
+    case SQ_MODE_ARRAY:
+        if (nth > 1)
+            uc_buf_byte(out, ',');
+        sq_json_row(out, slot->stmt, slot->ncols, slot->json_keys);
+        break;
+    case SQ_MODE_OBJECT:
+        sq_json_row(out, slot->stmt, slot->ncols, slot->json_keys);
+        break;
+    case SQ_MODE_CELL:
+        sq_cell_text(out, slot->stmt);
+        break;
+    default:
+        sq_rows_add(&r->rows, slot->stmt, slot->ncols, c->utf8);
+        break;
+    }
+}
+
+static void reply_end(reply *r, uc_buf *out)
+{
+    if (r->mode == SQ_MODE_JSON)
+        uc_json_end(out, r->array_at);
+    else if (r->mode == SQ_MODE_ARRAY)
+        uc_buf_byte(out, ']');
+    else if (r->mode < SQ_MODE_JSON)
+        uc_rows_end(&r->rows, 0);
+}
+
+static bool is_of_one(sq_mode mode)
+{
+    return mode == SQ_MODE_GET || mode == SQ_MODE_OBJECT ||
+           mode == SQ_MODE_CELL;
+}
+
 /* Steps through the rows. Returns SQLite's code; *big: a limit was hit. */
 static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
                      sq_mode mode, uc_buf *out, uint64_t *rows, bool *big,
@@ -279,37 +349,21 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
 {
     sqlite3_stmt *stmt = slot->stmt;
     uint64_t max = (uint64_t)c->db->e.opt.max_rows;
-    size_t array_at = 0;
-    uc_rows r;
+    reply r = {.mode = mode};
     int rc = sqlite3_step(stmt);
 
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         return rc;
     if (!refresh(c, slot, e))
         return SQLITE_NOMEM;
-    if (mode == SQ_MODE_JSON) {
-        if (slot->json_keys == NULL && slot->ncols > 0)
-            slot->json_keys = sq_json_keys(stmt, slot->ncols);
-        if (slot->json_keys == NULL && slot->ncols > 0)
-            out->failed = true;
-        array_at = uc_json_begin(out, id);
-    } else {
-        sq_rows_begin(&r, out, &c->text, id, slot->shape, known,
-                      (size_t)c->db->e.opt.page_bytes, false);
-    }
+    reply_begin(&r, c, slot, id, known, out);
     while (rc == SQLITE_ROW && !out->failed) {
         if (++*rows > max) {
             *big = true;
             return SQLITE_OK;
         }
-        if (mode == SQ_MODE_JSON) {
-            if (*rows > 1)
-                uc_buf_byte(out, ',');
-            sq_json_row(out, stmt, slot->ncols, slot->json_keys);
-        } else {
-            sq_rows_add(&r, stmt, slot->ncols, c->utf8);
-        }
-        if (mode == SQ_MODE_GET) {
+        reply_row(&r, c, slot, *rows, out);
+        if (is_of_one(mode)) {
             /* A write has to run to its end, a read need not. */
             if (slot->readonly) {
                 rc = SQLITE_DONE;
@@ -327,11 +381,7 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
     }
     if (rc != SQLITE_DONE)
         return rc;
-    if (mode == SQ_MODE_JSON) {
-        uc_json_end(out, array_at);
-    } else {
-        uc_rows_end(&r, 0);
-    }
+    reply_end(&r, out);
     if (out->failed)
         *big = true;
     return rc;

@@ -15,7 +15,11 @@ typedef enum sq_mode {
     SQ_MODE_GET,
     SQ_MODE_ALL,
     SQ_MODE_RUN,
-    SQ_MODE_JSON
+    SQ_MODE_JSON,
+    /* Bytes without a reply around them. */
+    SQ_MODE_ARRAY,  /* of objects, in JSON */
+    SQ_MODE_OBJECT, /* the first row; nothing where there is none */
+    SQ_MODE_CELL    /* the first cell as a text; the same */
 } sq_mode;
 
 /* Binds the next value of r (an array or a map of parameters). */
@@ -74,6 +78,14 @@ bool sq_script_alone(sq_conn *c, const uc_call *call);
 /* A copy of SQL text as SQLite wants it, with a NUL behind it, for uc_free.
  * NULL with *e; a NUL inside, and what is no UTF-8, is refused. */
 char *sq_text_copy(uc_view text, uc_error *e);
+
+/* ---- answer.c ---- */
+/* The op `routes_load`, on any connection. */
+bool sq_routes_load(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+/* The op `request`: a GET in one snapshot, a POST as one unit. False with *e;
+ * what the unit has done is undone then. */
+bool sq_answer_read(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+bool sq_answer_write(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
 
 /* ---- migrate.c ---- */
 bool sq_migrate(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);

@@ -5,7 +5,7 @@
 #include "data/sqlite/db.h"
 #include "data/sqlite/group.h"
 #include "data/sqlite/pragma.h"
-#include "wire/writer.h"
+#include "desk/routed.h"
 
 /* Group commit: several units of writing in one transaction. */
 
@@ -15,7 +15,7 @@ static void put_error(sq_group *g, uint32_t i, const uc_error *e)
 
     it->failed = true;
     it->at = uc__reply_open(&g->bad);
-    uc_reply_error(&g->bad, it->call->id, e);
+    uc__reply_failure(&g->bad, it->call, e);
     uc__reply_close(&g->bad, it->at, it->call->id);
     it->len = g->bad.len - it->at;
 }
@@ -95,7 +95,8 @@ static bool begin(sq_db *db, sq_group *g)
 static bool is_bracketed(const uc_call *call)
 {
     return call->op->num == UC_OP_many || call->op->num == UC_OP_batch ||
-           call->op->num == UC_OP_exec || call->once.p != NULL;
+           call->op->num == UC_OP_exec || call->op->num == UC_OP_request ||
+           call->once.p != NULL;
 }
 
 /*

@@ -41,6 +41,10 @@ bool sq_read_call(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         if (e->code != NULL && e->native == SQLITE_READONLY)
             uc_fail(e, UC_SQL_READONLY, "a snapshot only reads");
         return false;
+    case UC_OP_request:
+        return sq_answer_read(c, call, out, e);
+    case UC_OP_routes_load:
+        return sq_routes_load(c, call, out, e);
     case UC_OP_health:
         sq_health(c->db, c, call->id, out);
         return true;

@@ -3,7 +3,7 @@
 
 #include "data/sqlite/db.h"
 #include "data/sqlite/pin.h"
-#include "wire/writer.h"
+#include "desk/routed.h"
 
 /*
  * A reader takes what is queued, up to SQ_TAKE calls, and serves it in one
@@ -89,7 +89,7 @@ static bool serve(sq_db *db, sq_conn *c, uc_call *call, int64_t now,
     }
     if (!ok) {
         uc__reply_again(out, at);
-        uc_reply_error(out, call->id, &e);
+        uc__reply_failure(out, call, &e);
     }
     if (call->id == 0)
         uc_buf_rewind(out, at);

@@ -108,6 +108,16 @@ bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys)
     return !b->failed;
 }
 
+void sq_cell_text(uc_buf *b, sqlite3_stmt *stmt)
+{
+    const unsigned char *p = sqlite3_column_text(stmt, 0);
+
+    if (p != NULL)
+        uc_buf_put(b, p, (size_t)sqlite3_column_bytes(stmt, 0));
+    else if (sqlite3_column_type(stmt, 0) != SQLITE_NULL)
+        b->failed = true; /* no memory for a number's digits */
+}
+
 void sq_pack_value(uc_buf *b, sqlite3_value *v)
 {
     uint8_t *p;

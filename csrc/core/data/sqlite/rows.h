@@ -25,6 +25,9 @@ bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys);
  * when memory runs out. */
 char *sq_json_keys(sqlite3_stmt *stmt, int ncols);
 
+/* The first cell of the row that stmt stands on, as a text: its bytes. */
+void sq_cell_text(uc_buf *b, sqlite3_stmt *stmt);
+
 /* One argument of a function, or a value of any kind, as plain msgpack. */
 void sq_pack_value(uc_buf *b, sqlite3_value *v);
 

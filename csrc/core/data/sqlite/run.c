@@ -64,6 +64,24 @@ static void say_readonly(const sq_conn *c, int rc, uc_error *e)
                  c->db->e.target);
 }
 
+/* "UNIQUE constraint failed: person.name, person.age": the first of the
+ * columns that SQLite names. A name with a dot or a comma in it is given up. */
+static void name_column(uc_error *e)
+{
+    const char *p = strstr(e->message, " constraint failed: ");
+    size_t n;
+
+    if (p == NULL || (strncmp(e->message, "UNIQUE", 6) != 0 &&
+                      strncmp(e->message, "NOT NULL", 8) != 0))
+        return;
+    p = strchr(p, '.');
+    n = p != NULL ? strcspn(p + 1, ".,") : 0;
+    if (n > 0 && n < sizeof e->column && p[1 + n] != '.') {
+        memcpy(e->column, p + 1, n);
+        e->column[n] = '\0';
+    }
+}
+
 bool sq_fail(sq_conn *c, int rc, uc_error *e)
 {
     uc_call *call = atomic_load(&c->cur);
@@ -114,6 +132,8 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
                      "only (db.sync)",
                      message + 18);
     }
+    if ((rc & 0xff) == SQLITE_CONSTRAINT)
+        name_column(e);
     if ((rc & 0xff) == SQLITE_READONLY && c->db->e.opt.readonly)
         say_readonly(c, rc, e);
     if ((rc & 0xff) == SQLITE_BUSY && rc != SQLITE_BUSY_SNAPSHOT)

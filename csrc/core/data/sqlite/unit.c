@@ -4,6 +4,7 @@
 #include "data/sqlite/db.h"
 #include "data/sqlite/pin.h"
 #include "data/sqlite/stats.h"
+#include "desk/routed.h"
 #include "wire/writer.h"
 
 /*
@@ -205,6 +206,11 @@ bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         return batch(c, call, out, e);
     case UC_OP_exec:
         return sq_exec(c, call, true, out, e);
+    case UC_OP_request:
+        return uc__routed_writes(call) ? sq_answer_write(c, call, out, e)
+                                       : sq_answer_read(c, call, out, e);
+    case UC_OP_routes_load:
+        return sq_routes_load(c, call, out, e);
     case UC_OP_health:
         sq_health(c->db, c, call->id, out);
         return true;

@@ -5,7 +5,7 @@
 #include "data/sqlite/db.h"
 #include "data/sqlite/group.h"
 #include "data/sqlite/wal.h"
-#include "wire/writer.h"
+#include "desk/routed.h"
 
 /*
  * The writer thread: takes what is queued, in order, and runs it as one
@@ -237,14 +237,14 @@ void sq_write_one(sq_db *db, uc_call *call, uc_buf *out)
     sq_group g;
 
     if (!sq_call_class(db, call, &cls, &e) || !sq_wal_room(db, &e)) {
-        uc_reply_error(out, call->id, &e);
+        uc__reply_failure(out, call, &e);
         return;
     }
     if (sq_is_alone(db, call, cls)) {
         sq_conn_enter(c, call, call->deadline);
         if (!sq_alone(c, call, out, &e)) {
             uc_buf_rewind(out, at);
-            uc_reply_error(out, call->id, &e);
+            uc__reply_failure(out, call, &e);
         }
         sq_conn_leave(c);
         return;

@@ -1,0 +1,498 @@
+#include "desk/routed.h"
+
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "desk/session.h"
+#include "routes/given.h"
+#include "wire/answer.h"
+#include "wire/writer.h"
+
+/* More than the door of HTTP takes: another door has limits of its own. */
+enum { HEADERS_MOST = 128, BODY_MOST = 1 << 20 };
+
+/* ---- sets ---- */
+
+static uc_route_set *set_ref(uc_route_set *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+static void forget_statements(const uc_statement *st)
+{
+    for (uint32_t i = 0; i < 1U << st->nchoices; i++) {
+        uc_variant *v = atomic_load(&st->variants[i]);
+
+        if (v != NULL)
+            uc__stmt_unref(__atomic_load_n(&v->slot, __ATOMIC_ACQUIRE));
+    }
+}
+
+static void set_unref(uc_route_set *s)
+{
+    if (atomic_fetch_sub(&s->refs, 1) > 1)
+        return;
+    for (uint32_t i = 0; i < uc_routes_count(s->routes); i++) {
+        const uc_route *route = uc_routes_at(s->routes, i);
+
+        for (uint32_t k = 0; k < route->nstatements; k++)
+            forget_statements(&route->statements[k]);
+    }
+    uc_routes_unref(s->routes);
+    uc_free(s);
+}
+
+static bool read_options(uc_reader *r, uc_route_set *s)
+{
+    uc_value map, v;
+    uc_view key;
+
+    if (!uc_read(r, &map) || map.type != UC_T_MAP)
+        return false;
+    for (uint32_t i = 0; i < map.n; i++) {
+        if (!uc_read_str(r, &key))
+            return false;
+        if (uc_view_is(key, "fine")) {
+            if (!uc_read_bool(r, &s->fine))
+                return false;
+        } else if (uc_view_is(key, "bodyMost")) {
+            if (!uc_read(r, &v) || v.type != UC_T_INT || v.i < 0)
+                return false;
+            s->body_most = (size_t)v.i;
+        } else if (!uc_read_skip(r)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* [[name, text], ...]. NULL with *e. */
+static uc_source *read_files(uc_reader *r, uint32_t *n, uc_error *e)
+{
+    uc_source *files;
+    uint32_t two;
+
+    if (!uc_read_array(r, n)) {
+        uc_fail(e, UC_FRAME, "routes_load takes [[name, text], ...]");
+        return NULL;
+    }
+    files = uc_calloc(*n + 1, sizeof *files);
+    if (files == NULL) {
+        uc_fail(e, UC_MEMORY, "no memory for the routes");
+        return NULL;
+    }
+    for (uint32_t i = 0; i < *n; i++) {
+        if (!uc_read_array(r, &two) || two != 2 ||
+            !uc_read_str(r, &files[i].name) ||
+            !uc_read_str(r, &files[i].text)) {
+            uc_fail(e, UC_FRAME, "routes_load takes [[name, text], ...]");
+            uc_free(files);
+            return NULL;
+        }
+    }
+    return files;
+}
+
+static uc_route_set *set_new(uc_call *c, uc_error *e)
+{
+    uc_route_set *s = uc_calloc(1, sizeof *s);
+    uc_reader r = c->args;
+    uc_source *files = NULL;
+    uint32_t n = 0;
+
+    if (s == NULL) {
+        uc_fail(e, UC_MEMORY, "no memory for the routes");
+        return NULL;
+    }
+    atomic_init(&s->refs, 1);
+    s->body_most = BODY_MOST;
+    files = read_files(&r, &n, e);
+    if (files != NULL && !read_options(&r, s))
+        uc_fail(e, UC_FRAME, "routes_load: the options could not be read");
+    else if (files != NULL)
+        s->routes = uc_routes_read(files, n, e);
+    uc_free(files);
+    if (s->routes != NULL)
+        return s;
+    uc_free(s);
+    return NULL;
+}
+
+/* ---- what a client learns of them ---- */
+
+static void pack_view(uc_buf *out, uc_view v)
+{
+    uc_pack_strn(out, v.p, v.len);
+}
+
+static const char *form_name(uc_form form)
+{
+    switch (form) {
+    case UC_FORM_MANY:
+        return "many";
+    case UC_FORM_ONE:
+        return "one";
+    case UC_FORM_ONE_REQUIRED:
+        return "one!";
+    case UC_FORM_NONE:
+        return "none";
+    case UC_FORM_PAGE:
+        return "page";
+    case UC_FORM_TEXT:
+        return "text";
+    case UC_FORM_HTML:
+        return "html";
+    }
+    return "";
+}
+
+static void pack_route(uc_buf *out, const uc_routes *routes,
+                       const uc_route *route)
+{
+    uc_pack_map(out, 6);
+    uc_pack_str(out, "method");
+    uc_pack_str(out, route->method == UC_METHOD_GET ? "GET" : "POST");
+    uc_pack_str(out, "path");
+    pack_view(out, route->path);
+    uc_pack_str(out, "form");
+    uc_pack_str(out, form_name(route->form));
+    uc_pack_str(out, "about");
+    pack_view(out, route->about);
+    uc_pack_str(out, "file");
+    pack_view(out, uc_routes_file(routes, route->file));
+    uc_pack_str(out, "line");
+    uc_pack_uint(out, route->line);
+}
+
+static void reply_set(uc_buf *out, uint32_t id, const uc_route_set *s)
+{
+    uint32_t n = uc_routes_count(s->routes);
+
+    uc_reply_begin(out, id, UC_REPLY_VALUE, 3);
+    uc_pack_array(out, 2);
+    uc_pack_uint(out, s->number);
+    uc_pack_array(out, n);
+    for (uint32_t i = 0; i < n; i++)
+        pack_route(out, s->routes, uc_routes_at(s->routes, i));
+}
+
+bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
+                     uc_error *e)
+{
+    uc_peer *p = c->session->peer;
+    uc_route_set *s = set_new(c, e);
+
+    if (s == NULL)
+        return false;
+    if (!check(arg, s->routes, e)) {
+        set_unref(s);
+        return false;
+    }
+    uc_lock(&p->engine->mu);
+    s->number = ++p->nsets;
+    s->next = p->sets;
+    p->sets = s;
+    uc_unlock(&p->engine->mu);
+    reply_set(out, c->id, s);
+    return true;
+}
+
+/* Taken off the list, NULL where there is none. */
+static uc_route_set *take(uc_peer *p, uint32_t number)
+{
+    uc_route_set **at, *s;
+
+    uc_lock(&p->engine->mu);
+    for (at = &p->sets; *at != NULL && (*at)->number != number;)
+        at = &(*at)->next;
+    s = *at;
+    if (s != NULL)
+        *at = s->next;
+    uc_unlock(&p->engine->mu);
+    return s;
+}
+
+static bool unknown_set(uc_error *e, uint32_t number)
+{
+    return uc_fail(e, UC_FRAME, "there are no routes %u", number);
+}
+
+bool uc__routes_drop(uc_call *c, uc_buf *out, uc_error *e)
+{
+    uc_reader r = c->args;
+    uc_route_set *s;
+    uint32_t number;
+
+    if (!uc_read_u32(&r, &number))
+        return uc_fail(e, UC_FRAME, "routes_drop takes a number");
+    s = take(c->session->peer, number);
+    if (s == NULL)
+        return unknown_set(e, number);
+    set_unref(s);
+    uc_reply_begin(out, c->id, UC_REPLY_VALUE, 3);
+    uc_pack_nil(out);
+    return true;
+}
+
+void uc__routes_end(uc_peer *p)
+{
+    while (p->sets != NULL) {
+        uc_route_set *s = p->sets;
+
+        p->sets = s->next;
+        set_unref(s);
+    }
+}
+
+/* Referenced. */
+static uc_route_set *find(uc_peer *p, uint32_t number)
+{
+    uc_route_set *s;
+
+    uc_lock(&p->engine->mu);
+    for (s = p->sets; s != NULL && s->number != number;)
+        s = s->next;
+    if (s != NULL)
+        set_ref(s);
+    uc_unlock(&p->engine->mu);
+    return s;
+}
+
+/* ---- requests ---- */
+
+static bool read_headers(uc_reader *r, uc_routed *d)
+{
+    uint32_t n;
+
+    if (!uc_read_array(r, &n) || n % 2 != 0 || n / 2 > HEADERS_MOST)
+        return false;
+    d->q.nheaders = n / 2;
+    if (n == 0)
+        return true;
+    d->headers = uc_calloc(n / 2, sizeof *d->headers);
+    if (d->headers == NULL)
+        return false;
+    for (uint32_t i = 0; i < n / 2; i++) {
+        if (!uc_read_str(r, &d->headers[i].name) ||
+            !uc_read_str(r, &d->headers[i].value))
+            return false;
+    }
+    d->q.headers = d->headers;
+    return true;
+}
+
+/* method, target, headers, body; the facts are what is left. */
+static bool read_frame(uc_reader *r, uc_routed *d)
+{
+    uc_value body;
+
+    if (!uc_read_str(r, &d->q.method) || !uc_read_str(r, &d->q.target) ||
+        !read_headers(r, d) || !uc_read(r, &body))
+        return false;
+    if (body.type == UC_T_BIN || body.type == UC_T_STR)
+        d->q.body = body.s;
+    return body.type == UC_T_BIN || body.type == UC_T_STR ||
+           body.type == UC_T_NIL;
+}
+
+static uc_routed *routed_new(uc_route_set *set)
+{
+    uc_routed *d = uc_calloc(1, sizeof *d);
+
+    if (d == NULL) {
+        set_unref(set);
+        return NULL;
+    }
+    d->set = set;
+    uc_buf_init(&d->params, SIZE_MAX);
+    return d;
+}
+
+static bool first_statement(uc_call *c, uc_error *e)
+{
+    uc_reader params;
+    uc_stmt *s;
+
+    if (c->routed->q.route->nstatements == 0)
+        return true;
+    s = uc__routed_statement(c, 0, &params, e);
+    if (s == NULL)
+        return false;
+    uc__stmt_ref(s);
+    c->stmt = s;
+    return true;
+}
+
+bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
+{
+    uc_reader r = c->args;
+    uc_serving serving = {0};
+    uc_route_set *set;
+    uint32_t number;
+    uc_request *q;
+
+    if (!uc_read_u32(&r, &number))
+        return uc_fail(e, UC_FRAME, "request begins with a number of routes");
+    set = find(p, number);
+    if (set == NULL)
+        return unknown_set(e, number);
+    c->routed = routed_new(set);
+    if (c->routed == NULL)
+        return uc_fail(e, UC_MEMORY, "no memory for a request");
+    q = &c->routed->q;
+    if (!read_frame(&r, c->routed))
+        return uc_fail(e, UC_FRAME,
+                       "request takes [routes, method, target, headers, body, "
+                       "facts]");
+    uc_request_init(q);
+    serving.fine = set->fine;
+    serving.body_most = set->body_most;
+    if (!uc_request_read(q, set->routes, &serving) ||
+        !uc_request_given(q, r, uc_wall_ms()))
+        return true;
+    return first_statement(c, e);
+}
+
+void uc__routed_free(uc_call *c)
+{
+    uc_routed *d = c->routed;
+
+    if (d == NULL)
+        return;
+    c->routed = NULL;
+    uc_request_fini(&d->q);
+    uc_buf_fini(&d->params);
+    uc_free(d->headers);
+    set_unref(d->set);
+    uc_free(d);
+}
+
+/* The interned statement of a variant: the first to come makes it. */
+static uc_stmt *stmt_of(uc_engine *engine, uc_variant *v)
+{
+    uc_stmt *s = __atomic_load_n(&v->slot, __ATOMIC_ACQUIRE);
+    void *none = NULL;
+
+    if (s != NULL)
+        return s;
+    s = uc__stmt_get(&engine->stmts, (const char *)v->sql.p, v->sql.len);
+    if (s == NULL || __atomic_compare_exchange_n(&v->slot, &none, s, false,
+                                                 __ATOMIC_ACQ_REL,
+                                                 __ATOMIC_ACQUIRE))
+        return s;
+    uc__stmt_unref(s);
+    return none;
+}
+
+uc_stmt *uc__routed_statement(uc_call *c, uint32_t i, uc_reader *params,
+                              uc_error *e)
+{
+    uc_routed *d = c->routed;
+    const uc_route *route = d->q.route;
+    uc_variant *v = uc_statement_variant(d->set->routes, route,
+                                         &route->statements[i], d->q.given);
+    uc_stmt *s =
+        v != NULL ? stmt_of(c->session->peer->engine, v) : NULL;
+
+    uc_buf_rewind(&d->params, 0);
+    if (s != NULL)
+        uc_request_bind(&d->q, v, &d->params);
+    if (s == NULL || d->params.failed) {
+        uc_fail(e, UC_MEMORY, "no memory for the statement of a route");
+        return NULL;
+    }
+    *params = (uc_reader){d->params.p, d->params.p + d->params.len};
+    return s;
+}
+
+void uc__routed_refused(uc_call *c, uc_buf *out)
+{
+    static const char text[] = "text/plain; charset=utf-8";
+    const uc_routed *d = c->routed;
+    const uc_request *q = &d->q;
+    unsigned status = uc_refusal_status(q->refusal, d->set->fine);
+    bool allows = q->allow.p != NULL;
+    size_t at;
+
+    if (q->refusal == UC_REFUSAL_NO_ROUTE)
+        status = 0; /* another may have it */
+    at = uc_answer_begin(out, c->id, status,
+                         (uc_view){(const uint8_t *)text, sizeof text - 1});
+    uc_buf_put(out, q->text.p, q->text.len);
+    uc_answer_end(out, at, allows);
+    if (allows) {
+        uc_pack_str(out, "allow");
+        uc_pack_strn(out, q->allow.p, q->allow.len);
+    }
+}
+
+bool uc__routed_refuse(uc_call *c, uc_refusal why, uc_view text, uc_error *e)
+{
+    uc_request *q = &c->routed->q;
+
+    uc_request_refuse(q, why, "%.*s", (int)text.len, (const char *)text.p);
+    return uc_fail(e, UC_ABORTED, "the request was refused");
+}
+
+/* ---- constraints ---- */
+
+static bool is_said(const uc_say *say, const uc_error *e)
+{
+    return (uc_view_is(say->kind, e->kind) ||
+            uc_view_is(say->kind, "constraint")) &&
+           (say->column.len == 0 || uc_view_is(say->column, e->column));
+}
+
+/* What @say has for it; the first that fits. */
+static const uc_say *said(const uc_route *route, const uc_error *e)
+{
+    for (uint32_t i = 0; i < route->nsays; i++) {
+        if (is_said(&route->says[i], e))
+            return &route->says[i];
+    }
+    return NULL;
+}
+
+static const struct {
+    const char *kind, *text;
+    uc_refusal why;
+} constraints[] = {
+    {"unique", "is taken", UC_REFUSAL_CONFLICT},
+    {"foreign-key", "refers to nothing", UC_REFUSAL_REFUSED},
+    {"check", "is not allowed", UC_REFUSAL_REFUSED},
+    {"not-null", "is missing", UC_REFUSAL_REFUSED},
+    {"constraint", "is not allowed", UC_REFUSAL_REFUSED},
+};
+
+/* Nothing of the error's own message: it names tables. */
+static bool refused_by_constraint(uc_request *q, const uc_error *e)
+{
+    const uc_say *say;
+
+    for (size_t i = 0; i < sizeof constraints / sizeof *constraints; i++) {
+        if (strcmp(constraints[i].kind, e->kind) != 0)
+            continue;
+        say = said(q->route, e);
+        if (say != NULL)
+            uc_request_refuse(q, constraints[i].why, "%.*s",
+                              (int)say->text.len, (const char *)say->text.p);
+        else
+            uc_request_refuse(q, constraints[i].why, "%s: %s",
+                              e->column[0] != '\0' ? e->column : "value",
+                              constraints[i].text);
+        return true;
+    }
+    return false;
+}
+
+void uc__reply_failure(uc_buf *out, uc_call *c, const uc_error *e)
+{
+    uc_request *q = c->routed != NULL ? &c->routed->q : NULL;
+
+    if (q != NULL && q->route != NULL &&
+        (q->refusal != UC_REFUSAL_NONE || refused_by_constraint(q, e)))
+        uc__routed_refused(c, out);
+    else
+        uc_reply_error(out, c->id, e);
+}

@@ -1,0 +1,82 @@
+#ifndef UC_CORE_DESK_ROUTED_H
+#define UC_CORE_DESK_ROUTED_H
+
+#include "data/engine.h"
+#include "routes/request.h"
+
+/*
+ * Requests of routes: the operations routes_load, request and routes_drop.
+ *
+ *   routes_load   files ──> a set, which the session knows by its number
+ *   request       method, target, headers, body, facts
+ *                   ──route──> c->routed, with its route and values
+ *                   ──engine──> statement after statement ──> an answer
+ *
+ * A request that needs no statement (there is no such route, a parameter is
+ * wrong) is answered by the thread that routes it.
+ */
+
+/* A set of routes, and what the engine has made of its statements. Referenced
+ * by its session and by requests under way. */
+typedef struct uc_route_set {
+    _Atomic uint32_t refs;
+    uint32_t number;
+    uc_routes *routes;
+    bool fine; /* statuses */
+    size_t body_most;
+    struct uc_route_set *next; /* uc_peer.sets, under the engine's mu */
+} uc_route_set;
+
+/* A request under way; it belongs to its call. */
+typedef struct uc_routed {
+    uc_route_set *set;
+    uc_request q;
+    uc_header *headers;
+    uc_buf params; /* of the statement that runs */
+} uc_routed;
+
+/*
+ * Op routes_load, on a thread of the engine: reads the files. check looks at
+ * the set with the engine's eyes, and may fill *e; then the session has it and
+ * the reply is appended. False with *e.
+ */
+typedef bool uc_routes_check(void *arg, uc_routes *routes, uc_error *e);
+bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
+                     uc_error *e);
+/* Op routes_drop: requests that are under way end as they began. */
+bool uc__routes_drop(uc_call *c, uc_buf *out, uc_error *e);
+/* The session is going: all of its sets. */
+void uc__routes_end(uc_peer *p);
+
+/*
+ * Op request, when it is routed. Sets c->routed and, where there is a statement
+ * to run, c->stmt. False with *e where the frame is at fault; what is wrong
+ * with the request itself stands in c->routed->q.refusal.
+ */
+bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e);
+void uc__routed_free(uc_call *c);
+
+/* Whether it may change something: a POST. */
+static inline bool uc__routed_writes(const uc_call *c)
+{
+    return c->routed->q.route->method == UC_METHOD_POST;
+}
+
+/*
+ * Statement i of the request with the pieces that were asked for, not
+ * referenced: it stays as long as the call. *params: its parameters, as sq_bind
+ * and its like take them, until the next one. NULL with *e. One thread.
+ */
+uc_stmt *uc__routed_statement(uc_call *c, uint32_t i, uc_reader *params,
+                              uc_error *e);
+
+/* The answer of a request that is refused. */
+void uc__routed_refused(uc_call *c, uc_buf *out);
+/* Appends what a call that failed with *e answers: an error reply; of a request
+ * that has been refused, or that a constraint has, the answer which says so. */
+void uc__reply_failure(uc_buf *out, uc_call *c, const uc_error *e);
+/* The request is refused with this text, by a row of its own: fills *e and
+ * returns false, so that what it has done is undone. */
+bool uc__routed_refuse(uc_call *c, uc_refusal why, uc_view text, uc_error *e);
+
+#endif

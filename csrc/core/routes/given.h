@@ -1,0 +1,18 @@
+#ifndef UC_CORE_ROUTES_GIVEN_H
+#define UC_CORE_ROUTES_GIVEN_H
+
+#include "routes/request.h"
+#include "wire/reader.h"
+
+/*
+ * What the service gives to a request: who is logged in, from where and when.
+ * A map {user, roles, ip, id}: text, integer or nil; an array of str; str; str.
+ * What is not there is nil, and unknown keys are for later versions.
+ *
+ * Sets the parameters of the service that the route takes, and holds @auth.
+ * False with q->refusal; UC_REFUSAL_INTERNAL also for a map that cannot be
+ * read. now_ms: milliseconds since 1970.
+ */
+bool uc_request_given(uc_request *q, uc_reader facts, int64_t now_ms);
+
+#endif
