@@ -248,7 +248,7 @@ function valueAt (b, dv, p, end) {
 
 /**
  * A reply that is neither rows nor an error: a value, { changes,
- * lastInsertRowid }, bytes, the array of a batch, or the answer to a request.
+ * lastInsertRowid }, bytes, the array of a batch, or the answer of a route.
  */
 function simple (b, dv, p, end, kind, integers) {
   at.p = p + BODY
@@ -277,14 +277,16 @@ function run (b, dv, end, integers) {
   return { changes, lastInsertRowid: rowid }
 }
 
-// What a route answers. Headers are names and values in turn.
+// { status, type, body, headers }: the headers are names and values in turn.
 function answer (b, dv, end) {
   const status = value(b, dv, end, 0)
   const type = value(b, dv, end, 0)
-  const headers = value(b, dv, end, 0)
   const body = value(b, dv, end, 0)
-  if (!Number.isInteger(status) || typeof type !== 'string' || !Array.isArray(headers) || !Buffer.isBuffer(body)) throw badFrame('answer')
-  return { status, type, headers, body }
+  const headers = value(b, dv, end, 0)
+  if (!Number.isInteger(status) || typeof type !== 'string' || !Buffer.isBuffer(body) || !Array.isArray(headers)) {
+    throw badFrame('answer')
+  }
+  return { status, type, body, headers }
 }
 
 function isInteger (v) {
