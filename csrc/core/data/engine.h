@@ -60,6 +60,7 @@
  */
 typedef struct uc_engine uc_engine;
 struct uc_fn_spec;
+struct uc_route_set;
 
 /* What `wake` is to wake, under mu. */
 enum {
@@ -171,6 +172,8 @@ struct uc_engine {
     uint64_t expired_leases[16]; /* the last ones, for a better error */
     uint32_t expired_n;
     uint64_t next_id; /* of leases, and of what else the engine numbers */
+    struct uc_route_set *sets; /* the newest first; see desk/routed.h */
+    uint32_t nsets;            /* numbers given */
 
     /* Program order: writes have numbers in the order of routing, and a read
      * waits until all up to its session's last one are done. */

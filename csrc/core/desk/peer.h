@@ -6,7 +6,6 @@
 
 struct uc_engine;
 struct uc_session;
-struct uc_route_set;
 
 /*
  * A session's side of its database. An engine puts it in front of what it needs
@@ -33,8 +32,6 @@ typedef struct uc_peer {
     unsigned long owner; /* the thread that opened it */
     uc_call *close_call; /* answered when only it is left; mu */
     uint32_t watches;    /* standing; the board's mu */
-    struct uc_route_set *sets; /* its routes; mu */
-    uint32_t nsets;            /* numbers given; mu */
     _Atomic bool gone;   /* the database is none of its business any more */
     bool sync_ready;     /* its thread's: the database is known to be open */
     int64_t sync_now;    /* when the sync call under way began */

@@ -181,6 +181,7 @@ bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
                      uc_error *e)
 {
     uc_peer *p = c->session->peer;
+    uc_engine *engine = p->engine;
     uc_route_set *s = set_new(c, e);
 
     if (s == NULL)
@@ -189,27 +190,32 @@ bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
         set_unref(s);
         return false;
     }
-    uc_lock(&p->engine->mu);
-    s->number = ++p->nsets;
-    s->next = p->sets;
-    p->sets = s;
-    uc_unlock(&p->engine->mu);
+    s->owner = p;
+    uc_lock(&engine->mu);
+    s->number = ++engine->nsets;
+    s->next = engine->sets;
+    engine->sets = s;
+    uc_unlock(&engine->mu);
     reply_set(out, c->id, s);
     return true;
 }
 
-/* Taken off the list, NULL where there is none. */
-static uc_route_set *take(uc_peer *p, uint32_t number)
+/* Taken off the list: the owner's of that number, 0: any of them. NULL where
+ * there is none. */
+static uc_route_set *take(const uc_peer *owner, uint32_t number)
 {
+    uc_engine *engine = owner->engine;
     uc_route_set **at, *s;
 
-    uc_lock(&p->engine->mu);
-    for (at = &p->sets; *at != NULL && (*at)->number != number;)
-        at = &(*at)->next;
+    uc_lock(&engine->mu);
+    for (at = &engine->sets; *at != NULL; at = &(*at)->next) {
+        if ((*at)->owner == owner && (number == 0 || (*at)->number == number))
+            break;
+    }
     s = *at;
     if (s != NULL)
         *at = s->next;
-    uc_unlock(&p->engine->mu);
+    uc_unlock(&engine->mu);
     return s;
 }
 
@@ -224,7 +230,7 @@ bool uc__routes_drop(uc_call *c, uc_buf *out, uc_error *e)
     uc_route_set *s;
     uint32_t number;
 
-    if (!uc_read_u32(&r, &number))
+    if (!uc_read_u32(&r, &number) || number == 0)
         return uc_fail(e, UC_FRAME, "routes_drop takes a number");
     s = take(c->session->peer, number);
     if (s == NULL)
@@ -237,25 +243,23 @@ bool uc__routes_drop(uc_call *c, uc_buf *out, uc_error *e)
 
 void uc__routes_end(uc_peer *p)
 {
-    while (p->sets != NULL) {
-        uc_route_set *s = p->sets;
+    uc_route_set *s;
 
-        p->sets = s->next;
+    while ((s = take(p, 0)) != NULL)
         set_unref(s);
-    }
 }
 
 /* Referenced. */
-static uc_route_set *find(uc_peer *p, uint32_t number)
+static uc_route_set *find(uc_engine *engine, uint32_t number)
 {
     uc_route_set *s;
 
-    uc_lock(&p->engine->mu);
-    for (s = p->sets; s != NULL && s->number != number;)
+    uc_lock(&engine->mu);
+    for (s = engine->sets; s != NULL && s->number != number;)
         s = s->next;
     if (s != NULL)
         set_ref(s);
-    uc_unlock(&p->engine->mu);
+    uc_unlock(&engine->mu);
     return s;
 }
 
@@ -334,7 +338,7 @@ bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
 
     if (!uc_read_u32(&r, &number))
         return uc_fail(e, UC_FRAME, "request begins with a number of routes");
-    set = find(p, number);
+    set = find(p->engine, number);
     if (set == NULL)
         return unknown_set(e, number);
     c->routed = routed_new(set);

@@ -7,7 +7,7 @@
 /*
  * Requests of routes: the operations routes_load, request and routes_drop.
  *
- *   routes_load   files ──> a set, which the session knows by its number
+ *   routes_load   files ──> a set, which is known by its number
  *   request       method, target, headers, body, facts
  *                   ──route──> c->routed, with its route and values
  *                   ──engine──> statement after statement ──> an answer
@@ -16,15 +16,18 @@
  * wrong) is answered by the thread that routes it.
  */
 
-/* A set of routes, and what the engine has made of its statements. Referenced
- * by its session and by requests under way. */
+/* A set of routes, and what the engine has made of its statements. It is the
+ * session's that loaded it, and any session of the database may use it: the
+ * connections of a door share one. Referenced by the engine's list and by
+ * requests under way. */
 typedef struct uc_route_set {
     _Atomic uint32_t refs;
     uint32_t number;
     uc_routes *routes;
     bool fine; /* statuses */
     size_t body_most;
-    struct uc_route_set *next; /* uc_peer.sets, under the engine's mu */
+    const uc_peer *owner;
+    struct uc_route_set *next; /* uc_engine.sets, under mu */
 } uc_route_set;
 
 /* A request under way; it belongs to its call. */
@@ -37,7 +40,7 @@ typedef struct uc_routed {
 
 /*
  * Op routes_load, on a thread of the engine: reads the files. check looks at
- * the set with the engine's eyes, and may fill *e; then the session has it and
+ * the set with the engine's eyes, and may fill *e; then the set is there and
  * the reply is appended. False with *e.
  */
 typedef bool uc_routes_check(void *arg, uc_routes *routes, uc_error *e);
