@@ -35,7 +35,6 @@
     X(UC_CURSORS, "busy", true)                \
     X(UC_WAL_FULL, "full", true)               \
     X(UC_OPTION, "usage", false)               \
-    X(UC_ROUTE, "usage", false)                \
     X(UC_OPTIONS_CONFLICT, "usage", false)     \
     X(UC_ENGINE, "internal", false)            \
     X(UC_FRAME, "internal", false)             \
