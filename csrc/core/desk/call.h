@@ -60,13 +60,13 @@ typedef struct uc_call {
     _Atomic int state;
     _Atomic int stop;
     int64_t rows; /* that it answered or changed, -1 when it is not known */
-    struct uc_stmt *stmt;   /* interned statement, referenced */
-    struct uc_parts *parts; /* those of a batch */
+    struct uc_stmt *stmt;     /* interned statement, referenced */
+    struct uc_parts *parts;   /* those of a batch */
     struct uc_routed *routed; /* a request to a route */
-    struct uc_lease *lease; /* that it must run on */
-    uint64_t wseq;          /* place in the order of writes, 0 = not a write */
-    uint64_t after;         /* runs when all writes up to here are done */
-    uint64_t after_tx;      /* and this transaction has ended */
+    struct uc_lease *lease;   /* that it must run on */
+    uint64_t wseq;     /* place in the order of writes, 0 = not a write */
+    uint64_t after;    /* runs when all writes up to here are done */
+    uint64_t after_tx; /* and this transaction has ended */
 } uc_call;
 
 struct uc_batch {

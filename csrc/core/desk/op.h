@@ -91,7 +91,7 @@
     X(82, log_level, 1, 1, LOG, UC_READ)                                       \
     X(83, log_watch, 1, 1, LOG, UC_READ | UC_REPEATS | UC_STANDS | UC_ENDLESS) \
     X(84, log_flush, 1, 1, LOG, UC_READ | UC_REPEATS)                          \
-    X(85, log_stats, 0, 0, LOG, UC_READ | UC_RETRIED | UC_REPEATS)            \
+    X(85, log_stats, 0, 0, LOG, UC_READ | UC_RETRIED | UC_REPEATS)             \
     X(90, routes_load, 2, 2, READ, UC_READ)                                    \
     X(91, request, 6, 6, ROUTE, 0)                                             \
     X(92, routes_drop, 1, 1, INLINE, UC_READ | UC_BOUND)

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "desk/session.h"
+#include "routes/describe.h"
 #include "routes/given.h"
 #include "wire/answer.h"
 #include "wire/writer.h"
@@ -119,62 +120,13 @@ static uc_route_set *set_new(uc_call *c, uc_error *e)
     return NULL;
 }
 
-/* ---- what a client learns of them ---- */
-
-static void pack_view(uc_buf *out, uc_view v)
-{
-    uc_pack_strn(out, v.p, v.len);
-}
-
-static const char *form_name(uc_form form)
-{
-    switch (form) {
-    case UC_FORM_MANY:
-        return "many";
-    case UC_FORM_ONE:
-        return "one";
-    case UC_FORM_ONE_REQUIRED:
-        return "one!";
-    case UC_FORM_NONE:
-        return "none";
-    case UC_FORM_PAGE:
-        return "page";
-    case UC_FORM_TEXT:
-        return "text";
-    case UC_FORM_HTML:
-        return "html";
-    }
-    return "";
-}
-
-static void pack_route(uc_buf *out, const uc_routes *routes,
-                       const uc_route *route)
-{
-    uc_pack_map(out, 6);
-    uc_pack_str(out, "method");
-    uc_pack_str(out, route->method == UC_METHOD_GET ? "GET" : "POST");
-    uc_pack_str(out, "path");
-    pack_view(out, route->path);
-    uc_pack_str(out, "form");
-    uc_pack_str(out, form_name(route->form));
-    uc_pack_str(out, "about");
-    pack_view(out, route->about);
-    uc_pack_str(out, "file");
-    pack_view(out, uc_routes_file(routes, route->file));
-    uc_pack_str(out, "line");
-    uc_pack_uint(out, route->line);
-}
-
 static void reply_set(uc_buf *out, uint32_t id, const uc_route_set *s)
 {
-    uint32_t n = uc_routes_count(s->routes);
-
     uc_reply_begin(out, id, UC_REPLY_VALUE, 3);
-    uc_pack_array(out, 2);
+    uc_pack_array(out, 3);
     uc_pack_uint(out, s->number);
-    uc_pack_array(out, n);
-    for (uint32_t i = 0; i < n; i++)
-        pack_route(out, s->routes, uc_routes_at(s->routes, i));
+    uc_routes_describe(out, s->routes);
+    uc_routes_headers(out, s->routes);
 }
 
 bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
@@ -381,9 +333,9 @@ static uc_stmt *stmt_of(uc_engine *engine, uc_variant *v)
     if (s != NULL)
         return s;
     s = uc__stmt_get(&engine->stmts, (const char *)v->sql.p, v->sql.len);
-    if (s == NULL || __atomic_compare_exchange_n(&v->slot, &none, s, false,
-                                                 __ATOMIC_ACQ_REL,
-                                                 __ATOMIC_ACQUIRE))
+    if (s == NULL ||
+        __atomic_compare_exchange_n(&v->slot, &none, s, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
         return s;
     uc__stmt_unref(s);
     return none;
@@ -396,8 +348,7 @@ uc_stmt *uc__routed_statement(uc_call *c, uint32_t i, uc_reader *params,
     const uc_route *route = d->q.route;
     uc_variant *v = uc_statement_variant(d->set->routes, route,
                                          &route->statements[i], d->q.given);
-    uc_stmt *s =
-        v != NULL ? stmt_of(c->session->peer->engine, v) : NULL;
+    uc_stmt *s = v != NULL ? stmt_of(c->session->peer->engine, v) : NULL;
 
     uc_buf_rewind(&d->params, 0);
     if (s != NULL)
@@ -479,8 +430,8 @@ static bool refused_by_constraint(uc_request *q, const uc_error *e)
             continue;
         say = said(q->route, e);
         if (say != NULL)
-            uc_request_refuse(q, constraints[i].why, "%.*s",
-                              (int)say->text.len, (const char *)say->text.p);
+            uc_request_refuse(q, constraints[i].why, "%.*s", (int)say->text.len,
+                              (const char *)say->text.p);
         else
             uc_request_refuse(q, constraints[i].why, "%s: %s",
                               e->column[0] != '\0' ? e->column : "value",

@@ -194,8 +194,8 @@ static bool run_all(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     const char *type = type_of(route);
     bool named = false;
     size_t start = out->len;
-    size_t at = uc_answer_begin(
-        out, call->id, 200, (uc_view){(const uint8_t *)type, strlen(type)});
+    size_t at = uc_answer_begin(out, call->id, 200,
+                                (uc_view){(const uint8_t *)type, strlen(type)});
 
     for (uint32_t i = 0; i < route->nstatements; i++) {
         if (!run_statement(c, call, i, at, out, e))

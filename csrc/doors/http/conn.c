@@ -1,0 +1,561 @@
+#include "doors/http/conn.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "daemon/log.h"
+
+enum {
+    READ_BYTES = 64 * 1024,
+    HEAD = 4, /* of a reply that is taken: its length */
+    LINGER_MS = 1000,
+    KEEP_BYTES = 16 * 1024 /* of a buffer that is empty */
+};
+
+/* ---- the end ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    http_conn *c = handle->data;
+    http_loop *l = c->loop;
+
+    http_loop_remove(l, c);
+    http_loop_bury(l, c);
+}
+
+void http_conn_close(http_conn *c)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    http_loop_forget(c->loop, c);
+    if (c->loop->submitted == c->session && c->session != NULL) {
+        /* Others have relied on it. */
+        c->loop->submitted = NULL;
+        uc_assist(c->session);
+    }
+    uv_close(&c->io.handle, on_closed);
+}
+
+void http_conn_free(http_conn *c)
+{
+    if (c->session != NULL)
+        uc_session_destroy(c->session);
+    http_parser_free(c->parser);
+    http_order_fini(&c->order);
+    uc_buf_fini(&c->frames);
+    uc_buf_fini(&c->left);
+    uc_buf_fini(&c->out);
+    uc_buf_fini(&c->sending);
+    uc_free(c);
+}
+
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    http_conn *c = request->data;
+
+    if (status != 0 || c->ended)
+        http_conn_close(c);
+}
+
+static void stop_reading(http_conn *c)
+{
+    if (c->reading)
+        uv_read_stop(&c->io.stream);
+    c->reading = false;
+}
+
+static void start_reading(http_conn *c);
+
+/* All has been said. What the client still sends is thrown away for a moment:
+ * to close while something is unread would take the answer from it. */
+static void linger(http_conn *c)
+{
+    if (c->lingering || c->closing)
+        return;
+    c->lingering = true;
+    c->since = uc_now_coarse();
+    c->shutdown.data = c;
+    if (c->ended || uv_shutdown(&c->shutdown, &c->io.stream, on_shutdown) != 0)
+        http_conn_close(c);
+    else
+        start_reading(c);
+}
+
+/* ---- writing ---- */
+
+static void write_out(http_conn *c);
+
+static void on_written(uv_write_t *request, int status)
+{
+    http_conn *c = request->data;
+
+    c->is_sending = false;
+    uc_buf_rewind(&c->sending, 0);
+    if (c->closing)
+        return;
+    if (status != 0)
+        http_conn_close(c);
+    else
+        http_conn_flush(c);
+}
+
+/* The rest waits until the client reads. */
+static void send_rest(http_conn *c, size_t from)
+{
+    uc_buf b = c->sending;
+    uv_buf_t rest;
+
+    c->sending = c->out;
+    c->out = b;
+    uc_buf_rewind(&c->out, 0);
+    rest = uv_buf_init((char *)c->sending.p + from,
+                       (unsigned)(c->sending.len - from));
+    c->write.data = c;
+    c->is_sending =
+        uv_write(&c->write, &c->io.stream, &rest, 1, on_written) == 0;
+    c->sending_since = uc_now_coarse();
+    if (!c->is_sending)
+        http_conn_close(c);
+}
+
+static void write_out(http_conn *c)
+{
+    uv_buf_t b;
+    int n;
+
+    if (c->is_sending || c->closing || c->out.len == 0)
+        return;
+    b = uv_buf_init((char *)c->out.p, (unsigned)c->out.len);
+    n = uv_try_write(&c->io.stream, &b, 1);
+    if (n == UV_EAGAIN)
+        n = 0;
+    if (n < 0) {
+        http_conn_close(c);
+    } else if ((size_t)n < c->out.len) {
+        send_rest(c, (size_t)n);
+    } else if (c->out.cap > KEEP_BYTES) {
+        uc_buf_fini(&c->out);
+        uc_buf_init(&c->out, SIZE_MAX);
+    } else {
+        uc_buf_rewind(&c->out, 0);
+    }
+}
+
+/* ---- answers ---- */
+
+static void answer(http_conn *c, uint32_t number, const http_answer *a)
+{
+    const char *date = http_date_text(&c->loop->date, uc_wall_ms());
+    http_ordered done = http_order_answer(&c->order, number, a, date, &c->out);
+
+    if (done == HTTP_ORDER_REFUSED) {
+        http_answer plain = {.status = 500};
+
+        ud_say("a route's header may not be sent: it has a name or a value "
+               "that HTTP does not allow");
+        done = http_order_answer(&c->order, number, &plain, date, &c->out);
+    }
+    if (done == HTTP_ORDER_MEMORY)
+        http_conn_close(c);
+}
+
+static void answer_text(http_conn *c, uint32_t number, unsigned status,
+                        const char *sentence)
+{
+    http_answer a;
+    uc_buf text;
+
+    uc_buf_init(&text, SIZE_MAX);
+    a = http_text(status, sentence, &text);
+    answer(c, number, &a);
+    uc_buf_fini(&text);
+}
+
+static void answer_frame(http_conn *c, uc_view frame)
+{
+    http_header headers[HTTP_HEADERS];
+    http_failure failure;
+    http_answer a;
+    uint32_t number;
+
+    if (!http_frame_answer(frame, &number, &a, headers, HTTP_HEADERS,
+                           &failure)) {
+        ud_say("a reply of the core could not be read");
+        http_conn_close(c);
+        return;
+    }
+    if (failure.failed)
+        ud_say("request %s%" PRIu32 ": %.*s: %.*s", c->loop->prefix, number,
+               (int)failure.code.len, (const char *)failure.code.p,
+               (int)failure.message.len, (const char *)failure.message.p);
+    answer(c, number, &a);
+}
+
+static void take_replies(http_conn *c)
+{
+    http_loop *l = c->loop;
+    size_t n, need = 0;
+
+    while (!c->closing) {
+        n = uc_take(c->session, l->taken, l->taken_cap, HEAD, &need);
+        if (n == 0 && need == 0)
+            break;
+        if (n == 0 && !http_loop_room(l, need)) {
+            http_conn_close(c);
+            break;
+        }
+        for (size_t at = 0; at < n && !c->closing;) {
+            uint32_t len;
+
+            memcpy(&len, l->taken + at, sizeof len);
+            answer_frame(c, (uc_view){l->taken + at + HEAD, len});
+            at += HEAD + len;
+        }
+    }
+}
+
+/* ---- requests ---- */
+
+static bool open_session(http_conn *c)
+{
+    if (c->session == NULL)
+        c->session = ud_db_session(c->loop->db, false, http_loop_wake, c);
+    return c->session != NULL;
+}
+
+static void submit(http_conn *c, uint32_t number, const http_request *q)
+{
+    http_loop *l = c->loop;
+    char id[64];
+    int n = snprintf(id, sizeof id, "%s%" PRIu64, l->prefix, ++l->requests);
+    http_facts facts = {.ip = {(const uint8_t *)c->ip, c->ip_len},
+                        .id = {(const uint8_t *)id, (size_t)n}};
+
+    if (!open_session(c)) {
+        answer_text(c, number, 503, "no memory");
+        return;
+    }
+    http_frame_request(&c->frames, number, atomic_load(&l->serving->set), q,
+                       &l->serving->wanted, &facts);
+    c->nframes++;
+}
+
+static http_asked asked_by(const http_request *q)
+{
+    return (http_asked){.is_head = q->verb == HTTP_VERB_HEAD,
+                        .keep_alive = q->keep_alive,
+                        .minor = q->minor};
+}
+
+/* The number of the request that was found, 0: no memory. */
+static uint32_t number_of(http_conn *c, const http_request *q)
+{
+    uint32_t number = c->announced;
+    http_asked asked = asked_by(q);
+
+    c->announced = 0;
+    if (number != 0) {
+        http_order_wait(&c->order, false, &c->out);
+        return number;
+    }
+    number = http_order_add(&c->order, &asked);
+    if (number == 0)
+        http_conn_close(c);
+    return number;
+}
+
+static void begin_request(http_conn *c)
+{
+    const http_request *q = http_parser_request(c->parser);
+    uint32_t number = number_of(c, q);
+
+    if (number == 0)
+        return;
+    if (atomic_load_explicit(&c->loop->draining, memory_order_relaxed))
+        http_order_close(&c->order);
+    submit(c, number, q);
+}
+
+/* Its client sends the body when it has been asked for it. */
+static void begin_body(http_conn *c)
+{
+    http_asked asked = asked_by(http_parser_request(c->parser));
+
+    c->announced = http_order_add(&c->order, &asked);
+    if (c->announced == 0)
+        http_conn_close(c);
+    else
+        http_order_wait(&c->order, true, &c->out);
+}
+
+/* What cannot be read is answered after all that was. */
+static void refuse(http_conn *c, unsigned status, const char *text)
+{
+    http_asked asked = {.is_head = http_parser_is_head(c->parser), .minor = 1};
+    uint32_t number = c->announced;
+
+    c->announced = 0;
+    if (number == 0)
+        number = http_order_add(&c->order, &asked);
+    http_order_close(&c->order);
+    if (number == 0)
+        http_conn_close(c);
+    else
+        answer_text(c, number, status, text);
+}
+
+/* Returns how many of the bytes are done with. */
+static size_t feed(http_conn *c, const uint8_t *p, size_t n)
+{
+    size_t done = 0, used;
+
+    while (done < n && !c->closing && http_order_has_room(&c->order)) {
+        http_found found =
+            http_parser_feed(c->parser, p + done, n - done, &used);
+
+        done += used;
+        if (found == HTTP_FOUND_REQUEST) {
+            begin_request(c);
+        } else if (found == HTTP_FOUND_CONTINUE) {
+            begin_body(c);
+        } else if (found == HTTP_FOUND_FAULT) {
+            const http_fault *f = http_parser_fault(c->parser);
+
+            refuse(c, f->status, f->text);
+        }
+    }
+    /* What comes behind the last request is thrown away. */
+    return c->order.closed ? n : done;
+}
+
+static void keep_left(http_conn *c, const uint8_t *p, size_t n)
+{
+    uc_buf_put(&c->left, p, n);
+    if (c->left.failed)
+        http_conn_close(c);
+}
+
+static void feed_left(http_conn *c)
+{
+    size_t done;
+
+    if (c->left.len == 0 || c->closing)
+        return;
+    done = feed(c, c->left.p, c->left.len);
+    memmove(c->left.p, c->left.p + done, c->left.len - done);
+    c->left.len -= done;
+}
+
+static void hand_over(http_conn *c)
+{
+    if (c->nframes == 0 || c->closing)
+        return;
+    if (uc_submit(c->session, c->frames.p, c->frames.len, c->nframes,
+                  UC_HINT_ASSIST))
+        c->loop->submitted = c->session;
+    else
+        http_conn_close(c);
+    c->nframes = 0;
+    uc_buf_rewind(&c->frames, 0);
+}
+
+static bool may_read(const http_conn *c)
+{
+    return c->left.len == 0 && http_order_has_room(&c->order) &&
+           c->out.len + c->sending.len <= c->loop->settings->unsent;
+}
+
+static void note_phase(http_conn *c)
+{
+    http_phase phase = http_parser_phase(c->parser);
+
+    if (phase != c->phase || phase == HTTP_PHASE_IDLE)
+        c->since = uc_now_coarse();
+    c->phase = phase;
+}
+
+/* After whatever has happened: goes on, or ends. */
+static void go_on(http_conn *c)
+{
+    if (c->closing)
+        return;
+    hand_over(c);
+    write_out(c);
+    if (c->closing || c->lingering)
+        return;
+    if (c->order.n == 0 && (c->order.closed || c->ended) && c->out.len == 0 &&
+        !c->is_sending)
+        linger(c);
+    else if (may_read(c) && !c->ended)
+        start_reading(c);
+    else
+        stop_reading(c);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *b)
+{
+    const http_conn *c = handle->data;
+
+    (void)hint;
+    *b = uv_buf_init((char *)c->loop->in, READ_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
+{
+    http_conn *c = stream->data;
+    size_t done;
+
+    if (n == 0)
+        return;
+    if (n < 0 && n != UV_EOF) {
+        http_conn_close(c);
+        return;
+    }
+    if (n < 0) {
+        c->ended = true;
+        if (c->lingering)
+            http_conn_close(c);
+        go_on(c);
+        return;
+    }
+    if (c->lingering)
+        return;
+    done = feed(c, (const uint8_t *)b->base, (size_t)n);
+    if (done < (size_t)n)
+        keep_left(c, (const uint8_t *)b->base + done, (size_t)n - done);
+    note_phase(c);
+    go_on(c);
+}
+
+static void start_reading(http_conn *c)
+{
+    if (!c->reading && uv_read_start(&c->io.stream, on_alloc, on_read) != 0)
+        http_conn_close(c);
+    c->reading = true;
+}
+
+void http_conn_flush(http_conn *c)
+{
+    if (c->session != NULL)
+        take_replies(c);
+    feed_left(c);
+    note_phase(c);
+    go_on(c);
+}
+
+/* ---- the beginning ---- */
+
+static void note_peer(http_conn *c)
+{
+    struct sockaddr_storage peer;
+    int len = sizeof peer;
+    const void *at;
+
+    if (c->io.handle.type != UV_TCP ||
+        uv_tcp_getpeername(&c->io.tcp, (struct sockaddr *)&peer, &len) != 0)
+        return;
+    if (peer.ss_family == AF_INET6)
+        at = &((const struct sockaddr_in6 *)(const void *)&peer)->sin6_addr;
+    else
+        at = &((const struct sockaddr_in *)(const void *)&peer)->sin_addr;
+    if (inet_ntop(peer.ss_family, at, c->ip, sizeof c->ip) != NULL)
+        c->ip_len = (uint8_t)strlen(c->ip);
+}
+
+static http_conn *conn_new(http_loop *l)
+{
+    http_conn *c = uc_calloc(1, sizeof *c);
+
+    if (c == NULL)
+        return NULL;
+    c->parser = http_parser_new(&l->settings->limits);
+    if (c->parser == NULL) {
+        uc_free(c);
+        return NULL;
+    }
+    c->loop = l;
+    c->since = uc_now_coarse();
+    uc_buf_init(&c->frames, SIZE_MAX);
+    uc_buf_init(&c->left, SIZE_MAX);
+    uc_buf_init(&c->out, SIZE_MAX);
+    uc_buf_init(&c->sending, SIZE_MAX);
+    return c;
+}
+
+static void turn_away(http_conn *c)
+{
+    refuse(c, 503, "too many connections");
+    go_on(c);
+}
+
+void http_conn_accept(http_loop *l, uv_stream_t *listener)
+{
+    http_conn *c = conn_new(l);
+
+    if (c == NULL)
+        return;
+    if (l->settings->address.is_unix)
+        uv_pipe_init(&l->uv, &c->io.pipe, 0);
+    else
+        uv_tcp_init(&l->uv, &c->io.tcp);
+    c->io.handle.data = c;
+    http_loop_add(l, c);
+    if (uv_accept(listener, &c->io.stream) != 0) {
+        http_conn_close(c);
+        return;
+    }
+    if (!l->settings->address.is_unix)
+        uv_tcp_nodelay(&c->io.tcp, 1);
+    note_peer(c);
+    if (atomic_load(l->open) > l->settings->max_connections)
+        turn_away(c);
+    else
+        start_reading(c);
+}
+
+/* ---- time ---- */
+
+void http_conn_drain(http_conn *c)
+{
+    http_order_close(&c->order);
+    if (http_parser_phase(c->parser) == HTTP_PHASE_IDLE)
+        go_on(c);
+}
+
+static bool passed(int64_t since, int64_t ms, int64_t now)
+{
+    return now - since > ms * UC_MS;
+}
+
+void http_conn_sweep(http_conn *c, int64_t now)
+{
+    const http_settings *s = c->loop->settings;
+
+    if (c->closing)
+        return;
+    if (c->lingering
+            ? passed(c->since, LINGER_MS, now)
+            : c->is_sending && passed(c->sending_since, s->write_ms, now)) {
+        http_conn_close(c);
+    } else if (c->lingering || c->order.closed) {
+        return;
+    } else if (c->phase != HTTP_PHASE_IDLE &&
+               passed(c->since,
+                      c->phase == HTTP_PHASE_HEAD ? s->head_ms : s->body_ms,
+                      now)) {
+        refuse(c, 408,
+               c->phase == HTTP_PHASE_HEAD ? "the request did not come in time"
+                                           : "the body did not come in time");
+        go_on(c);
+    } else if (c->phase == HTTP_PHASE_IDLE && c->order.n == 0 &&
+               passed(c->since, s->idle_ms, now)) {
+        http_order_close(&c->order);
+        go_on(c);
+    }
+}

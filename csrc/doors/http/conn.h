@@ -1,0 +1,68 @@
+#ifndef UD_HTTP_CONN_H
+#define UD_HTTP_CONN_H
+
+#include <uv.h>
+
+#include "doors/http/loop.h"
+#include "doors/http/order.h"
+#include "doors/http/parse.h"
+#include "uc.h"
+
+/*
+ * A connection of a loop, and its session. All of it belongs to the loop's
+ * thread but what `dirty` says: the core wakes it from any.
+ *
+ * A session is opened with the first request. It ends on the reaper's thread,
+ * since what runs has to notice first; until then the connection stays.
+ */
+struct http_conn {
+    http_conn *prev, *next; /* loop->conns */
+    http_conn *dnext;       /* loop->dirty, or the reaper's list */
+    bool dirty;             /* in the list; loop->mu */
+    bool dead;              /* not to be put there any more; loop->mu */
+    http_loop *loop;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } io;
+    http_parser *parser;
+    http_order order;
+    uc_session *session; /* NULL: nothing has been asked yet */
+
+    uint32_t announced; /* number of a request whose body is still to come */
+    uc_buf frames;      /* of this turn, for the core */
+    uint32_t nframes;
+    uc_buf left; /* what was read while too much was under way */
+
+    uc_buf out, sending; /* to be written; being written */
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    bool is_sending;
+    bool reading;
+    bool ended;     /* nothing more comes in */
+    bool lingering; /* all has been said: the client may read it */
+    bool closing;
+
+    int64_t since;         /* uc_now_coarse(): of the phase that it is in */
+    http_phase phase;      /* of the parser, as it was then */
+    int64_t sending_since; /* no progress since then */
+
+    char ip[46];
+    uint8_t ip_len;
+};
+
+/* A client that stands in the queue of the listener. */
+void http_conn_accept(http_loop *loop, uv_stream_t *listener);
+/* Takes what the core has replied, and writes it. */
+void http_conn_flush(http_conn *c);
+/* What was asked for is the last. */
+void http_conn_drain(http_conn *c);
+/* Ends it when its time is over. */
+void http_conn_sweep(http_conn *c, int64_t now);
+void http_conn_close(http_conn *c);
+/* On the reaper's thread. */
+void http_conn_free(http_conn *c);
+
+#endif

@@ -1,0 +1,179 @@
+#include "doors/http/frame.h"
+
+#include <string.h>
+
+#include "desk/op.h"
+#include "wire/reader.h"
+#include "wire/writer.h"
+
+/* ---- requests ---- */
+
+/* Those that every set asks for, sorted. */
+static const char *const always[] = {"content-type",    "host",
+                                     "idempotency-key", "if-none-match",
+                                     "origin",          "sec-fetch-site"};
+
+enum { ALWAYS = sizeof always / sizeof *always };
+
+static bool is_wanted(uc_view name, const http_wanted *wanted)
+{
+    for (unsigned i = 0; i < ALWAYS; i++) {
+        if (uc_view_is(name, always[i]))
+            return true;
+    }
+    for (uint32_t i = 0; i < wanted->n; i++) {
+        if (name.len == wanted->names[i].len &&
+            memcmp(name.p, wanted->names[i].p, name.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void put_view(uc_buf *out, uc_view v)
+{
+    uc_pack_strn(out, v.p, v.len);
+}
+
+static void put_headers(uc_buf *out, const http_request *q,
+                        const http_wanted *wanted)
+{
+    uint8_t chosen[HTTP_HEADERS];
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < q->nheaders; i++) {
+        if (is_wanted(q->headers[i].name, wanted))
+            chosen[n++] = (uint8_t)i;
+    }
+    uc_pack_array(out, 2 * n);
+    for (uint32_t i = 0; i < n; i++) {
+        put_view(out, q->headers[chosen[i]].name);
+        put_view(out, q->headers[chosen[i]].value);
+    }
+}
+
+static void put_body(uc_buf *out, uc_view body)
+{
+    if (body.len == 0) {
+        uc_pack_nil(out);
+    } else if (uc_buf_reserve(out, 5)) {
+        uint8_t *p = uc_emit_bin_header(out->p + out->len, (uint32_t)body.len);
+
+        out->len = (size_t)(p - out->p);
+        uc_buf_put(out, body.p, body.len);
+    }
+}
+
+void http_frame_request(uc_buf *out, uint32_t id, uint32_t set,
+                        const http_request *q, const http_wanted *wanted,
+                        const http_facts *facts)
+{
+    uint8_t front[8] = {0x99, UC_OP_request}; /* nine; op, id, meta */
+
+    uc_emit_u32(front + 2, id);
+    front[7] = 0xc0;
+    uc_buf_put(out, front, sizeof front);
+    uc_pack_uint(out, set);
+    put_view(out, q->method);
+    put_view(out, q->target);
+    put_headers(out, q, wanted);
+    put_body(out, q->body);
+    uc_pack_map(out, facts->ip.len > 0 ? 2 : 1);
+    uc_pack_str(out, "id");
+    put_view(out, facts->id);
+    if (facts->ip.len > 0) {
+        uc_pack_str(out, "ip");
+        put_view(out, facts->ip);
+    }
+}
+
+/* ---- answers ---- */
+
+static bool read_headers(uc_reader *r, http_answer *a, http_header *headers,
+                         uint32_t most)
+{
+    uint32_t n;
+
+    if (!uc_read_array(r, &n) || n % 2 != 0 || n / 2 > most)
+        return false;
+    a->headers = headers;
+    a->nheaders = n / 2;
+    for (uint32_t i = 0; i < a->nheaders; i++) {
+        if (!uc_read_str(r, &headers[i].name) ||
+            !uc_read_str(r, &headers[i].value))
+            return false;
+    }
+    return true;
+}
+
+static bool read_answer(uc_reader *r, http_answer *a, http_header *headers,
+                        uint32_t most)
+{
+    uc_value body;
+    uint32_t status;
+
+    if (!uc_read_u32(r, &status) || !uc_read_str(r, &a->type) ||
+        !uc_read(r, &body) || body.type != UC_T_BIN)
+        return false;
+    a->status = status != 0 ? status : 404;
+    a->body = body.s;
+    return read_headers(r, a, headers, most);
+}
+
+static bool read_error(uc_reader *r, http_failure *f)
+{
+    uc_value map;
+
+    if (!uc_read(r, &map) || map.type != UC_T_MAP)
+        return false;
+    for (uint32_t i = 0; i < map.n; i++) {
+        uc_view key, *to = NULL;
+
+        if (!uc_read_str(r, &key))
+            return false;
+        if (uc_view_is(key, "code"))
+            to = &f->code;
+        else if (uc_view_is(key, "kind"))
+            to = &f->kind;
+        else if (uc_view_is(key, "message"))
+            to = &f->message;
+        if (!(to != NULL ? uc_read_str(r, to) : uc_read_skip(r)))
+            return false;
+    }
+    f->failed = true;
+    return true;
+}
+
+static uc_view text(const char *s)
+{
+    return (uc_view){(const uint8_t *)s, strlen(s)};
+}
+
+/* Nothing of the failure itself reaches a client. */
+static void answer_failure(http_answer *a, const http_failure *f)
+{
+    bool late = uc_view_is(f->kind, "timeout");
+    bool busy = uc_view_is(f->kind, "busy") || uc_view_is(f->kind, "closed");
+
+    a->status = busy ? 503 : 500;
+    a->type = text("text/plain; charset=utf-8");
+    a->body = text(late ? "timed out" : busy ? "busy" : "internal error");
+}
+
+bool http_frame_answer(uc_view frame, uint32_t *id, http_answer *a,
+                       http_header *headers, uint32_t most, http_failure *f)
+{
+    uc_reader r = {frame.p, frame.p + frame.len};
+    uint32_t n, kind;
+
+    *a = (http_answer){0};
+    *f = (http_failure){0};
+    if (!uc_read_array(&r, &n) || !uc_read_u32(&r, id) ||
+        !uc_read_u32(&r, &kind))
+        return false;
+    if (kind == UC_REPLY_ANSWER)
+        return read_answer(&r, a, headers, most);
+    if (kind != UC_REPLY_ERROR || !read_error(&r, f))
+        return false;
+    answer_failure(a, f);
+    return true;
+}

@@ -1,0 +1,44 @@
+#ifndef UD_HTTP_FRAME_H
+#define UD_HTTP_FRAME_H
+
+#include "common/buf.h"
+#include "doors/http/answer.h"
+#include "doors/http/request.h"
+
+/*
+ * Between HTTP and the core: a request as a frame of the operation `request`,
+ * and a reply frame as an answer. csrc/WIRE.md has both.
+ */
+
+/* Headers that the core asks for, besides those that routes declare. */
+typedef struct http_wanted {
+    uint32_t n;
+    const uc_view *names; /* in lower case, sorted */
+} http_wanted;
+
+/* What the door knows of a caller. */
+typedef struct http_facts {
+    uc_view ip; /* empty: a unix socket */
+    uc_view id; /* of the request */
+} http_facts;
+
+/* Appends the frame. set: the number of the routes. */
+void http_frame_request(uc_buf *out, uint32_t id, uint32_t set,
+                        const http_request *q, const http_wanted *wanted,
+                        const http_facts *facts);
+
+/* An error reply: what the log says. */
+typedef struct http_failure {
+    bool failed;
+    uc_view code, kind, message;
+} http_failure;
+
+/*
+ * Reads a reply frame into *a, whose views point into it; headers has room for
+ * `most`. An error becomes an answer that says nothing of it, and *f has what
+ * the log is to say. False: it is no reply of a request.
+ */
+bool http_frame_answer(uc_view frame, uint32_t *id, http_answer *a,
+                       http_header *headers, uint32_t most, http_failure *f);
+
+#endif

@@ -1,0 +1,307 @@
+#include "doors/http/load.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "daemon/log.h"
+#include "desk/op.h"
+#include "routes/routes.h"
+#include "wire/reader.h"
+#include "wire/writer.h"
+
+enum { DEPTH = 8, NAME_BYTES = 1024, REPLY_MS = 60000, FIRST_REPLY = 65536 };
+
+/* ---- the directory ---- */
+
+typedef struct files {
+    const char *root;
+    char **names; /* relative */
+    uint32_t n, cap;
+} files;
+
+static void files_free(files *f)
+{
+    for (uint32_t i = 0; i < f->n; i++)
+        uc_free(f->names[i]);
+    uc_free(f->names);
+}
+
+static bool add_name(files *f, const char *name)
+{
+    if (f->n == f->cap) {
+        uint32_t cap = f->cap > 0 ? f->cap * 2 : 16;
+        char **names = uc_realloc(f->names, cap * sizeof *names);
+
+        if (names == NULL)
+            return false;
+        f->names = names;
+        f->cap = cap;
+    }
+    f->names[f->n] = uc_strndup(name, strlen(name));
+    if (f->names[f->n] == NULL)
+        return false;
+    f->n++;
+    return true;
+}
+
+static bool is_hidden(const char *name)
+{
+    return name[0] == '.' || strcmp(name, "node_modules") == 0;
+}
+
+static bool list(files *f, const char *under, unsigned depth);
+
+static bool list_entry(files *f, const char *under, const char *name,
+                       unsigned depth)
+{
+    char relative[NAME_BYTES], path[2 * NAME_BYTES];
+    struct stat st;
+
+    if (snprintf(relative, sizeof relative, "%s%s%s", under,
+                 *under != '\0' ? "/" : "", name) >= (int)sizeof relative ||
+        snprintf(path, sizeof path, "%s/%s", f->root, relative) >=
+            (int)sizeof path) {
+        ud_say("--routes %s: the name %s is too long", f->root, name);
+        return false;
+    }
+    if (stat(path, &st) != 0) {
+        ud_say("--routes %s: %m", path);
+        return false;
+    }
+    if (S_ISDIR(st.st_mode))
+        return list(f, relative, depth + 1);
+    if (S_ISREG(st.st_mode) && !add_name(f, relative)) {
+        ud_say("--routes %s: no memory", f->root);
+        return false;
+    }
+    return true;
+}
+
+static bool list(files *f, const char *under, unsigned depth)
+{
+    char path[2 * NAME_BYTES];
+    struct dirent *entry;
+    bool ok = true;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "%s/%s", f->root, under);
+    if (depth > DEPTH) {
+        ud_say("--routes %s: folders more than %d deep", path, DEPTH);
+        return false;
+    }
+    dir = opendir(path);
+    if (dir == NULL) {
+        ud_say("--routes %s: %m", path);
+        return false;
+    }
+    while (ok && (entry = readdir(dir)) != NULL) {
+        if (!is_hidden(entry->d_name))
+            ok = list_entry(f, under, entry->d_name, depth);
+    }
+    closedir(dir);
+    return ok;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Appends the text of a file as a str. */
+static bool read_file(const files *f, const char *name, uc_buf *out)
+{
+    char path[2 * NAME_BYTES];
+    struct stat st;
+    bool ok = false;
+    uint8_t *p;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s", f->root, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size <= UC_ROUTES_BYTES &&
+        uc_buf_reserve(out, (size_t)st.st_size + 5)) {
+        p = uc_emit_str_header(out->p + out->len, (uint32_t)st.st_size);
+        out->len = (size_t)(p - out->p);
+        ok = read(fd, p, (size_t)st.st_size) == st.st_size;
+        out->len += (size_t)st.st_size;
+    } else if (fd >= 0 && !out->failed) {
+        errno = EFBIG;
+    }
+    if (!ok)
+        ud_say("--routes %s: %s", path,
+               errno != 0 ? strerror(errno) : "it changed while it was read");
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static bool pack_files(const char *dir, uc_buf *out)
+{
+    files f = {.root = dir};
+    bool ok = list(&f, "", 0);
+
+    if (ok) {
+        qsort(f.names, f.n, sizeof *f.names, by_name);
+        uc_pack_array(out, f.n);
+    }
+    for (uint32_t i = 0; ok && i < f.n; i++) {
+        uc_pack_array(out, 2);
+        uc_pack_str(out, f.names[i]);
+        errno = 0;
+        ok = read_file(&f, f.names[i], out);
+    }
+    files_free(&f);
+    return ok;
+}
+
+/* ---- calls ---- */
+
+void http_keeper_init(http_keeper *k)
+{
+    *k = (http_keeper){0};
+    uc_mutex_init(&k->mu);
+    uc_cond_init(&k->cond);
+}
+
+void http_keeper_fini(http_keeper *k)
+{
+    if (k->session != NULL)
+        uc_session_destroy(k->session);
+    uc_mutex_fini(&k->mu);
+    uc_cond_fini(&k->cond);
+}
+
+void http_keeper_wake(void *arg)
+{
+    http_keeper *k = arg;
+
+    uc_lock(&k->mu);
+    k->woken = true;
+    uc_cond_signal(&k->cond);
+    uc_unlock(&k->mu);
+}
+
+static bool wait_reply(http_keeper *k)
+{
+    int64_t until = uc_now() + (int64_t)REPLY_MS * UC_MS;
+    bool ok = true;
+
+    uc_lock(&k->mu);
+    while (!k->woken && ok)
+        ok = uc_cond_wait_until(&k->cond, &k->mu, until);
+    ok = k->woken;
+    k->woken = false;
+    uc_unlock(&k->mu);
+    return ok;
+}
+
+/* One call at a time; its reply is in *reply. */
+static bool call(http_keeper *k, const uc_buf *frame, uc_buf *reply)
+{
+    size_t n, need = FIRST_REPLY;
+
+    if (frame->failed || !uc_submit(k->session, frame->p, frame->len, 1, 0) ||
+        !wait_reply(k))
+        return false;
+    do {
+        uc_buf_rewind(reply, 0);
+        if (!uc_buf_reserve(reply, need))
+            return false;
+        n = uc_take(k->session, reply->p, reply->cap, 4, &need);
+    } while (n == 0 && need > 0);
+    reply->len = n;
+    while (uc_take(k->session, (uint8_t[64]){0}, 64, 4, &need) > 0)
+        ; /* tells the session that all has been taken */
+    return n > 4;
+}
+
+static void begin(http_keeper *k, uc_buf *b, uint8_t op, uint8_t args)
+{
+    uint8_t front[8] = {(uint8_t)(0x90 + 3 + args), op};
+
+    uc_emit_u32(front + 2, ++k->calls);
+    front[7] = 0xc0;
+    uc_buf_put(b, front, sizeof front);
+}
+
+static void say_error(const char *dir, uc_reader r)
+{
+    uc_value map;
+    uc_view key, message = {0};
+
+    if (uc_read(&r, &map) && map.type == UC_T_MAP) {
+        for (uint32_t i = 0; i < map.n && uc_read_str(&r, &key); i++) {
+            if (!(uc_view_is(key, "message") ? uc_read_str(&r, &message)
+                                             : uc_read_skip(&r)))
+                break;
+        }
+    }
+    ud_say("--routes %s: %.*s", dir, (int)message.len, (const char *)message.p);
+}
+
+/* [id, 0, [set, routes, names]] */
+static bool read_set(const char *dir, const uc_buf *reply, uint32_t *set,
+                     uc_buf *names)
+{
+    uc_reader r = {reply->p + 4, reply->p + reply->len};
+    uint32_t n, id, kind, three;
+    const uint8_t *at;
+
+    if (!uc_read_array(&r, &n) || !uc_read_u32(&r, &id) ||
+        !uc_read_u32(&r, &kind))
+        return false;
+    if (kind == UC_REPLY_ERROR) {
+        say_error(dir, r);
+        return false;
+    }
+    if (!uc_read_array(&r, &three) || three != 3 || !uc_read_u32(&r, set) ||
+        !uc_read_skip(&r))
+        return false;
+    at = r.p;
+    if (!uc_read_skip(&r))
+        return false;
+    uc_buf_put(names, at, (size_t)(r.p - at));
+    return !names->failed;
+}
+
+bool http_keeper_load(http_keeper *k, const char *dir, uint32_t *set,
+                      uc_buf *names)
+{
+    uc_buf frame, reply;
+    bool ok;
+
+    uc_buf_init(&frame, SIZE_MAX);
+    uc_buf_init(&reply, SIZE_MAX);
+    begin(k, &frame, UC_OP_routes_load, 2);
+    ok = pack_files(dir, &frame);
+    uc_pack_map(&frame, 0);
+    if (ok && !call(k, &frame, &reply)) {
+        ud_say("--routes %s: the core did not answer", dir);
+        ok = false;
+    }
+    ok = ok && read_set(dir, &reply, set, names);
+    uc_buf_fini(&frame);
+    uc_buf_fini(&reply);
+    return ok;
+}
+
+void http_keeper_drop(http_keeper *k, uint32_t set)
+{
+    uc_buf frame, reply;
+
+    uc_buf_init(&frame, SIZE_MAX);
+    uc_buf_init(&reply, SIZE_MAX);
+    begin(k, &frame, UC_OP_routes_drop, 1);
+    uc_pack_uint(&frame, set);
+    call(k, &frame, &reply);
+    uc_buf_fini(&frame);
+    uc_buf_fini(&reply);
+}

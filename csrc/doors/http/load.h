@@ -1,0 +1,37 @@
+#ifndef UD_HTTP_LOAD_H
+#define UD_HTTP_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/thread.h"
+#include "uc.h"
+
+/*
+ * The routes of a directory, loaded by a session of the server's own, which
+ * keeps them for all connections.
+ */
+typedef struct http_keeper {
+    uc_session *session;
+    uc_mutex mu;
+    uc_cond cond;
+    bool woken;
+    uint32_t calls;
+} http_keeper;
+
+/* Takes the session; free it either way. */
+void http_keeper_init(http_keeper *k);
+void http_keeper_fini(http_keeper *k);
+void http_keeper_wake(void *keeper);
+
+/*
+ * Reads *.sql and what else stands in the directory, and has the core check it.
+ * *set: the number; *names: a msgpack array of the headers that the routes ask
+ * for. False: why has been said. Blocks.
+ */
+bool http_keeper_load(http_keeper *k, const char *dir, uint32_t *set,
+                      uc_buf *names);
+void http_keeper_drop(http_keeper *k, uint32_t set);
+
+#endif
