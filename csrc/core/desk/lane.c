@@ -214,6 +214,16 @@ static void answer_refused(uc_call *c, uc_turn *t)
     uc__finish(c);
 }
 
+/* A deadline of its own, where it is the earlier one. */
+static void end_by(uc_call *c, uc_turn *t, int64_t deadline)
+{
+    if (deadline == 0 || (c->deadline != 0 && c->deadline <= deadline))
+        return;
+    c->deadline = deadline;
+    if (t->deadline == 0 || deadline < t->deadline)
+        t->deadline = deadline;
+}
+
 static bool into_route(uc_engine *e, uc_peer *p, uc_call *c, uc_turn *t,
                        uc_error *err)
 {
@@ -227,6 +237,7 @@ static bool into_route(uc_engine *e, uc_peer *p, uc_call *c, uc_turn *t,
         answer_refused(c, t);
         return true;
     }
+    end_by(c, t, uc__routed_deadline(c));
     return by_class(e, p, c, uc__routed_writes(c), t, err);
 }
 

@@ -265,6 +265,38 @@ static uc_routed *routed_new(uc_route_set *set)
     return d;
 }
 
+static void put_text(uc_buf *b, uc_view v)
+{
+    uc_buf_put(b, v.p, v.len);
+    uc_buf_byte(b, '\0');
+}
+
+/* What an Idempotency-Key is stored under: two routes, and two users, may have
+ * the same. False with *e. */
+static bool key_of(uc_call *c, const uc_facts *facts, uc_error *e)
+{
+    uc_request *q = &c->routed->q;
+    uc_buf b;
+
+    uc_buf_init(&b, UC_ONCE_KEY_MOST);
+    put_text(&b, (uc_view){(const uint8_t *)"route", 5});
+    put_text(&b, q->route->path);
+    if (facts->user.type == UC_T_INT)
+        uc_pack_int(&b, facts->user.i);
+    else if (facts->user.type == UC_T_STR)
+        put_text(&b, facts->user.s);
+    uc_buf_byte(&b, '\0');
+    uc_buf_put(&b, q->idempotency_key.p, q->idempotency_key.len);
+    if (!b.failed)
+        c->once = uc_arena_copy(&q->mem, (uc_view){b.p, b.len});
+    uc_buf_fini(&b);
+    return c->once.p != NULL ||
+           uc_fail(e, UC_OPTION,
+                   "the Idempotency-Key, the route and the user have more than "
+                   "%d bytes together",
+                   UC_ONCE_KEY_MOST);
+}
+
 static bool first_statement(uc_call *c, uc_error *e)
 {
     uc_reader params;
@@ -285,6 +317,7 @@ bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
     uc_reader r = c->args;
     uc_serving serving = {0};
     uc_route_set *set;
+    uc_facts facts;
     uint32_t number;
     uc_request *q;
 
@@ -305,9 +338,18 @@ bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
     serving.fine = set->fine;
     serving.body_most = set->body_most;
     if (!uc_request_read(q, set->routes, &serving) ||
-        !uc_request_given(q, r, uc_wall_ms()))
+        !uc_request_given(q, r, uc_wall_ms(), &facts))
         return true;
+    if (q->idempotency_key.p != NULL && !key_of(c, &facts, e))
+        return false;
     return first_statement(c, e);
+}
+
+int64_t uc__routed_deadline(const uc_call *c)
+{
+    int64_t ms = c->routed->q.route->timeout_ms;
+
+    return ms > 0 ? c->batch->t0 + ms * UC_MS : 0;
 }
 
 void uc__routed_free(uc_call *c)
@@ -441,12 +483,22 @@ static bool refused_by_constraint(uc_request *q, const uc_error *e)
     return false;
 }
 
+static bool refused_by_key(uc_request *q, const uc_error *e)
+{
+    if (strcmp(e->code, uc_code_name(UC_ONCE_CONFLICT)) != 0)
+        return false;
+    uc_request_refuse(q, UC_REFUSAL_CONFLICT,
+                      "idempotency-key: belongs to another request");
+    return true;
+}
+
 void uc__reply_failure(uc_buf *out, uc_call *c, const uc_error *e)
 {
     uc_request *q = c->routed != NULL ? &c->routed->q : NULL;
 
     if (q != NULL && q->route != NULL &&
-        (q->refusal != UC_REFUSAL_NONE || refused_by_constraint(q, e)))
+        (q->refusal != UC_REFUSAL_NONE || refused_by_key(q, e) ||
+         refused_by_constraint(q, e)))
         uc__routed_refused(c, out);
     else
         uc_reply_error(out, c->id, e);

@@ -59,6 +59,9 @@ void uc__routes_end(uc_peer *p);
 bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e);
 void uc__routed_free(uc_call *c);
 
+/* The moment, in uc_now() terms, at which @timeout ends it; 0: none. */
+int64_t uc__routed_deadline(const uc_call *c);
+
 /* Whether it may change something: a POST. */
 static inline bool uc__routed_writes(const uc_call *c)
 {

@@ -4,7 +4,9 @@
 #include "desk/call.h"
 #include "desk/stmt.h"
 
-enum { UC_ONCE_KEY = 200 /* bytes, at most */ };
+/* Bytes of a key, at most: of a client's; and of what a request's becomes, which
+ * has its route and its user in it. */
+enum { UC_ONCE_KEY = 200, UC_ONCE_KEY_MOST = 1024 };
 
 /* What is known of a call that ends with *e: "not-run" or "unknown". Where
  * it may have run and running it again would do more, it is not retryable. */

@@ -2,18 +2,12 @@
 
 #include "wire/json.h"
 
-typedef struct facts {
-    uc_value user, ip, id;
-    uc_reader roles; /* at the first */
-    uint32_t nroles;
-} facts;
-
 static bool is_scalar(const uc_value *v)
 {
     return v->type == UC_T_NIL || v->type == UC_T_INT || v->type == UC_T_STR;
 }
 
-static bool read_roles(uc_reader *r, facts *f)
+static bool read_roles(uc_reader *r, uc_facts *f)
 {
     uc_view role;
 
@@ -27,11 +21,11 @@ static bool read_roles(uc_reader *r, facts *f)
     return true;
 }
 
-static bool read_facts(uc_reader *r, facts *f)
+static bool read_facts(uc_reader *r, uc_facts *f)
 {
     uc_value map;
 
-    *f = (facts){0};
+    *f = (uc_facts){0};
     if (!uc_read(r, &map) || map.type != UC_T_MAP)
         return false;
     for (uint32_t i = 0; i < map.n; i++) {
@@ -59,7 +53,7 @@ static bool read_facts(uc_reader *r, facts *f)
     return true;
 }
 
-static bool has_role(const uc_route *route, const facts *f)
+static bool has_role(const uc_route *route, const uc_facts *f)
 {
     uc_reader r = f->roles;
 
@@ -77,7 +71,7 @@ static bool has_role(const uc_route *route, const facts *f)
     return false;
 }
 
-static bool admit(uc_request *q, const facts *f)
+static bool admit(uc_request *q, const uc_facts *f)
 {
     const uc_route *route = q->route;
 
@@ -103,7 +97,7 @@ static uc_arg scalar(const uc_value *v)
 }
 
 /* ["a","b"] in the request's memory. */
-static uc_arg json_of(uc_request *q, const facts *f)
+static uc_arg json_of(uc_request *q, const uc_facts *f)
 {
     uc_reader r = f->roles;
     uc_view text = {0};
@@ -129,7 +123,7 @@ static uc_arg json_of(uc_request *q, const facts *f)
     return (uc_arg){.type = UC_ARG_TEXT, .s = text};
 }
 
-static uc_arg arg_of(uc_request *q, const facts *f, uc_given which,
+static uc_arg arg_of(uc_request *q, const uc_facts *f, uc_given which,
                      int64_t now_ms)
 {
     switch (which) {
@@ -148,23 +142,23 @@ static uc_arg arg_of(uc_request *q, const facts *f, uc_given which,
     }
 }
 
-bool uc_request_given(uc_request *q, uc_reader r, int64_t now_ms)
+bool uc_request_given(uc_request *q, uc_reader map, int64_t now_ms,
+                      uc_facts *facts)
 {
     const uc_route *route = q->route;
-    facts f;
 
-    if (!read_facts(&r, &f))
+    if (!read_facts(&map, facts))
         return uc_request_refuse(q, UC_REFUSAL_INTERNAL,
                                  "the facts of a request are a map of user, "
                                  "roles, ip and id");
-    if (!admit(q, &f))
+    if (!admit(q, facts))
         return false;
     for (uint32_t i = 0; i < route->nparams; i++) {
         const uc_param *p = &route->params[i];
 
         if (p->type != UC_PARAM_GIVEN)
             continue;
-        q->args[i] = arg_of(q, &f, p->given, now_ms);
+        q->args[i] = arg_of(q, facts, p->given, now_ms);
         q->given |= 1ULL << i;
     }
     return q->refusal == UC_REFUSAL_NONE;

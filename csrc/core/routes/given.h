@@ -4,6 +4,13 @@
 #include "routes/request.h"
 #include "wire/reader.h"
 
+/* What is known of who asks. Views point into the frame. */
+typedef struct uc_facts {
+    uc_value user, ip, id;
+    uc_reader roles; /* at the first */
+    uint32_t nroles;
+} uc_facts;
+
 /*
  * What the service gives to a request: who is logged in, from where and when.
  * A map {user, roles, ip, id}: text, integer or nil; an array of str; str; str.
@@ -11,8 +18,9 @@
  *
  * Sets the parameters of the service that the route takes, and holds @auth.
  * False with q->refusal; UC_REFUSAL_INTERNAL also for a map that cannot be
- * read. now_ms: milliseconds since 1970.
+ * read. now_ms: milliseconds since 1970. *facts: what the map says.
  */
-bool uc_request_given(uc_request *q, uc_reader facts, int64_t now_ms);
+bool uc_request_given(uc_request *q, uc_reader map, int64_t now_ms,
+                      uc_facts *facts);
 
 #endif

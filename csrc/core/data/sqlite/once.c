@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "data/sqlite/db.h"
+#include "desk/routed.h"
 #include "wire/writer.h"
 
 /*
@@ -169,6 +170,9 @@ static bool hash_request(sq_once *o, uc_call *call, uc_error *e)
 
     hash_begin(o, call);
     switch (call->op->num) {
+    case UC_OP_request:
+        uc_request_hash(&call->routed->q, (uint8_t *)&o->hash);
+        return true;
     case UC_OP_batch:
         return hash_batch(o, call, &r) ||
                uc_fail(e, UC_FRAME, "parameters could not be read");

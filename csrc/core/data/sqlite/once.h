@@ -7,7 +7,7 @@
  * request as far as it has been read. */
 enum { SQ_ONCE_STMTS = 4 };
 typedef struct sq_once {
-    uint8_t key[UC_ONCE_KEY];
+    uint8_t key[UC_ONCE_KEY_MOST];
     uint32_t len;
     unsigned __int128 hash;
     unsigned __int128 first; /* of the request that used the key first */
