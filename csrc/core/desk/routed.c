@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/mem.h"
+#include "common/mix.h"
 #include "desk/session.h"
 #include "routes/describe.h"
 #include "routes/given.h"
@@ -340,6 +341,8 @@ bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
     if (!uc_request_read(q, set->routes, &serving) ||
         !uc_request_given(q, r, uc_wall_ms(), &facts))
         return true;
+    c->routed->random = (uint64_t)uc_now() ^ (uint64_t)(uintptr_t)c;
+    uc__routed_again(c);
     if (q->idempotency_key.p != NULL && !key_of(c, &facts, e))
         return false;
     return first_statement(c, e);
@@ -350,6 +353,42 @@ int64_t uc__routed_deadline(const uc_call *c)
     int64_t ms = c->routed->q.route->timeout_ms;
 
     return ms > 0 ? c->batch->t0 + ms * UC_MS : 0;
+}
+
+int64_t uc__routed_times(const uc_call *c)
+{
+    const uc_request *q = &c->routed->q;
+
+    if (q->route->repeat == 0)
+        return -1;
+    return q->args[__builtin_ctzll(q->route->repeat)].i;
+}
+
+/* For rows to look at, and not for secrets. */
+static int64_t random_of(uc_routed *d)
+{
+    const uc_route *route = d->q.route;
+    uint64_t span =
+        (uint64_t)route->random_most - (uint64_t)route->random_least + 1;
+
+    d->random += UC_MIX_1;
+    if (span == 0)
+        return (int64_t)uc_fold(d->random, UC_MIX_2);
+    return (int64_t)((uint64_t)route->random_least +
+                     uc_fold(d->random, UC_MIX_2) % span);
+}
+
+void uc__routed_again(uc_call *c)
+{
+    uc_routed *d = c->routed;
+    const uc_route *route = d->q.route;
+
+    for (uint32_t i = 0; i < route->nparams; i++) {
+        const uc_param *p = &route->params[i];
+
+        if (p->type == UC_PARAM_GIVEN && p->given == UC_GIVEN_random)
+            d->q.args[i] = (uc_arg){.type = UC_ARG_INT, .i = random_of(d)};
+    }
 }
 
 void uc__routed_free(uc_call *c)

@@ -35,7 +35,8 @@ typedef struct uc_routed {
     uc_route_set *set;
     uc_request q;
     uc_header *headers;
-    uc_buf params; /* of the statement that runs */
+    uc_buf params;   /* of the statement that runs */
+    uint64_t random; /* the state of :_random's */
 } uc_routed;
 
 /*
@@ -75,6 +76,11 @@ static inline bool uc__routed_writes(const uc_call *c)
  */
 uc_stmt *uc__routed_statement(uc_call *c, uint32_t i, uc_reader *params,
                               uc_error *e);
+
+/* How often @repeat wants it, -1: it has none. */
+int64_t uc__routed_times(const uc_call *c);
+/* It begins once more: :_random is another one. */
+void uc__routed_again(uc_call *c);
 
 /* The answer of a request that is refused. */
 void uc__routed_refused(uc_call *c, uc_buf *out);

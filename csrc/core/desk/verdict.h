@@ -4,8 +4,8 @@
 #include "desk/call.h"
 #include "desk/stmt.h"
 
-/* Bytes of a key, at most: of a client's; and of what a request's becomes, which
- * has its route and its user in it. */
+/* Bytes of a key, at most: of a client's; and of what a request's becomes,
+ * which has its route and its user in it. */
 enum { UC_ONCE_KEY = 200, UC_ONCE_KEY_MOST = 1024 };
 
 /* What is known of a call that ends with *e: "not-run" or "unknown". Where

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "data/sqlite/db.h"
+#include "data/sqlite/part.h"
 #include "desk/routed.h"
 #include "wire/answer.h"
 #include "wire/json.h"
@@ -113,6 +114,19 @@ bool sq_routes_load(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 
 /* ---- answering ---- */
 
+/* An answer that is being made. */
+typedef struct answer {
+    sq_conn *conn;
+    uc_call *call;
+    const uc_route *route;
+    uc_buf *out;
+    size_t start; /* of the reply, and of its body */
+    size_t body;
+    sq_part part;
+    uc_buf headers; /* packed pairs */
+    uint32_t nheaders;
+} answer;
+
 static sq_mode mode_of(const uc_statement *st)
 {
     if (st->refuses)
@@ -130,46 +144,138 @@ static sq_mode mode_of(const uc_statement *st)
     }
 }
 
-/* {"users": in front of the first, ,"newest": of the others. */
-static void name_part(uc_buf *out, size_t at, const uc_statement *st)
+static bool answers(const uc_statement *st)
 {
-    if (st->name.len > 0)
-        uc_json_key(out, uc_answer_length(out, at) == 0, st->name);
+    return st->form != UC_FORM_NONE && !st->refuses;
 }
 
-static bool run_statement(sq_conn *c, uc_call *call, uint32_t i, size_t at,
-                          uc_buf *out, uc_error *e)
+/* {"users": in front of the first, ,"newest": of the others. */
+static void name_part(answer *a, const uc_statement *st, size_t from)
 {
-    const uc_statement *st = &call->routed->q.route->statements[i];
-    size_t body;
+    if (st->name.len > 0)
+        uc_json_key(a->out, a->out->len == from, st->name);
+}
+
+/* x-total for the column x_total. */
+static void put_header_name(uc_buf *b, uc_view column)
+{
+    size_t at;
+
+    uc_pack_strn(b, column.p, column.len);
+    at = b->len - column.len;
+    for (size_t i = 0; !b->failed && i < column.len; i++) {
+        if (b->p[at + i] == '_')
+            b->p[at + i] = '-';
+    }
+}
+
+/* Those of the first statement that has them. */
+static void keep_headers(answer *a)
+{
+    const sq_columns *c = &a->part.headers;
+    size_t at = 0;
+
+    for (uint32_t i = 0; a->nheaders == 0 && i < c->n; i++) {
+        uc_view v = sq_part_value(c, &at);
+
+        if (v.p == NULL)
+            continue;
+        put_header_name(&a->headers, c->names[i]);
+        uc_pack_strn(&a->headers, v.p, v.len);
+        a->nheaders++;
+    }
+}
+
+static bool refuse(answer *a, uc_refusal why, uc_view text, uc_error *e)
+{
+    return uc__routed_refuse(a->call, why, text, e);
+}
+
+static bool not_found(answer *a, uc_error *e)
+{
+    static const uint8_t text[] = "not found";
+
+    return refuse(a, UC_REFUSAL_NO_ROW, (uc_view){text, sizeof text - 1}, e);
+}
+
+static bool execute(answer *a, uint32_t i, sq_run *done, uc_error *e)
+{
+    const uc_statement *st = &a->route->statements[i];
+    sq_conn *c = a->conn;
     uc_reader params;
-    sq_run done;
-    uc_stmt *s = uc__routed_statement(call, i, &params, e);
+    uc_stmt *s = uc__routed_statement(a->call, i, &params, e);
+    bool ok;
 
     if (s == NULL)
         return false;
     if (c->role == SQ_WRITER && atomic_load(&s->cls) == UC_CLASS_UNKNOWN &&
         !sq_classify(c, s, e))
         return false;
-    name_part(out, at, st);
-    body = out->len;
-    if (!sq_execute(c, s, 0, 0, &params, mode_of(st), out, &done, e))
+    a->part.most = st->bounded ? 0 : UC_ROUTE_LIST;
+    c->part = answers(st) ? &a->part : NULL;
+    ok = sq_execute(c, s, 0, 0, &params, mode_of(st), a->out, done, e);
+    c->part = NULL;
+    return ok;
+}
+
+/* from: where the body, or this time of several, begins. */
+static bool run_statement(answer *a, uint32_t i, size_t from, uc_error *e)
+{
+    const uc_statement *st = &a->route->statements[i];
+    uc_buf *out = a->out;
+    size_t before;
+    sq_run done;
+
+    name_part(a, st, from);
+    before = out->len;
+    if (!execute(a, i, &done, e))
         return false;
     if (mode_of(st) == SQ_MODE_RUN)
-        uc_buf_rewind(out, body); /* the reply of a run */
-    if (st->refuses && done.rows > 0) {
-        uc_view text = {out->p + body, out->len - body};
-
-        return uc__routed_refuse(call, UC_REFUSAL_REFUSED, text, e);
-    }
-    if (done.rows == 0 && st->form == UC_FORM_ONE_REQUIRED) {
-        static const uint8_t text[] = "not found";
-
-        return uc__routed_refuse(call, UC_REFUSAL_NO_ROW,
-                                 (uc_view){text, sizeof text - 1}, e);
-    }
-    if (st->name.len > 0 && out->len == body)
+        uc_buf_rewind(out, before); /* the reply of a run */
+    if (st->refuses && done.rows > 0)
+        return refuse(a, UC_REFUSAL_REFUSED,
+                      (uc_view){out->p + before, out->len - before}, e);
+    if (done.rows == 0 && st->form == UC_FORM_ONE_REQUIRED)
+        return not_found(a, e);
+    if (answers(st))
+        keep_headers(a);
+    if (st->name.len > 0 && out->len == before)
         uc_json_null(out);
+    return true;
+}
+
+static bool run_once(answer *a, uc_error *e)
+{
+    size_t from = a->out->len;
+    bool named = false;
+
+    for (uint32_t i = 0; i < a->route->nstatements; i++) {
+        if (!run_statement(a, i, from, e))
+            return false;
+        named = named || a->route->statements[i].name.len > 0;
+    }
+    if (named)
+        uc_buf_byte(a->out, '}');
+    return true;
+}
+
+/* @repeat: an array of what each time answers. */
+static bool run_often(answer *a, int64_t times, uc_error *e)
+{
+    uc_buf_byte(a->out, '[');
+    for (int64_t i = 0; i < times; i++) {
+        size_t before;
+
+        if (i > 0)
+            uc_buf_byte(a->out, ',');
+        before = a->out->len;
+        uc__routed_again(a->call);
+        if (!run_once(a, e))
+            return false;
+        if (a->out->len == before)
+            uc_json_null(a->out);
+    }
+    uc_buf_byte(a->out, ']');
     return true;
 }
 
@@ -179,43 +285,49 @@ static const char *type_of(const uc_route *route)
                                        : "application/json";
 }
 
-static void empty_answer(uc_call *call, uc_buf *out, size_t start)
+static void begin(answer *a, const char *type)
 {
-    size_t at;
+    a->start = a->out->len;
+    a->body = uc_answer_begin(a->out, a->call->id, 200,
+                              (uc_view){(const uint8_t *)type, strlen(type)});
+}
 
-    uc_buf_rewind(out, start);
-    at = uc_answer_begin(out, call->id, 200, (uc_view){(const uint8_t *)"", 0});
-    uc_answer_end(out, at, 0);
+static void end(answer *a)
+{
+    if (uc_answer_length(a->out, a->body) == 0) {
+        uc_buf_rewind(a->out, a->start);
+        begin(a, "");
+    }
+    uc_answer_end(a->out, a->body, a->nheaders);
+    uc_buf_put(a->out, a->headers.p, a->headers.len);
 }
 
 static bool run_all(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     const uc_route *route = call->routed->q.route;
-    const char *type = type_of(route);
-    bool named = false;
-    size_t start = out->len;
-    size_t at = uc_answer_begin(out, call->id, 200,
-                                (uc_view){(const uint8_t *)type, strlen(type)});
+    answer a = {.conn = c, .call = call, .route = route, .out = out};
+    int64_t times = uc__routed_times(call);
+    bool ok;
 
-    for (uint32_t i = 0; i < route->nstatements; i++) {
-        if (!run_statement(c, call, i, at, out, e))
-            return false;
-        named = named || route->statements[i].name.len > 0;
-    }
-    if (named)
-        uc_buf_byte(out, '}');
-    if (uc_answer_length(out, at) == 0)
-        empty_answer(call, out, start);
-    else
-        uc_answer_end(out, at, 0);
-    return !out->failed || uc_fail(e, UC_MEMORY, "no memory for an answer");
+    sq_part_init(&a.part, route->replies, route->nreplies, NULL, 0);
+    uc_buf_init(&a.headers, SIZE_MAX);
+    begin(&a, type_of(route));
+    ok = times < 0 ? run_once(&a, e) : run_often(&a, times, e);
+    if (ok)
+        end(&a);
+    if (ok && (out->failed || a.headers.failed))
+        ok = uc_fail(e, UC_MEMORY, "no memory for an answer");
+    uc_buf_fini(&a.headers);
+    sq_part_fini(&a.part);
+    return ok;
 }
 
 /* One statement is a snapshot by itself; where several calls share one, it is
  * open already. */
 bool sq_answer_read(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
-    bool opens = call->routed->q.route->nstatements > 1 &&
+    bool opens = (call->routed->q.route->nstatements > 1 ||
+                  uc__routed_times(call) > 1) &&
                  sqlite3_get_autocommit(c->h) != 0;
     int rc = opens ? sq_step_once(c->begin) : SQLITE_OK;
     bool ok;

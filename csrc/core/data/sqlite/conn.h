@@ -64,6 +64,7 @@ struct sq_conn {
     sqlite3_stmt *cookie;  /* pragma schema_version, once it was asked */
     uint32_t once_kept;    /* keys stored; each so many sweep old ones */
     uc_buf text;           /* scratch of the row encoder */
+    struct sq_part *part;  /* of a route's statement that answers, else NULL */
     int64_t lent_until;    /* on a thread that is wanted back then, 0 not */
     bool overdue;          /* and was wanted back: what ran was given up */
     sq_conn *spare_next;   /* db->spare, under mu */

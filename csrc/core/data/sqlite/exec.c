@@ -259,8 +259,22 @@ bool sq_no_rows(uc_error *e)
                    "rows: use db.run(sql), or add RETURNING");
 }
 
-static bool too_large(sq_db *db, uint64_t rows, uc_error *e)
+static uint64_t most_rows(const sq_conn *c)
 {
+    if (c->part != NULL && c->part->most > 0)
+        return c->part->most;
+    return (uint64_t)c->db->e.opt.max_rows;
+}
+
+static bool too_large(const sq_conn *c, uint64_t rows, uc_error *e)
+{
+    const sq_db *db = c->db;
+
+    if (c->part != NULL && c->part->most > 0 && rows > c->part->most)
+        return uc_fail(e, UC_REPLY_TOO_LARGE,
+                       "more than %llu rows of a statement whose text has no "
+                       "limit",
+                       (unsigned long long)c->part->most);
     if (rows > (uint64_t)db->e.opt.max_rows)
         return uc_fail(e, UC_REPLY_TOO_LARGE,
                        "more than %lld rows (option maxRows): use "
@@ -294,6 +308,8 @@ static void reply_begin(reply *r, sq_conn *c, sq_slot *slot, uint32_t id,
         out->failed = true;
         return;
     }
+    if (c->part != NULL)
+        sq_part_begin(c->part, slot->stmt, slot->ncols);
     if (r->mode == SQ_MODE_JSON)
         r->array_at = uc_json_begin(out, id);
     else if (r->mode == SQ_MODE_ARRAY)
@@ -303,22 +319,31 @@ static void reply_begin(reply *r, sq_conn *c, sq_slot *slot, uint32_t id,
                       (size_t)c->db->e.opt.page_bytes, false);
 }
 
-/* A row that has more than this one is not the first. */
+static void json_row(const sq_conn *c, const sq_slot *slot, uc_buf *out)
+{
+    if (c->part != NULL && c->part->headers.n > 0)
+        sq_json_part(out, slot->stmt, slot->ncols, slot->json_keys, c->part);
+    else
+        sq_json_row(out, slot->stmt, slot->ncols, slot->json_keys);
+}
+
 static void reply_row(reply *r, sq_conn *c, const sq_slot *slot, uint64_t nth,
                       uc_buf *out)
 {
+    if (c->part != NULL)
+        sq_part_row(c->part, slot->stmt, nth);
     switch (r->mode) {
     case SQ_MODE_JSON:
     case SQ_MODE_ARRAY:
         if (nth > 1)
             uc_buf_byte(out, ',');
-        sq_json_row(out, slot->stmt, slot->ncols, slot->json_keys);
+        json_row(c, slot, out);
         break;
     case SQ_MODE_OBJECT:
-        sq_json_row(out, slot->stmt, slot->ncols, slot->json_keys);
+        json_row(c, slot, out);
         break;
     case SQ_MODE_CELL:
-        sq_cell_text(out, slot->stmt);
+        sq_cell_text(out, slot->stmt, 0);
         break;
     default:
         sq_rows_add(&r->rows, slot->stmt, slot->ncols, c->utf8);
@@ -348,7 +373,7 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
                      uc_error *e)
 {
     sqlite3_stmt *stmt = slot->stmt;
-    uint64_t max = (uint64_t)c->db->e.opt.max_rows;
+    uint64_t max = most_rows(c);
     reply r = {.mode = mode};
     int rc = sqlite3_step(stmt);
 
@@ -453,7 +478,7 @@ bool sq_execute(sq_conn *c, uc_stmt *s, uint32_t id, uint32_t shape,
         }
     }
     if (big)
-        too_large(c->db, rows, e);
+        too_large(c, rows, e);
     else if (rc != SQLITE_DONE && e->code == NULL)
         sq_fail(c, rc, e);
     else if (rc == SQLITE_DONE)

@@ -73,48 +73,75 @@ char *sq_json_keys(sqlite3_stmt *stmt, int ncols)
     return (char *)b.p;
 }
 
+void sq_json_cell(uc_buf *b, sqlite3_value *v)
+{
+    uc_view s;
+
+    switch (sqlite3_value_type(v)) {
+    case SQLITE_INTEGER:
+        uc_json_int(b, sqlite3_value_int64(v));
+        break;
+    case SQLITE_FLOAT:
+        uc_json_double(b, sqlite3_value_double(v));
+        break;
+    case SQLITE_TEXT:
+        s.p = sqlite3_value_text(v);
+        s.len = s.p != NULL ? (size_t)sqlite3_value_bytes(v) : 0;
+        uc_json_text(b, s);
+        break;
+    case SQLITE_BLOB:
+        s.p = sqlite3_value_blob(v);
+        s.len = (size_t)sqlite3_value_bytes(v);
+        uc_json_blob(b, s);
+        break;
+    default:
+        uc_json_null(b);
+        break;
+    }
+}
+
 bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys)
 {
     for (int i = 0; i < ncols; i++) {
-        sqlite3_value *v = sqlite3_column_value(stmt, i);
         size_t klen = strlen(keys);
-        uc_view s;
 
         uc_buf_put(b, keys, klen);
         keys += klen + 1;
-        switch (sqlite3_value_type(v)) {
-        case SQLITE_INTEGER:
-            uc_json_int(b, sqlite3_value_int64(v));
-            break;
-        case SQLITE_FLOAT:
-            uc_json_double(b, sqlite3_value_double(v));
-            break;
-        case SQLITE_TEXT:
-            s.p = sqlite3_value_text(v);
-            s.len = s.p != NULL ? (size_t)sqlite3_value_bytes(v) : 0;
-            uc_json_text(b, s);
-            break;
-        case SQLITE_BLOB:
-            s.p = sqlite3_value_blob(v);
-            s.len = (size_t)sqlite3_value_bytes(v);
-            uc_json_blob(b, s);
-            break;
-        default:
-            uc_json_null(b);
-            break;
-        }
+        sq_json_cell(b, sqlite3_column_value(stmt, i));
     }
     uc_buf_byte(b, '}');
     return !b->failed;
 }
 
-void sq_cell_text(uc_buf *b, sqlite3_stmt *stmt)
+bool sq_json_part(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys,
+                  const sq_part *part)
 {
-    const unsigned char *p = sqlite3_column_text(stmt, 0);
+    bool first = true;
+
+    for (int i = 0; i < ncols; i++) {
+        size_t klen = strlen(keys);
+
+        if (!sq_part_skips(part, i)) {
+            uc_buf_byte(b, first ? '{' : ',');
+            uc_buf_put(b, keys + 1, klen - 1);
+            sq_json_cell(b, sqlite3_column_value(stmt, i));
+            first = false;
+        }
+        keys += klen + 1;
+    }
+    if (first)
+        uc_buf_byte(b, '{');
+    uc_buf_byte(b, '}');
+    return !b->failed;
+}
+
+void sq_cell_text(uc_buf *b, sqlite3_stmt *stmt, int column)
+{
+    const unsigned char *p = sqlite3_column_text(stmt, column);
 
     if (p != NULL)
-        uc_buf_put(b, p, (size_t)sqlite3_column_bytes(stmt, 0));
-    else if (sqlite3_column_type(stmt, 0) != SQLITE_NULL)
+        uc_buf_put(b, p, (size_t)sqlite3_column_bytes(stmt, column));
+    else if (sqlite3_column_type(stmt, column) != SQLITE_NULL)
         b->failed = true; /* no memory for a number's digits */
 }
 

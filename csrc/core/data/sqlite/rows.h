@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "data/sqlite/db.h"
+#include "data/sqlite/part.h"
 #include "wire/rows.h"
 
 /*
@@ -25,8 +26,12 @@ bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys);
  * when memory runs out. */
 char *sq_json_keys(sqlite3_stmt *stmt, int ncols);
 
-/* The first cell of the row that stmt stands on, as a text: its bytes. */
-void sq_cell_text(uc_buf *b, sqlite3_stmt *stmt);
+/* The same without the columns that the part skips. */
+bool sq_json_part(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys,
+                  const sq_part *part);
+void sq_json_cell(uc_buf *b, sqlite3_value *v);
+/* A cell of the row that stmt stands on, as a text: its bytes. */
+void sq_cell_text(uc_buf *b, sqlite3_stmt *stmt, int column);
 
 /* One argument of a function, or a value of any kind, as plain msgpack. */
 void sq_pack_value(uc_buf *b, sqlite3_value *v);
