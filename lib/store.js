@@ -18,6 +18,7 @@ class Store {
   #link = null
   #cache = null
   #log = null
+  #routes = []
 
   /**
    * @param {Client} client
@@ -94,12 +95,16 @@ class Store {
    * @returns {Routes}
    */
   routes (dir, options) {
+    if (this.target === null) refuseDb()
     const { Routes } = require('./routes')
-    return new Routes({ send: routesOf(this.#client), log: () => this.log }, dir, options)
+    const made = new Routes({ send: routesOf(this.#client), log: () => this.log }, dir, options)
+    this.#routes.push(made)
+    return made
   }
 
   /** Waits for what is in flight, then closes. Idempotent. */
   close () {
+    this.#endRoutes()
     this.#link?.end(false)
     if (this.#log === null) return this.#client.close()
     return this.#log.close().then(() => this.#client.close())
@@ -107,9 +112,14 @@ class Store {
 
   /** Closes at once: what is in flight rejects with UC_CLOSED. */
   destroy (cause) {
+    this.#endRoutes()
     this.#link?.end(true)
     this.#log?.close().catch(ignore)
     this.#client.destroy(cause)
+  }
+
+  #endRoutes () {
+    for (const routes of this.#routes.splice(0)) routes.close()
   }
 
   [Symbol.asyncDispose] () {

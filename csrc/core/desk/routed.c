@@ -11,7 +11,7 @@
 #include "wire/writer.h"
 
 /* More than the door of HTTP takes: another door has limits of its own. */
-enum { HEADERS_MOST = 128, BODY_MOST = 1 << 20 };
+enum { HEADERS_MOST = 128, BODY_MOST = 1 << 20, ORIGINS_MOST = 1000 };
 
 /* ---- sets ---- */
 
@@ -42,7 +42,31 @@ static void set_unref(uc_route_set *s)
             forget_statements(&route->statements[k]);
     }
     uc_routes_unref(s->routes);
+    uc_arena_fini(&s->mem);
     uc_free(s);
+}
+
+/* Copied: the frame is gone before the set. */
+static bool read_origins(uc_reader *r, uc_route_set *s)
+{
+    uc_view *origins;
+    uint32_t n;
+
+    if (!uc_read_array(r, &n) || n > ORIGINS_MOST)
+        return false;
+    origins = uc_arena_calloc(&s->mem, n, sizeof *origins);
+    for (uint32_t i = 0; i < n; i++) {
+        uc_view v;
+
+        if (!uc_read_str(r, &v) || origins == NULL)
+            return false;
+        origins[i] = uc_arena_copy(&s->mem, v);
+        if (origins[i].p == NULL)
+            return false;
+    }
+    s->serving.norigins = n;
+    s->serving.origins = origins;
+    return true;
 }
 
 static bool read_options(uc_reader *r, uc_route_set *s)
@@ -56,12 +80,15 @@ static bool read_options(uc_reader *r, uc_route_set *s)
         if (!uc_read_str(r, &key))
             return false;
         if (uc_view_is(key, "fine")) {
-            if (!uc_read_bool(r, &s->fine))
+            if (!uc_read_bool(r, &s->serving.fine))
                 return false;
         } else if (uc_view_is(key, "bodyMost")) {
             if (!uc_read(r, &v) || v.type != UC_T_INT || v.i < 0)
                 return false;
-            s->body_most = (size_t)v.i;
+            s->serving.body_most = (size_t)v.i;
+        } else if (uc_view_is(key, "origins")) {
+            if (!read_origins(r, s))
+                return false;
         } else if (!uc_read_skip(r)) {
             return false;
         }
@@ -108,7 +135,8 @@ static uc_route_set *set_new(uc_call *c, uc_error *e)
         return NULL;
     }
     atomic_init(&s->refs, 1);
-    s->body_most = BODY_MOST;
+    s->serving.body_most = BODY_MOST;
+    uc_arena_init(&s->mem, UC_ROUTES_BYTES);
     files = read_files(&r, &n, e);
     if (files != NULL && !read_options(&r, s))
         uc_fail(e, UC_FRAME, "routes_load: the options could not be read");
@@ -117,6 +145,7 @@ static uc_route_set *set_new(uc_call *c, uc_error *e)
     uc_free(files);
     if (s->routes != NULL)
         return s;
+    uc_arena_fini(&s->mem);
     uc_free(s);
     return NULL;
 }
@@ -174,7 +203,9 @@ static uc_route_set *take(const uc_peer *owner, uint32_t number)
 
 static bool unknown_set(uc_error *e, uint32_t number)
 {
-    return uc_fail(e, UC_FRAME, "there are no routes %u", number);
+    uc_fail(e, UC_ROUTE, "there are no routes %u", number);
+    e->outcome = "not-run";
+    return false;
 }
 
 bool uc__routes_drop(uc_call *c, uc_buf *out, uc_error *e)
@@ -316,7 +347,6 @@ static bool first_statement(uc_call *c, uc_error *e)
 bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
 {
     uc_reader r = c->args;
-    uc_serving serving = {0};
     uc_route_set *set;
     uc_facts facts;
     uint32_t number;
@@ -336,9 +366,7 @@ bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
                        "request takes [routes, method, target, headers, body, "
                        "facts]");
     uc_request_init(q);
-    serving.fine = set->fine;
-    serving.body_most = set->body_most;
-    if (!uc_request_read(q, set->routes, &serving) ||
+    if (!uc_request_read(q, set->routes, &set->serving) ||
         !uc_request_given(q, r, uc_wall_ms(), &facts))
         return true;
     c->routed->random = (uint64_t)uc_now() ^ (uint64_t)(uintptr_t)c;
@@ -447,7 +475,7 @@ void uc__routed_refused(uc_call *c, uc_buf *out)
     static const char text[] = "text/plain; charset=utf-8";
     const uc_routed *d = c->routed;
     const uc_request *q = &d->q;
-    unsigned status = uc_refusal_status(q->refusal, d->set->fine);
+    unsigned status = uc_refusal_status(q->refusal, d->set->serving.fine);
     bool allows = q->allow.p != NULL;
     size_t at;
 

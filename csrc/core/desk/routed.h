@@ -24,8 +24,8 @@ typedef struct uc_route_set {
     _Atomic uint32_t refs;
     uint32_t number;
     uc_routes *routes;
-    bool fine; /* statuses */
-    size_t body_most;
+    uc_serving serving;
+    uc_arena mem; /* of its strings */
     const uc_peer *owner;
     struct uc_route_set *next; /* uc_engine.sets, under mu */
 } uc_route_set;
