@@ -1412,6 +1412,131 @@ static void hashes(void)
        "hash: a query");
 }
 
+/* ---- from files ---------------------------------------------------------- */
+
+static const char file[] =
+    "-- @get /dmail/user/q :many\n"
+    "-- @param name text 1..64\n"
+    "-- @param age integer 0..150\n"
+    "-- @param id integer 0.. = 0 the last id seen\n"
+    "-- @param ps integer 1..100 = 10 page size\n"
+    "-- @public\n"
+    "select id from person where name = :name and age = :age and id > :id\n"
+    "order by id limit :ps;\n"
+    "-- @post /dmail/user/set\n"
+    "-- @param id integer 1..\n"
+    "-- @param name text 1..64 ?\n"
+    "-- @auth editor\n"
+    "update person set id = id {, name = :name } where id = :id\n"
+    " and owner = :_user;\n"
+    "-- @get /both :one\n"
+    "-- @param queries integer 1..500 @clamp = 1\n"
+    "-- @public\n"
+    "select :queries as n;\n"
+    "-- @post /both :one\n"
+    "-- @param at time = 2026-11-30\n"
+    "-- @param tags 'a'|'b'[] ?\n"
+    "-- @param share real 0..1 = 0.5\n"
+    "-- @public\n"
+    "select :at a, :tags b, :share c;\n";
+
+typedef struct target_case {
+    const char *method, *target, *want;
+} target_case;
+
+static const target_case targets[] = {
+    {"GET", "/dmail/user/q?name=2---&ps=10&id=354757&age=4",
+     "'2---' 4 354757 10"},
+    {"HEAD", "/dmail/user/q?name=2---&age=4", "'2---' 4 0* 10* head"},
+    {"GET", "/dmail/user/q", "PARAMS name: is missing\nage: is missing"},
+    {"GET", "/dmail/user/q?", "PARAMS name: is missing\nage: is missing"},
+    {"POST", "/dmail/user/q", "METHOD method not allowed (GET, HEAD)"},
+    {"PUT", "/dmail/user/q", "METHOD method not allowed (GET, HEAD)"},
+    {"OPTIONS", "/dmail/user/q", "METHOD method not allowed (GET, HEAD)"},
+    {"get", "/dmail/user/q", "METHOD method not allowed (GET, HEAD)"},
+    {"", "/dmail/user/q", "METHOD method not allowed (GET, HEAD)"},
+    {"GET", "/dmail/user/set", "METHOD method not allowed (POST)"},
+    {"HEAD", "/dmail/user/set?id=1", "METHOD method not allowed (POST)"},
+    {"DELETE", "/both", "METHOD method not allowed (GET, HEAD, POST)"},
+    {"POST", "/dmail/user/set", "1 absent absent"},
+    {"POST", "/dmail/user/set?", "1 absent absent"},
+    {"POST", "/dmail/user/set?id=1",
+     "PARAMS query: a POST takes its parameters from the body"},
+    {"POST", "/both", "PARAMS id: is unknown"},
+    {"GET", "/both", "1*"},
+    {"GET", "/both?queries=", "1"},
+    {"GET", "/both?queries=foo", "1"},
+    {"GET", "/both?queries=0", "1"},
+    {"GET", "/both?queries=20", "20"},
+    {"GET", "/both?queries=501", "500"},
+    {"GET", "/", "NO_ROUTE not found"},
+    {"GET", "", "NO_ROUTE not found"},
+    {"GET", "*", "NO_ROUTE not found"},
+    {"OPTIONS", "*", "NO_ROUTE not found"},
+    {"GET", "?", "NO_ROUTE not found"},
+    {"GET", "/Both", "NO_ROUTE not found"},
+    {"GET", "/both/", "NO_ROUTE not found"},
+    {"GET", "//both", "NO_ROUTE not found"},
+    {"GET", "/b%6fth", "NO_ROUTE not found"},
+    {"GET", "/x/../both", "NO_ROUTE not found"},
+    {"GET", "/both#x", "NO_ROUTE not found"},
+    {"GET", "http://a/both", "NO_ROUTE not found"},
+    {"PUT", "/nowhere", "NO_ROUTE not found"},
+};
+
+static const char *target(uc_routes *routes, const target_case *c)
+{
+    static char text[2000];
+    size_t n;
+
+    q.method = view(c->method);
+    q.target = view(c->target);
+    q.nheaders = split_headers(IS_JSON);
+    q.headers = headers;
+    q.body = view(strcmp(c->method, "POST") == 0 ? "{\"id\":1}" : "");
+    snprintf(text, sizeof text, "%s",
+             result(uc_request_read(&q, routes, &serving)));
+    n = strlen(text);
+    if (q.head && q.refusal == UC_REFUSAL_NONE)
+        snprintf(text + n, sizeof text - n, " head");
+    if (q.allow.len > 0)
+        snprintf(text + n, sizeof text - n, " (%.*s)", (int)q.allow.len,
+                 (const char *)q.allow.p);
+    return text;
+}
+
+static void from_files(void)
+{
+    uc_source source = {V("a.sql"), V(file)};
+    uc_routes *routes;
+    char name[200];
+    uc_error e;
+
+    uc_error_init(&e);
+    routes = uc_routes_read(&source, 1, &e);
+    ok(routes != NULL, e.code != NULL ? e.message : "the file is read");
+    if (routes == NULL)
+        return;
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        const target_case *c = &targets[i];
+
+        snprintf(name, sizeof name, "%s %s", c->method, c->target);
+        eq_str(target(routes, c), c->want, name);
+    }
+    q.target = view("/both");
+    q.method = view("POST");
+    q.nheaders = split_headers(IS_JSON);
+    q.body = view("{\"tags\":[\"b\",\"a\"]}");
+    eq_str(result(uc_request_read(&q, routes, &serving)),
+           "'2026-11-30T00:00:00.000Z'* '[\"b\",\"a\"]' real 0.5*",
+           "presets are read as a caller's values are");
+    ok(uc_view_is(uc_routes_allow(routes, view("/both?x")),
+                  "GET, HEAD, POST") &&
+           uc_routes_allow(routes, view("/nowhere")).len == 0,
+       "what OPTIONS answers");
+    uc_routes_unref(routes);
+}
+
 /* ---- properties ---------------------------------------------------------- */
 
 /* Whatever is accepted is within its bounds. */
@@ -1482,6 +1607,7 @@ int main(void)
     answers();
     bind();
     hashes();
+    from_files();
     within_bounds();
     written_again();
     uc_request_fini(&q);

@@ -78,8 +78,8 @@ static bool not_one(const making *m)
         [UC_PARAM_INTEGER] = "must be an integer",
         [UC_PARAM_REAL] = "must be a number",
         [UC_PARAM_BOOLEAN] = "must be true or false",
-        [UC_PARAM_TIME] = "must be a date, or a time with its zone such as "
-                          "2026-11-30T13:00:00Z",
+        [UC_PARAM_TIME] = ("must be a date, or a time with its zone such as "
+                           "2026-11-30T13:00:00Z"),
         [UC_PARAM_UUID] = "must be a UUID",
         [UC_PARAM_JSON] = "must be JSON",
         [UC_PARAM_BLOB] = "must be base64",
