@@ -243,6 +243,45 @@ static void routes(void)
     save_numbered(&input);
 }
 
+/* ---- requests of HTTP ---- */
+
+static void http_requests(void)
+{
+#define POST "POST\n/a\ncontent-type:application/json\n"
+    static const char *const all[] = {
+        "GET\n/a\n\n",
+        "HEAD\n/a?text=a%20b+c&integer=150&real=-0.5e0&boolean=true\n"
+        "if-none-match:\"1\"\nx-tenant:t\n\n",
+        "GET\n/a?time=2026-11-30T13:00:00.5%2B01:00&page=x&word=paid"
+        "&blob=AAE=&uuid=123E4567-E89B-12D3-A456-426614174000\n\n",
+        "GET\n/a?json={\"b\":[1,2.5e3,\"\\u00fc\"],\"a\":null}"
+        "&integers=1,-2,3&texts=a,%C3%BC,\n\n",
+        "GET\n/a?text=&integer=4&integer=5&unknown=%00&%zz=1\n\n",
+        "PUT\n/a\n\n",
+        "GET\n/b\n\n",
+        POST "\n{}",
+        POST "sec-fetch-site:same-origin\nidempotency-key:k\n\n"
+             "{\"text\":\"\\ud83d\\ude00\",\"integer\":4.0,\"real\":1e2,"
+             "\"boolean\":true,\"page\":0,\"word\":\"new\"}",
+        POST "origin:https://app.example\n\n"
+             "{\"time\":\"2024-02-29\",\"blob\":\"AAEC\",\"json\":{\"b\":1,"
+             "\"a\":[null,true]},\"integers\":[1,2],\"texts\":[\"a\",\"\"]}",
+        POST
+        "origin:http://h:1\nhost:h:1\n\n"
+        "{\"text\":null,\"uuid\":\"00000000-0000-0000-0000-000000000000\"}",
+        POST "\n{\"text\":1,\"x\":{},\"integers\":[\"1\"]}",
+        POST "\n{\"text\":\"a\",\"text\":\"b\"}",
+        POST "\n{\"integer\":9223372036854775808}",
+    };
+#undef POST
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        uc_buf_rewind(&input, 0);
+        uc_buf_put(&input, all[i], strlen(all[i]));
+        save_numbered(&input);
+    }
+}
+
 /* ---- what once failed ---- */
 
 static void convert(const char *path)
@@ -294,6 +333,8 @@ int main(int argc, char **argv)
         messages();
     } else if (strcmp(fuzzer, "fuzz_routes") == 0) {
         routes();
+    } else if (strcmp(fuzzer, "fuzz_request") == 0) {
+        http_requests();
     } else {
         values();
     }
