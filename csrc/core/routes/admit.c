@@ -37,9 +37,7 @@ bool uc_origin_listed(const uc_serving *serving, uc_view origin)
     if (origin.len == 0 || uc_view_is(origin, "null"))
         return false;
     for (uint32_t i = 0; i < serving->norigins; i++) {
-        const uc_view *o = &serving->origins[i];
-
-        if (o->len == origin.len && memcmp(o->p, origin.p, o->len) == 0)
+        if (uc_view_same(serving->origins[i], origin))
             return true;
     }
     return false;
@@ -67,7 +65,7 @@ static bool of_host(const uc_request *q, uc_view origin)
     uc_view host, own = authority(origin);
 
     return own.len > 0 && header(q, "host", &host) == 1 &&
-           host.len == own.len && memcmp(host.p, own.p, own.len) == 0;
+           uc_view_same(host, own);
 }
 
 /*

@@ -1,10 +1,5 @@
 #include "routes/input.h"
 
-static bool same(uc_view a, uc_view b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
 bool uc__input_find(const uc_input *in, uc_view name, uint32_t *place)
 {
     const uc_route *r = in->route;
@@ -12,7 +7,7 @@ bool uc__input_find(const uc_input *in, uc_view name, uint32_t *place)
     for (uint32_t i = 0; i < r->nparams; i++) {
         const uc_param *p = &r->params[i];
 
-        if (same(p->name, name)) {
+        if (uc_view_same(p->name, name)) {
             *place = i;
             return p->type != UC_PARAM_GIVEN && !p->header;
         }
@@ -38,7 +33,7 @@ void uc__input_unknown(uc_input *in, uc_view name)
         in->nunknown < UC_INPUT_UNKNOWN ? in->nunknown : UC_INPUT_UNKNOWN;
 
     for (size_t i = 0; i < kept; i++) {
-        if (same(in->unknown[i], name))
+        if (uc_view_same(in->unknown[i], name))
             return;
     }
     if (kept < UC_INPUT_UNKNOWN)

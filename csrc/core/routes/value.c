@@ -192,10 +192,8 @@ static bool make_blob(const making *m, uc_view s)
 static bool make_word(const making *m, uc_view s)
 {
     for (uint32_t i = 0; i < m->p->nwords; i++) {
-        uc_view w = m->p->words[i];
-
-        if (w.len == s.len && memcmp(w.p, s.p, s.len) == 0)
-            return made_text(m, w);
+        if (uc_view_same(m->p->words[i], s))
+            return made_text(m, m->p->words[i]);
     }
     return not_one(m);
 }
