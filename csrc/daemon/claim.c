@@ -467,6 +467,8 @@ int ud_claim_take(ud_claim *claim, const ud_config *config)
     *claim = (ud_claim){.lock = -1};
     if (!read_access(claim, config))
         return UD_USAGE;
+    if (config->listen == NULL)
+        return UD_OK;
     if (!check_path(config->listen))
         return UD_SOCKET;
     code = take_lock(claim, config);

@@ -43,6 +43,15 @@ static const option options[] = {
      "an option of the databases, or of the one that is named, as `open` has "
      "it: maxQueue=1000, pragmas.cache_size=-4000",
      LIST, AT(set), 0, 0, 0},
+    {"http", "ADDRESS:PORT",
+     "serves routes over HTTP: 127.0.0.1:4000, [::1]:4000, or "
+     "unix:/run/app/http.sock",
+     TEXT, AT(http), 0, 0, 0},
+    {"routes", "DIR", "where their SQL files are", TEXT, AT(routes), 0, 0, 0},
+    {"http-any-address", "",
+     "allows an address that others can reach: there is no TLS, and only a "
+     "gateway knows who they are",
+     FLAG, AT(http_any_address), 0, 0, 0},
     {"log-dir", "DIR",
      "keeps the log of its clients, and its own, in files there", TEXT,
      AT(log_dir), 0, 0, 0},
@@ -375,16 +384,37 @@ static bool from_file(reading *r, const char *name)
 
 /* ---- all together ---- */
 
+static bool check_rest(ud_config *c)
+{
+    if (c->db.n == 0) {
+        ud_say("--db is missing: name a file to serve, --db app.db");
+        return false;
+    }
+    if (c->replace && c->listen == NULL) {
+        ud_say("--replace ends the daemon that serves a socket: it needs "
+               "--listen");
+        return false;
+    }
+    return ud_starters_check(c);
+}
+
 /* The path of the socket out of its URL. */
 static bool check(ud_config *c)
 {
     static const char scheme[] = "ipc://";
     char *path;
 
-    if (c->listen == NULL) {
+    if (c->listen == NULL && c->http == NULL) {
         ud_say("--listen is missing: --listen ipc:///run/app/undercroft.sock");
         return false;
     }
+    if ((c->http == NULL) != (c->routes == NULL)) {
+        ud_say("--http and --routes go together: --http 127.0.0.1:4000 "
+               "--routes routes");
+        return false;
+    }
+    if (c->listen == NULL)
+        return check_rest(c);
     if (strncmp(c->listen, scheme, sizeof scheme - 1) == 0)
         memmove(c->listen, c->listen + sizeof scheme - 1,
                 strlen(c->listen) - sizeof scheme + 2);
@@ -395,11 +425,7 @@ static bool check(ud_config *c)
                path);
         return false;
     }
-    if (c->db.n == 0) {
-        ud_say("--db is missing: name a file to serve, --db app.db");
-        return false;
-    }
-    return ud_starters_check(c);
+    return check_rest(c);
 }
 
 bool ud_config_read(ud_config *c, int argc, char **argv, int *code)

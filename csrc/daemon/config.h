@@ -42,6 +42,18 @@ enum {
       "so long may a client take to say hello")                            \
     X(drain_ms, "drain-ms", 10000, 0, 3600000, "MS",                       \
       "longest orderly shutdown")                                          \
+    X(http_connections, "http-connections", 1024, 1, 1000000, "N",         \
+      "clients of HTTP at once")                                           \
+    X(http_body_bytes, "http-body-bytes", 1048576, 0, 1073741824, "BYTES", \
+      "body of a request of HTTP")                                         \
+    X(http_loops, "http-loops", 1, 1, 64, "N",                             \
+      "threads that serve HTTP; one a processor")                          \
+    X(http_head_ms, "http-head-ms", 10000, 100, 3600000, "MS",             \
+      "so long may the head of a request take to come in")                 \
+    X(http_body_ms, "http-body-ms", 30000, 100, 3600000, "MS",             \
+      "so long may its body take")                                         \
+    X(http_idle_ms, "http-idle-ms", 75000, 100, 3600000, "MS",             \
+      "a connection of HTTP that asks nothing for so long is closed")      \
     X(idle_exit, "idle-exit", 0, 0, 31536000, "SECONDS",                   \
       "ends after so long without clients; 0: never")
 
@@ -76,7 +88,7 @@ typedef struct ud_list {
 } ud_list;
 
 typedef struct ud_config {
-    char *listen;  /* the socket's path: absolute */
+    char *listen;  /* the socket's path: absolute; NULL: HTTP alone */
     ud_list db;    /* [name=]file */
     ud_list set;   /* [name.]option=value, later ones win */
     char *log_dir; /* NULL: no log */
@@ -87,6 +99,9 @@ typedef struct ud_config {
     char *group;      /* name or number, NULL: as it comes */
     char *config;
     int64_t ready_fd; /* -1: none */
+    char *http;       /* address, NULL: none */
+    char *routes;     /* directory */
+    bool http_any_address;
     bool replace;
     ud_limits limits;
 } ud_config;

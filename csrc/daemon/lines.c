@@ -114,7 +114,8 @@ static bool settings(const ud_config *config, uc_log_settings *s, int64_t *slow)
         }
     }
     /* FNV-1a (Fowler, Noll, Vo; RFC 9923) of the path. */
-    for (const char *p = config->listen; *p != '\0'; p++)
+    for (const char *p = config->listen != NULL ? config->listen : config->http;
+         *p != '\0'; p++)
         hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
     snprintf(s->ring, sizeof s->ring, "daemon-%016" PRIx64, hash);
     s->o.ring = s->ring;

@@ -134,7 +134,7 @@ static void on_async(uv_async_t *async)
             uv_timer_start(&sv->again, on_again, ACCEPT_AGAIN_MS, 0);
     }
     if (draining) {
-        if (atomic_load(&sv->open) == 0)
+        if (atomic_load(&sv->open) == 0 && atomic_load(&sv->front_ended))
             uv_stop(&sv->loop);
     } else if (idle > 0) {
         if (atomic_load(&sv->open) > 0)
@@ -150,8 +150,11 @@ static void on_drain_over(uv_timer_t *timer)
 {
     ud_server *sv = timer->data;
 
-    ud_say("%" PRIu64 " connections were not done in time (drain-ms)",
-           (uint64_t)atomic_load(&sv->open));
+    if (atomic_load(&sv->open) > 0)
+        ud_say("%" PRIu64 " connections were not done in time (drain-ms)",
+               (uint64_t)atomic_load(&sv->open));
+    if (!atomic_load(&sv->front_ended))
+        ud_say("requests of HTTP were not done in time (drain-ms)");
     uv_stop(&sv->loop);
 }
 
@@ -161,6 +164,8 @@ static void drain(ud_server *sv)
     atomic_store(&sv->draining, true);
     for (unsigned i = 0; i < sv->nlisteners; i++)
         ud_listener_close(&sv->listeners[i]);
+    if (sv->front != NULL)
+        sv->front->drain(sv->front->arg);
     uv_timer_stop(&sv->idle);
     uv_timer_start(&sv->drain, on_drain_over,
                    (uint64_t)sv->config->limits.drain_ms, 0);
@@ -196,13 +201,55 @@ static void on_starter_gone(void *arg, int pid)
     drain(sv);
 }
 
-/* The files of the log were moved away, by logrotate or by hand. */
+static void on_front_end(void *arg)
+{
+    ud_server *sv = arg;
+
+    atomic_store(&sv->front_ended, true);
+    uv_async_send(&sv->async);
+}
+
+static void reload(uv_work_t *work)
+{
+    ud_server *sv = work->data;
+
+    sv->front->reload(sv->front->arg);
+}
+
+static void begin_reload(ud_server *sv);
+
+static void on_reloaded(uv_work_t *work, int status)
+{
+    ud_server *sv = work->data;
+
+    (void)status;
+    sv->reloading = false;
+    if (sv->reload_again)
+        begin_reload(sv);
+}
+
+/* What has changed while it is read is read after that. */
+static void begin_reload(ud_server *sv)
+{
+    sv->reload_again = sv->reloading;
+    if (sv->reloading || atomic_load(&sv->draining))
+        return;
+    sv->reload.data = sv;
+    sv->reloading =
+        uv_queue_work(&sv->loop, &sv->reload, reload, on_reloaded) == 0;
+}
+
+/* The files of the log were moved away, by logrotate or by hand; those of the
+ * front have changed. */
 static void on_hangup(uv_signal_t *handle, int number)
 {
     ud_server *sv = handle->data;
 
     (void)number;
-    ud_lines_reopen(sv->lines);
+    if (sv->lines != NULL)
+        ud_lines_reopen(sv->lines);
+    if (sv->front != NULL)
+        begin_reload(sv);
 }
 
 /* Whatever hangs, a shutdown has an end. */
@@ -240,8 +287,9 @@ static void on_closed_walk(uv_handle_t *handle, void *arg)
 /* Each client is a descriptor. */
 static void raise_files(const ud_server *sv)
 {
-    rlim_t want =
-        (rlim_t)sv->config->limits.max_connections + UD_REFUSALS + SPARE_FILES;
+    rlim_t want = (rlim_t)sv->config->limits.max_connections + UD_REFUSALS +
+                  SPARE_FILES +
+                  (rlim_t)(sv->front != NULL ? sv->front->files : 0);
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= want)
@@ -275,10 +323,12 @@ static bool loop_init(ud_server *sv)
     uv_signal_start(&sv->terminate, on_signal, SIGTERM);
     uv_signal_start(&sv->interrupt, on_signal, SIGINT);
     ud_starters_watch(sv->config, &sv->loop, on_starter_gone, sv);
-    if (sv->lines != NULL) {
+    if (sv->lines != NULL || sv->front != NULL) {
         uv_signal_init(&sv->loop, &sv->hangup);
         sv->hangup.data = sv;
         uv_signal_start(&sv->hangup, on_hangup, SIGHUP);
+    }
+    if (sv->lines != NULL) {
         uv_timer_start(&sv->spool, on_spool, SPOOL_AGAIN_MS, 0);
     }
     return true;
@@ -295,6 +345,8 @@ static void loop_fini(ud_server *sv)
 /* All of them, or none is served. */
 static bool listen_on(ud_server *sv, const ud_port *ports, unsigned n)
 {
+    const ud_front *front = sv->front;
+
     for (unsigned i = 0; i < n; i++) {
         sv->nlisteners = i + 1;
         if (!ud_listener_open(&sv->listeners[i], sv, &ports[i]))
@@ -302,7 +354,10 @@ static bool listen_on(ud_server *sv, const ud_port *ports, unsigned n)
     }
     for (unsigned i = 0; i < n; i++)
         ud_say("serving on %s (pid %d)", ports[i].url, (int)getpid());
-    return true;
+    if (front == NULL)
+        return true;
+    atomic_store(&sv->front_ended, false);
+    return front->start(front->arg, on_front_end, sv);
 }
 
 /* Waits for who is just coming in. */
@@ -313,7 +368,7 @@ static void listen_end(ud_server *sv)
 }
 
 int ud_serve(const ud_config *config, ud_dbs *dbs, ud_lines *lines,
-             const ud_port *ports, unsigned nports)
+             const ud_port *ports, unsigned nports, const ud_front *front)
 {
     static ud_server server;
     ud_server *sv = &server;
@@ -322,6 +377,8 @@ int ud_serve(const ud_config *config, ud_dbs *dbs, ud_lines *lines,
     sv->config = config;
     sv->dbs = dbs;
     sv->lines = lines;
+    sv->front = front;
+    atomic_store(&sv->front_ended, true);
     sv->started = uc_now();
     uc_mutex_init(&sv->mu);
     uc_mutex_init(&sv->queue_mu);
@@ -343,6 +400,8 @@ int ud_serve(const ud_config *config, ud_dbs *dbs, ud_lines *lines,
         code = UD_SOCKET;
     }
     listen_end(sv);
+    if (front != NULL)
+        front->stop(front->arg);
     shut_all(sv);
     uc_lock(&sv->queue_mu);
     sv->reaper_stop = true;

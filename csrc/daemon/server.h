@@ -12,6 +12,7 @@
 #include "common/thread.h"
 #include "config.h"
 #include "dbs.h"
+#include "front.h"
 #include "lines.h"
 
 /*
@@ -25,8 +26,12 @@ enum { UD_PORTS = 4 };
 typedef struct ud_server {
     const ud_config *config;
     ud_dbs *dbs;
-    ud_lines *lines; /* NULL: no log */
-    int64_t started; /* uc_now() */
+    ud_lines *lines;       /* NULL: no log */
+    const ud_front *front; /* NULL: none */
+    uv_work_t reload;      /* of the front */
+    bool reloading, reload_again;
+    _Atomic bool front_ended; /* or there is none */
+    int64_t started;          /* uc_now() */
 
     uv_loop_t loop;
     uv_async_t async;
@@ -60,12 +65,13 @@ typedef struct ud_server {
 } ud_server;
 
 /*
- * Serves on the ports, UD_PORTS at most, until a signal or the idle time ends
- * it, drains, and closes all connections. The databases and the log stay the
- * caller's. Exit code of the process; what went wrong has been said.
+ * Serves on the ports, UD_PORTS at most, and beside them the front, until a
+ * signal or the idle time ends it, drains, and closes all connections. The
+ * databases and the log stay the caller's. Exit code of the process; what went
+ * wrong has been said.
  */
 int ud_serve(const ud_config *config, ud_dbs *dbs, ud_lines *lines,
-             const ud_port *ports, unsigned nports);
+             const ud_port *ports, unsigned nports, const ud_front *front);
 
 /* ---- for connections; any thread (queue.c) ---- */
 

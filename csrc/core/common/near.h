@@ -5,8 +5,9 @@
 
 /*
  * What somebody meant who mistyped a word: of all names that are tried the
- * nearest, whatever the case of its letters. Up to three edits, fewer in a short
- * word; or one is the beginning of the other. One thread; names have to stay.
+ * nearest, whatever the case of its letters. Up to three edits, fewer in a
+ * short word; or one is the beginning of the other. One thread; names have to
+ * stay.
  */
 typedef struct uc_near {
     uc_view word;

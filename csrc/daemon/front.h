@@ -1,0 +1,26 @@
+#ifndef UD_FRONT_H
+#define UD_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Something that serves beside the sockets of clients, with threads of its own:
+ * HTTP (doors/http). The daemon begins it when the databases are open, and ends
+ * it in the order of its own end.
+ */
+typedef struct ud_front {
+    void *arg;
+    /* Serves from here on. on_end(end_arg) when it has drained; any thread.
+     * False: why not has been said. */
+    bool (*start)(void *arg, void (*on_end)(void *end_arg), void *end_arg);
+    /* Nobody comes in any more. */
+    void (*drain)(void *arg);
+    /* SIGHUP. May block; not on the loop, one at a time. */
+    void (*reload)(void *arg);
+    /* Ends all that is left. Also where it was not started. */
+    void (*stop)(void *arg);
+    int64_t files; /* descriptors that it may need */
+} ud_front;
+
+#endif
