@@ -10,11 +10,6 @@
 #include "log.h"
 #include "server.h"
 
-/*
- * undercroftd: the core behind a unix socket. In order: what is wanted, the
- * right to serve it, the log, the databases, and only then the socket, so that
- * who can connect is served.
- */
 static int begin_http(ud_front *front, const ud_config *config, const ud_db *db)
 {
 #ifdef UC_NO_HTTP
@@ -28,6 +23,11 @@ static int begin_http(ud_front *front, const ud_config *config, const ud_db *db)
 #endif
 }
 
+/*
+ * undercroftd: the core behind a unix socket. In order: what is wanted, the
+ * right to serve it, the log, the databases, and only then the socket, so that
+ * who can connect is served.
+ */
 static int run(const ud_config *config)
 {
     char url[160];

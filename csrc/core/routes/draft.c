@@ -72,6 +72,29 @@ static bool template(uc__reading *r, uc__line *l)
     return true;
 }
 
+/* :page id, or :page created, id */
+static bool page_keys(uc__reading *r, uc__line *l)
+{
+    uc__draft *d = &r->d;
+    uc_view w;
+
+    while ((w = uc__line_word(l)).len > 0) {
+        if (w.p[w.len - 1] == ',')
+            w.len--;
+        if (!uc__is_name(w))
+            return uc__wrong(r, r->line, ":page: '%.*s' is no name of a column",
+                             UC__SHOW(w));
+        if (d->route.npage == UC_ROUTE_KEYS)
+            return uc__wrong(r, r->line, ":page has at most %d columns",
+                             UC_ROUTE_KEYS);
+        d->page[d->route.npage++] = w;
+    }
+    return d->route.npage > 0 ||
+           uc__wrong(r, r->line,
+                     ":page names the columns behind which the next page "
+                     "begins: ':page id'");
+}
+
 static bool form(uc__reading *r, uc__line *l)
 {
     uc__draft *d = &r->d;
@@ -81,6 +104,8 @@ static bool form(uc__reading *r, uc__line *l)
     if (d->has_form && !uc__form_read(r, l, &d->route.form))
         return false;
     if (d->route.form == UC_FORM_HTML && !template(r, l))
+        return false;
+    if (d->route.form == UC_FORM_PAGE && !page_keys(r, l))
         return false;
     rest = uc__line_rest(l);
     return rest.len == 0 ||
@@ -236,14 +261,41 @@ static bool limit_of_param(uc__reading *r, const uc_statement *s,
     return true;
 }
 
+/* The first page begins behind its preset, the others behind what `next` of
+ * the one before has said. */
+static bool key_of_page(uc__reading *r, uc_view name)
+{
+    const uc__draft *d = &r->d;
+    int place = uc__param_place(d, name);
+
+    if (place < 0 || (uint32_t)place >= d->nown)
+        return uc__wrong(r, d->route.line,
+                         ":page %.*s: there is no @param of this name, which "
+                         "brings the page that is asked for",
+                         UC__SHOW(name));
+    if (d->params[place].preset.type == UC_ARG_ABSENT &&
+        !d->params[place].optional)
+        return uc__wrong(r, d->params[place].line,
+                         "':%.*s' of :page needs a value behind '=', for the "
+                         "first page, or '?'",
+                         UC__SHOW(name));
+    return true;
+}
+
 static bool limit_of_page(uc__reading *r, const uc_statement *s,
                           const uc__bounds *b)
 {
+    uc__draft *d = &r->d;
+
     if (b->limited != UC__LIMIT_PARAM)
         return uc__wrong(r, s->line,
                          ":page needs a 'limit' that is a parameter");
     if (!b->ordered)
         return uc__wrong(r, s->line, ":page needs an 'order by'");
+    d->route.page_limit = (uint8_t)uc__param_place(d, b->limit);
+    for (uint32_t i = 0; i < d->route.npage; i++)
+        if (!key_of_page(r, d->page[i]))
+            return false;
     return true;
 }
 
@@ -398,6 +450,7 @@ static bool finish(uc__reading *r)
     route->roles = copy(r, d->roles, route->nroles, sizeof *d->roles);
     route->says = copy(r, d->says, route->nsays, sizeof *d->says);
     route->replies = copy(r, d->replies, route->nreplies, sizeof *d->replies);
+    route->page = copy(r, d->page, route->npage, sizeof *d->page);
     route->statements =
         copy(r, d->statements, route->nstatements, sizeof *d->statements);
     uc_buf_put(&r->finished, route, sizeof *route);

@@ -29,6 +29,7 @@ typedef struct uc__draft {
     uc_view roles[UC_ROUTE_WORDS];
     uc_say says[UC_ROUTE_WORDS];
     uc_view replies[UC_ROUTE_WORDS];
+    uc_view page[UC_ROUTE_KEYS];
     uc_statement statements[UC_ROUTE_STATEMENTS];
     uc__bounds bounds[UC_ROUTE_STATEMENTS];
 } uc__draft;

@@ -38,6 +38,7 @@ enum {
     UC_ROUTE_SQL = 65536,   /* bytes of a statement */
     UC_ROUTE_NAME = 64,     /* bytes of a name, and of a word of a list */
     UC_ROUTE_WORDS = 64,    /* of a list of words; roles; @say; @reply */
+    UC_ROUTE_KEYS = 8,      /* of a :page */
     UC_ROUTE_REPEAT = 10000 /* times, at most */
 };
 
@@ -189,9 +190,14 @@ typedef struct uc_route {
     uc_view audit; /* table; empty: none */
     uint32_t nsays;
     const uc_say *says;
-    uint32_t nreplies;                 /* @reply: columns that become headers */
-    const uc_view *replies;            /* the header's name has - for _ */
-    uc_view html;                      /* template's file */
+    uint32_t nreplies;      /* @reply: columns that become headers */
+    const uc_view *replies; /* the header's name has - for _ */
+    uc_view html;           /* template's file */
+    /* :page's: columns, which are parameters as well, that say where the next
+     * page begins; and the place of its limit. */
+    uint32_t npage;
+    const uc_view *page;
+    uint8_t page_limit;
     uint64_t repeat;                   /* bit of @repeat's parameter; 0: none */
     int64_t random_least, random_most; /* of :_random */
     uint32_t file, line;

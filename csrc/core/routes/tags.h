@@ -19,8 +19,9 @@
  *   @get path [form] | @post path [form]
  *       path: / and parts of letters, digits and -._~!+,=@: between them; no
  *       empty part, no . and .., no part that begins with a colon.
- *       form: :many (default of GET) :one :one! :none (default of POST) :page
- *       :text, or `:html file`, of a template that was handed in.
+ *       form: :many (default of GET) :one :one! :none (default of POST) :text,
+ *       `:page column [, column]`: what the next page begins behind, each a
+ *       @param as well; or `:html file`, of a template that was handed in.
  *   @param name type { part } [ words ]
  *   @header name type { part } [ words ]       binds :x_tenant for x-tenant
  *       name: [A-Za-z][A-Za-z0-9_]*, at most 64; of a header - in place of _.

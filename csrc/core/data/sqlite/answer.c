@@ -50,9 +50,49 @@ static bool class_fits(const uc_route *route, uc_class cls, unsigned traits,
     return true;
 }
 
-static bool has_rows(const uc_statement *st)
+/* What answers has columns; of several in a POST without names one does. */
+static bool has_columns(const uc_route *route, const uc_statement *st,
+                        sqlite3_stmt *stmt, uc_error *e)
 {
-    return st->form != UC_FORM_NONE || st->refuses;
+    bool one_of = route->method == UC_METHOD_POST && st->name.len == 0 &&
+                  !st->refuses && route->nstatements > 1;
+
+    if (one_of || (st->form == UC_FORM_NONE && !st->refuses) ||
+        sqlite3_column_count(stmt) > 0)
+        return true;
+    return uc_fail(e, UC_ROUTE,
+                   "the answer is made of rows, and this statement has none: "
+                   "add RETURNING, or say :none");
+}
+
+/* Names that the answer takes from its rows. */
+static bool has_names(sqlite3_stmt *stmt, const uc_view *names, uint32_t n,
+                      const char *tag, uc_error *e)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        int ncols = sqlite3_column_count(stmt), k = 0;
+
+        while (k < ncols && !uc_view_is(names[i], sqlite3_column_name(stmt, k)))
+            k++;
+        if (k == ncols)
+            return uc_fail(e, UC_ROUTE, "%s: there is no column '%.*s'", tag,
+                           (int)names[i].len, (const char *)names[i].p);
+    }
+    return true;
+}
+
+static bool check_columns(const uc_route *route, const uc_statement *st,
+                          sqlite3_stmt *stmt, uc_error *e)
+{
+    if (!has_columns(route, st, stmt, e))
+        return false;
+    if (st->form == UC_FORM_PAGE &&
+        !has_names(stmt, route->page, route->npage, ":page", e))
+        return false;
+    if (st->refuses && sqlite3_column_count(stmt) != 1)
+        return uc_fail(e, UC_ROUTE,
+                       "a statement that refuses has one column, its sentence");
+    return true;
 }
 
 static bool check_text(sq_conn *c, const uc_route *route,
@@ -68,10 +108,7 @@ static bool check_text(sq_conn *c, const uc_route *route,
     if (ok && stmt == NULL)
         ok = uc_fail(e, UC_ROUTE, "there is no statement");
     ok = ok && class_fits(route, cls, traits, e);
-    if (ok && has_rows(st) && sqlite3_column_count(stmt) == 0)
-        ok = uc_fail(e, UC_ROUTE,
-                     "the answer is made of rows, and this statement has none: "
-                     "add RETURNING, or say :none");
+    ok = ok && check_columns(route, st, stmt, e);
     sqlite3_finalize(stmt);
     return ok;
 }
@@ -144,11 +181,6 @@ static sq_mode mode_of(const uc_statement *st)
     }
 }
 
-static bool answers(const uc_statement *st)
-{
-    return st->form != UC_FORM_NONE && !st->refuses;
-}
-
 /* {"users": in front of the first, ,"newest": of the others. */
 static void name_part(answer *a, const uc_statement *st, size_t from)
 {
@@ -186,6 +218,31 @@ static void keep_headers(answer *a)
     }
 }
 
+/* ,"next":{"id":7}} behind the rows; null where they were fewer than asked
+ * for. */
+static void end_page(answer *a, uint64_t rows)
+{
+    const uc_arg *limit = &a->call->routed->q.args[a->route->page_limit];
+    const sq_columns *c = &a->part.keys;
+    size_t at = 0;
+
+    uc_buf_put(a->out, ",\"next\":", 8);
+    if (rows == 0 || rows < (uint64_t)limit->i) {
+        uc_buf_put(a->out, "null}", 5);
+        return;
+    }
+    for (uint32_t i = 0; i < c->n; i++) {
+        uc_view v = sq_part_value(c, &at);
+
+        uc_json_key(a->out, i == 0, c->names[i]);
+        if (v.p != NULL)
+            uc_buf_put(a->out, v.p, v.len);
+        else
+            uc_json_null(a->out);
+    }
+    uc_buf_put(a->out, "}}", 2);
+}
+
 static bool refuse(answer *a, uc_refusal why, uc_view text, uc_error *e)
 {
     return uc__routed_refuse(a->call, why, text, e);
@@ -198,22 +255,43 @@ static bool not_found(answer *a, uc_error *e)
     return refuse(a, UC_REFUSAL_NO_ROW, (uc_view){text, sizeof text - 1}, e);
 }
 
-static bool execute(answer *a, uint32_t i, sq_run *done, uc_error *e)
-{
-    const uc_statement *st = &a->route->statements[i];
-    sq_conn *c = a->conn;
+/* A statement, ready to run. */
+typedef struct ready {
+    const uc_statement *st;
+    uc_stmt *stmt;
     uc_reader params;
-    uc_stmt *s = uc__routed_statement(a->call, i, &params, e);
+    sq_mode mode;
+} ready;
+
+static bool prepare(answer *a, uint32_t i, ready *s, uc_error *e)
+{
+    sq_conn *c = a->conn;
+    const sq_slot *slot;
+
+    s->st = &a->route->statements[i];
+    s->stmt = uc__routed_statement(a->call, i, &s->params, e);
+    if (s->stmt == NULL)
+        return false;
+    if (c->role == SQ_WRITER &&
+        atomic_load(&s->stmt->cls) == UC_CLASS_UNKNOWN &&
+        !sq_classify(c, s->stmt, e))
+        return false;
+    slot = sq_slot_get(c, s->stmt, e);
+    if (slot == NULL)
+        return false;
+    /* Of several of a POST the last that returns rows answers. */
+    s->mode = slot->ncols > 0 ? mode_of(s->st) : SQ_MODE_RUN;
+    return true;
+}
+
+static bool execute(answer *a, ready *s, sq_run *done, uc_error *e)
+{
+    sq_conn *c = a->conn;
     bool ok;
 
-    if (s == NULL)
-        return false;
-    if (c->role == SQ_WRITER && atomic_load(&s->cls) == UC_CLASS_UNKNOWN &&
-        !sq_classify(c, s, e))
-        return false;
-    a->part.most = st->bounded ? 0 : UC_ROUTE_LIST;
-    c->part = answers(st) ? &a->part : NULL;
-    ok = sq_execute(c, s, 0, 0, &params, mode_of(st), a->out, done, e);
+    a->part.most = s->st->bounded ? 0 : UC_ROUTE_LIST;
+    c->part = s->mode != SQ_MODE_RUN && !s->st->refuses ? &a->part : NULL;
+    ok = sq_execute(c, s->stmt, 0, 0, &s->params, s->mode, a->out, done, e);
     c->part = NULL;
     return ok;
 }
@@ -221,24 +299,39 @@ static bool execute(answer *a, uint32_t i, sq_run *done, uc_error *e)
 /* from: where the body, or this time of several, begins. */
 static bool run_statement(answer *a, uint32_t i, size_t from, uc_error *e)
 {
-    const uc_statement *st = &a->route->statements[i];
     uc_buf *out = a->out;
+    const uc_statement *st;
     size_t before;
     sq_run done;
+    ready s;
 
-    name_part(a, st, from);
-    before = out->len;
-    if (!execute(a, i, &done, e))
+    if (!prepare(a, i, &s, e))
         return false;
-    if (mode_of(st) == SQ_MODE_RUN)
+    st = s.st;
+    if (st->name.len == 0 && !st->refuses && s.mode != SQ_MODE_RUN)
+        uc_buf_rewind(out, from); /* what answered before */
+    name_part(a, st, from);
+    if (st->form == UC_FORM_PAGE)
+        uc_buf_put(out, "{\"rows\":", 8);
+    before = out->len;
+    if (!execute(a, &s, &done, e))
+        return false;
+    if (s.mode == SQ_MODE_RUN)
         uc_buf_rewind(out, before); /* the reply of a run */
     if (st->refuses && done.rows > 0)
         return refuse(a, UC_REFUSAL_REFUSED,
                       (uc_view){out->p + before, out->len - before}, e);
-    if (done.rows == 0 && st->form == UC_FORM_ONE_REQUIRED)
+    if (done.rows == 0 && s.mode == SQ_MODE_OBJECT &&
+        st->form == UC_FORM_ONE_REQUIRED)
         return not_found(a, e);
-    if (answers(st))
+    if (st->refuses) {
+        uc_buf_rewind(out, before);
+        return true;
+    }
+    if (s.mode != SQ_MODE_RUN)
         keep_headers(a);
+    if (st->form == UC_FORM_PAGE)
+        end_page(a, done.rows);
     if (st->name.len > 0 && out->len == before)
         uc_json_null(out);
     return true;
@@ -309,7 +402,8 @@ static bool run_all(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     int64_t times = uc__routed_times(call);
     bool ok;
 
-    sq_part_init(&a.part, route->replies, route->nreplies, NULL, 0);
+    sq_part_init(&a.part, route->replies, route->nreplies, route->page,
+                 route->npage);
     uc_buf_init(&a.headers, SIZE_MAX);
     begin(&a, type_of(route));
     ok = times < 0 ? run_once(&a, e) : run_often(&a, times, e);
