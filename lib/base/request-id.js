@@ -1,7 +1,7 @@
 'use strict'
 
-// The id of a request: that of the caller where it is one, otherwise one of our own. Whoever asks
-// again for the same request gets the same id, so the log and the answer agree.
+// The id of a request: that of the caller where it is one, otherwise one of our own. Once it was
+// given, the same request has the same id for whoever asks, so the log and the answer agree.
 
 const { builtin } = require('./builtin')
 const { randomBytes } = builtin('node:crypto')
@@ -21,11 +21,14 @@ let last = 0
  * @returns {string}
  */
 function requestId (request, given) {
-  const known = request[REQUEST_ID]
-  if (known !== undefined) return known
-  const id = typeof given === 'string' && SANE.test(given) ? given : `${begin}-${(++last).toString(36)}`
+  return request[REQUEST_ID] ?? (typeof given === 'string' && SANE.test(given) ? given : `${begin}-${(++last).toString(36)}`)
+}
+
+/** The same, for who comes first: from now on it is that. */
+function giveRequestId (request, given) {
+  const id = requestId(request, given)
   request[REQUEST_ID] = id
   return id
 }
 
-module.exports = { requestId }
+module.exports = { requestId, giveRequestId }

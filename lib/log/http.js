@@ -4,7 +4,7 @@
 // bytes, the id of the request, and the trace that it belongs to.
 
 const { Context, within, newTraceId, newSpanId, parseTraceparent } = require('../base/trace')
-const { requestId } = require('../base/request-id')
+const { giveRequestId } = require('../base/request-id')
 const { since } = require('./span')
 const { expected } = require('../base/errors')
 
@@ -17,7 +17,7 @@ const { expected } = require('../base/errors')
 function begun (make, req, trace) {
   const { headers } = req
   const get = typeof headers.get === 'function' ? (name) => headers.get(name) : (name) => headers[name]
-  const reqId = requestId(req, get('x-request-id'))
+  const reqId = giveRequestId(req, get('x-request-id'))
   const outer = parseTraceparent(get('traceparent'))
   if (outer === null && !trace) return { log: make.child({ reqId }), context: null }
   const fields = outer === null ? { reqId } : { reqId, parentId: outer.parentId }

@@ -73,14 +73,13 @@ class Routes {
   }
 
   #add (own) {
-    this.#service.own.push(own)
-    this.#service.sets.renew()
+    this.#service.sets.add(own)
     return this
   }
 
   /** Each route of the files, once they are loaded, and each handler of one's own. */
   list () {
-    const own = this.#service.own.map(({ method, path, about, isPublic, roles }) => ({ method, path, about, public: isPublic, roles, own: true }))
+    const own = this.#service.sets.own.map(({ method, path, about, isPublic, roles }) => ({ method, path, about, public: isPublic, roles, own: true }))
     return [...this.#service.sets.current?.routes ?? [], ...own]
   }
 

@@ -106,10 +106,21 @@ function problem ({ message, path = [] }) {
   return `${name === '' ? '' : `${name}: `}${message}`.replace(/\s*[\r\n]+\s*/g, ' ')
 }
 
-function toAnswer (value) {
+async function toAnswer (value) {
   if (value === undefined) return { status: 200, type: '', headers: NO_HEADERS, body: '' }
   if (value instanceof Reply) return value
+  if (value instanceof Response) return ofResponse(value)
   return { status: 200, type: JSON_TYPE, headers: NO_HEADERS, body: JSON.stringify(value) ?? 'null' }
+}
+
+async function ofResponse (response) {
+  const { status, headers } = response
+  return {
+    status,
+    type: headers.get('content-type') ?? '',
+    headers: [...headers].filter(([name]) => name !== 'content-type' && name !== 'content-length').flat(),
+    body: Buffer.from(await response.arrayBuffer())
+  }
 }
 
 // An answer that is no JSON, made by a handler.
@@ -117,7 +128,7 @@ class Reply {
   constructor (body, { status = 200, type = 'application/octet-stream', headers = {} } = {}) {
     this.status = status
     this.type = type
-    this.headers = Object.entries(headers).flatMap(([name, value]) => [name.toLowerCase(), String(value)])
+    this.headers = Object.entries(headers).flatMap(([name, values]) => [values].flat().flatMap((value) => [name.toLowerCase(), String(value)]))
     this.body = body
   }
 }

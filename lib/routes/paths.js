@@ -3,6 +3,8 @@
 // Which paths are ours, and what may be done there: asked in front of every request, so that one
 // that is none of ours goes on at once, with its body unread.
 
+const { UndercroftError } = require('../base/errors')
+
 // One path: what is known of it, by method.
 class Place {
   constructor () {
@@ -28,7 +30,8 @@ class Paths {
 
   /**
    * @param {{ method: string, path: string }[]} routes of the core
-   * @param {{ method: string, path: string }[]} own handlers, which come first
+   * @param {{ method: string, path: string }[]} own handlers
+   * @throws {UndercroftError} UC_ROUTE where two are in one place
    */
   constructor (routes, own) {
     for (const route of routes) this.#add(route, null)
@@ -36,10 +39,13 @@ class Paths {
     for (const place of this.#places.values()) place.allow = allowOf(place)
   }
 
-  #add ({ method, path }, own) {
+  #add (route, own) {
+    const { method, path } = route
     let place = this.#places.get(path)
     if (place === undefined) this.#places.set(path, place = new Place())
-    place[method === 'POST' ? 'post' : 'get'] = { own }
+    const verb = method === 'POST' ? 'post' : 'get'
+    if (place[verb] !== null) throw twice(method, path, place[verb].route)
+    place[verb] = { route, own }
   }
 
   /**
@@ -55,6 +61,11 @@ class Paths {
   get all () {
     return [...this.#places.keys()]
   }
+}
+
+function twice (method, path, { file, line }) {
+  const other = file === undefined ? 'another handler of one\'s own' : `the route of ${file}:${line}`
+  return new UndercroftError('UC_ROUTE', `routes: ${method} ${path}: the handler of one's own is in the place of ${other}`, { kind: 'usage', retryable: false })
 }
 
 function decoded (path) {

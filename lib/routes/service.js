@@ -44,9 +44,8 @@ class RouteService {
     this.#timeoutMs = options.timeoutMs
     this.trust = options.trustProxy
     this.access = options.log === true ? core.log() : options.log
-    this.own = []
     const { bodyMost, origins } = options
-    this.sets = new Sets(core.send, { fine: this.isFine, bodyMost, origins }, this.own)
+    this.sets = new Sets(core.send, { fine: this.isFine, bodyMost, origins })
     this.#begin()
   }
 

@@ -35,7 +35,8 @@ class RouteSet {
 class Sets {
   #send
   #options
-  #own
+  // Handlers of one's own.
+  #own = []
   #current = null
   #closed = false
   // Loads come one after the other, so that the last one asked for is the one that stays.
@@ -46,12 +47,10 @@ class Sets {
   /**
    * @param {(op: string, args: Array, opts?: object) => Promise} send
    * @param {object} options of routes_load
-   * @param {object[]} own handlers, which may become more
    */
-  constructor (send, options, own) {
+  constructor (send, options) {
     this.#send = send
     this.#options = options
-    this.#own = own
     this.#loading = Promise.resolve()
   }
 
@@ -74,13 +73,15 @@ class Sets {
   async #loadNow (files) {
     if (this.#closed) throw closed()
     const reply = await this.#send('routes_load', [files, this.#options])
-    const next = new RouteSet(files, reply, this.#own)
-    if (this.#closed) {
-      this.#drop(next)
-      throw closed()
+    try {
+      if (this.#closed) throw closed()
+      const next = new RouteSet(files, reply, this.#own)
+      this.#swap(next)
+      return next
+    } catch (err) {
+      this.#drop(reply[0])
+      throw err
     }
-    this.#swap(next)
-    return next
   }
 
   #swap (next) {
@@ -91,17 +92,24 @@ class Sets {
 
   #retire (set) {
     set.isOld = true
-    if (set.inUse === 0) this.#drop(set)
+    if (set.inUse === 0) this.#drop(set.handle)
   }
 
   // Where that fails, the set has gone with its connection.
-  #drop (set) {
-    this.#send('routes_drop', [set.handle]).catch(ignore)
+  #drop (handle) {
+    this.#send('routes_drop', [handle]).catch(ignore)
   }
 
-  /** There are other handlers of one's own. */
-  renew () {
-    if (this.#current !== null) this.#current.paths = new Paths(this.#current.routes, this.#own)
+  /** One more handler of one's own. */
+  add (own) {
+    const all = [...this.#own, own]
+    const paths = new Paths(this.#current?.routes ?? [], all)
+    this.#own = all
+    if (this.#current !== null) this.#current.paths = paths
+  }
+
+  get own () {
+    return this.#own
   }
 
   /**
@@ -119,7 +127,7 @@ class Sets {
     } catch (err) {
       if (!isGone(err) || tries === 1) throw err
     } finally {
-      if (--set.inUse === 0 && set.isOld) this.#drop(set)
+      if (--set.inUse === 0 && set.isOld) this.#drop(set.handle)
     }
     return this.request(await this.#anew(set), args, opts, tries - 1)
   }

@@ -91,7 +91,7 @@ export interface RouteContext extends RouteRequest {
   /** Ends it with 400 and this text. */
   refuse: (text: string) => never
   /** For an answer that is not JSON. */
-  reply: (body: string | Uint8Array, options?: { status?: number, type?: string, headers?: Record<string, string | number> }) => unknown
+  reply: (body: string | Uint8Array, options?: { status?: number, type?: string, headers?: Record<string, string | number | readonly string[]> }) => unknown
 }
 
 /** Who may ask has to be said. */

@@ -113,12 +113,48 @@ t.test('in front of a handler of one\'s own', async (t) => {
   t.same(asked, ['/mine-too', '/mine-too?x'])
 })
 
+t.test('HTTP/2', { skip: isBun && 'the door is one of Node' }, async (t) => {
+  const http2 = require('node:http2')
+  const { core, routes } = vectorService(t)
+  const server = http2.createServer(routes.node())
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const client = http2.connect(`http://127.0.0.1:${server.address().port}`)
+  t.teardown(() => {
+    client.destroy()
+    server.close()
+  })
+  const request = async (headers, body) => {
+    const stream = client.request(headers)
+    stream.end(body)
+    let text = ''
+    let status
+    stream.on('response', (own) => { status = own[':status'] })
+    for await (const chunk of stream) text += chunk
+    return { status, text }
+  }
+  t.match(await request({ ':path': '/umlaut' }), { status: 200, text: /Zoë/ })
+  t.match(await request({ ':path': '/host' }), { status: 200, text: `127.0.0.1:${server.address().port}` })
+  t.match(await request({ ':path': '/add', ':method': 'POST', 'content-type': 'application/json' }, '{"a":1}'), { status: 200, text: '{"a":1}' })
+  t.match(await request({ ':path': '/add', ':method': 'POST', 'content-type': 'application/json' }, 'x'.repeat(5000)), { status: 413 })
+  t.match(await request({ ':path': '/own/cookies' }), { status: 200 })
+  const slow = client.request({ ':path': '/slow' })
+  slow.on('error', () => {})
+  const call = () => core.calls.find(([, args]) => args[2] === '/slow')
+  await until(() => call() !== undefined, 'the core is asked')
+  slow.close(http2.constants.NGHTTP2_CANCEL)
+  await until(() => call()[2].signal.aborted, 'a stream that is cut stops its call')
+})
+
 t.test('Express: below a path, and behind its parser', async (t) => {
   const { routes } = vectorService(t)
   const lines = []
   const log = { info: (line) => lines.push(line), warn () {}, error () {} }
   const { routes: logged } = vectorService(t, { log })
   const app = express()
+  app.use((req, res, next) => {
+    res.vary('Accept')
+    next()
+  })
   app.use('/api', express.json(), routes.node())
   app.use('/logged', logged.node())
   const open = await ofServer(http.createServer(app))
@@ -127,6 +163,8 @@ t.test('Express: below a path, and behind its parser', async (t) => {
   t.equal((await open.request(post)).body, '{"a":1}')
   t.equal((await open.request({ ...post, body: JSON.stringify({ a: 'x'.repeat(5000) }) })).status, 413)
   t.equal((await open.request({ method: 'GET', target: '/api/nowhere', headers: {} })).status, 404)
+  const cookies = await open.request({ method: 'GET', target: '/api/own/cookies', headers: {} })
+  t.match(cookies.headers, { 'x-powered-by': 'Express', vary: 'Accept, origin', 'set-cookie': ['a=1', 'b=2'] }, 'what it has set itself stays')
   await open.request({ method: 'GET', target: '/logged/empty?a', headers: {} })
   await until(() => lines.length === 1, 'there is a line')
   t.equal(lines[0].url, '/logged/empty?a', 'as the caller has asked')
@@ -135,6 +173,7 @@ t.test('Express: below a path, and behind its parser', async (t) => {
 t.test('fastify: a prefix, and the hooks of the application', async (t) => {
   const { routes } = vectorService(t)
   const app = fastify()
+  app.addHook('onRequest', async (request, reply) => { reply.header('vary', 'Accept') })
   app.addHook('onSend', async (request, reply) => { reply.header('x-hook', 'sent') })
   app.get('/api/own', () => 'own')
   app.register(routes.fastify, { prefix: '/api' })
@@ -142,7 +181,7 @@ t.test('fastify: a prefix, and the hooks of the application', async (t) => {
   await app.ready()
   const got = await app.inject({ url: '/api/echo?a=1' })
   t.match(got.json(), { target: '/echo?a=1' })
-  t.equal(got.headers['x-hook'], 'sent')
+  t.match(got.headers, { 'x-hook': 'sent', vary: 'Accept, origin' })
   t.equal((await app.inject({ url: '/api/own' })).body, 'own')
   t.equal((await app.inject({ url: '/echo' })).statusCode, 404)
   t.equal((await app.inject({ url: '/api/nowhere' })).statusCode, 404)

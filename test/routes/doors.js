@@ -108,7 +108,9 @@ const doors = [
       async request ({ method, target, headers, body }) {
         const request = new Request(`http://127.0.0.1${target}`, { method, headers, body })
         const response = await routes.fetch(request, { remoteAddr: { transport: 'tcp', hostname: '127.0.0.1' } })
-        return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
+        const own = Object.fromEntries(response.headers)
+        if (own['set-cookie'] !== undefined) own['set-cookie'] = response.headers.getSetCookie()
+        return { status: response.status, headers: own, body: await response.text() }
       },
       close () {}
     })

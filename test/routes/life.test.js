@@ -39,6 +39,22 @@ t.test('a faulty file', async (t) => {
   t.equal(core.lines.length, 1)
 })
 
+t.test('two in one place', async (t) => {
+  const { core, routes } = service(t, {}, { 'a.sql': one('/a') })
+  const add = (verb, path) => routes[verb](path, { public: true }, () => path)
+  add('get', '/b').post('/b', { public: true }, () => {})
+  t.throws(() => add('get', '/b'), { code: 'UC_ROUTE', message: "routes: GET /b: the handler of one's own is in the place of another handler of one's own" })
+  await routes.ready
+  t.throws(() => add('get', '/a'), { code: 'UC_ROUTE', message: "routes: GET /a: the handler of one's own is in the place of the route of a.sql:1" })
+  add('post', '/a')
+  t.same(routes.list().map(({ method, path }) => `${method} ${path}`), ['GET /a', 'GET /b', 'POST /b', 'POST /a'])
+
+  const late = new Routes(core, directory(t, { 'b.sql': one('/b') }))
+  late.get('/b', { public: true }, () => {})
+  await t.rejects(late.ready, { code: 'UC_ROUTE', message: /the route of b\.sql:1$/ })
+  await until(() => core.sets.size === 1, 'the core does not keep it')
+})
+
 t.test('a core that is not there yet', async (t) => {
   const core = new FakeCore()
   const { send } = core

@@ -22,7 +22,8 @@ function prepared ({ method, target, headers, body }) {
 
 // What is compared, in the form of a vector.
 function seen ({ status, headers, body }) {
-  const answer = Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_CONNECTION.includes(name)).sort())
+  const answer = Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_CONNECTION.includes(name))
+    .map(([name, value]) => [name, [value].flat().join(', ')]).sort())
   return { status, type: headers['content-type'] ?? '', answer, text: body }
 }
 

@@ -111,6 +111,8 @@ const own = [
   { name: 'a role that is', target: '/own/staff', headers: { 'X-User': 'ada', 'X-Roles': 'staff' }, status: 200, text: '' },
   { name: 'a refusal', target: '/own/refuse', ...plain(400, 'not today') },
   { name: 'an error', target: '/own/throw', ...plain(500, 'internal error') },
+  { name: 'a Response', target: '/own/response', status: 201, type: TEXT, text: 'made', answer: { 'x-kind': 'test' } },
+  { name: 'cookies', target: '/own/cookies', status: 200, text: '', answer: { 'set-cookie': 'a=1, b=2' } },
   { name: 'bytes', target: '/own/bytes', status: 200, type: 'image/x-test', text: 'abc', answer: { 'x-kind': 'test' } }
 ]
 

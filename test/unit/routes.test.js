@@ -6,7 +6,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
 const { UndercroftError } = require('../../lib/base/errors')
-const { requestId } = require('../../lib/base/request-id')
+const { requestId, giveRequestId } = require('../../lib/base/request-id')
 const { Refusal, answerFor, refusals } = require('../../lib/routes/answers')
 const { Hangup, originForm } = require('../../lib/routes/exchange')
 const { readFiles, readDir } = require('../../lib/routes/files')
@@ -201,7 +201,9 @@ t.test('ids', async (t) => {
   t.equal(new Set(made).size, made.length, 'each is another one')
   for (const id of made) t.match(id, /^[0-9a-f]{10}-[0-9a-z]+$/)
   const request = {}
-  t.equal(requestId(request, 'first'), requestId(request, 'second'), 'one request has one')
+  t.equal(giveRequestId(request, 'first'), 'first')
+  t.equal(requestId(request, 'second'), 'first', 'one request has one')
+  t.equal(giveRequestId(request), 'first')
 })
 
 t.test('targets', async (t) => {

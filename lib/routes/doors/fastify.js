@@ -20,7 +20,10 @@ class FastifyExchange extends NodeExchange {
     const { reply, req } = this
     const { status, type, headers, body } = answer
     this.sent = this.method === 'HEAD' ? 0 : body.length
-    for (let i = 0; i < headers.length; i += 2) reply.header(headers[i], headers[i + 1])
+    for (let i = 0; i < headers.length; i += 2) {
+      const [name, value] = [headers[i], headers[i + 1]]
+      reply.header(name, name === 'vary' && reply.hasHeader(name) ? `${reply.getHeader(name)}, ${value}` : value)
+    }
     reply.header('x-request-id', this.id)
     if (type !== '') reply.header('content-type', type)
     if (status === 413 && !req.complete) return this.#linger(status, body)

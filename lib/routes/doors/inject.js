@@ -59,7 +59,10 @@ async function inject (service, method, target, { headers = {}, body, user, role
 
 function headersOf ({ headers }, id) {
   const out = { 'x-request-id': id }
-  for (let i = 0; i < headers.length; i += 2) out[headers[i]] = headers[i + 1]
+  for (let i = 0; i < headers.length; i += 2) {
+    const [name, value] = [headers[i], headers[i + 1]]
+    out[name] = out[name] === undefined ? value : `${out[name]}, ${value}`
+  }
   return out
 }
 

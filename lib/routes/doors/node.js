@@ -30,6 +30,11 @@ class NodeExchange extends Exchange {
     return this.req.headers[name]
   }
 
+  // HTTP/2 has another name for it.
+  get host () {
+    return super.host ?? this.req.headers[':authority']
+  }
+
   get peer () {
     const { socket } = this.req
     // A unix socket has no addresses; a TCP one that is closed has lost its own.
@@ -57,7 +62,8 @@ class NodeExchange extends Exchange {
 
   closed () {
     const { res, service } = this
-    const isCut = !res.writableFinished
+    // Of HTTP/2 a stream that was cut has finished all the same.
+    const isCut = !res.writableEnded || !res.writableFinished
     if (isCut) this.signal.abort()
     if (service.access !== null) service.line(this, res.statusCode, this.sent, isCut)
   }
@@ -79,19 +85,36 @@ class NodeExchange extends Exchange {
     const { status, body } = answer
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
     this.sent = this.method === 'HEAD' ? 0 : length
-    res.writeHead(status, headersOf(answer, length, this.id))
+    res.writeHead(status, headersOf(answer, length, this.id, res))
     if (length === 0 || this.method === 'HEAD') res.end()
     else if (status === 413 && !req.complete) lingering(req, res, body)
     else res.end(body)
   }
 }
 
+// Where the application has set headers already, writeHead puts one in the place of all of its name: not
+// of these. Nor does HTTP/2 keep several.
+const ADDED = ['vary', 'set-cookie']
+
 // Name and value in turn. 204 and 304 have no length (RFC 9110, section 8.6).
-function headersOf ({ status, type, headers }, length, id) {
-  const out = headers.slice()
+function headersOf ({ status, type, headers }, length, id, res) {
+  const out = headers.length === 0 || isPlain(res) ? headers.slice() : merged(headers, res)
   if (type !== '') out.push('content-type', type)
   if (status !== 204 && status !== 304) out.push('content-length', String(length))
   out.push('x-request-id', id)
+  return out
+}
+
+function isPlain (res) {
+  return res.stream === undefined && res.getHeaderNames().length === 0
+}
+
+function merged (headers, res) {
+  const out = []
+  for (let i = 0; i < headers.length; i += 2) {
+    if (ADDED.includes(headers[i])) res.appendHeader(headers[i], headers[i + 1])
+    else out.push(headers[i], headers[i + 1])
+  }
   return out
 }
 
