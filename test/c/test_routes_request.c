@@ -1,10 +1,11 @@
 /* Reading requests: each type in text and in JSON, the sentences for what is
  * refused, bodies, headers, what is bound, and the hash. */
 #define _GNU_SOURCE
+#include <locale.h>
 #include <math.h>
 #include <time.h>
 
-#include "common/mem.h"
+#include "common/thread.h"
 #include "routes/input.h"
 #include "routes/json.h"
 #include "routes/scalar.h"
@@ -1042,6 +1043,19 @@ static const text_case bodies[] = {
      "PARAMS body: has a key twice (line 1, column 27)"},
 };
 
+/* An unknown name of many long characters is cut between two of them. */
+static void long_name(void)
+{
+    char search[1000] = "name=a&age=4&", want[1000] = "PARAMS ";
+
+    for (int i = 0; i < 200; i++)
+        strcat(search, "\xf0\x9f\x98\x80");
+    for (int i = 0; i < 40; i++)
+        strcat(want, "\xf0\x9f\x98\x80");
+    strcat(want, "...: is unknown");
+    eq_str(get(&query, search), want, "a long unknown name is cut");
+}
+
 static void all_requests(void)
 {
     char name[200];
@@ -1064,6 +1078,7 @@ static void all_requests(void)
            "a POST with a query");
     eq_str(take(&query, (uc_view)V("name=a&age=4"), "", (uc_view)V("{}")),
            "PARAMS body: a GET takes none", "a GET with a body");
+    long_name();
 }
 
 static char *repeated(const char *s, size_t n, const char *end)
@@ -1588,8 +1603,61 @@ static void written_again(void)
     }
 }
 
+/* A host may have set a locale that writes 1,5. */
+static void other_locale(void)
+{
+    if (setlocale(LC_NUMERIC, "de_DE.UTF-8") == NULL) {
+        tap_skip("reals in another locale", "there is no de_DE.UTF-8");
+        return;
+    }
+    eq_str(of_text(REAL, view("12345678901234567890.5")),
+           "real 1,2345678901234567e+19", "a long real in another locale");
+    eq_str(of_json(REAL, "1.5"), "real 1,5", "one of JSON");
+    eq_str(of_json(ANY, "[0.1,1.5e-7]"), "'[0.1,1.5e-7]'", "and JSON again");
+    eq_str(of_text(SHARE, view("1.5")), "! must be between -0.5 and 1",
+           "and a sentence");
+    setlocale(LC_NUMERIC, "C");
+}
+
+/* Many threads read at once, the first bodies of the process among them. */
+static void *reader(void *wrong)
+{
+    static const char body[] = "{\"id\":7,\"data\":{\"b\":1,\"a\":[2.50]}}";
+    static const uc_header json[] = {
+        {V("content-type"), V("application/json")}};
+    uc_request one = {.headers = json, .nheaders = 1, .body = V(body)};
+
+    uc_request_init(&one);
+    for (int i = 0; i < 500; i++) {
+        uc__request_start(&one);
+        one.route = &set;
+        *(unsigned *)wrong +=
+            !uc__request_take(&one, (uc_view){0}, &serving) ||
+            one.args[0].i != 7 ||
+            !uc_view_is(one.args[3].s, "{\"a\":[2.5],\"b\":1}");
+    }
+    uc_request_fini(&one);
+    return NULL;
+}
+
+static void threads(void)
+{
+    unsigned wrong[4] = {0};
+    uc_thread t[4];
+
+    for (int i = 0; i < 4; i++) {
+        if (uc_thread_start(&t[i], "reader", reader, &wrong[i]) != 0)
+            abort();
+    }
+    for (int i = 0; i < 4; i++)
+        uc_thread_join(t[i]);
+    eq_int(wrong[0] + wrong[1] + wrong[2] + wrong[3], 0,
+           "threads do not meet in each other's memory");
+}
+
 int main(void)
 {
+    threads();
     tap_seed(20261130);
     uc_arena_init(&mem, SIZE_MAX);
     uc_request_init(&q);
@@ -1610,6 +1678,7 @@ int main(void)
     from_files();
     within_bounds();
     written_again();
+    other_locale();
     uc_request_fini(&q);
     uc_arena_fini(&mem);
     return tap_end();

@@ -19,7 +19,8 @@ unsigned uc_refusal_status(uc_refusal r, bool fine)
 }
 
 /* Formats into the buffer itself: a sentence of a file may be a long one. */
-static void format(uc_buf *b, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void
+format(uc_buf *b, const char *fmt, va_list ap)
 {
     va_list again;
     int n;

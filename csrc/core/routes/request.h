@@ -63,8 +63,8 @@ typedef struct uc_request {
     uint64_t given;        /* 1 << place of a parameter, presets included */
     uint64_t sent;         /* the same without presets */
     uc_arg args[UC_ROUTE_PARAMS];
-    uc_view idempotency_key; /* p NULL: none */
-    uc_view if_none_match;   /* the same */
+    uc_view idempotency_key; /* of a POST; p NULL: none */
+    uc_view if_none_match;   /* of a GET, as it came; p NULL: none */
     uc_arena mem;            /* what the values point into */
 
     /* Where it ends early. */
@@ -78,13 +78,19 @@ void uc_request_init(uc_request *q);
 void uc_request_fini(uc_request *q);
 
 /*
- * Finds the route and reads what was sent. False with `refusal` and `text`, and
- * `allow`: the answer. Parameters of the service (uc_given) are absent as yet.
- * No memory: UC_REFUSAL_INTERNAL, whose text may be empty then.
+ * Finds the route and reads what was sent. A GET has a query, a POST a body of
+ * application/json; neither may have what the other has. False with `refusal`
+ * and `text`, and `allow`: the answer. Parameters of the service (uc_given) are
+ * absent as yet. No memory: UC_REFUSAL_INTERNAL, whose text may be empty then.
  *
  * A request may be read again with other bytes; what it was is forgotten, and
  * its memory is used again. Whoever keeps one (a connection does) allocates
  * nothing for most requests.
+ *
+ * A POST is read when its Origin is on the list; otherwise when Sec-Fetch-Site
+ * is same-origin or none; otherwise, without that header, when it has no Origin
+ * or one of the same Host, compared byte for byte but for http or https.
+ * Whether the Host is one of ours is for the door to see.
  */
 bool uc_request_read(uc_request *q, const uc_routes *routes,
                      const uc_serving *serving);
