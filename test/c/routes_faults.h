@@ -549,11 +549,24 @@ static const struct {
      "r.sql:4: the limit ':n' is no integer"},
     {GET "select a from t limit :_now;",
      "r.sql:3: the limit ':_now' is no integer"},
-    {"-- @get /a :page\n-- @public\nselect a from t order by a limit 5;",
+    {"-- @get /a :page a\n-- @public\nselect a from t order by a limit 5;",
      "r.sql:3: :page needs a 'limit' that is a parameter"},
-    {"-- @get /a :page\n-- @public\n" PS "select a from t limit :ps;",
+    {"-- @get /a :page a\n-- @public\n" PS "select a from t limit :ps;",
      "r.sql:4: :page needs an 'order by'"},
-    {"-- @post /a :page\n-- @public\nselect 1; select 2;",
+    {"-- @get /a :page\n-- @public\nselect 1;",
+     "r.sql:1: :page names the columns behind which the next page begins: "
+     "':page id'"},
+    {"-- @get /a :page 1\n-- @public\nselect 1;",
+     "r.sql:1: :page: '1' is no name of a column"},
+    {"-- @get /a :page a\n-- @public\n" PS
+     "select a from t order by a limit :ps;",
+     "r.sql:1: :page a: there is no @param of this name, which brings the page "
+     "that is asked for"},
+    {"-- @get /a :page a\n-- @public\n-- @param a integer\n" PS
+     "select a from t where a > :a order by a limit :ps;",
+     "r.sql:3: ':a' of :page needs a value behind '=', for the first page, or "
+     "'?'"},
+    {"-- @post /a :page a\n-- @public\nselect 1; select 2;",
      "r.sql:1: :page is of one statement"},
 };
 

@@ -288,7 +288,8 @@ static const char *const good[] = {
     "-- @get /a :text\n-- @public\nselect a from b;",
     "-- @get /a :none\n-- @public\nselect a from b;",
     "-- @get /a :html part.mustache\n-- @public\nselect a from b limit 1;",
-    "-- @get /a :page\n" PS "-- @public\nselect a from t order by a limit :ps;",
+    "-- @get /a :page a\n" PS "-- @param a integer = 0\n-- @public\nselect a from "
+    "t where a > :a order by a limit :ps;",
     GET "select 'no' as refuse where 0;\nselect 1;",
     GET "select 'no' AS \"refuse\" where 0; select 1;",
     GET "with a as (select 1) select 'no' as refuse from a; select 1;",
