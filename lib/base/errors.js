@@ -25,6 +25,8 @@ const codes = Object.freeze({
   UC_TABLE: { kind: 'usage', retryable: false },
   UC_COLUMN: { kind: 'usage', retryable: false },
   UC_QUERY: { kind: 'usage', retryable: false },
+  UC_PASSWORD: { kind: 'usage', retryable: false },
+  UC_RATE: { kind: 'busy', retryable: true },
   UC_SYNC_UNAVAILABLE: { kind: 'usage', retryable: false }
 })
 

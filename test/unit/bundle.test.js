@@ -17,21 +17,23 @@ const node = runtimes()[0]
 const elsewhere = fs.realpathSync(process.execPath) === fs.realpathSync(node.exec) ? false : 'the first runtime does it'
 const addon = process.env.UNDERCROFT_ADDON || path.join(root, 'build/Release/undercroft.node')
 
-// Both subpaths that run in a service: the second is loaded before anything is opened.
+// The subpaths that run in a service: the others are loaded before anything is opened.
 const attempt = `
 const attempt = async () => {
   const store = open(process.argv[2] ?? ':memory:')
   const row = await store.db.get('select 1 as one')
   await store.close()
-  return { ...row, graceful: typeof graceful, error: new UndercroftError('UC_OPTION', 'x') instanceof Error }
+  return { ...row, graceful: typeof graceful, session: typeof session(store), error: new UndercroftError('UC_OPTION', 'x') instanceof Error }
 }
 attempt().then(row => console.log(JSON.stringify(row)), ({ code, message }) => console.log(JSON.stringify({ code, message })))
 `
 const sources = {
-  'app.js': `const { open, UndercroftError } = require('undercroft')\nconst { graceful } = require('undercroft/graceful')\n${attempt}`,
-  'app.mjs': `import { open, UndercroftError } from 'undercroft'\nimport { graceful } from 'undercroft/graceful'\n${attempt}`
+  'app.js': `const { open, UndercroftError } = require('undercroft')\nconst { graceful } = require('undercroft/graceful')\nconst session = require('undercroft/kit/session')\n${attempt}`,
+  'app.mjs': `import { open, UndercroftError } from 'undercroft'\nimport { graceful } from 'undercroft/graceful'\nimport session from 'undercroft/kit/session'\n${attempt}`
 }
-const works = { one: 1, graceful: 'function', error: true }
+// What stays outside, for those who want each name.
+const outer = ['undercroft', 'undercroft/graceful', 'undercroft/kit/session']
+const works = { one: 1, graceful: 'function', session: 'object', error: true }
 
 // A project that has the package installed, and the two ways to write its program.
 function project (t) {
@@ -84,7 +86,7 @@ async function check (t, build) {
 
 t.test('bundled by bun build', { skip: elsewhere || (bun.skip ?? false) }, async (t) => {
   await check(t, (dir, { entry, format, isOutside, to }) => {
-    const outside = isOutside ? ['--external', 'undercroft', '--external', 'undercroft/graceful'] : []
+    const outside = isOutside ? outer.flatMap(name => ['--external', name]) : []
     execFileSync(bun.exec, ['build', entry, '--target=node', `--format=${format}`, `--outfile=${to}`, ...outside], { cwd: dir, stdio: 'pipe' })
   })
 })
@@ -120,7 +122,7 @@ t.test('bundled by webpack', { skip: elsewhere }, async (t) => {
       optimization: { minimize: false },
       experiments: { outputModule: isEsm },
       output: { path: path.join(dir, path.dirname(to)), filename: path.basename(to), module: isEsm, ...(isEsm ? { library: { type: 'module' } } : {}) },
-      externals: isOutside ? { undercroft: outside('undercroft'), 'undercroft/graceful': outside('undercroft/graceful') } : {}
+      externals: isOutside ? Object.fromEntries(outer.map(name => [name, outside(name)])) : {}
     }, (err, stats) => err ? reject(err) : resolve(stats)))
     const { errors, warnings } = stats.toJson({ all: false, errors: true, warnings: true })
     t.same([...errors, ...warnings].map(({ message }) => message), [], to)

@@ -118,7 +118,7 @@ t.test('the description of the wire has each operation, and no other', async t =
 // ---- rooms of the client --------------------------------------------------
 
 // What a folder of lib may require besides itself: only downwards. The CLI is the one room that may
-// use deploy, which itself knows the base alone. What is sent to a host knows nothing of what stays
+// use deploy, which itself knows the base alone. The kit goes by index.js, which is in no room. What is sent to a host knows nothing of what stays
 // here: deploy/agent, and the files beside it that both sides have (deploy/bundle.js).
 const rooms = {
   base: [],
@@ -129,6 +129,7 @@ const rooms = {
   cache: ['base', 'wire', 'client'],
   log: ['base', 'wire', 'client'],
   graceful: ['base'],
+  kit: ['base'],
   routes: ['base'],
   store: ['base', 'wire', 'transport', 'client', 'db', 'cache', 'log', 'routes'],
   cli: ['base', 'wire', 'transport', 'log', 'store', 'deploy', 'both'],
@@ -169,6 +170,11 @@ t.test('a room of the client uses those below it', async t => {
   }
   t.same(wrong, [])
   if (files.length) t.same([...used].sort(), Object.keys(rooms).sort(), 'each room is there')
+})
+
+t.test('the kit uses no more of the package than its users do', async t => {
+  const own = name => name.startsWith('lib/kit/') || name === 'lib/base/builtin.js'
+  t.same(requires().filter(([from, to]) => from.startsWith('lib/kit/') && !own(to)), [])
 })
 
 t.test('no file of the client requires itself by way of others', async t => {

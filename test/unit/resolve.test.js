@@ -29,19 +29,27 @@ const subpaths = {
     types: { require: 'lib/types/graceful.d.ts', import: 'lib/types/graceful.d.ts' },
     runs: { require: 'lib/graceful/index.js', import: 'lib/graceful/index.js' },
     names: ['graceful']
+  },
+  './kit/session': {
+    types: { require: 'lib/types/session.d.ts', import: 'lib/types/session.d.ts' },
+    runs: { require: 'lib/kit/session/index.js', import: 'lib/kit/session/index.js' },
+    names: ['migration', 'passwords']
   }
 }
 
 const named = `import { open, Store, UndercroftError, graceful as alsoGraceful, type Database } from 'undercroft'
 import { defineConfig, type Config } from 'undercroft/deploy'
 import { graceful, type Service } from 'undercroft/graceful'
+import session, { migration, type Sessions } from 'undercroft/kit/session'
 const store: Store = open('app.db')
 const db: Database = store.db
 const config = defineConfig({ app: 'shop', hosts: ['deploy@h'], start: ['node', 'app.js'] })
 const same: Config = config
 const service: Promise<Service> = graceful(() => new Response('x'), { store })
 const both: typeof graceful = alsoGraceful
-export { db, same, service, both, UndercroftError }
+const sessions: Sessions = session(store, { name: 'shop' })
+const table: string = migration.sqlite
+export { db, same, service, both, sessions, table, UndercroftError }
 `
 const ofDefault = `import undercroft from 'undercroft'
 const { open, graceful, UndercroftError } = undercroft
@@ -50,7 +58,7 @@ export const opened: boolean = store instanceof undercroft.Store
 export { graceful, UndercroftError }
 `
 // A name that is not there has to be told, or everything above would be `any`.
-const wrong = "import { opne } from 'undercroft'\nimport { gracefull } from 'undercroft/graceful'\nimport { defineConfg } from 'undercroft/deploy'\nexport { opne, gracefull, defineConfg }\n"
+const wrong = "import { opne } from 'undercroft'\nimport { gracefull } from 'undercroft/graceful'\nimport { defineConfg } from 'undercroft/deploy'\nimport { migrations } from 'undercroft/kit/session'\nexport { opne, gracefull, defineConfg, migrations }\n"
 
 const modes = {
   'node16, require': {
@@ -60,8 +68,8 @@ const modes = {
     files: {
       'named.cts': named,
       'wrong.cts': wrong,
-      'equals.cts': "import undercroft = require('undercroft')\nimport deploy = require('undercroft/deploy')\nimport stop = require('undercroft/graceful')\n" +
-        "export const store: undercroft.Store = undercroft.open('app.db')\nexport const { defineConfig } = deploy\nexport const { graceful } = stop\n"
+      'equals.cts': "import undercroft = require('undercroft')\nimport deploy = require('undercroft/deploy')\nimport stop = require('undercroft/graceful')\nimport session = require('undercroft/kit/session')\n" +
+        "export const store: undercroft.Store = undercroft.open('app.db')\nexport const { defineConfig } = deploy\nexport const { graceful } = stop\nexport const sessions: session.Sessions = session(store)\n"
     }
   },
   'node16, import': {
@@ -107,8 +115,8 @@ for (const [mode, { how, options, format, files }] of Object.entries(modes)) {
     const program = ts.createProgram(Object.keys(files).map(name => path.join(dir, name)), settings)
     const found = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => ({ file: file && path.basename(file.fileName), text: ts.flattenDiagnosticMessageText(messageText, ' ') }))
     t.same(found.filter(({ file }) => !file?.startsWith('wrong.')), [])
-    const told = found.filter(({ file }) => file?.startsWith('wrong.')).map(({ text }) => /opne|gracefull|defineConfg/.exec(text)?.[0] ?? text)
-    t.same(told.sort(), ['defineConfg', 'gracefull', 'opne'], 'what is not there is told')
+    const told = found.filter(({ file }) => file?.startsWith('wrong.')).map(({ text }) => /opne|gracefull|defineConfg|migrations/.exec(text)?.[0] ?? text)
+    t.same(told.sort(), ['defineConfg', 'gracefull', 'migrations', 'opne'], 'what is not there is told')
   })
 }
 
