@@ -30,6 +30,7 @@ const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
   { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, cores: 0.25 },
   { name: 'routes', about: 'requests through every mount of routes', cores: 0.5 },
+  { name: 'kit', about: 'what is built on the package: logins and sessions', cores: 0.6 },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
   { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', timeoutMs: 600_000, cores: 0.25, mixed: true },
   { name: 'ipc', about: 'many processes through one daemon: a model, kill -9, replacement', timeoutMs: 900_000, cores: 0.75, uses: ['ipc'], mixed: true },

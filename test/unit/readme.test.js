@@ -211,6 +211,16 @@ const looks = {
     t.equal(await (await handler(new Request('http://h/'), {})).text(), 'hello')
     t.equal(server.listenerCount('request'), 1)
   }],
+  'docs/session.md 1': [`
+    const { url: at } = await running
+    const post = (body) => globalThis.fetch(at + '/login', { method: 'POST', body: JSON.stringify(body) })
+    const [wrong, right] = [await post({ name: 'ada', password: 'wrong horse' }), await post({ name: 'ada', password: 'correct horse' })]
+    const cookie = right.headers.get('set-cookie').split(';')[0]
+    return [wrong.status, await wrong.text(), right.status, await (await globalThis.fetch(at, { headers: { cookie } })).text(), ok, rehash]`,
+  (t, { value, bodies }) => {
+    t.same(value, [400, 'wrong name or password', 200, 'hello, user 1', true, false])
+    t.same(bodies, ['hello, stranger'])
+  }],
   'docs/serving.md 1': ['', (t, { bodies }) => t.same(bodies, ['[]'])]
 }
 
