@@ -33,16 +33,15 @@ const refusals = Object.freeze({
   INTERNAL: [500, 500]
 })
 
-// The sentences that tell a caller nothing of what is behind the door.
+// The sentences, as the core has them. They tell a caller nothing of what is behind the door.
 const sentences = Object.freeze({
   __proto__: null,
-  CONFLICT: 'already exists',
-  LOGIN: 'log in first',
+  LOGIN: 'not logged in',
   ROLE: 'not allowed',
-  ORIGIN: 'not from this origin',
+  ORIGIN: 'origin: a page of another site may not post here',
   NO_ROUTE: 'not found',
   METHOD: 'method not allowed',
-  BODY_SIZE: 'body too large',
+  BODY_SIZE: 'body: is too large',
   BUSY: 'busy',
   TIMEOUT: 'timed out',
   INTERNAL: 'internal error'
@@ -53,18 +52,23 @@ const byKind = Object.freeze({
   __proto__: null,
   timeout: ['TIMEOUT'],
   busy: ['BUSY'],
-  closed: ['BUSY'],
   connection: ['BUSY'],
-  unique: ['CONFLICT'],
-  'foreign-key': ['REFUSED', 'refers to something that does not exist'],
-  check: ['REFUSED', 'not allowed'],
-  'not-null': ['REFUSED', 'not allowed'],
-  constraint: ['REFUSED', 'not allowed']
+  closed: ['BUSY']
+})
+
+// A constraint, which names what it is about where that is a column. Never the message: it names tables.
+const byConstraint = Object.freeze({
+  __proto__: null,
+  unique: ['CONFLICT', 'is taken'],
+  'foreign-key': ['REFUSED', 'refers to nothing'],
+  check: ['REFUSED', 'is not allowed'],
+  'not-null': ['REFUSED', 'is missing'],
+  constraint: ['REFUSED', 'is not allowed']
 })
 
 const byCode = Object.freeze({
   __proto__: null,
-  UC_ONCE_CONFLICT: ['CONFLICT', 'this idempotency-key belongs to another request'],
+  UC_ONCE_CONFLICT: ['CONFLICT', 'idempotency-key: belongs to another request'],
   UC_REQUEST_TOO_LARGE: ['BODY_SIZE']
 })
 
@@ -112,8 +116,10 @@ function answerFor (err, fine) {
 }
 
 function ofDatabase (err, fine) {
-  // It may have run: to be told "busy" would invite a repetition.
+  const constraint = byConstraint[err.kind]
+  if (constraint !== undefined) return textAnswer(statusOf(constraint[0], fine), `${err.column ?? 'value'}: ${constraint[1]}`)
   const [why, text = sentences[why]] = err.outcome === 'unknown' && err.kind === 'connection'
+    // It may have run: to be told "busy" would invite a repetition.
     ? ['INTERNAL']
     : byCode[err.code] ?? byKind[err.kind] ?? ['INTERNAL']
   return textAnswer(statusOf(why, fine), text)

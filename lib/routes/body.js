@@ -8,7 +8,7 @@ const { Refusal } = require('./answers')
 const NOTHING = Buffer.alloc(0)
 
 function tooLarge (most) {
-  return new Refusal('BODY_SIZE', `body: more than ${most} bytes`)
+  return new Refusal('BODY_SIZE', `body: must have at most ${most} bytes`)
 }
 
 /** Whether the header content-length alone says that it is too much. */

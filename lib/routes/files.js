@@ -11,7 +11,7 @@ const { UndercroftError, expected } = require('../base/errors')
 
 const WANTED = /\.(sql|mustache|html)$/
 const FILES_MOST = 4096
-const DEPTH_MOST = 16
+const DEPTH_MOST = 8
 // As the core has it (UC_ROUTES_BYTES).
 const BYTES_MOST = 4 * 1024 * 1024
 // An editor writes a file in several steps.
@@ -35,7 +35,7 @@ function readFiles (dir) {
 function walk (dir, prefix, above, found) {
   const real = attempt(dir, () => fs.realpathSync(dir))
   if (above.includes(real)) return
-  if (above.length >= DEPTH_MOST) throw faulty(dir, `deeper than ${DEPTH_MOST} directories`)
+  if (above.length > DEPTH_MOST) throw faulty(dir, `deeper than ${DEPTH_MOST} directories`)
   found.dirs.push(dir)
   for (const name of attempt(dir, () => fs.readdirSync(dir))) {
     if (name.startsWith('.') || name === 'node_modules') continue

@@ -45,8 +45,8 @@ function readAuth (what, { auth, public: isPublic = false }) {
 
 /** The answer of a handler. Throws what the handler does, and Refusal. */
 async function runOwn (own, exchange, body, facts) {
-  admit(own, facts)
   if (exchange.method === 'POST') checkPost(exchange)
+  admit(own, facts)
   const given = exchange.method === 'POST' ? readJson(body) : readQuery(exchange.target)
   const value = own.schema === null ? given : await validated(own.schema, given)
   return toAnswer(await own.fn(value, new HandlerContext(exchange, facts)))
@@ -58,15 +58,21 @@ function admit ({ isPublic, roles }, { user, roles: has }) {
   if (roles.length > 0 && !roles.some((role) => has.includes(role))) throw new Refusal('ROLE')
 }
 
-// A form of another site can neither send this type nor hide where it comes from.
+// As the core admits a POST: a page of another site can send one with our cookies, but neither of this
+// type, without asking, nor with these headers as it likes.
 function checkPost (exchange) {
-  const type = exchange.header('content-type') ?? ''
-  if (!/^application\/json\s*(;|$)/i.test(type)) throw new Refusal('PARAMS', 'content-type: must be application/json')
+  if (!isFromHere(exchange)) throw new Refusal('ORIGIN')
+  if (!JSON_ONLY.test(exchange.header('content-type') ?? '')) throw new Refusal('PARAMS', 'content-type: must be application/json')
+}
+
+const JSON_ONLY = /^application\/json[ \t]*(;[ \t]*charset=("utf-8"|utf-8)[ \t]*)?$/i
+
+function isFromHere (exchange) {
   const origin = exchange.header('origin')
-  if (exchange.service.cors.has(origin)) return
+  if (exchange.service.cors.has(origin)) return true
   const site = exchange.header('sec-fetch-site')
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new Refusal('ORIGIN')
-  if (site === undefined && origin !== undefined && hostOf(origin) !== exchange.host) throw new Refusal('ORIGIN')
+  if (site !== undefined) return site === 'same-origin' || site === 'none'
+  return origin === undefined || (/^https?:\/\//.test(origin) && hostOf(origin) === exchange.host)
 }
 
 function hostOf (origin) {

@@ -49,13 +49,15 @@ class Paths {
   }
 
   /**
+   * As the core does: a path has one spelling, and so no escapes.
+   *
    * @param {string} target
    * @returns {Place|undefined} undefined: none of ours
    */
   find (target) {
     const question = target.indexOf('?')
     const path = question < 0 ? target : target.slice(0, question)
-    return this.#places.get(path) ?? (path.includes('%') ? this.#places.get(decoded(path)) : undefined)
+    return this.#places.get(path)
   }
 
   get all () {
@@ -66,14 +68,6 @@ class Paths {
 function twice (method, path, { file, line }) {
   const other = file === undefined ? 'another handler of one\'s own' : `the route of ${file}:${line}`
   return new UndercroftError('UC_ROUTE', `routes: ${method} ${path}: the handler of one's own is in the place of ${other}`, { kind: 'usage', retryable: false })
-}
-
-function decoded (path) {
-  try {
-    return decodeURIComponent(path)
-  } catch {
-    return undefined
-  }
 }
 
 function allowOf ({ get, post }) {

@@ -30,7 +30,7 @@ const behaviour = {
   '/tagged': ({ header }) => header('if-none-match') === '"7"' ? answer(304, '', '', ['etag', '"7"']) : json([7], ['etag', '"7"']),
   '/large': () => answer(200, TEXT, 'x'.repeat(200_000)),
   '/refused': () => text(400, 'name: must be 1 to 64 characters\nage: must be between 0 and 150'),
-  '/mine': ({ facts }) => facts.user === null ? text(400, 'log in first') : json({ user: facts.user }),
+  '/mine': ({ facts }) => facts.user === null ? text(400, 'not logged in') : json({ user: facts.user }),
   '/broken': failing('SQLITE_ERROR', 'no such table: secret_table (sql: select 1)', { kind: 'sql' }),
   '/late': failing('UC_TIMEOUT', 'not done within 500 ms'),
   '/busy': failing('UC_BUSY', '10000 calls are in flight'),

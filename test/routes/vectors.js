@@ -36,7 +36,7 @@ const reading = [
   { name: 'a GET', target: '/echo', ...json(echoed()) },
   { name: 'with a query, as it was sent', target: '/echo?name=2---&ps=10&id=354757&a=%20%2F+x', ...json(echoed({ target: '/echo?name=2---&ps=10&id=354757&a=%20%2F+x' })) },
   { name: 'with an empty query', target: '/echo?', ...json(echoed({ target: '/echo?' })), without: { bun: 'it takes the question mark off', hono: 'the same', fetch: 'the same' } },
-  { name: 'a path with an escape', target: '/ech%6f', ...json(echoed({ target: '/ech%6f' })) },
+  { name: 'a path with an escape', target: '/ech%6f', ...plain(404, 'not found') },
   { name: 'headers that the core asks for, and no other', target: '/echo', headers: { 'X-Tenant': 'a', 'X-Other': 'b', Accept: '*/*' }, ...json(echoed({ headers: ['x-tenant', 'a'] })) },
   { name: 'no body, no type', target: '/empty', status: 200, text: '' },
   { name: 'beyond ASCII', target: '/umlaut', ...json({ name: 'Zoë', sign: '€', face: '😀' }) },
@@ -56,8 +56,8 @@ const writing = [
   { name: 'a body beyond ASCII', method: 'POST', target: '/add', body: { name: 'Zoë €' }, ...json({ name: 'Zoë €' }) },
   { name: 'no body', method: 'POST', target: '/echo', ...json(echoed({ method: 'POST', body: '' })) },
   { name: 'a body of the largest size', method: 'POST', target: '/add', body: { x: 'y'.repeat(4088) }, ...json({ x: 'y'.repeat(4088) }) },
-  { name: 'one byte more', method: 'POST', target: '/add', body: { x: 'y'.repeat(4089) }, ...plain(413, 'body: more than 4096 bytes') },
-  { name: 'much more', method: 'POST', target: '/add', body: { x: 'y'.repeat(300_000) }, ...plain(413, 'body: more than 4096 bytes') },
+  { name: 'one byte more', method: 'POST', target: '/add', body: { x: 'y'.repeat(4089) }, ...plain(413, 'body: must have at most 4096 bytes') },
+  { name: 'much more', method: 'POST', target: '/add', body: { x: 'y'.repeat(300_000) }, ...plain(413, 'body: must have at most 4096 bytes') },
   { name: 'a body of another type', method: 'POST', target: '/add', headers: { 'Content-Type': 'text/plain' }, body: '{}', ...plain(400, 'content-type: must be application/json') },
   { name: 'a body of no type', method: 'POST', target: '/add', body: '{}', ...plain(400, 'content-type: must be application/json'), without: { fetch: 'a text has a type there' } },
   { name: 'a key', method: 'POST', target: '/echo', headers: { 'Idempotency-Key': 'k1' }, body: {}, ...json(echoed({ method: 'POST', headers: ['content-type', JSON_TYPE, 'idempotency-key', 'k1'], body: '{}' })) }
@@ -77,7 +77,7 @@ const refusing = [
 ]
 
 const identity = [
-  { name: 'nobody', target: '/mine', ...plain(400, 'log in first') },
+  { name: 'nobody', target: '/mine', ...plain(400, 'not logged in') },
   { name: 'somebody', target: '/mine', headers: { 'X-User': 'ada' }, ...json({ user: 'ada' }) },
   { name: 'an integer', target: '/mine', headers: { 'X-User': '7' }, ...json({ user: 7 }) },
   { name: 'with roles', target: '/echo', headers: { 'X-User': 'ada', 'X-Roles': 'editor,admin' }, ...json(echoed({ user: 'ada', roles: ['editor', 'admin'] })) },
@@ -101,11 +101,11 @@ const own = [
   { name: 'another method of it', method: 'POST', target: '/own/sum', body: {}, ...plain(405, 'method not allowed'), answer: { allow: 'GET, HEAD' } },
   { name: 'POST', method: 'POST', target: '/own/note', headers: { 'X-User': 'ada' }, body: { text: 'hello' }, ...json({ text: 'hello', by: 'ada' }) },
   { name: 'an asynchronous schema that refuses', method: 'POST', target: '/own/note', headers: { 'X-User': 'ada' }, body: { text: 'taken' }, ...plain(400, 'text: is taken') },
-  { name: 'nobody', method: 'POST', target: '/own/note', body: { text: 'hello' }, ...plain(400, 'log in first') },
+  { name: 'nobody', method: 'POST', target: '/own/note', body: { text: 'hello' }, ...plain(400, 'not logged in') },
   { name: 'no JSON', method: 'POST', target: '/own/note', headers: { 'X-User': 'ada', 'Content-Type': JSON_TYPE }, body: '{', ...plain(400, 'body: not valid JSON') },
   { name: 'a form', method: 'POST', target: '/own/note', headers: { 'X-User': 'ada', 'Content-Type': 'text/plain' }, body: '{}', ...plain(400, 'content-type: must be application/json') },
-  { name: 'of another site', method: 'POST', target: '/own/note', headers: { 'X-User': 'ada', 'Sec-Fetch-Site': 'cross-site' }, body: {}, ...plain(400, 'not from this origin') },
-  { name: 'of another origin', method: 'POST', target: '/own/note', headers: { 'X-User': 'ada', Origin: 'https://evil.example' }, body: {}, ...plain(400, 'not from this origin') },
+  { name: 'of another site', method: 'POST', target: '/own/note', headers: { 'X-User': 'ada', 'Sec-Fetch-Site': 'cross-site' }, body: {}, ...plain(400, 'origin: a page of another site may not post here') },
+  { name: 'of another origin', method: 'POST', target: '/own/note', headers: { 'X-User': 'ada', Origin: 'https://evil.example' }, body: {}, ...plain(400, 'origin: a page of another site may not post here') },
   { name: 'of one on the list', method: 'POST', target: '/own/note', headers: { 'X-User': 'ada', Origin: ORIGIN, 'Sec-Fetch-Site': 'cross-site' }, body: { text: 'x' }, ...json({ text: 'x', by: 'ada' }), answer: CORS },
   { name: 'a role that is not had', target: '/own/staff', headers: { 'X-User': 'ada', 'X-Roles': 'editor' }, ...plain(400, 'not allowed') },
   { name: 'a role that is', target: '/own/staff', headers: { 'X-User': 'ada', 'X-Roles': 'staff' }, status: 200, text: '' },
