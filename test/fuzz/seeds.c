@@ -1,6 +1,7 @@
 /*
- * Writes what the fuzzers start from: seeds FUZZER FOLDER [FILE.hex ...]. A
- * hex file belongs to the fuzzer that its name begins with.
+ * Writes what the fuzzers start from: seeds FUZZER FOLDER [FILE ...]. A hex
+ * file belongs to the fuzzer that its name begins with, the corpus of requests
+ * (.tsv) to fuzz_http.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -282,6 +283,35 @@ static void http_requests(void)
     }
 }
 
+/* ---- bytes of HTTP ---- */
+
+/* The corpus has a request a line, its last field in hexadecimal digits; what a
+ * fuzzer would cut off is left out. */
+static void http_bytes(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char *line = NULL;
+    size_t cap = 0;
+
+    if (f == NULL) {
+        perror(path);
+        exit(1);
+    }
+    while (getline(&line, &cap, f) > 0) {
+        const char *hex = strrchr(line, '\t') + 1;
+        unsigned byte;
+
+        if (strlen(hex) > 4096)
+            continue;
+        begin((uint8_t)made);
+        for (; sscanf(hex, "%2x", &byte) == 1; hex += 2)
+            uc_buf_byte(&input, (uint8_t)byte);
+        save_numbered(&input);
+    }
+    free(line);
+    fclose(f);
+}
+
 /* ---- what once failed ---- */
 
 static void convert(const char *path)
@@ -316,7 +346,7 @@ static void convert(const char *path)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: seeds FUZZER FOLDER [FILE.hex ...]\n");
+        fprintf(stderr, "usage: seeds FUZZER FOLDER [FILE ...]\n");
         return 2;
     }
     fuzzer = argv[1];
@@ -335,6 +365,11 @@ int main(int argc, char **argv)
         routes();
     } else if (strcmp(fuzzer, "fuzz_request") == 0) {
         http_requests();
+    } else if (strcmp(fuzzer, "fuzz_http") == 0) {
+        for (int i = 3; i < argc; i++) {
+            if (strstr(argv[i], ".tsv") != NULL)
+                http_bytes(argv[i]);
+        }
     } else {
         values();
     }
