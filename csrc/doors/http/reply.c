@@ -138,8 +138,11 @@ bool ud_http_dress(ud_conn *c, size_t at)
 
 /* ---- what the client owes ---- */
 
-static http_owes owes(const ud_http *h)
+/* Nothing while it is not read. */
+static http_owes owes(const ud_conn *c, const ud_http *h)
 {
+    if (c->stalled)
+        return HTTP_OWES_NOTHING;
     switch (h->parser != NULL ? http_parser_phase(h->parser)
                               : HTTP_PHASE_IDLE) {
     case HTTP_PHASE_HEAD:
@@ -171,7 +174,7 @@ static int64_t ms_of(const http_settings *s, http_owes what)
 void ud_http_await(ud_conn *c)
 {
     ud_http *h = ud_http_of(c);
-    http_owes now = owes(h);
+    http_owes now = owes(c, h);
 
     if (c->state != UD_OPEN || (now == h->owes && h->found == h->owes_at))
         return;

@@ -49,7 +49,4 @@ http_scanned http_scan_bytes(http_scan *s, const uint8_t *p, size_t n,
 bool http_strict_read(http_request *q, uint8_t *block, size_t len,
                       const http_limits *limits, http_fault *f);
 
-/* The line of a trailer, without its CR and LF: a field, whatever it is. */
-bool http_strict_field(const uint8_t *line, size_t len);
-
 #endif
