@@ -500,6 +500,8 @@ static const struct {
      "r.sql:3: a list needs a 'limit': a number, or a parameter with a range"},
     {GET "select count(*) from t union all select a from t;",
      "r.sql:3: a list needs a 'limit': a number, or a parameter with a range"},
+    {GET "values (1) union all select a from t;",
+     "r.sql:3: a list needs a 'limit': a number, or a parameter with a range"},
     {GET "-- @as a\nselect a from t;",
      "r.sql:4: a list needs a 'limit': a number, or a parameter with a range"},
     {"-- @get /a :html board.mustache\n-- @public\nselect a from t;",

@@ -284,6 +284,7 @@ static const char *const good[] = {
     GET "select max(a) as m, count(*) filter (where b) from t where c = 1;",
     GET "select json_group_array(a) from t;",
     GET "values (1), (2);",
+    GET "select a from t as refuse limit 1;",
     "-- @get /a :one\n-- @public\nselect a from b;",
     "-- @get /a :text\n-- @public\nselect a from b;",
     "-- @get /a :none\n-- @public\nselect a from b;",

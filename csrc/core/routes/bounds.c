@@ -136,7 +136,7 @@ static void keyword(look *l, uc__bounds *b)
     else if (uc__sql_is(t, "fetch") && b->limited == UC__LIMIT_NONE)
         b->limited = UC__LIMIT_UNKNOWN;
     else if (uc__sql_is(t, "as") && is_refuse(&l->next))
-        b->refuses = b->verb == UC__VERB_SELECT;
+        b->refuses = b->verb == UC__VERB_SELECT && !b->from;
     else if (is_any(t, more_rows))
         l->several = true;
     else if (uc__sql_is(&l->before, "select") && is_aggregate(t) &&
@@ -179,7 +179,7 @@ void uc__bounds_of(uc_view sql, uc__bounds *b)
                  !uc__sql_sign(&l.before, '.'))
             keyword(&l, b);
     }
-    b->few = b->verb == UC__VERB_VALUES ||
-             (b->verb == UC__VERB_INSERT && l.values && !l.selects) ||
+    b->few = (l.values && !l.selects &&
+              (b->verb == UC__VERB_VALUES || b->verb == UC__VERB_INSERT)) ||
              (b->verb == UC__VERB_SELECT && l.aggregate && !l.several);
 }

@@ -299,36 +299,41 @@ static bool limit_of_page(uc__reading *r, const uc_statement *s,
     return true;
 }
 
+/* Why rows that are selected have no bound that can be read; NULL: they have.
+ * Without a table the engine counts: it may be a function that has rows. */
+static const char *unlimited(const uc__bounds *b)
+{
+    if (b->few || (b->verb != UC__VERB_SELECT && b->verb != UC__VERB_VALUES))
+        return NULL;
+    switch (b->limited) {
+    case UC__LIMIT_PIECE:
+        return "its 'limit' stands in a piece { }, and may be absent";
+    case UC__LIMIT_UNKNOWN:
+        return "its 'limit' has to be a number or a parameter, and the last "
+               "of it but 'offset'";
+    case UC__LIMIT_NONE:
+        return b->from ? "a list needs a 'limit': a number, or a parameter "
+                         "with a range"
+                       : NULL;
+    default:
+        return NULL;
+    }
+}
+
 static bool bounded(uc__reading *r, uc_statement *s, const uc__bounds *b)
 {
-    bool lists = s->form == UC_FORM_MANY || s->form == UC_FORM_PAGE ||
-                 s->form == UC_FORM_HTML;
-    bool limited =
-        b->limited == UC__LIMIT_NUMBER || b->limited == UC__LIMIT_PARAM;
+    bool of_param = b->limited == UC__LIMIT_PARAM;
+    const char *fault = unlimited(b);
 
-    s->bounded = b->few || limited;
-    if (!lists)
+    s->bounded = b->few || of_param || b->limited == UC__LIMIT_NUMBER;
+    if (s->form != UC_FORM_MANY && s->form != UC_FORM_PAGE &&
+        s->form != UC_FORM_HTML)
         return true;
     if (s->form == UC_FORM_PAGE && !limit_of_page(r, s, b))
         return false;
-    if (b->limited == UC__LIMIT_PARAM && !limit_of_param(r, s, b))
+    if (of_param && !limit_of_param(r, s, b))
         return false;
-    if (s->bounded || b->verb != UC__VERB_SELECT)
-        return true;
-    if (b->limited == UC__LIMIT_PIECE)
-        return uc__wrong(r, s->line,
-                         "its 'limit' stands in a piece { }, and "
-                         "may be absent");
-    if (b->limited == UC__LIMIT_UNKNOWN)
-        return uc__wrong(r, s->line,
-                         "its 'limit' has to be a number or a "
-                         "parameter, and the last of it but "
-                         "'offset'");
-    /* Without a table the engine counts: it may be a function with rows. */
-    return !b->from ||
-           uc__wrong(r, s->line,
-                     "a list needs a 'limit': a number, or a parameter with "
-                     "a range");
+    return fault == NULL || uc__wrong(r, s->line, "%s", fault);
 }
 
 static bool all_bounded(uc__reading *r)

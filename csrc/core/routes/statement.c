@@ -302,8 +302,8 @@ bool uc__statement_read(uc__reading *r, uc__sql *sql, const uc__token *first)
 {
     uc__draft *d = &r->d;
     walk w = {.r = r};
+    uc_view text = {0};
     uc_statement *s;
-    uc_view text;
 
     if (!d->open)
         return uc__wrong(r, first->line,

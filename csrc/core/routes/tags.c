@@ -73,7 +73,7 @@ static bool is_role(uc_view w)
     for (size_t i = 0; i < w.len; i++)
         if (!((w.p[i] | 0x20) >= 'a' && (w.p[i] | 0x20) <= 'z') &&
             !(w.p[i] >= '0' && w.p[i] <= '9') &&
-            memchr("-_.:", w.p[i], 4) == NULL)
+            (w.p[i] == '\0' || strchr("-_.:", w.p[i]) == NULL))
             return false;
     return w.len <= UC_ROUTE_NAME;
 }
@@ -295,9 +295,12 @@ static bool is_in_any_case(uc_view v, const char *lower)
 {
     if (v.len != strlen(lower))
         return false;
-    for (size_t i = 0; i < v.len; i++)
-        if (v.p[i] != lower[i] && (v.p[i] | 0x20) != lower[i])
+    for (size_t i = 0; i < v.len; i++) {
+        uint8_t c = (uint8_t)lower[i];
+
+        if (v.p[i] != c && (v.p[i] | 0x20) != c)
             return false;
+    }
     return true;
 }
 
