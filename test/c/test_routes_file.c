@@ -289,7 +289,8 @@ static const char *const good[] = {
     "-- @get /a :text\n-- @public\nselect a from b;",
     "-- @get /a :none\n-- @public\nselect a from b;",
     "-- @get /a :html part.mustache\n-- @public\nselect a from b limit 1;",
-    "-- @get /a :page a\n" PS "-- @param a integer = 0\n-- @public\nselect a from "
+    "-- @get /a :page a\n" PS
+    "-- @param a integer = 0\n-- @public\nselect a from "
     "t where a > :a order by a limit :ps;",
     GET "select 'no' as refuse where 0;\nselect 1;",
     GET "select 'no' AS \"refuse\" where 0; select 1;",
