@@ -43,30 +43,22 @@ static bool preset_instead(const making *m)
 /* "must be one of new, paid"; a long list ends with three dots. */
 static bool not_a_word(const making *m)
 {
-    static const char begin[] = "must be one of ";
-    const size_t room = 400;
-    uint8_t *p = uc_arena_alloc(m->mem, room + 8);
-    size_t n = sizeof begin - 1;
+    enum { ROOM = 400 };
+    char text[ROOM + 8] = "must be one of ";
+    size_t n = strlen(text);
 
-    if (p == NULL)
-        return false;
-    memcpy(p, begin, n);
     for (uint32_t i = 0; i < m->p->nwords; i++) {
+        const char *comma = i > 0 ? ", " : "";
         uc_view w = m->p->words[i];
+        bool fits = n + w.len + 2 <= ROOM;
 
-        if (i > 0) {
-            memcpy(p + n, ", ", 2);
-            n += 2;
-        }
-        if (w.len + 2 > room - n) {
-            memcpy(p + n, "...", 3);
-            n += 3;
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s", comma,
+                              fits ? (int)w.len : 3,
+                              fits ? (const char *)w.p : "...");
+        if (!fits)
             break;
-        }
-        memcpy(p + n, w.p, w.len);
-        n += w.len;
     }
-    *m->why = (uc_view){p, n};
+    *m->why = uc_arena_copy(m->mem, (uc_view){(const uint8_t *)text, n});
     return false;
 }
 
