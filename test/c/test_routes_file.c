@@ -320,6 +320,11 @@ static const char *const good[] = {
     GET "-- @param a text\nselect 'x' -- :b ?1 $1 @c { '\n || :a;",
     GET "select a from t where b @> c and d <@ e or f @@ g limit 3;",
     GET "select a$b, :_user, :_roles, :_now, :_ip, :_id limit 1;",
+    "-- @get /a\n-- @auth " X64 "\nselect 1;",
+    GET "-- @param " X64 " text\nselect :" X64 ";",
+    GET "-- @cache 9m\n-- @timeout 19ms\nselect 1;",
+    GET "-- @random -9223372036854775808..9223372036854775807\n"
+        "select :_random;",
     GET "-- @cache 366d\n-- @timeout 1ms\nselect 1;",
     GET "select t.limit, t.from, t.order from t limit 1;",
     GET "select a from t order by b limit 1 for update;",
@@ -459,6 +464,7 @@ static void limits(void)
     repeated(GET MAYBE "select 1", " { + :a }", 8, ";", "");
     repeated(GET MAYBE "select 1", " { + :a }", 9, ";",
              "r.sql:4: a statement has at most 8 pieces { }");
+    repeated("-- @get /", "x", 511, "\n-- @public\nselect 1;", "");
     numbered(GET, "-- @param a", " text\n", 51, "select 1;",
              "r.sql:53: a route has at most 50 parameters");
     numbered(GET, "-- @reply a", "\n", 65, "select 1;",
