@@ -72,6 +72,9 @@ const byCode = Object.freeze({
   UC_REQUEST_TOO_LARGE: ['BODY_SIZE']
 })
 
+// Those whose messages are sentences for the caller.
+const speaking = Object.freeze({ __proto__: null, UC_PASSWORD: 'PARAMS', UC_RATE: 'RATE' })
+
 // HTTP's own, which the convention knows beside 400.
 const OWN_STATUSES = [405, 408, 413, 414, 431]
 
@@ -116,6 +119,7 @@ function answerFor (err, fine) {
 }
 
 function ofDatabase (err, fine) {
+  if (speaking[err.code] !== undefined) return textAnswer(statusOf(speaking[err.code], fine), err.message, retryAfter(err))
   const constraint = byConstraint[err.kind]
   if (constraint !== undefined) return textAnswer(statusOf(constraint[0], fine), `${err.column ?? 'value'}: ${constraint[1]}`)
   const [why, text = sentences[why]] = err.outcome === 'unknown' && err.kind === 'connection'
@@ -123,6 +127,10 @@ function ofDatabase (err, fine) {
     ? ['INTERNAL']
     : byCode[err.code] ?? byKind[err.kind] ?? ['INTERNAL']
   return textAnswer(statusOf(why, fine), text)
+}
+
+function retryAfter ({ retryAfterMs }) {
+  return retryAfterMs > 0 ? ['retry-after', String(Math.ceil(retryAfterMs / 1000))] : NO_HEADERS
 }
 
 module.exports = { TEXT, JSON_TYPE, NO_HEADERS, Refusal, refusals, answerFor, textAnswer, statusOf }

@@ -163,6 +163,14 @@ t.test('the answer for an error', async (t) => {
   }
 })
 
+t.test('errors that speak to the caller', async (t) => {
+  const password = answerFor(new UndercroftError('UC_PASSWORD', 'password: must have at least 8 characters'), true)
+  t.match(password, { status: 400, body: 'password: must have at least 8 characters', headers: [] })
+  const err = Object.assign(new UndercroftError('UC_RATE', 'too many tries: again in 3 s'), { retryAfterMs: 2500 })
+  t.match(answerFor(err, true), { status: 429, body: 'too many tries: again in 3 s', headers: ['retry-after', '3'] })
+  t.equal(answerFor(err, false).status, 400)
+})
+
 // ---- who and where -----------------------------------------------------------
 
 t.test('addresses', async (t) => {
