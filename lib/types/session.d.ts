@@ -12,8 +12,8 @@ declare namespace session {
   /** hash() and verify() without a store. */
   function passwords (options?: PasswordOptions): Passwords
 
-  /** node:http's (fastify's and Express's are), or a Request of fetch. */
-  type RequestLike = IncomingMessage | Request | { headers: object }
+  /** node:http's (Express's and fastify's have the same fields), a Request of fetch, or what routes give to their option user. */
+  type RequestLike = IncomingMessage | Request | { headers: object } | { header: (name: string) => string | undefined }
 
   type User = string | number
 
@@ -23,10 +23,10 @@ declare namespace session {
     /** Whether the cookie is for https alone. Default: of each request, whether it came by it. Say true in production. */
     secure?: boolean | null
     /**
-     * Whose X-Forwarded-For and X-Forwarded-Proto are believed. 'local': of a unix socket or a loopback address, where
-     * a gateway on this host is; true: of all; false: of nobody; or addresses. Default 'local'.
+     * Whose X-Forwarded-For and X-Forwarded-Proto are believed, as the option of routes: 'unix', the default, 'loopback',
+     * addresses and networks such as '10.0.0.0/8'; false: nobody's.
      */
-    proxy?: 'local' | boolean | readonly string[]
+    trustProxy?: false | string | readonly string[]
     /** The other end of a request's connection, '' of a unix socket: fetch has no such thing. Bun: req => server.requestIP(req)?.address */
     peer?: ((req: any) => string | null | undefined) | null
     /** How long a session lives without a request. Default 7 days. */

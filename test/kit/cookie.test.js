@@ -4,7 +4,7 @@
 
 const t = require('tap')
 const { nameOf, readToken, writeCookie } = require('../../lib/kit/session/cookie')
-const { Requester, isLocal, networkOf, plainAddress } = require('../../lib/kit/session/request')
+const { ProxyTrust, Visitor, isProxy, networkOf, plainAddress } = require('../../lib/kit/session/request')
 const { random, newSeed } = require('../random')
 
 const token = 'iU7eiu_aWDo7D-6w5-K-Wz2Znp8hXSqUccYBUcFhKMc'
@@ -60,8 +60,11 @@ t.test('what is set', async (t) => {
 
 // ---- who asks ----------------------------------------------------------------------
 
-const local = { peer: null, proxy: isLocal }
-const nobody = { peer: null, proxy: () => false }
+const trusting = (...names) => ({ peer: null, trust: new ProxyTrust(names) })
+const local = trusting('unix', 'loopback')
+const nobody = trusting()
+// As routes give it to their option user.
+const routed = (raw, ip, headers) => ({ method: 'GET', target: '/', id: 'x', ip, raw, header: name => headers[name] })
 const of = (socket, headers = {}) => ({ headers, socket: { destroyed: false, ...socket }, url: '/' })
 const https = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' }
 
@@ -78,27 +81,37 @@ t.test('a proxy is believed, and nobody else', async (t) => {
     ['TLS of our own', of({ remoteAddress: '198.51.100.1', encrypted: true }), local, '198.51.100.1', true],
     ['what the caller claims stands before', of({}, { 'x-forwarded-for': '10.0.0.1, 203.0.113.7' }), local, '203.0.113.7', false],
     ['no address', of({ remoteAddress: '127.0.0.1' }, { 'x-forwarded-for': 'unknown' }), local, '127.0.0.1', false],
+    ['through two proxies of ours', of({}, { 'x-forwarded-for': '1.1.1.1, 203.0.113.7, 10.0.0.2, 10.0.0.1' }), trusting('unix', '10.0.0.0/8'), '203.0.113.7', false],
+    ['through ours alone', of({}, { 'x-forwarded-for': '10.0.0.2, 10.0.0.1' }), trusting('unix', '10.0.0.0/8'), '10.0.0.2', false],
+    ['nonsense before one of ours', of({}, { 'x-forwarded-for': 'x, 10.0.0.1' }), trusting('unix', '10.0.0.0/8'), '10.0.0.1', false],
+    ['of a network by IPv6', of({ remoteAddress: '2001:db8::5' }, https), trusting('2001:db8::/32'), '203.0.113.7', true],
+    ['an address that is trusted', of({ remoteAddress: '::ffff:10.0.0.1' }, https), trusting('10.0.0.1'), '203.0.113.7', true],
+    ['the one beside it', of({ remoteAddress: '10.0.0.2' }, https), trusting('10.0.0.1'), '10.0.0.2', false],
+    ['loopback, and only unix is trusted', of({ remoteAddress: '127.0.0.1' }, https), trusting('unix'), '127.0.0.1', false],
+    ['of routes on node:http', routed(of({}, https), '203.0.113.7', https), local, '203.0.113.7', true],
+    ['of routes on fetch', routed(new Request('http://h/', { headers: https }), '203.0.113.7', https), local, '203.0.113.7', false],
+    ['of routes without a server', routed({}, null, https), local, null, false],
     ['an empty one', of({ remoteAddress: '127.0.0.1' }, { 'x-forwarded-for': '' }), local, '127.0.0.1', false],
     ['several of it', of({ remoteAddress: '127.0.0.1' }, { 'x-forwarded-proto': 'https, http' }), local, '127.0.0.1', false],
     ['a target with a scheme', { ...of({ remoteAddress: '198.51.100.1' }), url: 'https://h/' }, local, '198.51.100.1', false],
     ['fetch', new Request('https://h/', { headers: https }), local, null, true],
     ['fetch without TLS', new Request('http://h/', { headers: https }), local, null, false],
-    ['fetch behind a gateway', new Request('http://h/', { headers: https }), { peer: () => '', proxy: isLocal }, '203.0.113.7', true],
-    ['fetch, and its peer', new Request('http://h/', { headers: https }), { peer: () => '198.51.100.1', proxy: isLocal }, '198.51.100.1', false]
+    ['fetch behind a gateway', new Request('http://h/', { headers: https }), { ...local, peer: () => '' }, '203.0.113.7', true],
+    ['fetch, and its peer', new Request('http://h/', { headers: https }), { ...local, peer: () => '198.51.100.1' }, '198.51.100.1', false]
   ]) {
-    const requester = new Requester(req, options)
-    t.same([requester.ip, requester.isSecure], [ip, isSecure], what)
+    const visitor = new Visitor(req, options)
+    t.same([visitor.ip, visitor.isSecure], [ip, isSecure], what)
   }
 })
 
 t.test('cookies and agents of both kinds of request', async (t) => {
   const headers = { cookie: `a=1; sid=${token}`, 'user-agent': 'x'.repeat(300) }
-  for (const req of [of({}, headers), new Request('http://h/', { headers })]) {
-    const requester = new Requester(req, local)
-    t.equal(readToken(requester.cookies, 'sid'), token)
-    t.equal(requester.agent, 'x'.repeat(200))
+  for (const req of [of({}, headers), new Request('http://h/', { headers }), routed({}, null, headers)]) {
+    const visitor = new Visitor(req, local)
+    t.equal(readToken(visitor.cookies, 'sid'), token)
+    t.equal(visitor.agent, 'x'.repeat(200))
   }
-  const none = new Requester(of({}), local)
+  const none = new Visitor(of({}), local)
   t.same([none.cookies, none.agent], [null, null])
 })
 
@@ -109,7 +122,12 @@ t.test('addresses', async (t) => {
   ]) t.equal(plainAddress(text), wanted, String(text).slice(0, 40))
   for (const [address, wanted] of [
     ['1.2.3.4', '1.2.3.4'], [null, null], ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'], ['2001:db8:1:2::6', '2001:db8:1:2::/64'],
-    ['2001:DB8:0001:2:ffff::', '2001:db8:1:2::/64'], ['2001:db8::1', '2001:db8:0:0::/64'], ['::1', '0:0:0:0::/64'], ['::', '0:0:0:0::/64'],
+    ['2001:DB8:0001:2:ffff::', '2001:db8:1:2::/64'], ['2001:db8::1', '2001:db8:0:0::/64'], ['127.0.0.1', null], ['::1', null], ['::', '0:0:0:0::/64'],
     ['1::', '1:0:0:0::/64'], ['64:ff9b::1.2.3.4', '64:ff9b:0:0::/64']
   ]) t.equal(networkOf(address), wanted, String(address))
+})
+
+t.test('proxies that may be named', async (t) => {
+  for (const name of ['unix', 'loopback', '10.0.0.1', '10.0.0.0/8', '0.0.0.0/0', '::1', '2001:db8::/32']) t.ok(isProxy(name), name)
+  for (const name of ['', 'all', '10.0.0', '10.0.0.0/33', '::/129', '10.0.0.0/', '/8', 'example.org', '10.0.0.0/8/8']) t.notOk(isProxy(name), name)
 })

@@ -137,11 +137,12 @@ t.test('too many tries', async (t) => {
 t.test('tries that nobody looked at do not count', async (t) => {
   const it = await made(t, { limit: { tries: 100 }, passwords: { ...quick, running: 1, waiting: 0 } })
   const { sessions, find } = it
-  const found = await outcomes(Array.from({ length: 20 }, () => sessions.login(request(), { name: 'ada', password: 'wrong horse' }, find)))
+  const req = request({ ip: '192.0.2.1' })
+  const found = await outcomes(Array.from({ length: 20 }, () => sessions.login(req, { name: 'ada', password: 'wrong horse' }, find)))
   const busy = found.filter(one => one === 'UC_BUSY').length
   t.ok(busy > 0, `${busy} of 20 found no place`)
-  t.match(await failure(sessions.login(request(), { name: 'ada', password }, () => { throw new Error('no table') })), { message: 'no table' })
-  t.equal(await it.store.cache.namespace('undercroft.login').incr('ip 127.0.0.1', 0), 20 - busy)
+  t.match(await failure(sessions.login(req, { name: 'ada', password }, () => { throw new Error('no table') })), { message: 'no table' })
+  t.equal(await it.store.cache.namespace('undercroft.login').incr('ip 192.0.2.1', 0), 20 - busy)
 })
 
 t.test('nothing secret is told or kept', async (t) => {
@@ -196,7 +197,7 @@ t.test('half of the bits are not enough', async (t) => {
 })
 
 t.test('behind https', async (t) => {
-  const it = await made(t)
+  const it = await made(t, { trustProxy: 'loopback' })
   const { sessions } = it
   const gateway = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.7' }
   const one = await login(it, request(gateway))
@@ -207,7 +208,7 @@ t.test('behind https', async (t) => {
   t.match(await sessions.logout(request({ cookie: `__Host-sid=${one.token}`, ...gateway })), /^__Host-sid=; Path=\/; Max-Age=0;.*Secure$/)
   const strict = session(it.store, { passwords: quick, secure: true, name: 'shop' })
   t.match(strict.cookie(one.token), /^__Host-shop=.*; Secure$/)
-  t.match(session(it.store, { passwords: quick, secure: false }).cookie(one.token, request(gateway)), /^sid=/)
+  t.match(session(it.store, { passwords: quick, secure: false, trustProxy: 'loopback' }).cookie(one.token, request(gateway)), /^sid=/)
 })
 
 t.test('logout', async (t) => {
@@ -444,13 +445,13 @@ t.test('options', async (t) => {
   const store = await withTable(t)
   for (const [options, message] of [
     [{ idle: 1 }, /there is no option 'idle'; there are name, secure/], [{ name: 'a b' }, /name/], [{ name: '' }, /name/], [{ name: 7 }, /name/],
-    [{ secure: 'auto' }, /secure/], [{ proxy: 'all' }, /proxy/], [{ proxy: ['x'] }, /proxy/], [{ peer: 'x' }, /peer/], [{ idleMs: 1 }, /idleMs/],
+    [{ secure: 'auto' }, /secure/], [{ trustProxy: 'all' }, /trustProxy/], [{ trustProxy: true }, /trustProxy/], [{ trustProxy: ['10.0.0.0/99'] }, /trustProxy/], [{ peer: 'x' }, /peer/], [{ idleMs: 1 }, /idleMs/],
     [{ idleMs: HOUR, touchMs: HOUR }, /touchMs/], [{ idleMs: HOUR, absoluteMs: MINUTE }, /absoluteMs/], [{ perUser: 0 }, /perUser/], [{ cache: 1 }, /cache/],
     [{ log: {} }, /log/], [{ now: 1 }, /now/], [{ limit: true }, /limit/], [{ passwords: { running: 0 } }, /running/], [null, /object/], [7, /object/]
   ]) t.match(await failure(() => session(store, options)), { code: 'UC_OPTION', message }, JSON.stringify(options))
   t.ok(session(store), 'none at all')
   t.match(await failure(session(store).login(request(), {}, 7)), { code: 'UC_OPTION', message: /function/ })
-  const strangers = session(store, { proxy: ['203.0.113.1'], passwords: quick })
+  const strangers = session(store, { trustProxy: ['203.0.113.1'], passwords: quick })
   t.match(strangers.clearing(request({ ip: '203.0.113.1', 'x-forwarded-proto': 'https' })), /__Host-/)
   t.notMatch(strangers.clearing(request({ ip: '127.0.0.1', 'x-forwarded-proto': 'https' })), /__Host-/)
 })

@@ -5,7 +5,7 @@ import session = require('../../lib/types/session')
 
 const store = open('app.db')
 const sessions = session(store, {
-  secure: true, proxy: ['10.0.0.1'], idleMs: 3600_000, limit: { tries: 3 }, passwords: { argon2id: { m: 47104, t: 1 } }, log: store.log
+  secure: true, trustProxy: ['10.0.0.1'], idleMs: 3600_000, limit: { tries: 3 }, passwords: { argon2id: { m: 47104, t: 1 } }, log: store.log
 })
 expectType<session.Sessions>(sessions)
 expectType<string>(session.migration.sqlite)
@@ -24,6 +24,7 @@ createServer(async (req, res) => {
   res.setHeader('set-cookie', await sessions.logout(req))
 })
 expectType<Promise<session.LoggedIn | null>>(of(new Request('http://h/')))
+store.routes('routes', { user: of })
 sessions.list(7).then(([first]) => expectType<string | null>(first.ip))
 expectType<Promise<boolean>>(sessions.end('x', 7))
 expectType<Promise<number>>(sessions.setRoles('ada', ['reader']))
@@ -31,6 +32,6 @@ sessions.limit?.take({ name: 'reset ada', ip: null }).then((one) => one.succeed(
 
 expectError(session())
 expectError(session(store, { idle: 5 }))
-expectError(session(store, { proxy: 'all' }))
+expectError(session(store, { trustProxy: 7 }))
 expectError(sessions.create({ user: {} }))
 expectError(sessions.login(5, {}, () => null))

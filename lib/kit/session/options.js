@@ -5,26 +5,26 @@
 const { UndercroftError } = require('../../../index.js')
 const { isSound, kinds } = require('./phc')
 const { hasArgon2 } = require('./password')
-const { isLocal, plainAddress } = require('./request')
+const { ProxyTrust, isProxy } = require('./request')
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-const known = ['name', 'secure', 'proxy', 'peer', 'idleMs', 'absoluteMs', 'touchMs', 'perUser', 'cache', 'limit', 'passwords', 'log', 'now']
+const known = ['name', 'secure', 'trustProxy', 'peer', 'idleMs', 'absoluteMs', 'touchMs', 'perUser', 'cache', 'limit', 'passwords', 'log', 'now']
 const knownPasswords = ['algorithm', 'argon2id', 'scrypt', 'minLength', 'running', 'waiting', 'timeoutMs', 'weakForTests']
 const knownLimit = ['tries', 'triesOfName', 'triesOfIp', 'perMs', 'pauseMs', 'maxPauseMs']
 
 /** @param {object} [given] see lib/types/session.d.ts */
 function readOptions (given = {}) {
   checkNames('session', given, known)
-  const { name = 'sid', secure = null, proxy = 'local', peer = null, idleMs = 7 * DAY, perUser = 100, cache = true, limit, passwords, log = null, now = Date.now } = given
+  const { name = 'sid', secure = null, trustProxy = 'unix', peer = null, idleMs = 7 * DAY, perUser = 100, cache = true, limit, passwords, log = null, now = Date.now } = given
   const { touchMs = Math.min(5 * MINUTE, Math.floor(idleMs / 10)), absoluteMs = Math.max(30 * DAY, idleMs) } = given
   const isName = typeof name === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(name)
   return {
     name: check(name, 'session: name', isName, 'letters, digits, - and _'),
     secure: check(secure, 'session: secure', secure === null || typeof secure === 'boolean', 'true or false'),
-    proxy: readProxy(proxy),
+    trust: readTrust(trustProxy),
     peer: check(peer, 'session: peer', peer === null || typeof peer === 'function', 'a function'),
     idleMs: whole(idleMs, 'session: idleMs', 1000, 400 * DAY),
     touchMs: whole(touchMs, 'session: touchMs', 0, Math.floor(idleMs / 2)),
@@ -38,15 +38,11 @@ function readOptions (given = {}) {
   }
 }
 
-/** Whose headers about the caller are believed: (peer) -> boolean. */
-function readProxy (value) {
-  if (value === 'local') return isLocal
-  if (typeof value === 'boolean') return () => value
-  if (Array.isArray(value) && value.every(one => plainAddress(one) !== null)) {
-    const list = new Set(value.map(plainAddress))
-    return peer => list.has(plainAddress(peer))
-  }
-  throw new UndercroftError('UC_OPTION', "session: proxy: expected 'local', true, false or an array of addresses")
+// As the option of routes.
+function readTrust (value) {
+  const names = value === false ? [] : [value].flat()
+  if (names.every(name => typeof name === 'string' && isProxy(name))) return new ProxyTrust(names)
+  throw new UndercroftError('UC_OPTION', "session: trustProxy: expected 'unix', 'loopback', a network such as '10.0.0.0/8', an array of them, or false")
 }
 
 function readLimit (given = {}) {

@@ -1,63 +1,137 @@
 'use strict'
 
-// What a request says of its caller, be it node:http's (fastify's has the same fields) or a Request
-// of fetch. Headers of a proxy are believed where its end of the connection is one that is trusted.
+// What a request says of its caller, be it node:http's (Express's and fastify's have the same fields),
+// a Request of fetch, or what store.routes() gives to its option user: { header(name), ip, raw }.
+// Headers of a proxy are believed where the other end of the connection is one that is trusted.
 
 const { builtin } = require('../../base/builtin')
-const { isIP } = builtin('node:net')
+const { BlockList, isIP } = builtin('node:net')
 
 const AGENT_CHARACTERS = 200
+const LOOPBACK = ['127.0.0.0/8', '::1/128']
+// Proxies in a row: what is longer was not written by them.
+const MOST_HOPS = 32
 
-function header (req, name) {
-  const { headers } = req
-  const value = typeof headers?.get === 'function' ? headers.get(name) : headers?.[name]
-  return typeof value === 'string' ? value : null
+/** Whether it is something that a Visitor can be made of. */
+function isRequest (req) {
+  return typeof req === 'object' && req !== null && (typeof req.header === 'function' || (typeof req.headers === 'object' && req.headers !== null))
 }
 
-/** The other end of the connection: an address, '' of a unix socket, null: nobody knows. */
-function peerOf ({ socket }) {
-  if (typeof socket?.remoteAddress === 'string') return socket.remoteAddress
-  // One that is closed has forgotten its address, and is none of a unix socket.
-  return socket === undefined || socket === null || socket.destroyed !== false ? null : ''
-}
-
-class Requester {
+/** Who has sent a request. */
+class Visitor {
   #req
-  #isTrusted
+  #trust
+  // What is behind it: the message of a server, with its connection.
+  #raw
 
   /**
    * @param {object} req
-   * @param {{ peer: Function|null, proxy: Function }} options proxy: (address) -> whether it is one
+   * @param {{ peer: Function|null, trust: Trust }} options
    */
-  constructor (req, { peer, proxy }) {
+  constructor (req, { peer, trust }) {
     this.#req = req
-    this.peer = (peer === null ? peerOf(req) : peer(req)) ?? null
-    this.#isTrusted = proxy(this.peer)
+    this.#raw = hasHeaders(req) ? req : req.raw
+    this.#trust = trust
+    /** The other end of the connection: an address, '' of a unix socket, null: nobody knows. */
+    this.peer = (peer === null ? peerOf(this.#raw) : peer(this.#raw)) ?? null
   }
 
   /** Its address as text, or null. */
   get ip () {
-    // The last one is what the proxy itself has seen; what stands before it is the caller's word.
-    const forwarded = this.#isTrusted ? plainAddress(header(this.#req, 'x-forwarded-for')?.split(',').at(-1)) : null
-    return forwarded ?? plainAddress(this.peer)
+    // Routes have looked already.
+    if (!hasHeaders(this.#req)) return plainAddress(this.#req.ip)
+    return this.#trust.addressOf(this.peer, this.#header('x-forwarded-for'))
   }
 
   get isSecure () {
-    const { headers, socket, url } = this.#req
-    if (socket?.encrypted === true) return true
-    if (this.#isTrusted && header(this.#req, 'x-forwarded-proto') === 'https') return true
+    if (this.#raw?.socket?.encrypted === true) return true
+    if (this.#trust.believes(this.peer) && this.#header('x-forwarded-proto') === 'https') return true
     // Of fetch it is the server's own; node:http's is what the caller wrote.
-    return typeof headers?.get === 'function' && String(url).startsWith('https://')
+    return typeof this.#raw?.headers?.get === 'function' && String(this.#raw.url).startsWith('https://')
   }
 
   get agent () {
-    return header(this.#req, 'user-agent')?.slice(0, AGENT_CHARACTERS).toWellFormed().replaceAll('\0', '') ?? null
+    return this.#header('user-agent')?.slice(0, AGENT_CHARACTERS).toWellFormed().replaceAll('\0', '') ?? null
   }
 
   get cookies () {
-    return header(this.#req, 'cookie')
+    return this.#header('cookie')
+  }
+
+  #header (name) {
+    const value = readHeader(this.#req, name)
+    return typeof value === 'string' ? value : null
   }
 }
+
+function hasHeaders ({ headers }) {
+  return typeof headers === 'object' && headers !== null
+}
+
+function readHeader (req, name) {
+  if (!hasHeaders(req)) return req.header(name)
+  return typeof req.headers.get === 'function' ? req.headers.get(name) : req.headers[name]
+}
+
+function peerOf (raw) {
+  const socket = raw?.socket
+  if (typeof socket?.remoteAddress === 'string') return socket.remoteAddress
+  // A connection that is closed has forgotten its address, and is none of a unix socket.
+  return socket?.destroyed === false ? '' : null
+}
+
+// ---- proxies -------------------------------------------------------------------------
+
+/** Whose headers about the caller are believed. */
+class ProxyTrust {
+  #isUnix = false
+  #networks = new BlockList()
+
+  /** @param {string[]} names 'unix', 'loopback', addresses and networks, all valid (isProxy) */
+  constructor (names) {
+    for (const name of names) {
+      if (name === 'unix') this.#isUnix = true
+      else for (const network of name === 'loopback' ? LOOPBACK : [name]) this.#add(network)
+    }
+  }
+
+  #add (network) {
+    const [address, bits] = network.split('/')
+    const [family, most] = isIP(address) === 4 ? ['ipv4', 32] : ['ipv6', 128]
+    this.#networks.addSubnet(address, Number(bits ?? most), family)
+  }
+
+  believes (peer) {
+    return peer === '' ? this.#isUnix : this.#has(plainAddress(peer))
+  }
+
+  #has (address) {
+    return address !== null && this.#networks.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
+  }
+
+  /** From the end of the list, which the next proxy has written, to the first that is no proxy of ours. */
+  addressOf (peer, forwarded) {
+    let address = plainAddress(peer)
+    if (forwarded === null || !this.believes(peer)) return address
+    for (const text of forwarded.split(',').slice(-MOST_HOPS).reverse()) {
+      const hop = plainAddress(text)
+      if (hop === null) break
+      address = hop
+      if (!this.#has(hop)) break
+    }
+    return address
+  }
+}
+
+/** Whether it is a name that ProxyTrust takes. */
+function isProxy (name) {
+  if (name === 'unix' || name === 'loopback') return true
+  const [, address, bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(name) ?? []
+  const family = isIP(address ?? '')
+  return family !== 0 && (bits === undefined || Number(bits) <= (family === 4 ? 32 : 128))
+}
+
+// ---- addresses -----------------------------------------------------------------------
 
 /** An address without its zone; IPv4 in IPv6 as IPv4. Null: it is none. */
 function plainAddress (text) {
@@ -65,20 +139,17 @@ function plainAddress (text) {
   return isIP(address) === 0 ? null : address
 }
 
-/** What one caller has: of IPv6 its /64, in which he may take any address. */
+/**
+ * What one caller has: of IPv6 its /64, in which he may take any address. Null for those of this
+ * machine: behind a gateway that is not trusted all the world would be one caller.
+ */
 function networkOf (address) {
-  if (address === null || isIP(address) !== 6) return address
+  if (address === null || address === '::1' || address.startsWith('127.')) return null
+  if (isIP(address) !== 6) return address
   const [left, right] = address.toLowerCase().split('::').map(half => half === '' ? [] : half.split(':'))
   const gap = right === undefined ? [] : Array(8 - left.length - right.length).fill('0')
   const groups = [...left, ...gap, ...right ?? []].slice(0, 4)
   return groups.map(group => Number.parseInt(group, 16).toString(16)).join(':') + '::/64'
 }
 
-/** Peers that only a process of this machine can be. */
-function isLocal (peer) {
-  if (peer === '') return true
-  const address = plainAddress(peer)
-  return address !== null && (address === '::1' || (isIP(address) === 4 && address.startsWith('127.')))
-}
-
-module.exports = { Requester, isLocal, networkOf, plainAddress }
+module.exports = { ProxyTrust, Visitor, isProxy, isRequest, networkOf, plainAddress }

@@ -17,7 +17,7 @@ const { builtin } = require('../../base/builtin')
 const { createHash, randomBytes } = builtin('node:crypto')
 const { UndercroftError } = require('../../../index.js')
 const { TOKEN, nameOf, readToken, writeCookie } = require('./cookie')
-const { Requester } = require('./request')
+const { Visitor, isRequest } = require('./request')
 const { Limit } = require('./limit')
 const { Passwords } = require('./password')
 
@@ -96,7 +96,7 @@ class Sessions {
     const { name, password } = credentials ?? {}
     if (typeof find !== 'function') throw new UndercroftError('UC_OPTION', 'login: the third argument is a function that finds the user of a name')
     const isName = typeof name === 'string' && name !== '' && name.length <= NAME_CHARACTERS && name.isWellFormed()
-    const attempt = await this.limit?.take({ name: isName ? name : null, ip: this.#caller(req).ip })
+    const attempt = await this.limit?.take({ name: isName ? name : null, ip: this.#visitor(req).ip })
     if (!isName) return null
     let account
     try {
@@ -136,7 +136,7 @@ class Sessions {
     const { idleMs, absoluteMs, perUser } = this.#options
     const token = randomBytes(TOKEN_BYTES).toString('base64url')
     const place = placeOf(token)
-    const caller = req === null ? null : this.#caller(req)
+    const visitor = req === null ? null : this.#visitor(req)
     const old = req === null ? null : this.#tokenOf(req)
     const now = this.#now()
     const expires = now + Math.min(idleMs, absoluteMs)
@@ -144,7 +144,7 @@ class Sessions {
       [sql.sweep, [now, SWEPT_BY_ONE]],
       ...old === null ? [] : [[sql.end, [placeOf(old).key, placeOf(old).id]]],
       [sql.crowd, { user, most: perUser - 1 }],
-      [sql.insert, [place.key, place.id, user, JSON.stringify(roles), now, now, expires, caller?.ip ?? null, caller?.agent ?? null]]
+      [sql.insert, [place.key, place.id, user, JSON.stringify(roles), now, now, expires, visitor?.ip ?? null, visitor?.agent ?? null]]
     ])
     return { token, cookie: this.cookie(token, req), id: place.text, user, roles: [...roles], expires }
   }
@@ -277,18 +277,16 @@ class Sessions {
   }
 
   #tokenOf (req) {
-    return readToken(this.#caller(req).cookies, nameOf(this.#options.name, this.#isSecure(req)))
+    return readToken(this.#visitor(req).cookies, nameOf(this.#options.name, this.#isSecure(req)))
   }
 
   #isSecure (req) {
-    return this.#options.secure ?? (req !== null && this.#caller(req).isSecure)
+    return this.#options.secure ?? (req !== null && this.#visitor(req).isSecure)
   }
 
-  #caller (req) {
-    if (typeof req?.headers !== 'object' || req.headers === null) {
-      throw new UndercroftError('UC_OPTION', 'session: expected a request of node:http or of fetch')
-    }
-    return new Requester(req, this.#options)
+  #visitor (req) {
+    if (isRequest(req)) return new Visitor(req, this.#options)
+    throw new UndercroftError('UC_OPTION', 'session: expected a request of node:http or of fetch')
   }
 
   // ---- besides -----------------------------------------------------------------
