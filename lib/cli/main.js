@@ -19,7 +19,10 @@ const commands = {
   ping: () => require('./commands/ping'),
   logs: () => require('./commands/logs'),
   deploy: () => require('./commands/deploy'),
-  build: () => require('./commands/build')
+  build: () => require('./commands/build'),
+  new: () => require('./commands/new'),
+  crud: () => require('./commands/crud'),
+  routes: () => require('./commands/routes')
 }
 
 const exitCodes = {
@@ -83,8 +86,14 @@ function parse (command, args) {
     })
   } catch (err) {
     if (!err.code?.startsWith('ERR_PARSE_ARGS')) throw err
-    throw new UsageError(`undercroft ${command.name}: ${err.message.split('. ')[0]}`)
+    throw new UsageError(`undercroft ${command.name}: ${err.message.split('. ')[0]}${meant(err, command)}`)
   }
+}
+
+function meant (err, command) {
+  const [, name] = err.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' ? /'--([^'=]+)/.exec(err.message) ?? [] : []
+  const near = name === undefined ? null : nearest(name, Object.keys({ ...common, ...command.options }))
+  return near === null ? '' : `: did you mean '--${near}'?`
 }
 
 function overview () {
