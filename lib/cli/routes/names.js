@@ -41,6 +41,6 @@ function unused (name, used) {
   return free
 }
 
-const typeName = (name) => capital(name.replace(/^_/, 'X'))
+const typeName = (name) => capital(name.replace(/^_(?=[a-z])/, ''))
 
 module.exports = { namesOf, typeName }

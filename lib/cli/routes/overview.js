@@ -14,13 +14,13 @@ const wordOf = (param) => isRequired(param) ? param.name : `${param.name}?`
 
 /** Every route on a line. */
 function overview (routes) {
-  return table(['method', 'path', 'answer', 'who', 'parameters', 'where'], routes.map((route) => [
+  return table(['method', 'path', 'answer', 'who', 'where', 'parameters'], routes.map((route) => [
     route.method,
     route.path,
     route.form,
     audienceOf(route),
-    route.params.map(wordOf).join(', ') || NO,
-    `${route.file}:${route.line}`
+    `${route.file}:${route.line}`,
+    route.params.map(wordOf).join(', ') || NO
   ]))
 }
 

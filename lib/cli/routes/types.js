@@ -105,7 +105,8 @@ function answerOf (shape, type) {
     const { declared, of } = partOf(shape.part, `${type}Row`)
     return { declared, answer: shape.mayBeEmpty ? `${of} | undefined` : of }
   }
-  const parts = shape.parts.map((part) => ({ part, ...partOf(part, `${type}${typeName(part.name)}Row`) }))
+  // With a line that no name of a route has.
+  const parts = shape.parts.map((part) => ({ part, ...partOf(part, `${type}Row_${part.name}`) }))
   const inner = parts.map(({ part, of }) => `${key(part.name)}: ${of}${part.form === 'one' ? ' | null' : ''}`)
   return { declared: parts.flatMap(({ declared }) => declared), answer: `{ ${inner.join(', ')} }` }
 }
