@@ -1,0 +1,102 @@
+'use strict'
+
+// What the routes of app/ answer, whichever door a request comes through: the format is that of
+// vectors.js. They are asked in this order, of a database that begins with `schema`.
+//
+//   user, roles     who is logged in; only of doors that can be told so
+//   like            in place of text: a RegExp that it matches
+
+const JSON_TYPE = 'application/json'
+const TEXT = 'text/plain; charset=utf-8'
+const json = (text) => ({ status: 200, type: JSON_TYPE, text })
+const plain = (status, text) => ({ status, type: TEXT, text })
+const bad = (...lines) => plain(400, lines.join('\n'))
+const nothing = { status: 200, text: '' }
+const get = (name, target, wanted, more) => ({ name, method: 'GET', target, ...wanted, ...more })
+const post = (name, target, body, wanted, more) => ({ name, method: 'POST', target, body, ...wanted, ...more })
+
+const schema = `
+  create table person(id integer primary key, name text not null unique, age integer check(age >= 0));
+  create table note(id integer primary key, person integer not null references person(id), text text);
+  create table counter(n integer);
+  insert into counter values (0);
+  insert into person values (1, 'Ada', 36), (2, 'Bob', 41), (3, 'Zoë', 4);
+`
+
+const reading = [
+  get('the notes\' URL, without a hit', '/dmail/user/q?name=2---&ps=10&id=354757&age=4', json([])),
+  get('with one', '/dmail/user/q?name=Zo%C3%AB&age=4', json([{ id: 3, name: 'Zoë', age: 4 }])),
+  get('parameters in another order', '/dmail/user/q?age=36&ps=1&name=Ada&id=0', json([{ id: 1, name: 'Ada', age: 36 }])),
+  get('all that is wrong, in the order of the file', '/dmail/user/q?age=151&ps=0&x=1', bad('name: is missing', 'age: must be between 0 and 150', 'ps: must be between 1 and 100', 'x: is unknown')),
+  get('given twice', '/dmail/user/q?name=Ada&age=3&age=4', bad('age: was given twice')),
+  get('no integer', '/dmail/user/q?name=Ada&age=4.0', bad('age: must be an integer')),
+  get('one', '/one?id=2', json({ id: 2, name: 'Bob', age: 41 })),
+  get('one that is not there', '/one?id=99', plain(400, 'not found')),
+  get('maybe one', '/maybe?id=1', json({ id: 1, name: 'Ada' })),
+  get('and none', '/maybe?id=99', nothing),
+  get('several statements', '/board', json({ users: { total: 3, last: 3 }, newest: [{ id: 3, name: 'Zoë' }, { id: 2, name: 'Bob' }], nobody: null })),
+  get('a page', '/page', json({ rows: [{ id: 1, name: 'Ada' }, { id: 2, name: 'Bob' }], next: { id: 2 } })),
+  get('the last page', '/page?id=2', json({ rows: [{ id: 3, name: 'Zoë' }], next: null })),
+  get('a page with nothing', '/page?id=3', json({ rows: [], next: null })),
+  get('a text', '/name?id=3', plain(200, 'Zoë')),
+  get('no text', '/name?id=99', nothing),
+  get('a header of the answer', '/total', { ...json([{ name: 'a' }]), answer: { 'x-total': '7' } }),
+  get('a parameter from a header', '/tenant', plain(200, 'acme'), { headers: { 'X-Tenant': 'acme' } }),
+  get('which is missing', '/tenant', bad('x-tenant: is missing')),
+  get('one time', '/often', json([{ x: 3 }])),
+  get('three times', '/often?n=3', json([{ x: 3 }, { x: 3 }, { x: 3 }])),
+  get('no time', '/often?n=0', json([])),
+  get('a bound that is taken instead', '/clamp?queries=501', plain(200, '500')),
+  get('the preset instead', '/clamp?queries=foo', plain(200, '1')),
+  get('nothing given', '/clamp', plain(200, '1')),
+  get('no such path', '/nowhere', { status: 404, type: TEXT, like: /./ }),
+  { name: 'another method', method: 'POST', target: '/one', body: {}, status: 405, type: TEXT, like: /./, answer: { allow: 'GET, HEAD' } },
+  { name: 'HEAD', method: 'HEAD', target: '/one?id=2', status: 200, type: JSON_TYPE, text: '' },
+  get('time that is up', '/slow', plain(500, 'timed out'))
+]
+
+const types = [
+  get('none of them', '/types', json([{ t: null, i: null, r: null, b: null, at: null, u: null, w: null, l: null, z: '' }])),
+  get('each of them', '/types?t=%C3%A4b&i=-5&r=0.5&b=true&at=2026-11-30T13:00:00%2B01:00&u=AAAAAAAA-1111-2222-3333-BBBBBBBBBBBB&w=paid&l=1,2,3&z=AAEC', json([{
+    t: 'äb', i: -5, r: 0.5, b: 1, at: '2026-11-30T12:00:00.000Z', u: 'aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb', w: 'paid', l: '[1,2,3]', z: '000102'
+  }])),
+  get('a text that is too long', '/types?t=abcd', bad('t: must have 1 to 3 characters')),
+  get('characters, not bytes', '/types?t=%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80', { status: 200, type: JSON_TYPE, like: /😀😀😀/ }),
+  get('a word that is none', '/types?w=old', bad('w: must be one of new, paid')),
+  get('a bad escape', '/types?t=%zz', { status: 400, type: TEXT, like: /^t: / }),
+  post('of a body', '/bodies', { t: 'x', i: 9007199254740991, r: 1.5, b: false, j: { a: [1, null] }, l: ['a', 'b'] }, json({ t: 'x', i: 9007199254740991, r: 1.5, b: 0, j: '{"a":[1,null]}', l: '["a","b"]' })),
+  post('a text is no number', '/bodies', { t: 1, i: '1', r: 1, b: 1, j: 1, l: 'a' }, { status: 400, type: TEXT, like: /^t: .*\ni: .*\nb: .*\nl: .*$/ }),
+  post('null', '/bodies', { t: null, i: 1, r: 1, b: true, j: 1, l: [] }, { status: 400, type: TEXT, like: /^t: / }),
+  post('no JSON', '/bodies', '{"t":', { status: 400, type: TEXT, like: /^body: / }, { headers: { 'Content-Type': 'application/json' } }),
+  post('a key twice', '/bodies', '{"t":"a","t":"b","i":1,"r":1,"b":true,"j":1,"l":[]}', { status: 400, type: TEXT, like: /./ }, { headers: { 'Content-Type': 'application/json' } }),
+  post('another type', '/bodies', 't=1', { status: 400, type: TEXT, like: /^content-type: / }, { headers: { 'Content-Type': 'text/plain' } }),
+  post('from a page of another site', '/bodies', {}, { status: 400, type: TEXT, like: /origin|site/ }, { headers: { 'Content-Type': 'application/json', 'Sec-Fetch-Site': 'cross-site' } })
+]
+
+const writing = [
+  post('a row', '/dmail/user/add', { name: 'Cyd', age: 5 }, json({ id: 4 })),
+  post('whose name is taken', '/dmail/user/add', { name: 'Cyd', age: 6 }, bad('that name is taken')),
+  post('part of a row', '/dmail/user/set', { id: 4, age: 6 }, nothing),
+  get('which has changed', '/one?id=4', json({ id: 4, name: 'Cyd', age: 6 })),
+  post('null is null', '/dmail/user/set', { id: 4, age: null }, nothing),
+  get('and is there', '/one?id=4', json({ id: 4, name: 'Cyd', age: null })),
+  post('refused by a row', '/dmail/user/set', { id: 99, age: 1 }, bad('no such user')),
+  post('what fails undoes all of it', '/twice', { id: 50 }, { status: 400, type: TEXT, like: /is taken/ }),
+  get('nothing is left', '/maybe?id=50', nothing),
+  post('a row that refers to nothing', '/child', { person: 99 }, { status: 400, type: TEXT, like: /refers to nothing/ }),
+  post('a column that may not be null', '/empty-name', {}, bad('name: is missing')),
+  post('counted', '/count', { by: 2 }, json({ n: 2 }), { headers: { 'Content-Type': 'application/json', 'Idempotency-Key': 'k-1' } }),
+  post('once', '/count', { by: 2 }, json({ n: 2 }), { headers: { 'Content-Type': 'application/json', 'Idempotency-Key': 'k-1' } }),
+  post('the key belongs to that', '/count', { by: 3 }, { status: 400, type: TEXT, like: /^idempotency-key: / }, { headers: { 'Content-Type': 'application/json', 'Idempotency-Key': 'k-1' } }),
+  post('without a key', '/count', { by: 3 }, json({ n: 5 }))
+]
+
+const persons = [
+  get('nobody is logged in', '/mine', plain(400, 'not logged in'), { user: null }),
+  get('somebody is', '/mine', json({ user: 'ada', roles: '["staff"]' }), { user: 'ada', roles: ['staff'] }),
+  get('a number', '/mine', json({ user: 7, roles: '[]' }), { user: 7 }),
+  get('of another role', '/staff', plain(400, 'not allowed'), { user: 7, roles: ['guest'] }),
+  get('of the right one', '/staff', plain(200, 'staff only'), { user: 7, roles: ['guest', 'admin'] })
+]
+
+module.exports = { schema, vectors: [...reading, ...types, ...writing, ...persons] }

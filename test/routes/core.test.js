@@ -1,0 +1,79 @@
+'use strict'
+
+// The same requests through every door to the core: in this process, behind a daemon, and the
+// daemon's own HTTP.
+
+const path = require('node:path')
+const t = require('tap')
+const undercroft = require('../..')
+const { doors: mounts, ask } = require('./doors')
+const { schema, vectors } = require('./core-vectors')
+const { tmpdir, tmpfile, startDaemon } = require('../helper')
+
+const app = path.join(__dirname, 'app')
+const who = { user: (caller) => caller.header('x-user') === undefined ? null : JSON.parse(caller.header('x-user')) }
+
+async function filled (t) {
+  const file = tmpfile(t)
+  const store = undercroft.open(file)
+  await store.db.exec(schema)
+  await store.close()
+  return file
+}
+
+async function mounted (t, target, start) {
+  const store = undercroft.open(target)
+  t.teardown(() => store.close())
+  const routes = store.routes(app, who)
+  await routes.ready
+  const open = await start(routes, t)
+  t.teardown(() => open.close())
+  return open
+}
+
+const mount = (name) => mounts.find((door) => door.name === name)
+
+const doors = [
+  ...mounts.map(({ name, start }) => ({ name, tells: true, start: async (t) => mounted(t, await filled(t), start) })),
+  {
+    name: 'inject, behind a daemon',
+    tells: true,
+    async start (t) {
+      const daemon = await startDaemon(t, ['--db', await filled(t)])
+      return mounted(t, daemon.url, mount('inject').start)
+    }
+  },
+  {
+    name: 'the daemon',
+    async start (t) {
+      const socketPath = path.join(tmpdir(t), 'http.sock')
+      await startDaemon(t, ['--db', await filled(t), '--http', `unix:${socketPath}`, '--routes', app])
+      return { request: (vector) => ask({ socketPath }, vector) }
+    }
+  }
+]
+
+function asked ({ method = 'GET', target, headers = {}, body, user, roles = [] }) {
+  const all = { Host: 'localhost', ...headers }
+  if (user !== undefined && user !== null) all['X-User'] = JSON.stringify({ user, roles })
+  if (body === undefined || typeof body === 'string') return { method, target, headers: all, body }
+  return { method, target, headers: { 'Content-Type': 'application/json', ...all }, body: JSON.stringify(body) }
+}
+
+function compare (t, { name, status, type = '', text, like, answer = {} }, got) {
+  const found = { status: got.status, type: got.headers['content-type'] ?? '', body: got.body.trimEnd() }
+  const wanted = { status, type, body: like !== undefined ? found.body : typeof text === 'string' ? text : JSON.stringify(text) }
+  t.same(found, wanted, name)
+  if (like !== undefined) t.match(got.body, like, name)
+  for (const [header, value] of Object.entries(answer)) t.equal(got.headers[header], value, `${name}: ${header}`)
+}
+
+for (const door of doors) {
+  t.test(door.name, async (t) => {
+    const { request } = await door.start(t)
+    for (const vector of vectors) {
+      if (vector.user != null && door.tells !== true) continue
+      compare(t, vector, await request(asked(vector)))
+    }
+  })
+}
