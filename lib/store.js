@@ -136,7 +136,7 @@ function routesOf (client) {
     }
     const { number, epoch } = args[0]
     args[0] = number
-    return client.call(op, args, opts, null, epoch)
+    return op === 'request' ? client.request(args, opts, epoch) : client.call(op, args, opts, null, epoch)
   }
 }
 

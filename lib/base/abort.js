@@ -7,8 +7,41 @@
 // signal -> { waiting: Set of functions, listener }
 const groups = new WeakMap()
 
+/**
+ * Of an AbortSignal what calls need, for what begins and ends by the thousand: a real one, and its
+ * listeners, cost more than all else that a request of HTTP does on this side.
+ */
+class Hangup {
+  aborted = false
+  reason = undefined
+  // The one who waits, nearly always; or a set of them.
+  #waiting = null
+
+  addEventListener (name, fn) {
+    const waiting = this.#waiting
+    if (waiting === null) this.#waiting = fn
+    else if (typeof waiting === 'function') this.#waiting = new Set([waiting, fn])
+    else waiting.add(fn)
+  }
+
+  removeEventListener (name, fn) {
+    if (this.#waiting === fn) this.#waiting = null
+    else if (this.#waiting instanceof Set) this.#waiting.delete(fn)
+  }
+
+  abort () {
+    if (this.aborted) return
+    this.aborted = true
+    this.reason = new DOMException('the client has hung up', 'AbortError')
+    const waiting = this.#waiting
+    if (typeof waiting === 'function') waiting()
+    else if (waiting !== null) for (const fn of waiting) fn()
+  }
+}
+
 /** Calls `fn` when the signal aborts, unless `forget` comes first. */
 function whenAborted (signal, fn) {
+  if (signal instanceof Hangup) return signal.addEventListener('abort', fn)
   let group = groups.get(signal)
   if (group === undefined) {
     const waiting = new Set()
@@ -22,6 +55,7 @@ function whenAborted (signal, fn) {
 }
 
 function forget (signal, fn) {
+  if (signal instanceof Hangup) return signal.removeEventListener('abort', fn)
   const group = groups.get(signal)
   if (group === undefined || !group.waiting.delete(fn) || group.waiting.size > 0) return
   groups.delete(signal)
@@ -48,4 +82,4 @@ function unlisten (call) {
   return signal
 }
 
-module.exports = { whenAborted, forget, listen, unlisten }
+module.exports = { Hangup, whenAborted, forget, listen, unlisten }

@@ -10,7 +10,7 @@
 // replies, life.js how it all ends. Requests reach the core in the order in which
 // the verbs were called.
 
-const { ops, names } = require('../wire/ops')
+const { ops, names, isRead } = require('../wire/ops')
 const { NO_SHAPE } = require('../wire/shape')
 const { Inbox } = require('./inbox')
 const { want, blame } = require('./call')
@@ -333,6 +333,45 @@ class Client {
     return this.#await(call, false)
   }
 
+  /**
+   * What a route answers: the hot path of HTTP.
+   *
+   * @param {Array} args of the operation: set, method, target, headers, body, facts
+   * @param {{ timeoutMs?: number, signal?: AbortSignal }} opts
+   * @param {number} [epoch] the connection that the set belongs to
+   * @returns {Promise<{ status, type, headers, body }>}
+   */
+  request (args, opts, epoch) {
+    const pipeline = this.#pipeline
+    const calls = this.#calls
+    if (pipeline.writing) return this.#later('request', args, opts, epoch)
+    pipeline.makeRoom()
+    const err = this.refusal(ops.REQUEST, undefined, null, false, epoch)
+    if (err !== null) return Promise.reject(err)
+    const { signal = null, timeoutMs = this.#timeoutMs } = opts
+    if (signal !== null && signal.aborted) return Promise.reject(signal.reason)
+    const w = pipeline.writer
+    const call = calls.take()
+    const start = w.pos
+    try {
+      pipeline.begin()
+      const place = this.#inside === null ? null : this.#inside()
+      w.head(3 + args.length, ops.REQUEST, call.id, timeoutMs, place, null, this.#isRemote ? tracing() : null)
+      w.request(args)
+      pipeline.seal(start, call.id)
+    } catch (err) {
+      pipeline.takeBack(start)
+      calls.release(call)
+      return Promise.reject(blame(err, undefined, ops.REQUEST))
+    }
+    call.op = ops.REQUEST
+    call.want = want.VALUE
+    call.prepared = NO_STATEMENT
+    call.shape = NO_SHAPE
+    if (signal !== null) listen(this, call, signal)
+    return this.#await(call, false, args[1] === 'GET')
+  }
+
   /** Sends a request that wants no reply. Ignored once the client is closed. */
   post (op, args) {
     if (this.#life.isClosed) return
@@ -353,13 +392,13 @@ class Client {
   }
 
   // The promise of a call whose request stands in the buffer.
-  #await (call, quiet) {
+  #await (call, quiet, reads = isRead[call.op]) {
     const pipeline = this.#pipeline
     const promise = this.#calls.promise(call, pipeline.batch, quiet)
     // Made here, near the caller: a stack has room for ten frames.
     if (this.#stacks) call.trace = new Error('trace')
     if (!quiet) this.#life.busy()
-    pipeline.written(call.op)
+    pipeline.written(call.op, reads)
     return promise
   }
 

@@ -101,9 +101,9 @@ class Pipeline {
     this.writer.pos = start
   }
 
-  /** A request stands in the buffer. */
-  written (op) {
-    if (!isRead[op]) this.#write = true
+  /** A request stands in the buffer; reads: it changes nothing. */
+  written (op, reads = isRead[op]) {
+    if (!reads) this.#write = true
     // A define is followed by its statement: it would only make two batches.
     if (++this.#count >= (this.#write ? this.#batchCalls : this.#batchReads) && op !== ops.DEFINE) {
       this.flush()

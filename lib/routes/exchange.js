@@ -5,30 +5,6 @@
 
 const { requestId } = require('../base/request-id')
 
-// The one who says that a caller has gone, as calls take it: of an AbortSignal what they need. A
-// real one costs more than all else that a request does here.
-class Hangup {
-  aborted = false
-  reason = undefined
-  #listeners = null
-
-  addEventListener (name, fn) {
-    if (this.#listeners === null) this.#listeners = new Set()
-    this.#listeners.add(fn)
-  }
-
-  removeEventListener (name, fn) {
-    this.#listeners?.delete(fn)
-  }
-
-  abort () {
-    if (this.aborted) return
-    this.aborted = true
-    this.reason = new DOMException('the client has hung up', 'AbortError')
-    if (this.#listeners !== null) for (const fn of this.#listeners) fn()
-  }
-}
-
 /**
  * A door gives:
  *   header(name)   the value of a header of the request by its name in lower case, or undefined; of
@@ -132,4 +108,4 @@ function originForm (url) {
 const SLASH = 47
 const SCHEME = /^https?:/i
 
-module.exports = { Exchange, Requester, Hangup, originForm }
+module.exports = { Exchange, Requester, originForm }

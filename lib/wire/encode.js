@@ -433,6 +433,29 @@ class Writer {
     return true
   }
 
+  /** The arguments of a request of routes: set, method, target, headers, body, facts. */
+  request ([set, method, target, headers, body, { user, roles, ip, id }]) {
+    this.uint(set)
+    this.#value(method, 0, 'method')
+    this.#value(target, 0, 'target')
+    this.texts(headers)
+    this.#value(body, 0, 'body')
+    this.mapHeader(4)
+    this.text('user', 0)
+    this.#value(user, 0, 'user')
+    this.text('roles', 0)
+    this.texts(roles)
+    this.text('ip', 0)
+    this.#value(ip, 0, 'ip')
+    this.text('id', 0)
+    this.#value(id, 0, 'id')
+  }
+
+  texts (list) {
+    this.arrayHeader(list.length)
+    for (const text of list) this.#value(text, 0, 'text')
+  }
+
   /** Any plain value, nested: for operations that are not statements. */
   any (v) {
     if (Array.isArray(v)) {

@@ -6,6 +6,7 @@ const { Database } = require('../../lib/db/database')
 const { normalise } = require('../../lib/base/options')
 const { ops } = require('../../lib/wire/ops')
 const { UndercroftError } = require('../../lib/base/errors')
+const { Hangup } = require('../../lib/base/abort')
 const { FakeSession, reply } = require('./fake-core')
 
 const DEFINE = ops.DEFINE
@@ -601,4 +602,34 @@ t.test('calls made by a getter of the parameters', async (t) => {
   t.strictSame(session.requests.find(([op, , , sid]) => op === ops.GET && sid === 1)[5], { a: 'long '.repeat(30) })
   t.throws(() => db.sync.get('outer', { get a () { return db.sync.get('inner', [1]) } }), { code: 'UC_SYNC_UNAVAILABLE' })
   t.strictSame(db.sync.get('a', [1]), { id: 1, n: 'x' })
+})
+
+t.test('requests of routes', async (t) => {
+  const facts = { user: 7, roles: ['editor', 'admin'], ip: '127.0.0.1', id: 'r1' }
+  const nobody = { user: null, roles: [], ip: null, id: 'r2' }
+  const answers = {
+    [ops.REQUEST]: ([, id, , , , target, , body]) => {
+      if (target === '/slow') return undefined
+      if (target === '/late') return reply.error(id, { code: 'UC_TIMEOUT', kind: 'timeout', message: 'late' })
+      return reply.answer(id, 200, 'application/json', ['etag', '"1"'], body ?? Buffer.from('[]'))
+    },
+    [ops.CANCEL]: () => undefined
+  }
+  const { client, session } = open(answers)
+  t.strictSame(await client.request([1, 'GET', '/a?b=ä', ['host', 'a'], null, facts], {}), { status: 200, type: 'application/json', headers: ['etag', '"1"'], body: Buffer.from('[]') })
+  t.match(session.requests.at(-1), [ops.REQUEST, Number, null, 1, 'GET', '/a?b=ä', ['host', 'a'], null, facts])
+  t.equal(session.batches.at(-1).write, false, 'a GET is a read')
+  t.match(await client.request([70000, 'POST', '/a', [], Buffer.from('{}'), nobody], { timeoutMs: 50 }), { body: Buffer.from('{}') })
+  t.match(session.requests.at(-1), [ops.REQUEST, Number, { t: 50 }, 70000, 'POST', '/a', [], Buffer.from('{}'), nobody])
+  t.equal(session.batches.at(-1).write, true)
+  await t.rejects(client.request([1, 'GET', '/late', [], null, facts], {}), { code: 'UC_TIMEOUT', op: 'request' })
+  await t.rejects(client.request([1, 'GET', '/\ud800', [], null, facts], {}), { code: 'UC_PARAM_TYPE', op: 'request' })
+  const hangup = new Hangup()
+  client.request([1, 'GET', '/slow', [], null, facts], { signal: hangup }).catch(() => {})
+  await new Promise(setImmediate)
+  const [, id] = session.requests.at(-1)
+  hangup.abort()
+  t.strictSame(session.requests.at(-1).slice(0, 1).concat(session.requests.at(-1)[3]), [ops.CANCEL, id])
+  await t.rejects(client.request([1, 'GET', '/a', [], null, facts], { signal: hangup }), { name: 'AbortError' })
+  await t.rejects(client.request([1, 'GET', '/a', [], null, facts], {}, 5), { code: 'UC_CONNECTION_LOST', outcome: 'not-sent' })
 })

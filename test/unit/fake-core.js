@@ -146,6 +146,7 @@ const reply = {
     Buffer.from([...front(6, id, 2), 0xce, ...u32(shape), ...pack(columns), ...pack(cursor),
       0xdd, ...u32(pages.length), ...pages.flatMap(page)]),
   run: (id, changes, rowid) => Buffer.from([...front(4, id, 3), ...pack(changes), ...pack(rowid)]),
+  answer: (id, status, type, headers, body) => Buffer.from([...front(6, id, 6), ...pack(status), ...pack(type), ...pack(body), ...pack(headers)]),
   bytes: (id, v) => Buffer.from([...front(3, id, 4), ...pack(v)]),
   multi: (id, parts) => Buffer.concat([Buffer.from([...front(3, id, 5), 0xdd, ...u32(parts.length)]), ...parts])
 }

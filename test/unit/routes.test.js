@@ -8,7 +8,8 @@ const t = require('tap')
 const { UndercroftError } = require('../../lib/base/errors')
 const { requestId, giveRequestId } = require('../../lib/base/request-id')
 const { Refusal, answerFor, refusals } = require('../../lib/routes/answers')
-const { Hangup, originForm } = require('../../lib/routes/exchange')
+const { Hangup } = require('../../lib/base/abort')
+const { originForm } = require('../../lib/routes/exchange')
 const { readFiles, readDir } = require('../../lib/routes/files')
 const { readOptions } = require('../../lib/routes/options')
 const { readOwn } = require('../../lib/routes/own')
@@ -237,12 +238,13 @@ t.test('a caller that hangs up', async (t) => {
   const heard = []
   const first = () => heard.push('first')
   hangup.addEventListener('abort', first)
-  hangup.addEventListener('abort', () => heard.push('second'))
+  hangup.removeEventListener('abort', first)
+  for (const fn of [first, () => heard.push('second'), () => heard.push('third')]) hangup.addEventListener('abort', fn)
   hangup.removeEventListener('abort', first)
   t.equal(hangup.aborted, false)
   hangup.abort()
   hangup.abort()
-  t.same(heard, ['second'])
+  t.same(heard, ['second', 'third'])
   t.match(hangup, { aborted: true, reason: { name: 'AbortError' } })
 })
 
@@ -252,6 +254,7 @@ t.test('a set is asked for on the connection that it was loaded on', async (t) =
   const calls = []
   const client = {
     options: { log: null },
+    request: (args, opts, epoch) => client.call('request', args, opts, null, epoch),
     native: {},
     epoch: 1,
     async call (op, args, opts, scope, epoch) {

@@ -2,7 +2,8 @@
 
 // node:http, and what is built on it: Express, Connect.
 
-const { Exchange, Hangup, originForm } = require('../exchange')
+const { Hangup } = require('../../base/abort')
+const { Exchange, originForm } = require('../exchange')
 const { peerAt } = require('../peer')
 const { readMessage, parsedBody } = require('../body')
 
