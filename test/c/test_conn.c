@@ -378,7 +378,7 @@ int main(void)
     code = ud_serve(
         &config, dbs, NULL,
         (const ud_port[]){{listen, &door, NULL}, {other_at, &ud_sp_door, NULL}},
-        2);
+        2, NULL);
     uc_thread_join(t);
     eq_int(code, UD_OK, "it ends in order");
     eq_int(atomic_load(&ended), 5, "and each connection was freed");

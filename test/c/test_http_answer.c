@@ -132,6 +132,11 @@ static void sentences(void)
     eq_bytes(a.body.p, a.body.len, "there is no such route\n", 23,
              "and ends with a line feed");
     eq_bytes(a.type.p, a.type.len, "text/plain; charset=utf-8", 25, "its type");
+    eq_int(a.nheaders, 0, "and nothing else");
+    a = http_text(405, "no", &text);
+    eq_bytes(a.headers[0].value.p, a.headers[0].value.len,
+             "GET, HEAD, POST, OPTIONS", 24, "405 says what there is");
+    ok(http_head(&text, &a, DATE), "which may be sent");
     uc_buf_fini(&text);
 }
 
@@ -377,6 +382,17 @@ static void interim(void)
     answer(&o, 4, &out);
     eq_str(text_of(&out), answer_text(4, ""),
            "a body that has come needs no leave");
+    http_order_fini(&o);
+
+    http_order_add(&o, &(http_asked){.minor = 1});
+    ok(!http_order_has_room(&o), "nothing is taken behind the last");
+    http_order_wait(&o, true, &out);
+    ok(http_order_has_room(&o), "but its body, when that is to come");
+    http_order_wait(&o, false, &out);
+    ok(!http_order_has_room(&o), "and no more");
+    http_order_wait(&o, true, &out);
+    http_order_close(&o);
+    ok(!http_order_has_room(&o), "nor when the connection has to end");
     http_order_fini(&o);
     uc_buf_fini(&out);
 }

@@ -548,7 +548,7 @@ int main(void)
     code = ud_serve(&config, dbs, NULL,
                     (const ud_port[]){{listen, &http.door, NULL},
                                       {other_at, &hasty.door, NULL}},
-                    2);
+                    2, NULL);
     uc_thread_join(t);
     uc_lock(&clerk_mu);
     clerk_ends = true;

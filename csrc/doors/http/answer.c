@@ -189,6 +189,10 @@ uc_view http_body(const http_answer *a, bool is_head)
 http_answer http_text(unsigned status, const char *sentence, uc_buf *b)
 {
     static const char type[] = "text/plain; charset=utf-8";
+    static const http_header allow = {
+        {(const uint8_t *)"Allow", 5},
+        {(const uint8_t *)"GET, HEAD, POST, OPTIONS", 24},
+    };
 
     uc_buf_rewind(b, 0);
     text(b, sentence);
@@ -197,5 +201,7 @@ http_answer http_text(unsigned status, const char *sentence, uc_buf *b)
         .status = status,
         .type = {(const uint8_t *)type, sizeof type - 1},
         .body = {b->p, b->len},
+        .nheaders = status == 405,
+        .headers = &allow,
     };
 }

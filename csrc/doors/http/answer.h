@@ -43,7 +43,7 @@ void http_end(uc_buf *b, http_going going);
 uc_view http_body(const http_answer *a, bool is_head);
 
 /* An answer of plain text: a sentence and a line feed, in a buffer of the
- * caller. */
+ * caller. A 405 names the methods that the door knows. */
 http_answer http_text(unsigned status, const char *sentence, uc_buf *text);
 
 /* "Not Found"; "" for a status that is not known. */

@@ -112,7 +112,7 @@ static void on_fault(ud_conn *c)
 /* Nothing more is taken from the client. */
 static bool is_over(const ud_http *h)
 {
-    return h->order.closed && h->begun == 0;
+    return h->order.closed && !h->order.coming;
 }
 
 /* Another request would be one too many, or too much waits for its turn. */
@@ -120,8 +120,8 @@ static bool is_full(const ud_conn *c, const ud_http *h)
 {
     size_t most = (size_t)c->sv->config->limits.stop_reading_bytes;
 
-    return h->begun == 0 &&
-           (!http_order_has_room(&h->order) || h->order.held > most);
+    return !http_order_has_room(&h->order) ||
+           (h->order.held > most && !h->order.coming);
 }
 
 /* One step; *at moves. False when the rest has to wait. */

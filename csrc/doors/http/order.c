@@ -59,6 +59,7 @@ uint32_t http_order_add(http_order *o, const http_asked *asked)
 void http_order_close(http_order *o)
 {
     o->closed = true;
+    o->coming = false;
     if (o->n > 0)
         slot_of(o, o->last)->asked.keep_alive = false;
 }
@@ -78,7 +79,7 @@ static void put_continue(http_order *o, uc_buf *out)
 
 void http_order_wait(http_order *o, bool waits, uc_buf *out)
 {
-    slot_of(o, o->last)->waits = waits;
+    slot_of(o, o->last)->waits = o->coming = waits;
     put_continue(o, out);
 }
 

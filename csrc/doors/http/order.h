@@ -33,13 +33,14 @@ typedef struct http_slot {
 
 /* All zero: no request has come. */
 typedef struct http_order {
-    uint32_t last;    /* the number of the newest request; the first is 1 */
-    uint32_t n;       /* under way */
-    uint32_t cap;     /* slots: 0 or a power of two */
-    bool closed;      /* no request is accepted any more */
-    bool draining;    /* the answer to the newest request ends the connection */
-    bool ended;       /* and one has: its client reads nothing behind it */
-    size_t held;      /* bytes of answers that wait for their turn */
+    uint32_t last; /* the number of the newest request; the first is 1 */
+    uint32_t n;    /* under way */
+    uint32_t cap;  /* slots: 0 or a power of two */
+    bool closed;   /* no request is accepted behind the newest */
+    bool coming;   /* the newest has a number, and its body is still to come */
+    bool draining; /* the answer to the newest request ends the connection */
+    bool ended;    /* and one has: its client reads nothing behind it */
+    size_t held;   /* bytes of answers that wait for their turn */
     http_slot *slots; /* the one of a number: its low bits */
 } http_order;
 
@@ -52,21 +53,23 @@ typedef enum http_ordered {
 
 void http_order_fini(http_order *o);
 
-/* Whether a request is accepted. */
+/* Whether more is taken from the client: a request, or the rest of one. */
 static inline bool http_order_has_room(const http_order *o)
 {
-    return o->n < HTTP_UNDER_WAY && !o->closed;
+    return o->coming || (o->n < HTTP_UNDER_WAY && !o->closed);
 }
 
 /* A request that waits for its answer from now on; there is room. One without
  * keep_alive is the last. -> its number; 0: no memory. */
 uint32_t http_order_add(http_order *o, const http_asked *asked);
 
-/* The newest request is the last, whatever it has asked for. */
+/* The newest request is the last, whatever it has asked for, and no more of it
+ * is taken. */
 void http_order_close(http_order *o);
 
-/* The client of the newest request waits for a 100: it goes to out when it is
- * in turn. waits false: no more, since the body has come. */
+/* The client of the newest request waits for a 100 and sends its body then:
+ * that goes to out when it is in turn. waits false: no more, since the body has
+ * come. */
 void http_order_wait(http_order *o, bool waits, uc_buf *out);
 
 /* The answer to a request. It goes to out, with all that is in turn behind it;

@@ -37,16 +37,8 @@ bool ud_http_put(ud_conn *c, uint32_t number, const http_answer *a, uc_buf *out)
 bool ud_http_refuse(ud_conn *c, uint32_t number, unsigned status,
                     const char *sentence, uc_buf *out)
 {
-    static const http_header allow = {
-        {(const uint8_t *)"Allow", 5},
-        {(const uint8_t *)"GET, HEAD, POST, OPTIONS", 24},
-    };
     http_answer a = http_text(status, sentence, &ud_http_of(c)->text);
 
-    if (status == 405) {
-        a.headers = &allow;
-        a.nheaders = 1;
-    }
     return ud_http_put(c, number, &a, out);
 }
 
