@@ -58,7 +58,7 @@ class Exchange {
     const out = []
     for (const name of names) {
       const value = name === 'host' ? this.host : this.header(name)
-      if (value !== undefined) out.push(name, value)
+      if (value !== undefined) out.push(name, asBytes(value))
     }
     return out
   }
@@ -75,6 +75,13 @@ class Exchange {
     return question < 0 ? target : target.slice(0, question)
   }
 }
+
+// HTTP's bytes, of which servers make a character each, are UTF-8 to the core.
+function asBytes (text) {
+  return BEYOND_ASCII.test(text) ? Buffer.from(text, 'latin1').toString() : text
+}
+
+const BEYOND_ASCII = /[\x80-\xff]/
 
 /** What the option user is given: the same behind every door. */
 class Requester {
@@ -108,4 +115,4 @@ function originForm (url) {
 const SLASH = 47
 const SCHEME = /^https?:/i
 
-module.exports = { Exchange, Requester, originForm }
+module.exports = { Exchange, Requester, asBytes, originForm }

@@ -38,6 +38,7 @@ const reading = [
   { name: 'with an empty query', target: '/echo?', ...json(echoed({ target: '/echo?' })), without: { bun: 'it takes the question mark off', hono: 'the same', fetch: 'the same' } },
   { name: 'a path with an escape', target: '/ech%6f', ...plain(404, 'not found') },
   { name: 'headers that the core asks for, and no other', target: '/echo', headers: { 'X-Tenant': 'a', 'X-Other': 'b', Accept: '*/*' }, ...json(echoed({ headers: ['x-tenant', 'a'] })) },
+  { name: 'a header beyond ASCII', target: '/echo', headers: { 'X-Tenant': Buffer.from('Zoë €').toString('latin1') }, ...json(echoed({ headers: ['x-tenant', 'Zoë €'] })) },
   { name: 'no body, no type', target: '/empty', status: 200, text: '' },
   { name: 'beyond ASCII', target: '/umlaut', ...json({ name: 'Zoë', sign: '€', face: '😀' }) },
   { name: 'HTML', target: '/page', status: 200, type: 'text/html; charset=utf-8', text: '<p>Grüße</p>' },

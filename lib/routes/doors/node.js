@@ -3,7 +3,7 @@
 // node:http, and what is built on it: Express, Connect.
 
 const { Hangup } = require('../../base/abort')
-const { Exchange, originForm } = require('../exchange')
+const { Exchange, asBytes, originForm } = require('../exchange')
 const { peerAt } = require('../peer')
 const { readMessage, parsedBody } = require('../body')
 
@@ -16,7 +16,7 @@ class NodeExchange extends Exchange {
   #abort = null
 
   constructor (service, req, res) {
-    super(service, req.method, originForm(req.url))
+    super(service, req.method, asBytes(originForm(req.url)))
     this.req = req
     this.res = res
     this.signal = null
