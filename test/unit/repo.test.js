@@ -39,16 +39,18 @@ const layers = [
   // An engine knows itself alone, and of the desk what engine.h shows.
   { folder: /^csrc\/core\/data\/sqlite\//, may: /^(common|wire|data\/sqlite)\/|^data\/engine\.h$|^desk\/session\.h$|^cache\/cache\.h$/ },
   { folder: /^test\/contract\/stub\//, may: /^(common|wire)\/|^data\/engine\.h$|^desk\/session\.h$/ },
-  { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/engine\.h$|^uc\.h$/ },
+  { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/engine\.h$|^routes\/(describe|given|request|routes)\.h$|^uc\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
   { folder: /^csrc\/doors\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
   // A connection does not know what is spoken on it; main.c says it.
-  { folder: /^csrc\/daemon\/(accept|conn|door|in|out|queue|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|lines|log|notify|server|starters)\.h$/ },
-  { folder: /^csrc\/daemon\/main\.c$/, may: /^(claim|config|dbs|lines|server)\.h$|^doors\/sp\/door\.h$/ },
+  { folder: /^csrc\/daemon\/(accept|conn|door|in|out|queue|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|front|lines|log|notify|server|starters)\.h$/ },
+  { folder: /^csrc\/daemon\/main\.c$/, may: /^(claim|config|dbs|lines|log|server)\.h$|^doors\/(sp\/door|http\/front)\.h$/ },
   { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/(op|options))\.h$|^(claim|config|dbs|lines|log|notify|starters|version)\.h$/ },
   // HTTP as a protocol knows neither a connection nor the core; its door knows the first.
   { folder: /^csrc\/doors\/http\/(answer|chunks|order|parse|request|strict|token)\.[ch]$/, may: /^common\/|^doors\/http\/(answer|chunks|order|parse|request|strict|token)\.h$/ },
-  { folder: /^csrc\/doors\/http\//, may: /^(common|wire|doors\/http)\/|^(uc|desk\/op|routes\/routes)\.h$|^daemon\/(config|conn|dbs|door|front|log)\.h$/ },
+  // Its server has loops of its own, and of the daemon the options, the databases and the log.
+  { folder: /^csrc\/doors\/http\/(address|conn|frame|front|load|loop|server)\.[ch]$/, may: /^(common|wire|doors\/http)\/|^(uc|desk\/op|routes\/routes)\.h$|^daemon\/(config|dbs|front|log)\.h$/ },
+  { folder: /^csrc\/doors\/http\//, may: /^(common|doors\/http)\/|^uc\.h$|^daemon\/(conn|door)\.h$/ },
   { folder: /^csrc\/doors\/sp\//, may: /^(common|wire|doors\/sp)\/|^(uc|desk\/op)\.h$|^daemon\/(conn|door|version)\.h$/ }
 ]
 

@@ -9,6 +9,7 @@
 #include "desk/options.h"
 #include "desk/peer.h"
 #include "desk/queue.h"
+#include "desk/routed.h"
 #include "desk/stmt.h"
 #include "desk/verdict.h"
 

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "common/mix.h"
+#include "data/engine.h"
 #include "desk/session.h"
 #include "routes/describe.h"
 #include "routes/given.h"

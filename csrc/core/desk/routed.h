@@ -1,7 +1,9 @@
 #ifndef UC_CORE_DESK_ROUTED_H
 #define UC_CORE_DESK_ROUTED_H
 
-#include "data/engine.h"
+#include "desk/call.h"
+#include "desk/peer.h"
+#include "desk/stmt.h"
 #include "routes/request.h"
 
 /*

@@ -3,7 +3,6 @@
 
 #include "data/sqlite/db.h"
 #include "data/sqlite/part.h"
-#include "desk/routed.h"
 #include "wire/answer.h"
 #include "wire/json.h"
 #include "wire/writer.h"

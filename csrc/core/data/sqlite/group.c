@@ -5,7 +5,6 @@
 #include "data/sqlite/db.h"
 #include "data/sqlite/group.h"
 #include "data/sqlite/pragma.h"
-#include "desk/routed.h"
 
 /* Group commit: several units of writing in one transaction. */
 

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "data/sqlite/db.h"
-#include "desk/routed.h"
 #include "wire/writer.h"
 
 /*

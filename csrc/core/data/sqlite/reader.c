@@ -3,7 +3,6 @@
 
 #include "data/sqlite/db.h"
 #include "data/sqlite/pin.h"
-#include "desk/routed.h"
 
 /*
  * A reader takes what is queued, up to SQ_TAKE calls, and serves it in one

@@ -4,7 +4,6 @@
 #include "data/sqlite/db.h"
 #include "data/sqlite/pin.h"
 #include "data/sqlite/stats.h"
-#include "desk/routed.h"
 #include "wire/writer.h"
 
 /*

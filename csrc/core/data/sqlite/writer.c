@@ -5,7 +5,6 @@
 #include "data/sqlite/db.h"
 #include "data/sqlite/group.h"
 #include "data/sqlite/wal.h"
-#include "desk/routed.h"
 
 /*
  * The writer thread: takes what is queued, in order, and runs it as one
