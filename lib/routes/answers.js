@@ -121,12 +121,17 @@ function answerFor (err, fine) {
 function ofDatabase (err, fine) {
   if (speaking[err.code] !== undefined) return textAnswer(statusOf(speaking[err.code], fine), err.message, retryAfter(err))
   const constraint = byConstraint[err.kind]
-  if (constraint !== undefined) return textAnswer(statusOf(constraint[0], fine), `${err.column ?? 'value'}: ${constraint[1]}`)
+  if (constraint !== undefined) return textAnswer(statusOf(constraint[0], fine), `${columnOf(err)}: ${constraint[1]}`)
   const [why, text = sentences[why]] = err.outcome === 'unknown' && err.kind === 'connection'
     // It may have run: to be told "busy" would invite a repetition.
     ? ['INTERNAL']
     : byCode[err.code] ?? byKind[err.kind] ?? ['INTERNAL']
   return textAnswer(statusOf(why, fine), text)
+}
+
+// In Bun each error has a number of this name: where it was made.
+function columnOf ({ column }) {
+  return typeof column === 'string' ? column : 'value'
 }
 
 function retryAfter ({ retryAfterMs }) {

@@ -11,6 +11,7 @@ const { requestId } = require('../base/request-id')
  *                  several of one name all, with ', ' between them
  *   body(most)     a promise of the bytes of a POST; rejects with Refusal BODY_SIZE
  *   peer           { address: string|null, isUnix }, see peerAt
+ *   isEncrypted    whether it came by TLS
  *   signal         aborted when the caller hangs up
  *   subject        what stands for the request where others know it
  *   raw            what user() and handlers are given as such
@@ -69,10 +70,8 @@ class Exchange {
     return forwarded !== undefined && this.service.trust.believes(this.peer) ? forwarded : this.header('host')
   }
 
-  get path () {
-    const { target } = this
-    const question = target.indexOf('?')
-    return question < 0 ? target : target.slice(0, question)
+  get isSecure () {
+    return this.isEncrypted || (this.header('x-forwarded-proto') === 'https' && this.service.trust.believes(this.peer))
   }
 }
 
@@ -95,6 +94,7 @@ class Requester {
   get target () { return this.#exchange.target }
   get ip () { return this.#exchange.ip }
   get id () { return this.#exchange.id }
+  get isSecure () { return this.#exchange.isSecure }
   /** The request as the framework has it. */
   get raw () { return this.#exchange.raw }
   /** The value of a header by its name in lower case, or undefined. */

@@ -58,8 +58,10 @@ class Routes {
 
   /** The answer for an error in a handler of one's own; what is to be logged has its line. */
   answer (err) {
-    const { status, type, body } = this.#service.failed(err)
-    return { status, type, body }
+    const { status, type, headers, body } = this.#service.failed(err)
+    const own = {}
+    for (let i = 0; i < headers.length; i += 2) own[headers[i]] = headers[i + 1]
+    return { status, type, headers: own, body }
   }
 
   /** A handler of one's own for GET, and so for HEAD. */

@@ -49,7 +49,9 @@ async function runOwn (own, exchange, body, facts) {
   admit(own, facts)
   const given = exchange.method === 'POST' ? readJson(body) : readQuery(exchange.target)
   const value = own.schema === null ? given : await validated(own.schema, given)
-  return toAnswer(await own.fn(value, new HandlerContext(exchange, facts)))
+  const added = []
+  const answer = await toAnswer(await own.fn(value, new HandlerContext(exchange, facts, added)))
+  return added.length === 0 ? answer : { ...answer, headers: answer.headers.concat(added) }
 }
 
 function admit ({ isPublic, roles }, { user, roles: has }) {
@@ -143,10 +145,12 @@ class Reply {
 class HandlerContext {
   #exchange
   #facts
+  #added
 
-  constructor (exchange, facts) {
+  constructor (exchange, facts, added) {
     this.#exchange = exchange
     this.#facts = facts
+    this.#added = added
   }
 
   get user () { return this.#facts.user }
@@ -155,12 +159,19 @@ class HandlerContext {
   get id () { return this.#facts.id }
   get method () { return this.#exchange.method }
   get target () { return this.#exchange.target }
+  /** The caller's side is https, as far as we are told by who is trusted. */
+  get isSecure () { return this.#exchange.isSecure }
   /** The request as the framework has it. */
   get raw () { return this.#exchange.raw }
   /** An AbortSignal: aborted when the caller hangs up. For calls, and for fetch. */
   get signal () { return this.#exchange.abortSignal }
   /** The value of a header by its name in lower case, or undefined. */
   header (name) { return this.#exchange.header(name) }
+
+  /** One more header of the answer, such as a cookie. */
+  set (name, value) {
+    this.#added.push(String(name).toLowerCase(), String(value))
+  }
 
   /** Ends it with 400 and this text. */
   refuse (text) {

@@ -33,6 +33,8 @@ export interface RouteRequest {
   readonly ip: string | null
   /** Also in the answer, as x-request-id, and in lines of the log. */
   readonly id: string
+  /** The caller's side is https: of the connection, or as a trusted proxy says. */
+  readonly isSecure: boolean
   /** The request as the framework has it. */
   readonly raw: unknown
   /** The value of a header by its name in lower case. */
@@ -88,6 +90,8 @@ export interface RouteContext extends RouteRequest {
   readonly roles: readonly string[]
   /** Aborted when the caller hangs up: for calls of the database, and for fetch. */
   readonly signal: AbortSignal
+  /** One more header of the answer, such as a cookie. */
+  set: (name: string, value: string) => void
   /** Ends it with 400 and this text. */
   refuse: (text: string) => never
   /** For an answer that is not JSON. */
@@ -139,7 +143,7 @@ export class Routes {
   /** A request without a server, for tests. */
   inject (method: string, target: string, options?: InjectOptions): Promise<Injected>
   /** The answer for an error in a handler of one's own. It says nothing of SQL; what is to be logged has its line. */
-  answer (err: unknown): { status: number, type: string, body: string }
+  answer (err: unknown): { status: number, type: string, headers: Record<string, string>, body: string }
   /** A handler of one's own for GET and HEAD. */
   get (path: string, options: HandlerOptions<undefined>, handler: RouteHandler<Record<string, string | string[]>>): this
   get<Output> (path: string, options: HandlerOptions<StandardSchema<any, Output>>, handler: RouteHandler<Output>): this

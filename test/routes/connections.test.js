@@ -208,6 +208,7 @@ t.test('whose address it is', async (t) => {
   const forwarded = { 'X-Forwarded-For': '203.0.113.9, 10.1.2.3', 'X-Forwarded-Host': 'shop.example' }
   const ipOf = async (open) => JSON.parse((await open.request({ method: 'GET', target: '/echo', headers: forwarded })).body).ip
   const hostOf = async (open) => (await open.request({ method: 'GET', target: '/host', headers: { ...forwarded, Host: 'inner' } })).body
+  const isSecure = async (open) => JSON.parse((await open.request({ method: 'GET', target: '/own/secure', headers: { 'X-Forwarded-Proto': 'https' } })).body).secure
   const starts = (trustProxy, where) => {
     const { routes } = vectorService(t, { trustProxy })
     return ofServer(http.createServer(routes.node()), where)
@@ -224,6 +225,7 @@ t.test('whose address it is', async (t) => {
     const open = await starts(trustProxy, where)
     t.equal(await ipOf(open), ip, `${trustProxy} on ${where === undefined ? 'a port' : 'a socket'}`)
     t.equal(await hostOf(open), host)
+    t.equal(await isSecure(open), host !== 'inner')
     await open.close()
   }
 })

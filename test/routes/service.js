@@ -38,6 +38,10 @@ function addOwn (routes) {
     .get('/own/staff', { auth: ['staff'] }, () => {})
     .get('/own/refuse', { public: true }, (_, context) => context.refuse('not today'))
     .get('/own/throw', { public: true }, () => { throw new TypeError('secret') })
+    .get('/own/secure', { public: true }, (_, context) => {
+      context.set('Set-Cookie', `a=1${context.isSecure ? '; Secure' : ''}`)
+      return { secure: context.isSecure }
+    })
     .get('/own/response', { public: true }, () => new Response('made', { status: 201, headers: { 'X-Kind': 'test', 'Content-Type': 'text/plain; charset=utf-8' } }))
     .get('/own/cookies', { public: true }, (_, context) => context.reply('', { type: '', headers: { 'Set-Cookie': ['a=1', 'b=2'] } }))
     .get('/own/bytes', { public: true }, (_, context) => context.reply(Buffer.from('abc'), { type: 'image/x-test', headers: { 'X-Kind': 'test' } }))

@@ -113,6 +113,7 @@ const own = [
   { name: 'a refusal', target: '/own/refuse', ...plain(400, 'not today') },
   { name: 'an error', target: '/own/throw', ...plain(500, 'internal error') },
   { name: 'a Response', target: '/own/response', status: 201, type: TEXT, text: 'made', answer: { 'x-kind': 'test' } },
+  { name: 'a header beside JSON', target: '/own/secure', headers: { 'X-Forwarded-Proto': 'https' }, ...json({ secure: false }), answer: { 'set-cookie': 'a=1' }, without: { 'node, unix': 'who asks through a socket is believed' } },
   { name: 'cookies', target: '/own/cookies', status: 200, text: '', answer: { 'set-cookie': 'a=1, b=2' } },
   { name: 'bytes', target: '/own/bytes', status: 200, type: 'image/x-test', text: 'abc', answer: { 'x-kind': 'test' } }
 ]

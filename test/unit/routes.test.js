@@ -15,6 +15,7 @@ const { readOptions } = require('../../lib/routes/options')
 const { readOwn } = require('../../lib/routes/own')
 const { plain, readTrust } = require('../../lib/routes/peer')
 const { Paths } = require('../../lib/routes/paths')
+const { Routes } = require('../../lib/routes')
 const { Store } = require('../../lib/store')
 const { tmpdir } = require('../helper')
 
@@ -215,6 +216,20 @@ t.test('ids', async (t) => {
   t.equal(giveRequestId(request, 'first'), 'first')
   t.equal(requestId(request, 'second'), 'first', 'one request has one')
   t.equal(giveRequestId(request), 'first')
+})
+
+t.test('the answer for a handler elsewhere', async (t) => {
+  const lines = []
+  const log = { info () {}, warn (...line) { lines.push(line) }, error (...line) { lines.push(line) } }
+  const core = { log: () => log, send: async () => [1, [], []] }
+  const routes = new Routes(core, tree(t, { 'a.sql': '' }))
+  const rate = Object.assign(new UndercroftError('UC_RATE', 'too many tries: again in 3 s'), { retryAfterMs: 2500 })
+  t.same(routes.answer(rate), { status: 400, type: 'text/plain; charset=utf-8', headers: { 'retry-after': '3' }, body: 'too many tries: again in 3 s' })
+  t.same(lines, [])
+  const err = new Error('secret')
+  for (let i = 0; i < 2; i++) t.match(routes.answer(err), { status: 500, headers: {}, body: 'internal error' })
+  t.match(lines, [[{ err }, 'request failed']], 'one line for one error')
+  t.equal(lines.length, 1)
 })
 
 t.test('targets', async (t) => {

@@ -44,6 +44,8 @@ class Visitor {
   }
 
   get isSecure () {
+    // Routes have looked at that, too.
+    if (typeof this.#req.isSecure === 'boolean') return this.#req.isSecure
     if (this.#raw?.socket?.encrypted === true) return true
     if (this.#trust.believes(this.peer) && this.#header('x-forwarded-proto') === 'https') return true
     // Of fetch it is the server's own; node:http's is what the caller wrote.

@@ -23,6 +23,7 @@ class FetchExchange extends Exchange {
   get subject () { return this.request }
   get signal () { return this.request.signal }
   get abortSignal () { return this.request.signal }
+  get isEncrypted () { return this.request.url.startsWith('https:') }
   get peer () { return peerOf(this.request, this.info) }
 
   header (name) {

@@ -23,6 +23,7 @@ class InjectExchange extends Exchange {
 
   get subject () { return this }
   get raw () { return this }
+  get isEncrypted () { return false }
   get peer () { return HERE }
   get abortSignal () { return this.signal }
 

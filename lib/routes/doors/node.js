@@ -36,6 +36,10 @@ class NodeExchange extends Exchange {
     return super.host ?? this.req.headers[':authority']
   }
 
+  get isEncrypted () {
+    return this.req.socket.encrypted === true
+  }
+
   get peer () {
     const { socket } = this.req
     // A unix socket has no addresses; a TCP one that is closed has lost its own.
