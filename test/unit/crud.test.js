@@ -156,7 +156,7 @@ delete from person where id = :id;
 // [what, SQL, table, options, what its file has (and has not), what is said]
 const schemas = [
   ['a composite key without a rowid, strict', 'create table pair (a text not null, b integer not null, v any, primary key (b, a)) strict, without rowid', 'pair', [], [
-    '-- @param after_b integer ?', 'where true { and (b, a) > (:after_b, :after_a) }\n order by b, a limit :limit', 'returning b, a;', 'where b = :b and a = :a', '-- @param v text ?', '-- @say unique  it exists already', 'set b = b\n  { , v = :v }'], ''],
+    '-- @param after_b integer ?', "select 'after_b: goes with after_a' as refuse\n where (:after_b is not null) + (:after_a is not null) not in (0, 2);", 'where true { and (b, a) > (:after_b, :after_a) }\n order by b, a limit :limit', 'returning b, a;', 'where b = :b and a = :a', '-- @param v text ?', '-- @say unique  it exists already', 'set b = b\n  { , v = :v }'], ''],
   ['a key alone', 'create table tag (name text primary key not null) without rowid', 'tag', [], ['insert into tag (name)\n  values (:name)', 'return', '!tag/set'], 'there is no set: tag has no column that could be changed'],
   ['nothing to give', 'create table tick (id integer primary key)', 'tick', [], ['insert into tick default values\n  returning id;', '!@say unique'], 'there is no set'],
   ['generated columns', 'create table box (id integer primary key, w integer not null, h integer not null, area integer generated always as (w * h) stored, half as (w / 2))', 'box', [], [
@@ -270,6 +270,17 @@ t.test('what is written does what it says', async (t) => {
   const changed = service(db, at.place)
   t.same(JSON.parse((await changed.inject('GET', '/person/list?team=1&after=1')).body).map(({ id }) => id), [2])
   t.same(JSON.parse((await changed.inject('GET', '/person/list?team=2')).body), [])
+})
+
+t.test('pages of a key of two columns', async (t) => {
+  const at = project(t, 'create table pair (a text not null, b integer not null, primary key (a, b)) without rowid')
+  await at.crud('pair', '--public')
+  const { inject } = service(await openAll(t, at), at.place)
+  for (const [a, b] of [['x', 2], ['y', 1], ['x', 1]]) await inject('POST', '/pair/add', { body: { a, b } })
+  const page = async (query) => JSON.parse((await inject('GET', `/pair/list?limit=2${query}`)).body).map(({ a, b }) => a + b)
+  t.same(await page(''), ['x1', 'x2'])
+  t.same(await page('&after_a=x&after_b=2'), ['y1'])
+  t.match(await inject('GET', '/pair/list?after_a=x'), { status: 400, body: 'after_a: goes with after_b' })
 })
 
 t.test('ids of --id uuid are of version 7, in the order of their time', async (t) => {

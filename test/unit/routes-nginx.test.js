@@ -42,13 +42,15 @@ map $uri $app_2048_shop_door {
 
 # What depends on who is logged in is in no cache that others share: in \`location /\`,
 # add_header Cache-Control $app_2048_shop_store always;
-map $uri $app_2048_shop_store {
+map "$request_method $uri" $app_2048_shop_store {
     default "";
-    "/dmail/pages" no-store;
-    "/dmail/user/add" no-store;
-    "/dmail/user/one" no-store;
-    "/dmail/user/set" no-store;
-    "/version" no-store;
+    "POST /dmail/user/add" no-store;
+    "POST /dmail/user/set" no-store;
+    "GET /dmail/user/one" no-store;
+    "HEAD /dmail/user/one" no-store;
+    "GET /dmail/pages" no-store;
+    "HEAD /dmail/pages" no-store;
+    "POST /version" no-store;
 }
 
 # @rate 10/1m ip

@@ -93,7 +93,7 @@ t.test('answers', async (t) => {
     properties: { users: { anyOf: [row({ total: {}, last: integer }), { type: 'null' }] }, newest: { type: 'array', items: row({ id: integer, name: text }) }, counted: row({ n: integer }), version: { type: 'string' } },
     required: ['users', 'newest', 'counted', 'version']
   })
-  t.match(json('/dmail/pages'), { properties: { rows: { type: 'array', items: row({ id: integer, at: {} }) }, next: {} }, required: ['rows', 'next'] })
+  t.match(json('/dmail/pages'), { properties: { rows: { type: 'array', items: row({ id: integer, at: {} }) }, next: { type: ['object', 'null'] } }, required: ['rows', 'next'] })
   t.same(ok('/').content, { 'text/html; charset=utf-8': { schema: { type: 'string' } } })
   t.same(ok('/version').content, { 'text/plain; charset=utf-8': { schema: { type: 'string' } } })
   t.same(Object.keys(at(document, '/version').responses), ['200', '304', '400', '500'])
@@ -101,6 +101,15 @@ t.test('answers', async (t) => {
   for (const name of ['BadRequest', 'Failed']) t.same(Object.keys(document.components.responses[name].content), ['text/plain; charset=utf-8'])
   t.same(Object.keys(at(openapi(described, { fine: true }), '/version', 'post').responses), ['200', '400', '401', '403', '404', '409', '429', '500', '504'])
   t.same(one(route('GET', '/x', { parts: [part('none', {}), part('many', { a: 'TEXT' })] })).responses[200].content['application/json'].schema, { type: 'array', items: row({ a: text }) })
+})
+
+t.test('what the core has not said of a statement', async (t) => {
+  const json = (rest) => one(route('POST', '/x', rest)).responses[200].content['application/json'].schema
+  t.same(json({ form: 'many', parts: [{ name: '', form: 'many' }] }), { type: 'array', items: { type: 'object' } }, 'its columns')
+  const [first, second, third] = [{ a: 'TEXT' }, { b: 'TEXT' }, {}].map((columns) => part('one', columns))
+  t.same(json({ form: 'one', parts: [first, second, third] }).required, ['b'], 'the last one that returns rows answers')
+  const preset = (type, value, rest) => one(route('POST', '/x', { params: [body('a', type, { preset: value, ...rest })] })).requestBody.content['application/json'].schema.properties.a.default
+  t.same([preset('json', '{"a":[1]}'), preset('integer', '[1,2]', { list: true }), preset('text', '[1]')], [{ a: [1] }, [1, 2], '[1]'])
 })
 
 t.test('who may call it, and what it is about', async (t) => {

@@ -1,7 +1,7 @@
 'use strict'
 // Which columns are in which route, before a line of SQL is written.
 
-const { hasComputed, isBlob, isCreated, isSecret, isUpdated, literalOf, nowOf, paramType } = require('./columns')
+const { hasComputed, isBlob, isSecret, isUpdated, literalOf, nowOf, paramType } = require('./columns')
 const { ParamNames, sqlName } = require('./names')
 const { CommandRefusal } = require('../refusal')
 
@@ -31,27 +31,33 @@ function planOf (table, { id } = {}) {
   const names = new ParamNames()
   const fields = table.columns.map((column) => fieldOf(column, table, names))
   const key = table.key.map((column) => fields.find((field) => field.column === column))
-  const isKey = (field) => key.includes(field)
   if (id === 'uuid') checkUuid(table, key)
   const secret = fields.filter(({ name }) => isSecret(name))
   const shown = fields.filter((field) => !secret.includes(field))
-  const writable = shown.filter(({ column }) => !column.isGenerated && !column.isRowid)
-  const filled = writable.map((field) => [field, fillOf(field, id === 'uuid' && isKey(field))]).filter(([, sql]) => sql !== null)
-  const isFilled = (field) => filled.some(([other]) => other === field)
   const plan = {
     key,
     shown,
-    listed: shown.filter((field) => !isBlob(field.column) || isKey(field)),
-    filled,
-    given: writable.filter((field) => !isFilled(field) && !hasComputed(field.column, field.type)),
-    touched: writable.filter((field) => isUpdated(field) && nowOf(field.column, field.type) !== null).map((field) => [field, nowOf(field.column, field.type)]),
-    changed: writable.filter((field) => !isKey(field) && !isTime(field)),
-    secret: secret.map(({ name }) => name),
+    listed: shown.filter((field) => !isBlob(field.column) || key.includes(field)),
+    ...writing(shown, key, id),
     foreign: new Set(table.foreign.flatMap(({ from }) => from)),
+    secret: secret.map(({ name }) => name),
     canAdd: true,
     notes: []
   }
   return noted(plan, fields, secret, table)
+}
+
+// What add and set put in, and who gives it.
+function writing (shown, key, id) {
+  const writable = shown.filter(({ column }) => !column.isGenerated && !column.isRowid)
+  const filled = writable.map((field) => [field, fillOf(field, id === 'uuid' && key.includes(field))]).filter(([, sql]) => sql !== null)
+  const isFilled = (field) => filled.some(([other]) => other === field)
+  return {
+    filled,
+    given: writable.filter((field) => !isFilled(field) && !hasComputed(field.column, field.type)),
+    touched: writable.filter((field) => isTime(field) && isUpdated(field)).map((field) => [field, nowOf(field.column, field.type)]),
+    changed: writable.filter((field) => !key.includes(field) && !isTime(field))
+  }
 }
 
 function checkKey ({ name, key }) {
@@ -81,22 +87,20 @@ function fillOf (field, isUuid) {
   return hasComputed(field.column, field.type) ? null : nowOf(field.column, field.type)
 }
 
-const isTime = (field) => (isCreated(field) || isUpdated(field)) && nowOf(field.column, field.type) !== null
+const isTime = (field) => nowOf(field.column, field.type) !== null
 
+// What whoever calls the command has to know, and what cannot be.
 function noted (plan, fields, secret, { name }) {
-  const { notes } = plan
-  const listOf = (some) => some.map((field) => field.name).join(', ')
-  if (secret.length > 0) notes.push(`left out everywhere, by ${secret.length === 1 ? 'its name' : 'their names'}: ${listOf(secret)}`)
-  const computed = fields.filter((field) => !field.column.isRowid && !secret.includes(field) && hasComputed(field.column, field.type))
-  if (computed.length > 0) notes.push(`the database fills in: ${listOf(computed)}`)
-  const blobs = plan.shown.filter((field) => !plan.listed.includes(field))
-  if (blobs.length > 0) notes.push(`not in the list, but in one: ${listOf(blobs)}`)
-  const needed = secret.filter(({ column }) => column.notNull && column.preset === null && !column.isGenerated)
-  if (needed.length > 0) {
-    plan.canAdd = false
-    notes.push(`there is no add: it would need ${listOf(needed)}, which ${needed.length === 1 ? 'is' : 'are'} left out; write it by hand, with what makes such a value`)
+  const note = (some, text) => {
+    if (some.length > 0) plan.notes.push(text(some.map((field) => field.name).join(', '), some.length === 1))
   }
-  if (plan.changed.length === 0) notes.push(`there is no set: ${name} has no column that could be changed`)
+  note(secret, (names, isOne) => `left out everywhere, by ${isOne ? 'its name' : 'their names'}: ${names}`)
+  note(fields.filter((field) => !field.column.isRowid && !secret.includes(field) && hasComputed(field.column, field.type)), (names) => `the database fills in: ${names}`)
+  note(plan.shown.filter((field) => !plan.listed.includes(field)), (names) => `not in the list, but in one: ${names}`)
+  const needed = secret.filter(({ column }) => column.notNull && column.preset === null && !column.isGenerated)
+  note(needed, (names, isOne) => `there is no add: it would need ${names}, which ${isOne ? 'is' : 'are'} left out; write it by hand, with what makes such a value`)
+  plan.canAdd = needed.length === 0
+  if (plan.changed.length === 0) plan.notes.push(`there is no set: ${name} has no column that could be changed`)
   const most = Math.max(plan.given.length, plan.key.length + plan.changed.length)
   if (most > PARAMS_MOST) throw new CommandRefusal(`${name} has more columns than a route may have parameters, which are ${PARAMS_MOST}`, 'write its routes by hand, each with the columns that it is about', 'failed')
   return plan

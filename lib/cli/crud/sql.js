@@ -41,11 +41,19 @@ function list ({ plan, path, auth, sql }) {
     auth,
     '@scan ok'
   ], [
+    ...together(after),
     `select ${wrap(listed.map((field) => field.sql), 7)}\n` +
     `  from ${sql}\n` +
     ` where true { and ${tuple(key.map((field) => field.sql))} > ${tuple(after.map((name) => `:${name}`))} }\n` +
     ` order by ${key.map((field) => field.sql).join(', ')} limit :limit`
   ])
+}
+
+// Half a key names no row.
+function together (names) {
+  if (names.length === 1) return []
+  const given = names.map((name) => `(:${name} is not null)`)
+  return [`select ${text(`${names[0]}: goes with ${names.slice(1).join(', ')}`)} as refuse\n where ${given.join(' + ')} not in (0, ${names.length})`]
 }
 
 function one ({ plan, path, auth, sql }) {

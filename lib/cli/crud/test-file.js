@@ -64,33 +64,53 @@ async function ask (routes, method, target, params = {}${roles === null ? '' : '
 }
 
 function life (plan, what, { path }) {
-  const values = Object.fromEntries(plan.given.filter((field) => field.isRequired).map((field) => [field.param, sample(field.type)]))
-  const change = plan.changed.find((field) => isPlain(field.type) && !isReference(field, plan)) ?? null
-  const lines = [
+  return test(`${what}: added, found, changed and removed`, [
+    ...adding(plan, path), '', ...finding(plan, path), ...changing(plan, path), '', ...removing(what, path)
+  ])
+}
+
+const required = (plan) => plan.given.filter((field) => field.isRequired)
+
+function adding (plan, path) {
+  const values = Object.fromEntries(required(plan).map((field) => [field.param, sample(field.type)]))
+  return [
     `  const added = await ask(routes, 'POST', ${js(`${path}/add`)}, ${object(values)})`,
     '  assert.strictEqual(added.status, 200, added.body)',
-    `  const key = ${keyFrom(plan)}`,
-    '',
+    `  const key = ${keyFrom(plan)}`
+  ]
+}
+
+function finding (plan, path) {
+  return [
     `  const { value: row } = await ask(routes, 'GET', ${js(`${path}/one`)}, key)`,
-    ...plan.given.filter((field) => field.isRequired && isPlain(field.type)).map((field) => `  assert.strictEqual(row${at(field.name)}, ${js(values[field.param])})`),
+    ...required(plan).filter(({ type }) => isPlain(type)).map((field) => `  assert.strictEqual(row${at(field.name)}, ${js(sample(field.type))})`),
     `  assert.deepStrictEqual(Object.keys(row), ${list(plan.shown.map(({ name }) => name))})`,
     `  const { value: rows } = await ask(routes, 'GET', ${js(`${path}/list`)})`,
     '  assert.strictEqual(rows.length, 1)'
   ]
-  if (change !== null) {
-    lines.push('',
-      `  const set = await ask(routes, 'POST', ${js(`${path}/set`)}, { ...key, ${key(change.param)}: ${js(sample(change.type, true))} })`,
-      "  assert.deepStrictEqual([set.status, set.body], [200, ''])",
-      `  const { value: changed } = await ask(routes, 'GET', ${js(`${path}/one`)}, key)`,
-      `  assert.strictEqual(changed${at(change.name)}, ${js(sample(change.type, true))})`)
-  }
-  lines.push('',
+}
+
+function changing (plan, path) {
+  const change = plan.changed.find((field) => isPlain(field.type) && !isReference(field, plan))
+  if (change === undefined) return []
+  const value = js(sample(change.type, true))
+  return [
+    '',
+    `  const set = await ask(routes, 'POST', ${js(`${path}/set`)}, { ...key, ${key(change.param)}: ${value} })`,
+    "  assert.deepStrictEqual([set.status, set.body], [200, ''])",
+    `  const { value: changed } = await ask(routes, 'GET', ${js(`${path}/one`)}, key)`,
+    `  assert.strictEqual(changed${at(change.name)}, ${value})`
+  ]
+}
+
+function removing (what, path) {
+  return [
     `  const removed = await ask(routes, 'POST', ${js(`${path}/remove`)}, key)`,
     "  assert.deepStrictEqual([removed.status, removed.body], [200, ''])",
     `  assert.strictEqual((await ask(routes, 'GET', ${js(`${path}/one`)}, key)).status, 400)`,
     `  const again = await ask(routes, 'POST', ${js(`${path}/remove`)}, key)`,
-    `  assert.deepStrictEqual([again.status, again.body], [400, ${js(`no such ${what}`)}])`)
-  return test(`${what}: added, found, changed and removed`, lines)
+    `  assert.deepStrictEqual([again.status, again.body], [400, ${js(`no such ${what}`)}])`
+  ]
 }
 
 // A row of another value would have to be there.

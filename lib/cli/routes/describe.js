@@ -13,8 +13,16 @@ function describe (dir, target) {
   return withDatabase(target, async (store) => {
     const routes = store.routes(dir)
     await routes.ready
-    return routes.list()
+    return routes.list().map(plain)
   })
+}
+
+// Bounds of 64 bits, of which JSON and JavaScript's numbers know the nearest.
+function plain (value) {
+  if (typeof value === 'bigint') return Number(value)
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))
 }
 
 module.exports = { describe }

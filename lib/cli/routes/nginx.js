@@ -3,7 +3,7 @@
 // upstream of the service itself, and everything else, stays in deploy/nginx.conf, to which two
 // lines are added once; this text is written again whenever routes change.
 //
-//   map $uri ──> $shop_door, the upstream          map method and $uri ──> the key of each limit
+//   map $uri ──> $app_shop_door, the upstream      map method and $uri ──> the key of each limit
 //
 // Directives: nginx.org/en/docs, ngx_http_map_module, ngx_http_limit_req_module. Maps and not
 // locations: those of a location are not inherited, so that each would have to repeat all headers.
@@ -47,7 +47,7 @@ function rateOf ({ n, everyMs }) {
 
 function http (routes, rates, { app, id, door }) {
   const paths = [...new Set(routes.map(({ path }) => path))].sort()
-  const closed = [...new Set(routes.filter((route) => !route.public).map(({ path }) => path))].sort()
+  const closed = routes.filter((route) => !route.public).flatMap(({ method, path }) => method === 'GET' ? [`GET ${path}`, `HEAD ${path}`] : [`POST ${path}`])
   return `# The routes of ${app}: written by \`npx undercroft routes --nginx http\`, goes beside the site, to
 # /etc/nginx/conf.d/${app}.routes.conf. Do not edit: what is your own is in deploy/nginx.conf.
 
@@ -64,9 +64,9 @@ ${mapLines(paths.map((path) => [path, `${id}_routes`]))}}
 
 # What depends on who is logged in is in no cache that others share: in \`location /\`,
 # add_header Cache-Control $app_${id}_store always;
-map $uri $app_${id}_store {
+map "$request_method $uri" $app_${id}_store {
     default "";
-${mapLines(closed.map((path) => [path, 'no-store']))}}
+${mapLines(closed.map((request) => [request, 'no-store']))}}
 ${rates.map((rate) => zone(rate)).join('')}`
 }
 

@@ -7,7 +7,8 @@ const { kindOf, shapeOf } = require('./shape')
 
 const TEXT = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json'
-const COOKIE = 'session'
+// Of undercroft/kit/session, unless its option name is another.
+const COOKIE = 'sid'
 
 // With the option statuses: 'fine', in place of 400 and 500 alone.
 const FINE = {
@@ -102,10 +103,15 @@ function orNull (schema, { optional }) {
 }
 
 function schemaOf (param) {
-  const preset = param.preset === null ? {} : { default: param.preset }
+  const preset = param.preset === null ? {} : { default: presetOf(param) }
   if (!param.list) return { ...one(param), ...preset }
   const { least, most } = param
   return { type: 'array', items: one({ ...param, least: null, most: null }), ...bounds('minItems', least, 'maxItems', most), ...preset }
+}
+
+// As a value of JSON; what is bound as its text comes as that.
+function presetOf ({ type, list, preset }) {
+  return (list || type === 'json') && typeof preset === 'string' ? JSON.parse(preset) : preset
 }
 
 function one (param) {
@@ -166,12 +172,13 @@ function object (parts) {
 function ofPart (part) {
   const rows = { type: 'array', items: row(part) }
   if (part.form === 'many') return rows
-  if (part.form === 'page') return { type: 'object', properties: { rows, next: { description: 'where the next page begins; null: there is none' } }, required: ['rows', 'next'] }
+  if (part.form === 'page') return { type: 'object', properties: { rows, next: { type: ['object', 'null'], description: 'The parameters of the next page; null: there is none.' } }, required: ['rows', 'next'] }
   return part.form === 'text' ? { type: 'string' } : row(part)
 }
 
 // Whether a column may be null is not known of a statement.
 function row ({ columns }) {
+  if (columns === null) return { type: 'object' }
   return {
     type: 'object',
     properties: Object.fromEntries(columns.map(({ name, type }) => [name, column(kindOf(type))])),
@@ -196,7 +203,7 @@ function components (routes, fine) {
   if (routes.some(({ method }) => method === 'POST')) out.parameters = { IdempotencyKey: idempotencyKey }
   if (isClosed) {
     out.securitySchemes = {
-      session: { type: 'apiKey', in: 'cookie', name: COOKIE, description: 'The session of who is logged in; behind https it is __Host-session.' }
+      session: { type: 'apiKey', in: 'cookie', name: COOKIE, description: 'The session of who is logged in; behind https it is __Host-sid.' }
     }
   }
   return out

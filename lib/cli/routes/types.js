@@ -113,9 +113,13 @@ function answerOf (shape, type) {
 
 function partOf ({ form, columns }, row) {
   if (form === 'text') return { declared: [], of: 'string' }
+  if (columns === null) return { declared: [`export type ${row} = Record<string, any>`], of: rowsOf(form, row) }
   const declared = [`export interface ${row} ${members(columns.map(({ name, type }) => ({ name, type: columnType(kindOf(type)) })))}`]
-  const of = { many: `${row}[]`, page: `{ rows: ${row}[], next: unknown }` }[form] ?? row
-  return { declared, of }
+  return { declared, of: rowsOf(form, row) }
+}
+
+function rowsOf (form, row) {
+  return { many: `${row}[]`, page: `{ rows: ${row}[], next: Partial<${row}> | null }` }[form] ?? row
 }
 
 // Whether a column may be null is not known of a statement.
