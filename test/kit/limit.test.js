@@ -91,6 +91,15 @@ t.test('what is refused does not count', async (t) => {
   t.equal((await failure(limit.take(ada))).retryAfterMs, 2000)
 })
 
+t.test('nor does what is refused of many at once', async (t) => {
+  const cache = new FakeCache()
+  const limit = limited(cache, { tries: 2 })
+  const found = await outcomes(Array.from({ length: 50 }, () => limit.take(ada)))
+  t.equal(found.filter(one => one === 'fulfilled').length, 2)
+  const counts = [...cache.entries].filter(([key]) => !key.startsWith('pause')).map(([key, { value }]) => [key.split(' ')[0], value])
+  t.same(counts, [['pair', 2], ['name', 2], ['ip', 2]])
+})
+
 t.test('who is meant', async (t) => {
   const tried = async (first, second) => {
     const limit = limited(new FakeCache(), { tries: 1 })

@@ -344,8 +344,11 @@ t.test('a database that cannot be written', async (t) => {
   clock.ms += HOUR
   for (let i = 0; i < 20; i++) t.match(await sessions.of(request({ token })), { user: 7 }, 'who asks does not notice')
   await until(() => warned.length > 0, 'it is told')
-  for (let i = 0; i < 20; i++) await sessions.of(request({ token }))
-  t.ok(warned.length <= 3, `not by each request: ${warned.length}`)
+  for (let i = 0; i < 20; i++) {
+    await sessions.of(request({ token }))
+    await reader.db.get('select 1')
+  }
+  t.ok(warned.length < 10, `not by each request: ${warned.length}`)
 })
 
 // ---- the sessions of a user ------------------------------------------------------------

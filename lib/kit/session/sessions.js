@@ -33,6 +33,8 @@ const SWEPT_AT_ONCE = 500
 const REST_MS = 1000
 // What is cached is asked for by then, or read again.
 const CACHED_MS = 10 * 60_000
+// A process that is stopped while it reads a row does not hold up the others for longer.
+const READ_MS = 5000
 
 const sql = {
   read: 'select "user", roles, created, seen, expires from session where key = ? and id = ?',
@@ -183,7 +185,7 @@ class Sessions {
       return await this.#cache.wrap(`undercroft.session ${place.text}`, async ({ skip }) => {
         // A token that somebody has made up takes no room.
         return await this.#read(place) ?? skip(null)
-      }, { rows: { session: place.key }, ttlMs: CACHED_MS })
+      }, { rows: { session: place.key }, ttlMs: CACHED_MS, timeoutMs: READ_MS })
     } catch (err) {
       if (err?.code !== 'UC_NO_CACHE') throw err
       return this.#read(place)
