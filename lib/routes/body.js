@@ -11,6 +11,10 @@ function tooLarge (most) {
   return new Refusal('BODY_SIZE', `body: must have at most ${most} bytes`)
 }
 
+function cutShort () {
+  return new Refusal('PARAMS', 'body: is cut short')
+}
+
 /** Whether the header content-length alone says that it is too much. */
 function isTooLong (length, most) {
   return length !== undefined && Number(length) > most
@@ -25,6 +29,7 @@ function isTooLong (length, most) {
  */
 function readMessage (req, most) {
   if (isTooLong(req.headers['content-length'], most)) return Promise.reject(tooLarge(most))
+  if (req.destroyed) return Promise.reject(cutShort())
   return new Promise((resolve, reject) => {
     let first = NOTHING
     let chunks = null
@@ -51,7 +56,7 @@ function readMessage (req, most) {
     }
     const onError = () => {
       over()
-      reject(new Refusal('PARAMS', 'body: cut short'))
+      reject(cutShort())
     }
     req.on('data', onData)
     req.on('end', onEnd)

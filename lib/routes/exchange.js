@@ -70,6 +70,12 @@ class Exchange {
     return forwarded !== undefined && this.service.trust.believes(this.peer) ? forwarded : this.header('host')
   }
 
+  /** One was announced, whatever the method. */
+  get hasBody () {
+    const length = this.header('content-length')
+    return (length !== undefined && length !== '0') || this.header('transfer-encoding') !== undefined
+  }
+
   get isSecure () {
     return this.isEncrypted || (this.header('x-forwarded-proto') === 'https' && this.service.trust.believes(this.peer))
   }

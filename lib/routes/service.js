@@ -112,6 +112,7 @@ class RouteService {
     const { method, place } = exchange
     if (method === 'OPTIONS') return this.#cors.options(exchange)
     const own = place.ownFor(method)
+    if ((method === 'GET' || method === 'HEAD') && exchange.hasBody) throw new Refusal('PARAMS', 'body: a GET takes none')
     if (own === null && place.isOwn) throw new Refusal('METHOD', undefined, ['allow', place.allow])
     if (method !== 'POST' && this.#user === null && exchange.known === null) return this.#go(exchange, own, null, anonymous(exchange))
     return this.#prepare(exchange, own)
@@ -119,7 +120,7 @@ class RouteService {
 
   // What has to be waited for first.
   async #prepare (exchange, own) {
-    const body = exchange.method === 'POST' ? await exchange.body(this.bodyMost) : null
+    const body = exchange.method === 'POST' && exchange.place.post !== null ? await exchange.body(this.bodyMost) : null
     const facts = exchange.known ?? (this.#user === null ? anonymous(exchange) : await this.#identify(exchange))
     return this.#go(exchange, own, body, facts)
   }

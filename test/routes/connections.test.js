@@ -43,6 +43,19 @@ for (const door of servers) {
     t.same(core.lines.filter(({ level }) => level === 'error'), [], 'which is no failure')
   })
 
+  t.test(`${door.name}: a body that is cut`, async (t) => {
+    const { core, to, request } = await opened(t, door)
+    const client = dial(to)
+    client.on('error', () => {})
+    await new Promise((resolve) => client.write('POST /add HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"a":', resolve))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    client.destroy()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    t.equal((await request({ method: 'GET', target: '/empty', headers: {} })).status, 200, 'others go on')
+    t.same(core.calls.filter(([op, args]) => op === 'request' && args[2] === '/add'), [], 'the core is not asked')
+    t.same(core.lines, [], 'and nothing has failed')
+  })
+
   // Whoever sends it all before he reads finds the answer, and is not cut off while sending.
   for (const connection of ['keep-alive', 'close']) {
     t.test(`${door.name}: a body that is too large, ${connection}`, async (t) => {
@@ -146,7 +159,7 @@ t.test('HTTP/2', { skip: isBun && 'the door is one of Node' }, async (t) => {
 })
 
 t.test('Express: below a path, and behind its parser', async (t) => {
-  const { routes } = vectorService(t)
+  const { core, routes } = vectorService(t)
   const lines = []
   const log = { info: (line) => lines.push(line), warn () {}, error () {} }
   const { routes: logged } = vectorService(t, { log })
@@ -163,6 +176,12 @@ t.test('Express: below a path, and behind its parser', async (t) => {
   t.equal((await open.request(post)).body, '{"a":1}')
   t.equal((await open.request({ ...post, body: JSON.stringify({ a: 'x'.repeat(5000) }) })).status, 413)
   t.equal((await open.request({ method: 'GET', target: '/api/nowhere', headers: {} })).status, 404)
+  app.use('/eaten', (req, res, next) => req.on('end', next).resume(), routes.node())
+  t.equal((await open.request({ ...post, target: '/eaten/add' })).status, 500)
+  t.match(core.lines, [{ err: { message: /^routes: the body of the request was read by/ } }])
+  // As parsers of earlier versions leave what is none of theirs.
+  app.use('/left', (req, res, next) => { req.body = {}; setTimeout(next, 20) }, routes.node())
+  t.equal((await open.request({ ...post, target: '/left/add' })).body, '{"a":1}')
   const cookies = await open.request({ method: 'GET', target: '/api/own/cookies', headers: {} })
   t.match(cookies.headers, { 'x-powered-by': 'Express', vary: 'Accept, origin', 'set-cookie': ['a=1', 'b=2'] }, 'what it has set itself stays')
   await open.request({ method: 'GET', target: '/logged/empty?a', headers: {} })

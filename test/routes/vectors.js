@@ -71,6 +71,8 @@ const refusing = [
   { name: 'a path that is longer', target: '/echo/', ...plain(404, 'not found') },
   { name: 'another method', method: 'PUT', target: '/echo', body: { a: 1 }, ...plain(405, 'method not allowed'), answer: { allow: 'GET, HEAD, POST' } },
   { name: 'a method that is not of the path', method: 'GET', target: '/add', ...plain(405, 'method not allowed'), answer: { allow: 'POST' } },
+  { name: 'a POST where a GET is', method: 'POST', target: '/umlaut', body: { x: 'y'.repeat(5000) }, ...plain(405, 'method not allowed'), answer: { allow: 'GET, HEAD' } },
+  { name: 'a GET with a body', target: '/umlaut', body: { a: 1 }, ...plain(400, 'body: a GET takes none'), without: { fetch: 'there is none', inject: 'the body is nowhere announced' } },
   { name: 'DELETE', method: 'DELETE', target: '/umlaut', ...plain(405, 'method not allowed'), answer: { allow: 'GET, HEAD' } },
   { name: 'an error of SQL', target: '/broken', ...plain(500, 'internal error') },
   { name: 'too late', target: '/late', ...plain(500, 'timed out') },

@@ -48,9 +48,10 @@ class NodeExchange extends Exchange {
 
   body (most) {
     const { req } = this
-    // Somebody in front has read it.
-    if (req.body !== undefined && (req.readableEnded || req.complete)) return parsedBody(req.body, most)
-    return readMessage(req, most)
+    if (!req.readableEnded) return readMessage(req, most)
+    // A parser in front has read it.
+    if (req.body === undefined) throw new Error('routes: the body of the request was read by what is in front of them, and is not in req.body')
+    return parsedBody(req.body, most)
   }
 
   /** From here on it is ours: a caller that hangs up is noticed. */
