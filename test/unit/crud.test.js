@@ -4,12 +4,15 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const vm = require('node:vm')
+const { createRequire } = require('node:module')
+const { spawnSync } = require('node:child_process')
 const t = require('tap')
 const { open } = require('../..')
 const { isSecret, paramType } = require('../../lib/cli/crud/columns')
 const { ParamNames, slug, sqlName } = require('../../lib/cli/crud/names')
-const { tmpdir } = require('../helper')
+const { isBun, tmpdir } = require('../helper')
 const { command } = require('./routes-command')
+const { install } = require('./routes-core')
 const { namesIn, parse, service, variant } = require('./routes-mini')
 
 // A project whose migrations are this SQL.
@@ -42,24 +45,16 @@ async function compiles (t, db, text) {
   }
 }
 
-// Runs a file as its runtime would, with the routes in miniature in place of the package's.
+// Runs a test that was written, in this process. -> the names of its tests
 async function runTest (t, file) {
+  await install(path.dirname(path.dirname(file)))
   const tests = []
   const ends = []
-  const stand = (target) => {
-    const store = open(target)
-    return { db: store.db, close: () => store.close(), routes: (dir) => service(store.db, dir) }
-  }
-  const modules = { 'node:test': (name, fn) => tests.push([name, fn]), 'node:assert': require('node:assert'), 'node:path': path, undercroft: { open: stand } }
-  const wrapped = vm.runInThisContext(`(function (require, __dirname) {${fs.readFileSync(file, 'utf8')}\n})`, { filename: file })
-  wrapped((name) => modules[name], path.dirname(file))
+  const load = createRequire(file)
+  const test = (name, fn) => tests.push([name, fn])
+  vm.runInThisContext(`(function (require, __dirname) {${fs.readFileSync(file, 'utf8')}\n})`, { filename: file })((name) => name === 'node:test' ? test : load(name), path.dirname(file))
   for (const [name, fn] of tests) {
-    try {
-      await fn({ after: (end) => ends.push(end) })
-      t.pass(name)
-    } catch (err) {
-      t.fail(`${name}: ${err.stack}`)
-    }
+    await fn({ after: (end) => ends.push(end) }).then(() => t.pass(name), (err) => t.fail(`${name}: ${err.stack}`))
   }
   for (const end of ends) await end()
   return tests.map(([name]) => name)
@@ -147,8 +142,16 @@ select 'no such person' as refuse
 delete from person where id = :id;
 `)
   await compiles(t, await openAll(t, at), at.read('routes/person.sql'))
-  t.same(await runTest(t, path.join(at.dir, 'test/person.routes.test.js')), [
-    'person: added, found, changed and removed', 'person: what is no parameter is refused', 'person: nothing without a login'])
+  const passed = await runTest(t, path.join(at.dir, 'test/person.routes.test.js'))
+  if (!isBun) {
+    t.same(passed, [
+      'person: added, found, changed and removed', 'person: what is no parameter is refused', 'person: nothing without a login'])
+  }
+  // And as its runtime would: it is a test for node:test.
+  if (isBun) return
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^NODE_|^TAP/.test(name)))
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--test'], { cwd: at.dir, env, encoding: 'utf8' })
+  t.equal(status, 0, stdout + stderr)
 })
 
 // ---- schemas ---------------------------------------------------------------

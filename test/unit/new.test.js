@@ -1,14 +1,18 @@
 'use strict'
-// npx undercroft new: what it writes, where it refuses to. test/pack installs and runs it.
+// npx undercroft new: what it writes, where it refuses to, and that what it writes runs.
 
 const fs = require('node:fs')
+const net = require('node:net')
 const path = require('node:path')
+const { once } = require('node:events')
+const { spawn, spawnSync } = require('node:child_process')
 const vm = require('node:vm')
 const t = require('tap')
 const { open } = require('../..')
 const { version } = require('../../package.json')
-const { tmpdir } = require('../helper')
+const { isBun, tmpdir, until } = require('../helper')
 const { command } = require('./routes-command')
+const { install } = require('./routes-core')
 const { parse, service } = require('./routes-mini')
 
 const FILES = ['.gitignore', 'README.md', 'migrations/0001_product.sql', 'package.json', 'routes/product.sql', 'server.js', 'test/product.test.js']
@@ -52,32 +56,47 @@ t.test('what its routes answer', async (t) => {
   t.match(await inject('POST', '/product/buy', { body: { id: 9 } }), { status: 400, body: 'no such product' })
 })
 
-// As its runtime would run them; of what is asked from bun:test there is enough for that.
-t.test('its tests are green', async (t) => {
-  const assert = require('node:assert')
-  for (const options of [[], ['--bun']]) {
-    const dir = path.join(tmpdir(t), `shop${options.length}`)
-    await command(['new', dir, ...options])
-    const tests = []
-    const ends = []
-    const expect = (value) => ({ toEqual: (other) => assert.deepStrictEqual(value, other), toBe: (other) => assert.strictEqual(value, other), toMatch: (other) => assert.match(value, other) })
-    const test = (name, fn) => tests.push([name, fn])
-    const modules = {
-      'node:test': test,
-      'bun:test': { test, expect, afterEach: (fn) => ends.push(fn) },
-      'node:assert': assert,
-      'node:path': path,
-      undercroft: { open: (target) => { const store = open(target); return { db: store.db, close: () => store.close(), routes: (dir) => service(store.db, dir) } } }
-    }
-    const file = path.join(dir, 'test/product.test.js')
-    vm.runInThisContext(`(function (require, __dirname) {${fs.readFileSync(file, 'utf8')}\n})`, { filename: file })((name) => modules[name], path.dirname(file))
-    t.equal(tests.length, 4)
-    for (const [name, fn] of tests) {
-      await fn({ after: (end) => ends.push(end) })
-      t.pass(name)
-    }
-    for (const end of ends) await end()
-  }
+// As npm would, with the runtime that this test runs on.
+async function project (t) {
+  const dir = path.join(tmpdir(t), 'shop')
+  await command(['new', dir, ...isBun ? ['--bun'] : []])
+  await install(dir)
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^NODE_|^TAP/.test(name)))
+  return { dir, env, script: (name) => JSON.parse(fs.readFileSync(path.join(dir, 'package.json'), 'utf8')).scripts[name].split(' ').slice(1) }
+}
+
+t.test('its test is green', async (t) => {
+  const { dir, env, script } = await project(t)
+  const { status, stdout, stderr } = spawnSync(process.execPath, script('test'), { cwd: dir, env, encoding: 'utf8' })
+  t.equal(status, 0, stdout + stderr)
+  t.match(stdout + stderr, /pass 4|4 pass/)
+  const file = path.join(dir, 'routes/product.sql')
+  fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replace("'not so many in stock'", "'no'"))
+  t.not(spawnSync(process.execPath, script('test'), { cwd: dir, env }).status, 0, 'and red when a route answers in another way')
+})
+
+t.test('it answers, and ends when it is told to', async (t) => {
+  const { dir, env, script } = await project(t)
+  const place = net.createServer().listen(0, '127.0.0.1')
+  await once(place, 'listening')
+  const { port } = place.address()
+  place.close()
+  await once(place, 'close')
+  const proc = spawn(process.execPath, script('start'), { cwd: dir, env: { ...env, PORT: String(port) }, stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => proc.kill('SIGKILL'))
+  let said = ''
+  for (const stream of [proc.stdout, proc.stderr]) stream.setEncoding('utf8').on('data', (text) => { said += text })
+  await until(() => said.includes(String(port)) || proc.exitCode !== null, 'it listens')
+  const url = `http://127.0.0.1:${port}`
+  t.same((await (await fetch(`${url}/product/list?limit=2`)).json()).map(({ name }) => name), ['lamp', 'chair'], said)
+  const bought = await fetch(`${url}/product/buy`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"id":1,"count":2}' })
+  t.same(await bought.json(), { id: 1, stock: 10 })
+  t.equal((await fetch(`${url}/health`)).status, 200)
+  t.equal((await fetch(`${url}/other`)).status, 404)
+  proc.kill('SIGTERM')
+  const [code] = await once(proc, 'exit')
+  t.equal(code, 0, said)
+  t.ok(fs.existsSync(path.join(dir, 'service.db')))
 })
 
 t.test('an empty folder is fine, and one that is not is left alone', async (t) => {

@@ -8,6 +8,7 @@ const t = require('tap')
 const { UndercroftError } = require('../../lib/base/errors')
 const { root, tmpdir } = require('../helper')
 const { command } = require('./routes-command')
+const { hasRoutes } = require('./routes-core')
 const { described, route } = require('./routes-described')
 
 // A folder with routes and migrations, and the command in it with routes that are as described.
@@ -148,4 +149,19 @@ t.test('crud and routes, as they are called in a project', async (t) => {
   const out = execFileSync(process.execPath, [path.join(root, 'lib/cli/main.js'), 'crud', 'p', '--public'], { cwd: dir, encoding: 'utf8' })
   t.equal(out, `wrote ${path.join('routes', 'p.sql')}\nwrote ${path.join('test', 'p.routes.test.js')}\n`)
   t.equal(tool(dir, 'crud', 'p').status, 1)
+})
+
+t.test('what the core says of the files of crud, and of faulty ones', async (t) => {
+  if (!await hasRoutes()) return t.comment('left out: the core that is built has no routes yet')
+  const dir = tmpdir(t)
+  const place = path.join(dir, 'routes')
+  fs.mkdirSync(path.join(dir, 'migrations'))
+  fs.writeFileSync(path.join(dir, 'migrations/0001_a.sql'), 'create table p (id integer primary key, name text not null)')
+  await command(['crud', 'p', '--public', '--dir', place])
+  t.match(await command(['routes', 'check', place]), { code: 0, out: '5 routes in 1 file: all is right', err: '' })
+  const [list] = JSON.parse((await command(['routes', place, '--json'])).out)
+  t.match(list, { method: 'GET', path: '/p/list', form: 'many', file: 'p.sql', public: true, roles: [], params: [{ name: 'after', type: 'integer', optional: true, in: 'query' }, { name: 'limit', least: 1, most: 100, preset: 20 }] })
+  for (const option of ['--openapi', '--types', '--client', '--matrix']) t.match(await command(['routes', place, option]), { code: 0, err: '' }, option)
+  fs.appendFileSync(path.join(place, 'p.sql'), '-- @get /x\n-- @pubic\nselect 1 limit 1;\n')
+  t.match(await command(['routes', 'check', place]), { code: 1, out: '', err: /p\.sql:\d+: .*pubic.*public/ })
 })
