@@ -48,10 +48,10 @@ async function readTable (db, name) {
   if (found.kind !== 'table') {
     throw new CommandRefusal(`${found.name} is a ${found.kind === 'virtual' ? 'virtual table' : found.kind}: routes are written for tables`, `write those of ${found.name} by hand, in the same format`, 'failed')
   }
-  return readKnown(db, found)
+  return readKnown(db, found, tables.filter(({ kind }) => kind === 'table').map((table) => table.name.toLowerCase()))
 }
 
-async function readKnown (db, { name, strict, withoutRowid }) {
+async function readKnown (db, { name, strict, withoutRowid }, tables) {
   const rows = (await db.all(COLUMNS, [name])).filter(({ hidden }) => hidden !== 1)
   const primary = rows.filter(({ pk }) => pk > 0).sort((a, b) => a.pk - b.pk)
   const unique = group(await db.all(UNIQUE, [name]), 'name')
@@ -72,7 +72,7 @@ async function readKnown (db, { name, strict, withoutRowid }) {
     key: primary.map((row) => columns.find((column) => column.name === row.name)),
     strict: strict === 1,
     withoutRowid: withoutRowid === 1,
-    foreign: await readForeign(db, name, columns),
+    foreign: await readForeign(db, name, columns, tables),
     // An index on an expression has a column without a name.
     unique: unique.filter(([{ origin, partial }]) => origin !== 'pk' && partial === 0).map((index) => index.map(({ column }) => column)).filter((names) => !names.includes(null)),
     words: wordsOf(sql[0], columns),
@@ -80,11 +80,15 @@ async function readKnown (db, { name, strict, withoutRowid }) {
   }
 }
 
-async function readForeign (db, name, columns) {
+async function readForeign (db, name, columns, tables) {
   const real = (column) => columns.find((each) => each.name.toLowerCase() === column.toLowerCase())?.name ?? column
   const out = []
   for (const rows of group(await db.all(FOREIGN_KEYS, [name]), 'id')) {
-    const [{ table }] = rows
+    const [{ table, from }] = rows
+    // SQLite compiles no write to a table that refers to nothing.
+    if (!tables.includes(table.toLowerCase())) {
+      throw new CommandRefusal(`${name}.${real(from)} refers to ${table}, which is no table: nothing can be written to ${name}`, `make ${table} in a migration first`, 'failed')
+    }
     // Without columns it refers to the key of that table.
     const to = rows[0].to === null ? await primaryOf(db, table) : rows.map((row) => row.to)
     if (to.length === rows.length) out.push({ table, from: rows.map((row) => real(row.from)), to })
