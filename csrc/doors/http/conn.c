@@ -521,11 +521,22 @@ void http_conn_accept(http_loop *l, uv_stream_t *listener)
 
 /* ---- time ---- */
 
+/* Nothing more is taken from the client. */
+static bool is_closed(const http_conn *c)
+{
+    return c->order.closed && !c->order.coming;
+}
+
+/* Half a request is refused, so that its client can send it elsewhere. */
 void http_conn_drain(http_conn *c)
 {
-    http_order_close(&c->order);
+    if (c->closing || c->lingering || is_closed(c))
+        return;
     if (http_parser_phase(c->parser) == HTTP_PHASE_IDLE)
-        go_on(c);
+        http_order_close(&c->order);
+    else
+        refuse(c, 503, "the server is shutting down");
+    go_on(c);
 }
 
 static bool passed(int64_t since, int64_t ms, int64_t now)
@@ -543,7 +554,7 @@ void http_conn_sweep(http_conn *c, int64_t now)
             ? passed(c->since, LINGER_MS, now)
             : c->is_sending && passed(c->sending_since, s->write_ms, now)) {
         http_conn_close(c);
-    } else if (c->lingering || c->order.closed) {
+    } else if (c->lingering || is_closed(c)) {
         return;
     } else if (c->phase != HTTP_PHASE_IDLE &&
                passed(c->since,
