@@ -16,6 +16,17 @@ class Hangup {
   reason = undefined
   // The one who waits, nearly always; or a set of them.
   #waiting = null
+  #controller = null
+
+  /** A real one, for who needs that. */
+  get real () {
+    if (this.#controller === null) {
+      const controller = this.#controller = new AbortController()
+      if (this.aborted) controller.abort(this.reason)
+      else this.addEventListener('abort', () => controller.abort(this.reason))
+    }
+    return this.#controller.signal
+  }
 
   addEventListener (name, fn) {
     const waiting = this.#waiting

@@ -138,4 +138,19 @@ function retryAfter ({ retryAfterMs }) {
   return retryAfterMs > 0 ? ['retry-after', String(Math.ceil(retryAfterMs / 1000))] : NO_HEADERS
 }
 
-module.exports = { TEXT, JSON_TYPE, NO_HEADERS, Refusal, refusals, answerFor, textAnswer, statusOf }
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+const BEYOND_ASCII = /[^\0-\x7f]/
+
+/**
+ * The answer as it may be sent, whatever the door: data has become a header where this throws. Text
+ * beyond ASCII goes as the bytes of its UTF-8, of which servers want a character each.
+ */
+function sendable (answer) {
+  const headers = answer.headers.map((text, i) => i % 2 === 1 && BEYOND_ASCII.test(text) ? Buffer.from(text).toString('latin1') : text)
+  const wrong = headers.findIndex((text, i) => !(i % 2 === 0 ? NAME : VALUE).test(text))
+  if (wrong < 0) return { ...answer, headers }
+  throw new Error(`routes: the header ${JSON.stringify(headers[wrong - wrong % 2].slice(0, 100))} of the answer cannot be sent`)
+}
+
+module.exports = { sendable, TEXT, JSON_TYPE, NO_HEADERS, Refusal, refusals, answerFor, textAnswer, statusOf }

@@ -134,6 +134,9 @@ async function ofResponse (response) {
 // An answer that is no JSON, made by a handler.
 class Reply {
   constructor (body, { status = 200, type = 'application/octet-stream', headers = {} } = {}) {
+    if (typeof type !== 'string' || !/^[\x20-\x7e]*$/.test(type)) throw expected('UC_OPTION', 'reply: option type', "a content type such as 'image/png'", type)
+    if (!Number.isInteger(status) || status < 200 || status > 599) throw expected('UC_OPTION', 'reply: option status', 'an integer from 200 to 599', status)
+    if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw expected('UC_OPTION', 'reply: body', 'a text or bytes', body)
     this.status = status
     this.type = type
     this.headers = Object.entries(headers).flatMap(([name, values]) => [values].flat().flatMap((value) => [name.toLowerCase(), String(value)]))

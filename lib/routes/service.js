@@ -7,7 +7,7 @@
 // Nothing here throws to a door: what goes wrong becomes an answer, and a line of the log.
 
 const { expected } = require('../base/errors')
-const { Refusal, answerFor } = require('./answers')
+const { Refusal, answerFor, sendable } = require('./answers')
 const { Cors } = require('./cors')
 const { Requester } = require('./exchange')
 const { runOwn } = require('./own')
@@ -102,6 +102,7 @@ class RouteService {
       if (exchange.place === undefined) return null
       answer = await this.#run(exchange)
       if (answer.status === 0) return null
+      if (answer.headers.length > 0) answer = sendable(answer)
     } catch (err) {
       answer = this.failed(err, exchange)
     }

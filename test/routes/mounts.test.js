@@ -20,10 +20,15 @@ function prepared ({ method, target, headers, body }) {
   }
 }
 
+// Clients make a character of each byte of a header.
+function utf8 (text) {
+  return /^[\0-\xff]*$/.test(text) ? Buffer.from(text, 'latin1').toString() : text
+}
+
 // What is compared, in the form of a vector.
 function seen ({ status, headers, body }) {
   const answer = Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_CONNECTION.includes(name))
-    .map(([name, value]) => [name, [value].flat().join(', ')]).sort())
+    .map(([name, value]) => [name, utf8([value].flat().join(', '))]).sort())
   return { status, type: headers['content-type'] ?? '', answer, text: body }
 }
 

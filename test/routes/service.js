@@ -42,6 +42,9 @@ function addOwn (routes) {
       context.set('Set-Cookie', `a=1${context.isSecure ? '; Secure' : ''}`)
       return { secure: context.isSecure }
     })
+    .get('/own/header', { public: true }, (value, context) => {
+      context.set(value.name ?? 'X-Value', value.value)
+    })
     .get('/own/response', { public: true }, () => new Response('made', { status: 201, headers: { 'X-Kind': 'test', 'Content-Type': 'text/plain; charset=utf-8' } }))
     .get('/own/cookies', { public: true }, (_, context) => context.reply('', { type: '', headers: { 'Set-Cookie': ['a=1', 'b=2'] } }))
     .get('/own/bytes', { public: true }, (_, context) => context.reply(Buffer.from('abc'), { type: 'image/x-test', headers: { 'X-Kind': 'test' } }))

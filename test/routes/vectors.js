@@ -116,6 +116,9 @@ const own = [
   { name: 'an error', target: '/own/throw', ...plain(500, 'internal error') },
   { name: 'a Response', target: '/own/response', status: 201, type: TEXT, text: 'made', answer: { 'x-kind': 'test' } },
   { name: 'a header beside JSON', target: '/own/secure', headers: { 'X-Forwarded-Proto': 'https' }, ...json({ secure: false }), answer: { 'set-cookie': 'a=1' }, without: { 'node, unix': 'who asks through a socket is believed' } },
+  { name: 'a header beyond ASCII', target: '/own/header?value=Zo%C3%AB+%E2%82%AC', status: 200, text: '', answer: { 'x-value': 'Zoë €' } },
+  { name: 'a header of two lines', target: '/own/header?value=a%0D%0Ax-evil:+1', ...plain(500, 'internal error') },
+  { name: 'a header with a name that is none', target: '/own/header?name=a+b&value=c', ...plain(500, 'internal error') },
   { name: 'cookies', target: '/own/cookies', status: 200, text: '', answer: { 'set-cookie': 'a=1, b=2' } },
   { name: 'bytes', target: '/own/bytes', status: 200, type: 'image/x-test', text: 'abc', answer: { 'x-kind': 'test' } }
 ]

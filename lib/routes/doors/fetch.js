@@ -2,9 +2,13 @@
 
 // What takes a Request and returns a Response: Bun.serve, Deno.serve, Hono.
 
+const { Hangup } = require('../../base/abort')
 const { Exchange, originForm } = require('../exchange')
+const { Lookout } = require('../lookout')
 const { peerAt } = require('../peer')
 const { readRequest } = require('../body')
+
+const lookout = new Lookout()
 
 class FetchExchange extends Exchange {
   /**
@@ -18,10 +22,15 @@ class FetchExchange extends Exchange {
     this.request = request
     this.info = info
     this.raw = raw
+    this.signal = null
+  }
+
+  /** From here on it is ours: a caller that hangs up is noticed. */
+  begin () {
+    this.signal = lookout.watch(this.request.signal)
   }
 
   get subject () { return this.request }
-  get signal () { return this.request.signal }
   get abortSignal () { return this.request.signal }
   get isEncrypted () { return this.request.url.startsWith('https:') }
   get peer () { return peerOf(this.request, this.info) }
@@ -35,20 +44,23 @@ class FetchExchange extends Exchange {
   }
 
   respond (answer) {
+    this.signal?.over()
     const { status, body } = answer
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
     const { access } = this.service
-    if (access !== null) this.service.line(this, status, this.method === 'HEAD' ? 0 : length, this.signal.aborted)
-    const headers = headersOf(answer, this.id)
+    if (access !== null) this.service.line(this, status, this.method === 'HEAD' ? 0 : length, this.signal?.aborted)
+    const isHead = this.method === 'HEAD'
     // A body says by itself how long it is.
-    if (this.method === 'HEAD' && status !== 304) headers.push(['content-length', String(length)])
-    return new Response(length === 0 || this.method === 'HEAD' ? null : body, { status, headers })
+    const headers = headersOf(answer, this.id, isHead && status !== 304 ? length : -1)
+    return new Response(length === 0 || isHead ? null : body, { status, headers })
   }
 }
 
-function headersOf ({ type, headers }, id) {
+function headersOf ({ type, headers }, id, length) {
+  if (headers.length === 0 && length < 0 && type !== '') return { 'content-type': type, 'x-request-id': id }
   const out = [['x-request-id', id]]
   if (type !== '') out.push(['content-type', type])
+  if (length >= 0) out.push(['content-length', String(length)])
   for (let i = 0; i < headers.length; i += 2) out.push([headers[i], headers[i + 1]])
   return out
 }
@@ -68,6 +80,8 @@ function peerOf (request, info) {
 function fetchDoor (service) {
   return async function fetch (request, info) {
     const exchange = new FetchExchange(service, request, info, request)
+    if (!service.claims(exchange)) return exchange.respond(service.nowhere(exchange))
+    exchange.begin()
     return exchange.respond(await service.answer(exchange) ?? service.nowhere(exchange))
   }
 }
@@ -80,18 +94,44 @@ function honoDoor (service) {
     // Bun.serve({ fetch: app.fetch }) hands over its server as what Hono calls env, or in it.
     const info = env?.server ?? env
     const exchange = new HonoExchange(service, raw, info, context)
-    const answer = service.claims(exchange) ? await service.answer(exchange) : null
-    if (answer === null) return next === undefined ? exchange.respond(service.nowhere(exchange)) : next()
-    return exchange.respond(answer)
+    if (!service.claims(exchange)) return leave(exchange, next)
+    exchange.begin()
+    const answer = await service.answer(exchange)
+    return answer === null ? leave(exchange, next) : exchange.respond(answer)
   }
 }
 
+function leave (exchange, next) {
+  exchange.signal?.over()
+  return next === undefined ? exchange.respond(exchange.service.nowhere(exchange)) : next()
+}
+
 class HonoExchange extends FetchExchange {
+  // In Node the signal of a Request is made with all of the Request, at the cost of several of ours.
+  begin () {
+    const { outgoing } = this.info ?? {}
+    if (outgoing === undefined) super.begin()
+    else this.signal = new NodeHangup(outgoing)
+  }
+
+  get abortSignal () {
+    return this.signal.real
+  }
+
   // A middleware in front may have read it, and Hono then has kept it.
   body (most) {
     if (this.request.bodyUsed) return this.raw.req.arrayBuffer().then(Buffer.from)
     return super.body(most)
   }
+}
+
+class NodeHangup extends Hangup {
+  constructor (res) {
+    super()
+    res.once('close', () => { if (!res.writableFinished) this.abort() })
+  }
+
+  over () {}
 }
 
 module.exports = { fetchDoor, honoDoor }

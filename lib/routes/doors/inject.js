@@ -3,7 +3,7 @@
 // A request without a server: for tests of a service.
 
 const { expected } = require('../../base/errors')
-const { Exchange } = require('../exchange')
+const { Exchange, asBytes } = require('../exchange')
 const { JSON_TYPE } = require('../answers')
 const { NOTHING, parsedBody } = require('../body')
 const { readUser } = require('../service')
@@ -61,7 +61,7 @@ async function inject (service, method, target, { headers = {}, body, user, role
 function headersOf ({ headers }, id) {
   const out = { 'x-request-id': id }
   for (let i = 0; i < headers.length; i += 2) {
-    const [name, value] = [headers[i], headers[i + 1]]
+    const [name, value] = [headers[i], asBytes(headers[i + 1])]
     out[name] = out[name] === undefined ? value : `${out[name]}, ${value}`
   }
   return out

@@ -13,8 +13,6 @@ const EXCHANGE = Symbol('undercroft.exchange')
 const LINGER_MS = 10_000
 
 class NodeExchange extends Exchange {
-  #abort = null
-
   constructor (service, req, res) {
     super(service, req.method, asBytes(originForm(req.url)))
     this.req = req
@@ -74,14 +72,8 @@ class NodeExchange extends Exchange {
     if (service.access !== null) service.line(this, res.statusCode, this.sent, isCut)
   }
 
-  /** Of a handler's own. */
   get abortSignal () {
-    if (this.#abort === null) {
-      const controller = this.#abort = new AbortController()
-      if (this.signal.aborted) controller.abort(this.signal.reason)
-      else this.signal.addEventListener('abort', () => controller.abort(this.signal.reason))
-    }
-    return this.#abort.signal
+    return this.signal.real
   }
 
   write (answer) {
@@ -158,7 +150,7 @@ function nodeDoor (service, next = null) {
 
 async function run (exchange, next, pass) {
   const answer = await exchange.service.answer(exchange)
-  if (answer !== null) return write(exchange, answer)
+  if (answer !== null) return exchange.write(answer)
   exchange.leave()
   leave(exchange, next, pass)
 }
@@ -167,16 +159,7 @@ function leave (exchange, next, pass) {
   if (typeof pass === 'function') return pass()
   if (next !== null) return next(exchange.req, exchange.res)
   exchange.begin()
-  write(exchange, exchange.service.nowhere(exchange))
-}
-
-function write (exchange, answer) {
-  try {
-    exchange.write(answer)
-  } catch (err) {
-    // A header that cannot be sent, of a handler's own.
-    exchange.write(exchange.service.failed(err, exchange))
-  }
+  exchange.write(exchange.service.nowhere(exchange))
 }
 
 module.exports = { NodeExchange, nodeDoor, headersOf, lingering }
