@@ -14,6 +14,7 @@ enum {
     READ_BYTES = 64 * 1024,
     HEAD = 4, /* of a reply that is taken: its length */
     LINGER_MS = 1000,
+    TRIM_MS = 1000,        /* an idle connection gives memory back */
     KEEP_BYTES = 16 * 1024 /* of a buffer that is empty */
 };
 
@@ -87,6 +88,15 @@ static void linger(http_conn *c)
         start_reading(c);
 }
 
+/* Keeps a buffer that is over for the next time, unless it is a large one. */
+static void empty(uc_buf *b)
+{
+    if (b->cap > KEEP_BYTES)
+        uc_buf_fini(b);
+    else
+        uc_buf_rewind(b, 0);
+}
+
 /* ---- writing ---- */
 
 static void write_out(http_conn *c);
@@ -96,7 +106,7 @@ static void on_written(uv_write_t *request, int status)
     http_conn *c = request->data;
 
     c->is_sending = false;
-    uc_buf_rewind(&c->sending, 0);
+    empty(&c->sending);
     if (c->closing)
         return;
     if (status != 0)
@@ -139,11 +149,8 @@ static void write_out(http_conn *c)
         http_conn_close(c);
     } else if ((size_t)n < c->out.len) {
         send_rest(c, (size_t)n);
-    } else if (c->out.cap > KEEP_BYTES) {
-        uc_buf_fini(&c->out);
-        uc_buf_init(&c->out, SIZE_MAX);
     } else {
-        uc_buf_rewind(&c->out, 0);
+        empty(&c->out);
     }
 }
 
@@ -236,13 +243,20 @@ static void submit(http_conn *c, uint32_t number, const http_request *q)
     int n = snprintf(id, sizeof id, "%s%" PRIu64, l->prefix, ++l->requests);
     http_facts facts = {.ip = {(const uint8_t *)c->ip, c->ip_len},
                         .id = {(const uint8_t *)id, (size_t)n}};
+    size_t before;
 
     if (!open_session(c)) {
         answer_text(c, number, 503, "no memory");
         return;
     }
+    before = c->frames.len;
     http_frame_request(&c->frames, number, atomic_load(&l->serving->set), q,
                        &l->serving->wanted, &facts);
+    if (c->frames.failed) {
+        uc_buf_rewind(&c->frames, before);
+        answer_text(c, number, 503, "no memory");
+        return;
+    }
     c->nframes++;
 }
 
@@ -362,13 +376,14 @@ static void hand_over(http_conn *c)
     else
         http_conn_close(c);
     c->nframes = 0;
-    uc_buf_rewind(&c->frames, 0);
+    empty(&c->frames);
 }
 
 static bool may_read(const http_conn *c)
 {
     return c->left.len == 0 && http_order_has_room(&c->order) &&
-           c->out.len + c->sending.len <= c->loop->settings->unsent;
+           c->out.len + c->sending.len + c->order.held <=
+               c->loop->settings->unsent;
 }
 
 static void note_phase(http_conn *c)
@@ -568,5 +583,7 @@ void http_conn_sweep(http_conn *c, int64_t now)
                passed(c->since, s->idle_ms, now)) {
         http_order_close(&c->order);
         go_on(c);
+    } else if (c->phase == HTTP_PHASE_IDLE && passed(c->since, TRIM_MS, now)) {
+        http_parser_trim(c->parser);
     }
 }
