@@ -31,8 +31,6 @@ void ud_conn_charge(ud_conn *c)
 
     if (c->session != NULL)
         now += (int64_t)(uc_held(c->session) + uc_pending(c->session));
-    if (c->door->held != NULL)
-        now += (int64_t)c->door->held(c);
     atomic_fetch_add_explicit(&c->sv->charged, now - c->charged,
                               memory_order_relaxed);
     c->charged = now;
@@ -176,10 +174,6 @@ void ud_unlock(ud_conn *c)
 {
     bool sends = c->send_due, receives = c->recv_due;
 
-    if (c->shut_due) {
-        ud_shut_unlock(c);
-        return;
-    }
     c->send_due = c->recv_due = false;
     uc_unlock(&c->mu);
     if (sends)
@@ -270,8 +264,6 @@ static void trim(ud_conn *c)
         ud_out_drop(c);
     if (c->own.len == 0)
         uc_buf_fini(&c->own);
-    if (c->door->trim != NULL)
-        c->door->trim(c);
     if (c->reading && c->in_len == 0 && c->in_cap > UD_IN_FIRST &&
         !c->trimming) {
         c->trimming = true;
@@ -307,12 +299,9 @@ bool ud_conn_sweep(ud_conn *c, int64_t now, bool tight)
     }
     if (c->pause != UD_READS)
         ud_receive(c);
-    /* It has begun to read only after ud_finish has stopped that. */
-    if (c->state == UD_DRAINING && c->reading)
-        nng_aio_cancel(c->rx);
     again = c->sending || c->out_cap > 0 || c->in_cap > UD_IN_FIRST ||
             c->wait_since != 0 || c->pause != UD_READS ||
-            c->state >= UD_DRAINING;
+            c->state == UD_LINGERING;
     ud_unlock(c);
     return again;
 }
@@ -323,10 +312,8 @@ void ud_finish(ud_conn *c)
         return;
     c->state = UD_DRAINING;
     c->wait_since = 0;
-    if (c->reading) {
+    if (c->reading)
         nng_aio_cancel(c->rx);
-        ud_server_watch(c->sv);
-    }
     ud_last(c);
 }
 

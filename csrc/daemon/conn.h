@@ -61,8 +61,7 @@ struct ud_conn {
     ud_pause pause;
     bool trimming; /* and was stopped to make the buffer small again */
     bool sending;  /* tx is under way and has out */
-    bool prompt;   /* see `goodbye` */
-    bool send_due, recv_due, shut_due; /* what ud_unlock begins */
+    bool send_due, recv_due; /* what ud_unlock begins */
 
     /* Bytes that came in; rx's while reading, then its callback's. */
     uint8_t *in;

@@ -19,7 +19,6 @@
  *   goodbye  the daemon ends: what is still owed is told, when nothing is under
  *            way any more
  *   end      the connection is being freed
- *   held     what is in memory for it; trim: less
  *
  * All are called with the connection's mutex held, `end` and `hello` while
  * nobody else has it; none of them waits. What they write goes to c->own and is
@@ -55,16 +54,9 @@ typedef struct ud_door {
      * fault, and the connection ends as with ud_finish(). */
     bool (*late)(ud_conn *c, uc_error *e);
     void (*fault)(ud_conn *c, const uc_error *e);
-    /* False while something is under way whose answer is waited for. With
-     * c->prompt set it ends as soon as all is sent; otherwise the client has a
-     * moment to read, as one must have who may still be sending. */
+    /* False while something is under way whose answer is waited for. */
     bool (*goodbye)(ud_conn *c);
     void (*end)(ud_conn *c);
-    /* Bytes that the door's part holds beside itself, which count with the
-     * connection's; and gives back what it does not need while it idles. NULL:
-     * nothing. */
-    size_t (*held)(ud_conn *c);
-    void (*trim)(ud_conn *c);
 } ud_door;
 
 #endif

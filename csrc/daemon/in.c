@@ -112,11 +112,11 @@ static void digest_once(ud_conn *c)
 
     c->stalled = c->sent_meanwhile = false;
     done = c->door->cut(c, &need);
+    if (c->state != UD_OPEN)
+        return;
     c->in_len -= done;
     if (done > 0)
         memmove(c->in, c->in + done, c->in_len);
-    if (c->state != UD_OPEN)
-        return;
     if (!in_room(c, need)) {
         uc_error e;
 

@@ -124,10 +124,6 @@ void ud_flush(ud_conn *c)
         }
         if (c->state != UD_DRAINING || !c->door->goodbye(c))
             return;
-        if (c->prompt && c->own.len == 0) {
-            c->shut_due = true;
-            return;
-        }
         ud_linger(c, LINGER_MS);
     }
 }

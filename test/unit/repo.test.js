@@ -46,11 +46,10 @@ const layers = [
   { folder: /^csrc\/daemon\/(accept|conn|door|in|out|queue|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|front|lines|log|notify|server|starters)\.h$/ },
   { folder: /^csrc\/daemon\/main\.c$/, may: /^(claim|config|dbs|lines|log|server)\.h$|^doors\/(sp\/door|http\/front)\.h$/ },
   { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/(op|options))\.h$|^(claim|config|dbs|lines|log|notify|starters|version)\.h$/ },
-  // HTTP as a protocol knows neither a connection nor the core; its door knows the first.
+  // HTTP as a protocol knows neither a connection nor the core.
   { folder: /^csrc\/doors\/http\/(answer|chunks|order|parse|request|strict|token)\.[ch]$/, may: /^common\/|^doors\/http\/(answer|chunks|order|parse|request|strict|token)\.h$/ },
   // Its server has loops of its own, and of the daemon the options, the databases and the log.
-  { folder: /^csrc\/doors\/http\/(address|conn|frame|front|load|loop|server)\.[ch]$/, may: /^(common|wire|doors\/http)\/|^(uc|desk\/op|routes\/routes)\.h$|^daemon\/(config|dbs|front|log)\.h$/ },
-  { folder: /^csrc\/doors\/http\//, may: /^(common|doors\/http)\/|^uc\.h$|^daemon\/(conn|door)\.h$/ },
+  { folder: /^csrc\/doors\/http\//, may: /^(common|wire|doors\/http)\/|^(uc|desk\/op|routes\/routes)\.h$|^daemon\/(config|dbs|front|log)\.h$/ },
   { folder: /^csrc\/doors\/sp\//, may: /^(common|wire|doors\/sp)\/|^(uc|desk\/op)\.h$|^daemon\/(conn|door|version)\.h$/ }
 ]
 
