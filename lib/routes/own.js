@@ -158,7 +158,7 @@ class HandlerContext {
 
   get user () { return this.#facts.user }
   get roles () { return this.#facts.roles }
-  get ip () { return this.#facts.ip }
+  get ip () { return this.#exchange.ip }
   get id () { return this.#facts.id }
   get method () { return this.#exchange.method }
   get target () { return this.#exchange.target }

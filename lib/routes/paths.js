@@ -5,6 +5,11 @@
 
 const { UndercroftError } = require('../base/errors')
 
+// An address costs a look-up in Bun, and few want to know it: POSTs do, which are audited.
+function asksIp ({ method, given, rate }) {
+  return method === 'POST' || given === undefined || given.includes('ip') || rate?.by === 'ip'
+}
+
 // One path: what is known of it, by method.
 class Place {
   constructor () {
@@ -17,6 +22,11 @@ class Place {
   ownFor (method) {
     const route = method === 'POST' ? this.post : method === 'GET' || method === 'HEAD' ? this.get : null
     return route === null ? null : route.own
+  }
+
+  /** Whether the address of a GET's caller is asked for, or of any other's. */
+  asksIp (method) {
+    return (method !== 'GET' && method !== 'HEAD') || this.get === null || this.get.asksIp
   }
 
   /** No route of the core is here, so it is not asked. */
@@ -45,7 +55,7 @@ class Paths {
     if (place === undefined) this.#places.set(path, place = new Place())
     const verb = method === 'POST' ? 'post' : 'get'
     if (place[verb] !== null) throw twice(method, path, place[verb].route)
-    place[verb] = { route, own }
+    place[verb] = { route, own, asksIp: asksIp(route) }
   }
 
   /**

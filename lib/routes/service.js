@@ -129,14 +129,14 @@ class RouteService {
   async #identify (exchange) {
     const found = await this.#user(new Requester(exchange))
     if (found === null || found === undefined || found === false) return anonymous(exchange)
-    return { ...readUser(found), ip: exchange.ip, id: exchange.id }
+    return { ...readUser(found), ip: addressOf(exchange), id: exchange.id }
   }
 
   #go (exchange, own, body, facts) {
     if (own !== null) return runOwn(own, exchange, body, facts)
     const { method, target, set } = exchange
     // HEAD is GET but for the body, which the door leaves out.
-    const args = [null, method === 'HEAD' ? 'GET' : method, target, exchange.pick(set.names), body, facts]
+    const args = [null, method === 'HEAD' ? 'GET' : method, target, exchange.pick(method === 'POST' ? set.names : set.namesOfGet), body, facts]
     const { signal } = exchange
     return this.sets.request(set, args, this.#timeoutMs === undefined ? { signal } : { timeoutMs: this.#timeoutMs, signal })
   }
@@ -182,7 +182,11 @@ class RouteService {
 }
 
 function anonymous (exchange) {
-  return { user: null, roles: NO_ROLES, ip: exchange.ip, id: exchange.id }
+  return { user: null, roles: NO_ROLES, ip: addressOf(exchange), id: exchange.id }
+}
+
+function addressOf (exchange) {
+  return exchange.place.asksIp(exchange.method) ? exchange.ip : null
 }
 
 /** { user, roles } as the core takes them. */

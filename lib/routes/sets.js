@@ -14,6 +14,9 @@ const { Paths } = require('./paths')
 // A set that is gone each time it was loaded is a mistake of the core.
 const TRIES = 3
 
+// What decides whether a POST may be read.
+const OF_POST = ['content-type', 'origin', 'sec-fetch-site', 'host', 'idempotency-key']
+
 class RouteSet {
   /**
    * @param {Array} files
@@ -26,6 +29,7 @@ class RouteSet {
     this.routes = routes
     // Those of the request that the core asks for.
     this.names = names
+    this.namesOfGet = names.filter((name) => !OF_POST.includes(name) || routes.some(({ params }) => params.some(({ header }) => header === name)))
     this.paths = new Paths(routes, own)
     this.inUse = 0
     this.isOld = false

@@ -77,6 +77,8 @@ export interface Route {
   readonly form?: string
   readonly file?: string
   readonly line?: number
+  /** What it takes of the service: 'user', 'ip' and the like. */
+  readonly given?: readonly string[]
   readonly params?: ReadonlyArray<Readonly<Record<string, unknown>>>
   /** A handler of one's own, and who may ask it. */
   readonly own?: true

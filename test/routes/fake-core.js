@@ -15,6 +15,9 @@ const json = (value, headers) => answer(200, JSON_TYPE, JSON.stringify(value), h
 const text = (status, body, headers) => answer(status, TEXT, body, headers)
 const failing = (code, message, info) => () => { throw new UndercroftError(code, message, info) }
 
+// What they take of the service.
+const given = { '/echo': ['user', 'ip'], '/mine': ['user'], '/id': ['id'] }
+
 // path -> (request) -> answer
 const behaviour = {
   __proto__: null,
@@ -47,9 +50,11 @@ function readTags ([file, source], names) {
     const [, tag, first, second] = /^-- @(\w+) (\S+)(?: :(\S+))?/.exec(line) ?? []
     if (tag === undefined) return
     if (tag === 'get' || tag === 'post') {
-      routes.push({ method: tag.toUpperCase(), path: first, form: second ?? (tag === 'get' ? 'many' : 'none'), about: '', file, line: i + 1, params: [] })
-    } else if (tag === 'header') names.push(first)
-    else throw new UndercroftError('UC_ROUTE', `${file}:${i + 1}: unknown tag @${tag}`, { kind: 'usage' })
+      routes.push({ method: tag.toUpperCase(), path: first, form: second ?? (tag === 'get' ? 'many' : 'none'), about: '', file, line: i + 1, params: [], given: given[first] ?? [] })
+    } else if (tag === 'header') {
+      routes.at(-1).params.push({ name: first.replaceAll('-', '_'), in: 'header', header: first })
+      if (!names.includes(first)) names.push(first)
+    } else throw new UndercroftError('UC_ROUTE', `${file}:${i + 1}: unknown tag @${tag}`, { kind: 'usage' })
   })
   return routes
 }
@@ -103,7 +108,7 @@ class FakeCore {
 }
 
 // A file that declares each of them, for GET or for what it is meant for.
-const posts = ['/add']
+const posts = ['/add', '/host']
 const both = ['/echo']
 const source = Object.keys(behaviour).flatMap((path) => [
   ...posts.includes(path) ? [] : [`-- @get ${path} :many`],

@@ -27,7 +27,22 @@ t.test('loading', async (t) => {
     { fine: true, bodyMost: 10, origins: ['https://a.example'] }
   ])
   t.match(routes.list(), [{ method: 'GET', path: '/empty', file: 'a/list.sql', line: 1 }, { path: '/id' }])
-  t.match(called(core, 'request')[0][1], [1, 'GET', '/empty', [], null, { user: null, roles: [], ip: '127.0.0.1', id: String }])
+  t.match(called(core, 'request')[0][1], [1, 'GET', '/empty', [], null, { user: null, roles: [], ip: null, id: String }])
+})
+
+t.test('what the core asks for', async (t) => {
+  const { core, routes } = service(t, {}, { 'a.sql': one('/empty') + one('/echo') + '-- @header x-tenant\n-- @post /add :one\n' })
+  const headers = Object.fromEntries(['content-type', 'origin', 'sec-fetch-site', 'host', 'idempotency-key', 'if-none-match', 'x-tenant', 'x-other'].map((name) => [name, name]))
+  for (const [method, target] of [['GET', '/empty'], ['GET', '/echo'], ['POST', '/add']]) await routes.inject(method, target, { headers })
+  const asked = called(core, 'request').map(([, [, , , given, , { ip }]]) => [given.filter((_, i) => i % 2 === 0), ip])
+  t.same(asked, [
+    [['if-none-match', 'x-tenant'], null],
+    [['if-none-match', 'x-tenant'], '127.0.0.1'],
+    [['content-type', 'origin', 'sec-fetch-site', 'host', 'idempotency-key', 'if-none-match', 'x-tenant'], '127.0.0.1']
+  ])
+  const { core: other, routes: more } = service(t, {}, { 'a.sql': one('/empty') + '-- @header host\n' })
+  await more.inject('GET', '/empty', { headers })
+  t.same(called(other, 'request')[0][1][3], ['host', 'host', 'if-none-match', 'if-none-match'], 'also what a POST is admitted by, where a route wants it')
 })
 
 t.test('a faulty file', async (t) => {

@@ -136,6 +136,26 @@ static void put_params(uc_buf *out, const uc_route *route)
     }
 }
 
+/* What its statements take of the service. */
+static void put_given(uc_buf *out, const uc_route *route)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        UC_GIVEN_MAP(X)
+#undef X
+    };
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < route->nparams; i++)
+        n += route->params[i].type == UC_PARAM_GIVEN;
+    uc_pack_str(out, "given");
+    uc_pack_array(out, n);
+    for (uint32_t i = 0; i < route->nparams; i++) {
+        if (route->params[i].type == UC_PARAM_GIVEN)
+            uc_pack_str(out, names[route->params[i].given]);
+    }
+}
+
 /* ---- routes ---- */
 
 /* Those that answer. */
@@ -179,7 +199,7 @@ static void put_rate(uc_buf *out, const uc_rate *rate)
 static void put_route(uc_buf *out, const uc_routes *routes,
                       const uc_route *route)
 {
-    uc_pack_map(out, 14);
+    uc_pack_map(out, 15);
     put_key_str(out, "method", route->method == UC_METHOD_GET ? "GET" : "POST");
     put_key_view(out, "path", route->path);
     put_key_str(out, "form", form_name(route->form));
@@ -190,6 +210,7 @@ static void put_route(uc_buf *out, const uc_routes *routes,
     uc_pack_str(out, "roles");
     put_views(out, route->roles, route->nroles);
     put_params(out, route);
+    put_given(out, route);
     put_parts(out, route);
     put_key_uint(out, "cacheMs", (uint64_t)route->cache_ms);
     put_key_uint(out, "timeoutMs", (uint64_t)route->timeout_ms);
