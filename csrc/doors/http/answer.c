@@ -58,8 +58,11 @@ const char *http_reason(unsigned status)
 /* Not strftime: the names are English whatever the locale is. */
 const char *http_date_text(http_date *d, int64_t wall_ms)
 {
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed",
+                                    "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr",
+                                       "May", "Jun", "Jul", "Aug",
+                                       "Sep", "Oct", "Nov", "Dec"};
     int64_t second = wall_ms / 1000;
     time_t t = (time_t)second;
     struct tm at;
@@ -67,9 +70,9 @@ const char *http_date_text(http_date *d, int64_t wall_ms)
     if (d->second == second && d->text[0] != '\0')
         return d->text;
     gmtime_r(&t, &at);
-    snprintf(d->text, sizeof d->text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-             days + 3 * at.tm_wday, at.tm_mday, months + 3 * at.tm_mon,
-             at.tm_year + 1900, at.tm_hour, at.tm_min, at.tm_sec);
+    snprintf(d->text, sizeof d->text, "%s, %02d %s %04d %02d:%02d:%02d GMT",
+             days[at.tm_wday], at.tm_mday, months[at.tm_mon], at.tm_year + 1900,
+             at.tm_hour, at.tm_min, at.tm_sec);
     d->second = second;
     return d->text;
 }

@@ -44,8 +44,7 @@ void http_parser_free(http_parser *p);
 http_found http_parser_feed(http_parser *p, const uint8_t *bytes, size_t n,
                             size_t *used);
 
-/* The request that was found, until the next feed. After a fault: what is known
- * of it is its verb, if has_verb. */
+/* The request that was found, until the next feed. */
 const http_request *http_parser_request(const http_parser *p);
 const http_fault *http_parser_fault(const http_parser *p);
 /* Whether the faulty request is known to be a HEAD, to which no body is sent.
