@@ -14,11 +14,11 @@ class Lookout {
   #timer = null
 
   /**
-   * @param {AbortSignal} signal
-   * @returns {Hangup} aborted when the signal is; to be told over()
+   * @param {Request} request
+   * @returns {Hangup} aborted when its signal is; to be told over()
    */
-  watch (signal) {
-    const hangup = new Watched(signal)
+  watch (request) {
+    const hangup = new Watched(request)
     this.#recent.push(hangup)
     if (this.#timer === null) {
       this.#timer = setTimeout(() => this.#look(), MOMENT_MS)
@@ -36,20 +36,21 @@ class Lookout {
 }
 
 class Watched extends Hangup {
-  #signal
+  #request
 
-  constructor (signal) {
+  constructor (request) {
     super()
-    this.#signal = signal
+    this.#request = request
   }
 
   over () {
-    this.#signal = null
+    this.#request = null
   }
 
   listen () {
-    const signal = this.#signal
-    if (signal === null) return
+    if (this.#request === null) return
+    // Made when it is first asked for, and aborted then where that has happened already.
+    const { signal } = this.#request
     if (signal.aborted) this.abort()
     else signal.addEventListener('abort', () => this.abort(), { once: true })
   }

@@ -27,7 +27,7 @@ class FetchExchange extends Exchange {
 
   /** From here on it is ours: a caller that hangs up is noticed. */
   begin () {
-    this.signal = lookout.watch(this.request.signal)
+    this.signal = lookout.watch(this.request)
   }
 
   get subject () { return this.request }
