@@ -45,6 +45,20 @@ function built () {
 // SQLite as the addon has it, where that has been built.
 const SHIPPED = path.join(ROOT, 'build/Release/sqlite3.a')
 
+function compile (say, args) {
+  const cc = process.env.CC || 'cc'
+  say(`${cc} ${args.map(arg => path.isAbsolute(arg) ? path.relative(ROOT, arg) : arg).join(' ')}`)
+  const { status, error } = spawnSync(cc, args, { stdio: 'inherit' })
+  if (error || status !== 0) throw new Error(`'${cc}' failed`)
+}
+
+/** SQLite's source with our options and `more` of them, as the object file `out`; about a minute. */
+function compileSqlite (say, out, more = []) {
+  const { dir, defines, flags } = recipe()
+  compile(say, [...flags, '-w', ...[...defines, ...more].map(define => `-D${define}`),
+    '-c', path.join(dir, 'sqlite3.c'), '-o', out])
+}
+
 /**
  * Builds what is out of date; about a minute for SQLite. Returns the path.
  * `plain`, for a smoke test: with the SQLite that is built already.
@@ -55,18 +69,11 @@ function build (say, { plain = false } = {}) {
   fs.mkdirSync(OUT, { recursive: true })
   const isShipped = plain && fs.existsSync(SHIPPED)
   const object = isShipped ? SHIPPED : path.join(OUT, 'sqlite3.o')
-  const cc = process.env.CC || 'cc'
-  const run = args => {
-    say(`${cc} ${args.map(arg => path.isAbsolute(arg) ? path.relative(ROOT, arg) : arg).join(' ')}`)
-    const { status, error } = spawnSync(cc, args, { stdio: 'inherit' })
-    if (error || status !== 0) throw new Error('the C limit could not be built')
-  }
   const { dir: wasDir, defines: wasDefines } = stampOr({})
   if (!isShipped && (!fs.existsSync(object) || wasDir !== dir || String(wasDefines) !== String(defines))) {
-    run([...flags, '-w', ...defines.map(define => `-D${define}`),
-      '-c', path.join(dir, 'sqlite3.c'), '-o', object])
+    compileSqlite(say, object)
   }
-  run([...flags, '-Wall', '-Wextra', '-I', dir, path.join(__dirname, 'limit.c'), object,
+  compile(say, [...flags, '-Wall', '-Wextra', '-I', dir, path.join(__dirname, 'limit.c'), object,
     '-o', PROGRAM, '-lm', '-lpthread', '-ldl'])
   fs.writeFileSync(STAMP, JSON.stringify(recipe()))
   return PROGRAM
@@ -133,6 +140,6 @@ function buildSpdlog ({ plain = false } = {}) {
   return status === 0 ? program : null
 }
 
-module.exports = { build, built, buildDecode, buildEcho, buildHits, buildSpdlog, flags: FLAGS }
+module.exports = { build, built, recipe, compileSqlite, buildDecode, buildEcho, buildHits, buildSpdlog, flags: FLAGS }
 
 if (require.main === module) console.log(build(console.log))
