@@ -17,9 +17,11 @@ const { caseLines } = require('./lib/console')
 const { setup, isOptimized } = require('./lib/setup')
 const { measureDecode, decodeLine } = require('./lib/decode')
 const { measureHits, hitLines } = require('./lib/hits')
+const { cores } = require('./lib/pin')
 const report = require('./lib/report')
 
 const BUILD = path.join(__dirname, 'build')
+const DATA = path.join(__dirname, 'lib/data.js')
 const BUSY = 0.5 // load average a core above which the figures are worth little
 
 async function main () {
@@ -68,9 +70,10 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
   say(`${where.cpu}, ${where.cores} cores, ${where.system}; files on ${where.fileSystem}, ` +
     `4 KiB are on its disk after ${where.syncMicroseconds} µs`)
   if (where.fileSystem === 'tmpfs') say('tmpfs: durable writes cost nothing here, do not believe them')
+  if (door.pinned && cores() === null) say('servers and load share the processors: there are not two, or no taskset')
   if (where.load > where.cores * BUSY) say(`the machine is busy (load ${where.load.toFixed(1)})`)
 
-  const wanted = args.smoke ? [thisNode()] : runtimes(args.runtimes)
+  const wanted = args.smoke || door.ownRuntimes ? [thisNode()] : runtimes(args.runtimes)
   const present = []
   const described = []
   for (const runtime of wanted) {
@@ -92,7 +95,7 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
 
   const program = door.limit ? door.limit() : null
   if (door.limit && !program) say('pure C: skipped, it is not built: npm run bench -- --setup')
-  const fixture = door.withoutDatabase ? null : await madeFixture(present, dir)
+  const fixture = door.withoutDatabase ? null : await madeFixture(present, dir, door, args.timing)
   const prof = args.prof ? path.join(BUILD, 'prof') : null
 
   const done = []
@@ -126,6 +129,7 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
     machine: where,
     timing: args.timing,
     settings: SETTINGS,
+    pinned: door.pinned ? cores() !== null : undefined,
     runtimes: described,
     cases: done,
     decode,
@@ -134,14 +138,15 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
 }
 
 /** The database, once, by whoever can write it; a rival if there is one. */
-async function madeFixture (present, dir) {
-  const file = path.join(dir, 'fixture.db')
+async function madeFixture (present, dir, { data = DATA }, { isSmoke, scale }) {
+  const file = path.join(dir, `fixture-${path.basename(data, '.js')}.db`)
   if (fs.existsSync(file)) return file
   const door = doorOf('addon')
+  const content = { data, scale: isSmoke ? scale : 1 }
   for (const family of ['sync', 'ours']) {
     for (const contestant of door.contestants.filter(it => it.family === family)) {
       for (const { runtime } of present) {
-        if (await buildFixture(door, contestant, runtime, file)) return file
+        if (await buildFixture(door, contestant, runtime, file, content)) return file
       }
     }
   }

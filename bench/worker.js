@@ -6,7 +6,6 @@
 //   <runtime> worker.js '{"contestant": …, "case": …, "program": …, …}'
 
 const crypto = require('node:crypto')
-const data = require('./lib/data')
 const { doorOf } = require('./lib/doors')
 
 const job = JSON.parse(process.argv[2])
@@ -40,14 +39,9 @@ const commands = {
     const skip = contestant.missing()
     if (skip) return { skip }
     const db = await contestant.open(job.file, job.settings)
-    const tables = [
-      ['world', data.WORLDS, data.world],
-      ['user', data.USERS, data.user],
-      ['traveller', data.TRAVELLERS, data.traveller],
-      ['value', 1, data.value]
-    ]
-    await db.exec(data.SCHEMA)
-    for (const [table, count, make] of tables) {
+    const { SCHEMA, INDEXES, tables } = require(job.data)
+    await db.exec(SCHEMA)
+    for (const [table, count, make] of tables(job.scale)) {
       const rows = []
       for (let i = 1; i <= count; i++) rows.push(Object.values(make(i)))
       const sql = `insert into ${table} values (${rows[0].map(() => '?').join()})`
@@ -58,7 +52,7 @@ const commands = {
         db.transaction(() => { for (const row of rows) insert.run(...row) })()
       }
     }
-    await db.exec(data.INDEXES)
+    await db.exec(INDEXES)
     await db.exec('pragma wal_checkpoint(truncate)')
     await db.close()
     return {}

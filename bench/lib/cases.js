@@ -28,6 +28,7 @@ function fullRow (test, row) {
     measure: test.measure || 'rate',
     better: test.better || 'higher',
     atMost: {},
+    atLeast: {},
     ...row
   }
 }

@@ -31,7 +31,7 @@ const STYLE = `
     .one { stroke: #59636e; stroke-width: 1.5 }
     .spread { stroke: #1f2328; stroke-opacity: .55; stroke-width: 1 }
     .target { stroke: #1f2328; stroke-width: 2 }
-    .a { fill: #2f81c6 } .b { fill: #e09b26 } .c { fill: #b0609a } .d { fill: #3c9d62 } .e { fill: #7d6fd0 }
+    .a { fill: #2f81c6 } .b { fill: #e09b26 } .c { fill: #b0609a } .d { fill: #3c9d62 } .e { fill: #7d6fd0 } .f { fill: #8a8f45 }
     .short { fill-opacity: .55 }
     @media (prefers-color-scheme: dark) {
       text { fill: #e6edf3 }
@@ -44,10 +44,12 @@ const STYLE = `
 
 /**
  * @param {string} title what is compared with what
- * @param {Array} series [{ rival, runtimes, kind }], the bars of each row
+ * @param {Array} series [{ rival, runtimes, kind, isServer }], the bars of each row; `isServer`: its
+ *   name says what it runs on
+ * @param {Function} [isCharted] which rows that have a label have a place in it
  */
-function chart (run, table, series, title) {
-  const groups = groupsOf(table, series)
+function chart (run, table, series, title, isCharted = ({ better }) => better === 'higher') {
+  const groups = groupsOf(table, series, isCharted)
   const ratios = groups.flatMap(({ bars }) =>
     bars.flatMap(({ ratio, target }) => [ratio.min, ratio.max, target ?? 1]))
   const ticks = ticksFor(ratios)
@@ -82,9 +84,9 @@ function chart (run, table, series, title) {
 
 const indent = line => `  ${line}`
 
-function groupsOf (table, series) {
+function groupsOf (table, series, isCharted) {
   return table.flatMap(({ rows }) => rows)
-    .filter(({ label, better }) => label && better === 'higher')
+    .filter(row => row.label && isCharted(row))
     .map(({ label, on }) => ({
       label,
       bars: series.flatMap(({ rival, runtimes, kind }) => {
@@ -163,12 +165,12 @@ function legend (run, series) {
     lines.push(mark(left, y), text(left + gap, y + 4, label, 'start', 'small'))
     left += width
   }
-  for (const { rival, runtimes, kind } of series) {
+  for (const { rival, runtimes, kind, isServer } of series) {
     const runtime = runtimes.map(name => run.runtimes.find(it => it.name === name && !it.skip))
       .find(Boolean)
     if (!runtime) continue
-    add((x, y) => `<rect class="${kind}" x="${at(x)}" y="${y - 6}" width="12" height="12"/>`, 18,
-      `${rival}, ${runtime.kind === 'bun' ? 'Bun' : 'Node'} ${runtime.version}`)
+    const on = isServer ? '' : `, ${runtime.kind === 'bun' ? 'Bun' : 'Node'} ${runtime.version}`
+    add((x, y) => `<rect class="${kind}" x="${at(x)}" y="${y - 6}" width="12" height="12"/>`, 18, `${rival}${on}`)
   }
   add((x, y) => `<line class="target" x1="${at(x + 4)}" x2="${at(x + 4)}" y1="${y - 6}" y2="${y + 6}"/>`, 12, 'what we aim for')
   add((x, y) => `<line class="spread" x1="${at(x)}" x2="${at(x + 24)}" y1="${y}" y2="${y}"/>`, 30, 'slowest to fastest round')

@@ -25,7 +25,9 @@ function caseLines (rows, runtime) {
 function oursText ({ ours, unit, bound, reason }) {
   if (!ours) return reason
   const text = withUnit(ours.median, unit).padEnd(20)
-  return bound ? `${text} at most ${bound.atMost} ${bound.reached ? 'reached' : 'MISSED'}` : text
+  if (!bound) return text
+  const aim = bound.atMost === undefined ? `at least ${bound.atLeast}` : `at most ${bound.atMost}`
+  return `${text} ${aim} ${bound.reached ? 'reached' : 'MISSED'}`
 }
 
 function rivalText ({ value, ratio, target, verdict, reason }, { unit }) {

@@ -27,6 +27,16 @@ function scheduled (pid) {
   }
 }
 
+/** The same of a process and of all that it has started. */
+function cpuOfTree (pid) {
+  return childrenOf(pid).reduce((sum, child) => sum + cpuOfTree(child), cpuOf(pid))
+}
+
+function childrenOf (pid) {
+  return fs.readdirSync(`/proc/${pid}/task`).flatMap(thread =>
+    fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number))
+}
+
 function counted (pid) {
   const text = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
@@ -56,4 +66,4 @@ async function withCpu (pid, round) {
   return { ...result, cpuClient, cpuServer, cpuBoth: cpuClient + cpuServer }
 }
 
-module.exports = { cpuOf, withCpu }
+module.exports = { cpuOf, cpuOfTree, withCpu }

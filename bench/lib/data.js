@@ -107,6 +107,14 @@ function value (i) {
   return { id: i, body }
 }
 
+/** [name, number of rows, row of a number] of each table that has rows at the beginning. */
+const tables = () => [
+  ['world', WORLDS, world],
+  ['user', USERS, user],
+  ['traveller', TRAVELLERS, traveller],
+  ['value', 1, value]
+]
+
 module.exports = {
   WORLDS,
   USERS,
@@ -114,6 +122,7 @@ module.exports = {
   ID_STEP,
   SCHEMA,
   INDEXES,
+  tables,
   mix,
   world,
   user,

@@ -30,14 +30,14 @@ function markdown (run, table) {
       '',
       `${MORE_IS_BETTER} ${NATIVE} is the native mark and no rival.`,
       '',
-      ...tableOf(run, all.filter(row => row.better === 'higher'), NATIVE),
+      ...tableOf(run, all.filter(row => row.better === 'higher'), { limitName: NATIVE }),
       '',
       '## Less is better',
       '',
       'The ratio is rival ÷ Undercroft. What a stalled disk and 1 GB of lines do, and what is lost when ' +
         'a process is killed, is one measurement each.',
       '',
-      ...tableOf(run, all.filter(row => row.better === 'lower'), NATIVE),
+      ...tableOf(run, all.filter(row => row.better === 'lower'), { limitName: NATIVE }),
       '',
       ...limitNotes(all, limits)
     ]

@@ -66,9 +66,10 @@ const titled = (runtime, version) =>
 
 const line = cells => `| ${cells.map(text => text.replace(/\|/g, '\\|')).join(' | ')} |`
 
-function tableOf (run, rows, limitName = 'C') {
+/** `head`: the titles of the columns, when they are not runtimes. */
+function tableOf (run, rows, { limitName = 'C', head } = {}) {
   const runtimes = run.runtimes.filter(({ skip }) => !skip)
-  const head = runtimes.map(({ name, version }) => titled(name, version))
+  head ??= runtimes.map(({ name, version }) => titled(name, version))
   return [
     line(['Case', ...head]),
     line(['---', ...head.map(() => '---')]),
@@ -87,8 +88,12 @@ function cell (row, limitName) {
 
 function oursText ({ ours, unit, bound, reason }) {
   if (!ours) return [reason]
-  const aim = bound ? ` of ${bound.atMost}${bound.reached ? ' ✓' : ' ✗ above its limit'}` : ''
-  return [`**${withUnit(ours.median, unit)}**${aim}`]
+  return [`**${withUnit(ours.median, unit)}**${bound ? boundText(bound) : ''}`]
+}
+
+function boundText ({ atMost, atLeast, reached }) {
+  if (atMost === undefined) return ` of ${atLeast}${reached ? ' ✓' : ' ✗ below it'}`
+  return ` of ${atMost}${reached ? ' ✓' : ' ✗ above its limit'}`
 }
 
 function rivalText ({ name, value, ratio, target, verdict, reason }, { unit, better }) {

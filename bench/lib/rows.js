@@ -19,7 +19,6 @@ function rowsOf (test, results, kind) {
     const row = fullRow(test, plain)
     const ours = values(results[oursOf(row)], row.measure)
     const limit = limitOf(row) ? values(results[limitOf(row)], row.measure) : null
-    const bound = row.atMost[kind]
     return {
       name: row.name,
       title: row.title,
@@ -33,13 +32,18 @@ function rowsOf (test, results, kind) {
       share: ours && limit && row.measure === 'rate'
         ? summary(ratios(ours, limit, 'higher')).median
         : null,
-      bound: bound === undefined || !ours
-        ? null
-        : { atMost: bound, reached: summary(ours).median <= bound },
+      bound: ours && boundOf(row, summary(ours).median, kind),
       rivals: rivalsOf(test, row).map(({ key, contestant }) =>
         against(row, ours, results[key], key, contestant)).filter(Boolean)
     }
   })
+}
+
+/** What a row has to reach in its unit, and whether it does; null for none. */
+function boundOf ({ atMost, atLeast }, median, kind) {
+  if (atMost[kind] !== undefined) return { atMost: atMost[kind], reached: median <= atMost[kind] }
+  if (atLeast[kind] !== undefined) return { atLeast: atLeast[kind], reached: median >= atLeast[kind] }
+  return null
 }
 
 function against (row, ours, result, key, contestant) {

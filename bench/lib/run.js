@@ -8,6 +8,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { Peer } = require('./peer')
 const { Service } = require('./service')
+const pin = require('./pin')
 const { entries, rivalsOf, oursOf } = require('./cases')
 
 const WORKER = path.join(__dirname, '../worker.js')
@@ -15,6 +16,13 @@ const WORKER = path.join(__dirname, '../worker.js')
 // Equal for all; cache_size is the default that better-sqlite3 and Undercroft
 // are built with, page_size SQLite's own.
 const SETTINGS = { synchronous: 'full', cacheKiB: 16000 }
+
+let started = 0 // servers: each has a socket of its own
+
+const settingsOf = door => ({ ...SETTINGS, ...door.settings })
+
+// [command, args] on the processor of that side, where the door has one for each.
+const placed = (door, side, command, args) => door.pinned ? pin.on(side, command, args) : [command, args]
 
 /**
  * @param {object} context { door, dir, sockets, fixture, timing, limit (path or
@@ -68,7 +76,7 @@ function whyNot (key, { limit, missing }) {
 
 /** The process of a contestant, and before it the server that it talks to. */
 async function start (key, test, runtime, context, services) {
-  const { door, dir, sockets, fixture, timing, limit, prof } = context
+  const { door, dir, fixture, timing, limit, prof } = context
   const [name, program] = key.split('/')
   const file = path.join(dir, `run-${key.replace(/\W/g, '-')}.db`)
   if (fixture) fs.copyFileSync(fixture, file)
@@ -78,25 +86,36 @@ async function start (key, test, runtime, context, services) {
     ])
   }
   const contestant = door.contestants.find(it => it.name === name)
+  const settings = settingsOf(door)
   let service = null
   if (contestant.service) {
-    const socket = path.join(sockets, `${services.length}.sock`)
-    service = new Service(socket, contestant.service({ socket, file, dir: sockets, runtime, settings: SETTINGS }))
-    services.push(service)
-    await service.ready()
+    service = await startService(contestant, test, { program, file, runtime, settings }, context, services)
   }
   const flags = [...((test.flags && test.flags[runtime.kind]) || [])]
   if (prof && runtime.kind === 'node') flags.push('--cpu-prof', `--cpu-prof-dir=${prof}`)
-  return new Peer(runtime.exec, [...flags, WORKER, JSON.stringify({
+  const job = {
     door: door.name,
     contestant: name,
     program,
     case: test.file,
     file,
-    service: service && { socket: service.socket, pid: service.pid },
-    settings: SETTINGS,
-    scale: timing.scale
-  })])
+    service: service && { socket: service.socket, pid: service.pid, port: service.port },
+    settings,
+    scale: timing.scale,
+    isSmoke: timing.isSmoke
+  }
+  return new Peer(...placed(door, 'client', runtime.exec, [...flags, WORKER, JSON.stringify(job)]))
+}
+
+/** The server of a contestant, ready. */
+async function startService (contestant, test, job, { door, sockets, prof }, services) {
+  const socket = path.join(sockets, `${started++}.sock`)
+  const recipe = await contestant.service({ ...job, socket, dir: sockets, test, prof })
+  const [command, args] = placed(door, 'server', recipe.command, recipe.args)
+  const service = new Service(socket, { ...recipe, command, args })
+  services.push(service)
+  await service.ready()
+  return service
 }
 
 /** Runs fn; what it throws becomes the entry's error instead of the run's end. */
@@ -153,7 +172,7 @@ async function measure (test, running, results, timing) {
 async function probe (door, contestant, runtime, dir) {
   const file = path.join(dir, 'probe.db')
   const peer = new Peer(runtime.exec, [WORKER, JSON.stringify({
-    door: door.name, contestant: contestant.name, file, settings: SETTINGS
+    door: door.name, contestant: contestant.name, file, settings: settingsOf(door)
   })])
   try {
     return await peer.ask('probe')
@@ -168,11 +187,11 @@ async function probe (door, contestant, runtime, dir) {
 
 /**
  * Writes the database that each contestant gets a copy of; false when that
- * contestant cannot, on this runtime.
+ * contestant cannot, on this runtime. `data`: the module that says what is in it.
  */
-async function buildFixture (door, contestant, runtime, file) {
+async function buildFixture (door, contestant, runtime, file, { data, scale }) {
   const peer = new Peer(runtime.exec, [WORKER, JSON.stringify({
-    door: door.name, contestant: contestant.name, file, settings: SETTINGS
+    door: door.name, contestant: contestant.name, file, settings: SETTINGS, data, scale
   })])
   try {
     const { skip } = await peer.ask('build')

@@ -1,7 +1,8 @@
 'use strict'
 
-// A server that a contestant talks to over a unix socket: a process of its own,
-// started and ended by the bench, never one that runs already.
+// A server that a contestant talks to over a unix socket, or by a port of this
+// machine: a process of its own, started and ended by the bench, never one that runs
+// already.
 
 const net = require('node:net')
 const { spawn } = require('node:child_process')
@@ -20,12 +21,17 @@ class Service {
   #errors = ''
   #over = null
 
+  #at
+
   /**
    * @param {string} socket where it will listen
-   * @param {object} recipe { command, args, env } of a contestant's `service`
+   * @param {object} recipe { command, args, env, port } of a contestant's `service`; with a port it
+   *   listens there
    */
-  constructor (socket, { command, args, env }) {
+  constructor (socket, { command, args, env, port }) {
     this.socket = socket
+    this.port = port
+    this.#at = port === undefined ? { path: socket } : { host: '127.0.0.1', port }
     this.#child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env }
     })
@@ -42,12 +48,12 @@ class Service {
     return this.#child.pid
   }
 
-  /** Resolves when someone accepts connections at the socket. */
+  /** Resolves when someone accepts connections there. */
   async ready () {
     const end = Date.now() + START_MS
     while (!this.#over) {
-      if (await accepts(this.socket)) return
-      if (Date.now() > end) throw new Error(`no server at its socket within ${START_MS / 1000} s: ${this.#errors}`)
+      if (await accepts(this.#at)) return
+      if (Date.now() > end) throw new Error(`no server at its place within ${START_MS / 1000} s: ${this.#errors}`)
       await sleep(10)
     }
     throw new Error(`the server ${this.#over}: ${this.#errors.trim()}`)
@@ -77,9 +83,9 @@ class Service {
   }
 }
 
-function accepts (path) {
+function accepts (at) {
   return new Promise(resolve => {
-    const socket = net.connect(path)
+    const socket = net.connect(at)
     socket.once('connect', () => {
       socket.destroy()
       resolve(true)
