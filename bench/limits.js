@@ -41,4 +41,6 @@ const deploy = {
   'upload-again': 'by the times of its stages, beside other work: of 1.1 s about 0.5 s are Node\'s start, ssh2, looking at the files and the agent\'s start on the host, 0.15 s the links and 0.25 s reading all 100 MB again on the host: rsync compares sizes and times alone, and reads nothing'
 }
 
-module.exports = { addon, ipc, cache, log, deploy }
+const http = {}
+
+module.exports = { addon, ipc, cache, log, deploy, http }

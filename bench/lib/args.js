@@ -8,18 +8,20 @@ const HELP = `npm run bench [-- OPTIONS] [WORD ...]
 
   WORD            only cases whose file or row names contain one of the words
   --door NAME     only the cases of this door: addon, ipc, cache,
-                  log or deploy
+                  log, deploy or http
   --runtime LIST  only these: node24,node26,bun; NAME=PATH names an executable
   --rounds N      rounds of each contestant
   --ms N          milliseconds a round
   --write         write the results of each door: RESULTS.md with results.json and
-                  results.svg; IPC.md, CACHE.md, LOG.md and DEPLOY.md likewise
+                  results.svg; IPC.md, CACHE.md, LOG.md, DEPLOY.md and
+                  HTTP.md likewise
   --report        write them again from the JSON, without measuring
   --json          print the raw results on standard output
   --quick         short rounds, for development
   --smoke         every case for a moment on this Node; fails where one throws
   --setup         build what only the benchmark needs: npm sqlite3 and
-                  spdlog, the C programs; with --smoke without optimizing
+                  spdlog, the C programs; with --smoke without optimizing;
+                  with --door http also axum + diesel, where cargo is
   --prof          leave CPU profiles of the JavaScript in bench/build/prof
   --list          name the cases and rows
   --help          this text`
@@ -28,7 +30,7 @@ const HELP = `npm run bench [-- OPTIONS] [WORD ...]
 const MODES = {
   full: { rounds: 7, ms: 300, warmMs: 400, scale: 1 },
   quick: { rounds: 3, ms: 150, warmMs: 200, scale: 0.2 },
-  smoke: { rounds: 1, ms: 60, warmMs: 30, scale: 0.02 }
+  smoke: { rounds: 1, ms: 60, warmMs: 30, scale: 0.02, isSmoke: true }
 }
 
 function parse (argv) {

@@ -11,7 +11,10 @@ const BENCH = path.join(__dirname, '..')
 // `order` is the order of the report; a case that is not named comes last.
 // `limit()` is the path of the C program, or null while it is not built; a door
 // without one is not compared with C. A door's contestants get a copy of the
-// database unless it is `withoutDatabase`.
+// database unless it is `withoutDatabase`; `data` is what is in it. Contestants of
+// a door with `ownRuntimes` are servers that say what they run on, each measured
+// once. `pinned`: the server has one processor, who asks it another. `settings`
+// are those that differ from everybody's.
 const doors = [
   {
     name: 'addon',
@@ -56,6 +59,20 @@ const doors = [
     contestants: require('../contestants/deploy'),
     withoutDatabase: true,
     files: { json: 'deploy.json', text: 'DEPLOY.md', chart: 'deploy.svg' }
+  },
+  {
+    name: 'http',
+    cases: path.join(BENCH, 'cases/http'),
+    order: [
+      'notes', 'single', 'queries', 'insert', 'returning', 'batch', 'updates', 'json', 'plaintext', 'pipelined',
+      'fortunes', 'cached'
+    ],
+    contestants: require('../contestants/http'),
+    data: path.join(BENCH, 'lib/people.js'),
+    ownRuntimes: true,
+    pinned: true,
+    settings: { synchronous: 'normal' },
+    files: { json: 'http.json', text: 'HTTP.md', chart: 'http.svg' }
   }
 ]
 

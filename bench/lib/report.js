@@ -12,10 +12,11 @@ const ipc = require('./markdown-ipc')
 const cache = require('./markdown-cache')
 const log = require('./markdown-log')
 const deploy = require('./markdown-deploy')
+const http = require('./markdown-http')
 
 const BENCH = path.join(__dirname, '..')
 
-const pages = { addon, ipc, cache, log, deploy }
+const pages = { addon, ipc, cache, log, deploy, http }
 
 function write (door, run, say) {
   fs.writeFileSync(path.join(BENCH, door.files.json), `${JSON.stringify(run)}\n`)
@@ -23,15 +24,17 @@ function write (door, run, say) {
 }
 
 function rewrite (door, say) {
-  render(door, JSON.parse(fs.readFileSync(path.join(BENCH, door.files.json), 'utf8')), say)
+  const file = path.join(BENCH, door.files.json)
+  if (fs.existsSync(file)) render(door, JSON.parse(fs.readFileSync(file, 'utf8')), say)
+  else say(`bench/${door.files.json} is not there: --door ${door.name} --write measures it`)
 }
 
 function render (door, run, say) {
   const table = tableOf(door, run)
-  const { markdown, series, heading } = pages[door.name]
+  const { markdown, series, heading, isCharted } = pages[door.name]
   const files = {
     [door.files.text]: markdown(run, table),
-    [door.files.chart]: chart(run, table, series, heading)
+    [door.files.chart]: chart(run, table, series, heading, isCharted)
   }
   for (const [name, text] of Object.entries(files)) {
     fs.writeFileSync(path.join(BENCH, name), text)

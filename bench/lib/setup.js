@@ -11,6 +11,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { spawnSync } = require('node:child_process')
 const build = require('../c/build')
+const axum = require('./axum')
 const { headers } = require('../../lib/cli/native')
 
 const BENCH = path.join(__dirname, '..')
@@ -33,8 +34,12 @@ function isOptimized () {
   return !fs.existsSync(MARK)
 }
 
-/** @param {{ smoke?: boolean }} [options] `smoke`: what is missing is built without optimizing */
-function setup (say, { smoke = false } = {}) {
+/**
+ * @param {object} [options]
+ * @param {boolean} [options.smoke] what is missing is built without optimizing
+ * @param {string} [options.door] 'http': the rival in Rust too, whose packages come by apt
+ */
+function setup (say, { smoke = false, door } = {}) {
   const isPlain = smoke && !isBuilt()
   if (isPlain) {
     fs.mkdirSync(path.dirname(MARK), { recursive: true })
@@ -64,7 +69,14 @@ function setup (say, { smoke = false } = {}) {
   }
   build.build(say, { plain: isPlain })
   say('the C limit is built')
+  if (door === 'http' && !smoke) setupAxum(say)
   say(build.buildSpdlog({ plain: isPlain }) ? 'the C++ mark of the log is built' : 'the C++ mark of the log is not built: spdlog\'s headers or the compiler are missing')
+}
+
+function setupAxum (say) {
+  const reason = axum.missing()
+  if (reason === null) axum.make(say)
+  say(reason === null ? `axum is built: ${axum.versions()}` : `axum is not built: ${reason}`)
 }
 
 module.exports = { isBuilt, isOptimized, setup }

@@ -1,0 +1,29 @@
+'use strict'
+
+// Routes in files, served in this process: node:http on Node, Bun.serve on Bun.
+
+const http = require('node:http')
+const { job, HOST, endWith } = require('./job')
+const { open } = require('../../contestants/undercroft')
+
+async function start () {
+  const { store } = await open(job.file, job.settings)
+  const routes = store.routes(job.routes)
+  await routes.ready
+  if (process.versions.bun) {
+    const server = globalThis.Bun.serve({ port: job.port, hostname: HOST, fetch: routes.fetch })
+    endWith(async () => {
+      server.stop(true)
+      await store.close()
+    })
+  } else {
+    const server = http.createServer(routes.node())
+    server.listen(job.port, HOST)
+    endWith(async () => {
+      server.closeAllConnections()
+      await store.close()
+    })
+  }
+}
+
+start()
