@@ -140,7 +140,7 @@ class Reply {
     this.status = status
     this.type = type
     this.headers = Object.entries(headers).flatMap(([name, values]) => [values].flat().flatMap((value) => [name.toLowerCase(), String(value)]))
-    this.body = body
+    this.body = typeof body === 'string' ? body : Buffer.from(body.buffer, body.byteOffset, body.length)
   }
 }
 

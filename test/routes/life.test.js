@@ -103,6 +103,30 @@ t.test('loading again', async (t) => {
   t.match(routes.list(), [{ path: '/empty' }])
 })
 
+t.test('loading again under load', async (t) => {
+  const { core, routes } = service(t)
+  await routes.ready
+  let isOver = false
+  const statuses = new Set()
+  let asked = 0
+  const client = async () => {
+    for (; !isOver; asked++) {
+      statuses.add((await routes.inject('POST', '/add', { body: { a: asked } })).status)
+      await new Promise(setImmediate)
+    }
+  }
+  const clients = [client(), client(), client(), client()]
+  for (let i = 0; i < 100; i++) {
+    await routes.reload()
+    await new Promise(setImmediate)
+  }
+  await until(() => asked > 100, 'there was a load')
+  isOver = true
+  await Promise.all(clients)
+  t.same([...statuses], [200], 'nothing is lost')
+  await until(() => core.sets.size === 1, 'one set is left')
+})
+
 t.test('a set that has gone with its connection', async (t) => {
   const { core, routes } = service(t)
   await routes.ready
