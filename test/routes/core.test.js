@@ -8,7 +8,7 @@ const t = require('tap')
 const undercroft = require('../..')
 const { doors: mounts, ask } = require('./doors')
 const { schema, vectors } = require('./core-vectors')
-const { tmpdir, tmpfile, startDaemon } = require('../helper')
+const { tmpdir, tmpfile, startDaemon, until } = require('../helper')
 
 const app = path.join(__dirname, 'app')
 const who = { user: (caller) => caller.header('x-user') === undefined ? null : JSON.parse(caller.header('x-user')) }
@@ -39,7 +39,7 @@ const doors = [
     name: 'inject, behind a daemon',
     tells: true,
     async start (t) {
-      const daemon = await startDaemon(t, ['--db', await filled(t)])
+      const daemon = startDaemon(t, ['--db', await filled(t)])
       return mounted(t, daemon.url, mount('inject').start)
     }
   },
@@ -47,7 +47,8 @@ const doors = [
     name: 'the daemon',
     async start (t) {
       const socketPath = path.join(tmpdir(t), 'http.sock')
-      await startDaemon(t, ['--db', await filled(t), '--http', `unix:${socketPath}`, '--routes', app])
+      const daemon = startDaemon(t, ['--db', await filled(t), '--http', `unix:${socketPath}`, '--routes', app])
+      await until(() => daemon.over || daemon.stderr.includes('http://'), 'it serves')
       return { request: (vector) => ask({ socketPath }, vector) }
     }
   }

@@ -91,6 +91,8 @@ bool uc__once_allowed(const uc_call *call, uc_class cls, uc_error *e)
 {
     uint8_t op = call->op->num;
 
+    if (op == UC_OP_request)
+        return true; /* its route is a POST, and what it may be was looked at */
     if (op != UC_OP_run && op != UC_OP_many && op != UC_OP_batch)
         return uc_fail(e, UC_OPTION,
                        "option once: run, many and batch take it, %s does not",

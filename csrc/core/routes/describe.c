@@ -243,19 +243,37 @@ static bool is_packed(const uc_buf *names, uc_view name)
     return false;
 }
 
+static uint32_t add(uc_buf *names, uc_view name)
+{
+    if (is_packed(names, name))
+        return 0;
+    uc_buf_byte(names, (uint8_t)name.len);
+    uc_buf_put(names, name.p, name.len);
+    return 1;
+}
+
 static uint32_t gather(uc_buf *names, const uc_route *route)
 {
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < route->nparams; i++) {
-        const uc_param *p = &route->params[i];
-
-        if (!p->header || is_packed(names, p->in_header))
-            continue;
-        uc_buf_byte(names, (uint8_t)p->in_header.len);
-        uc_buf_put(names, p->in_header.p, p->in_header.len);
-        n++;
+        if (route->params[i].header)
+            n += add(names, route->params[i].in_header);
     }
+    return n;
+}
+
+/* What requests are read by, whatever the routes. */
+static uint32_t gather_always(uc_buf *names)
+{
+    static const char *const always[] = {"content-type",    "host",
+                                         "idempotency-key", "if-none-match",
+                                         "origin",          "sec-fetch-site"};
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        n += add(names,
+                 (uc_view){(const uint8_t *)always[i], strlen(always[i])});
     return n;
 }
 
@@ -265,6 +283,7 @@ void uc_routes_headers(uc_buf *out, const uc_routes *routes)
     uc_buf names; /* a byte of length, and the name */
 
     uc_buf_init(&names, SIZE_MAX);
+    n = gather_always(&names);
     for (uint32_t i = 0; i < uc_routes_count(routes); i++)
         n += gather(&names, uc_routes_at(routes, i));
     uc_pack_array(out, n);

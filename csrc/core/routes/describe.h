@@ -11,7 +11,8 @@
 
 /* An array, in the order of files and lines. */
 void uc_routes_describe(uc_buf *out, const uc_routes *routes);
-/* An array of the headers that parameters come in, each once. */
+/* An array of the headers that a request is read by: those of parameters, and
+ * those of HTTP. */
 void uc_routes_headers(uc_buf *out, const uc_routes *routes);
 
 #endif

@@ -8,19 +8,8 @@
 
 /* ---- requests ---- */
 
-/* Those that every set asks for, sorted. */
-static const char *const always[] = {"content-type",    "host",
-                                     "idempotency-key", "if-none-match",
-                                     "origin",          "sec-fetch-site"};
-
-enum { ALWAYS = sizeof always / sizeof *always };
-
 static bool is_wanted(uc_view name, const http_wanted *wanted)
 {
-    for (unsigned i = 0; i < ALWAYS; i++) {
-        if (uc_view_is(name, always[i]))
-            return true;
-    }
     for (uint32_t i = 0; i < wanted->n; i++) {
         if (name.len == wanted->names[i].len &&
             memcmp(name.p, wanted->names[i].p, name.len) == 0)

@@ -10,10 +10,10 @@
  * and a reply frame as an answer. csrc/WIRE.md has both.
  */
 
-/* Headers that the core asks for, besides those that routes declare. */
+/* Headers that the core asks for: what routes_load has said. */
 typedef struct http_wanted {
     uint32_t n;
-    const uc_view *names; /* in lower case, sorted */
+    const uc_view *names; /* in lower case */
 } http_wanted;
 
 /* What the door knows of a caller. */

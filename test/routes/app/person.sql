@@ -91,7 +91,7 @@ select :queries;
 select 7 as x_total, 'a' as name limit 1;
 
 -- @get /tenant :text
--- @header x_tenant text 1..8
+-- @header x-tenant text 1..8
 -- @public
 select :x_tenant;
 
