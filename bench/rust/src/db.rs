@@ -14,7 +14,7 @@ const WORLDS: u64 = 10_000;
 /// Only one is in use at a time on one thread.
 const READERS: u32 = 2;
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
     synchronous: String,
@@ -127,7 +127,8 @@ impl Db {
 
     pub fn worlds(&self, count: usize) -> Read<Vec<World>> {
         let mut connection = self.readers.get()?;
-        let rows: QueryResult<_> = (0..count).map(|_| world_at(&mut connection, random())).collect();
+        let rows: QueryResult<_> =
+            (0..count).map(|_| world_at(&mut connection, random())).collect();
         Ok(rows?)
     }
 
@@ -138,7 +139,7 @@ impl Db {
     pub fn update_worlds(&self, count: usize) -> QueryResult<Vec<World>> {
         self.write().immediate_transaction(|connection| {
             (0..count)
-                .map(|_| {
+                .map(|_| -> QueryResult<World> {
                     let mut row = world_at(connection, random())?;
                     row.number = random();
                     diesel::update(world::table.find(row.id))

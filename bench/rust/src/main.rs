@@ -19,6 +19,7 @@ use axum::Router;
 use db::Db;
 use models::{Count, NewPerson, PageQuery, PeopleBody, Person, PersonBody, Queries, World};
 use serde::{Deserialize, Serialize};
+use std::future::IntoFuture;
 use std::sync::Arc;
 
 type App = Arc<Db>;
@@ -116,10 +117,7 @@ async fn world(State(db): State<App>) -> Answer<impl IntoResponse> {
     Ok((SERVER, Json(db.world()?)))
 }
 
-async fn worlds(
-    State(db): State<App>,
-    Query(query): Query<Queries>,
-) -> Answer<impl IntoResponse> {
+async fn worlds(State(db): State<App>, Query(query): Query<Queries>) -> Answer<impl IntoResponse> {
     Ok((SERVER, Json(db.worlds(query.count())?)))
 }
 
@@ -170,7 +168,7 @@ async fn serve(job: Job) -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", job.port)).await?;
     let mut end = signal(SignalKind::terminate())?;
     tokio::select! {
-        served = axum::serve(listener, router(db)).tcp_nodelay(true) => served?,
+        served = axum::serve(listener, router(db)).tcp_nodelay(true).into_future() => served?,
         _ = end.recv() => (),
     }
     Ok(())
@@ -179,8 +177,5 @@ async fn serve(job: Job) -> Result<(), Box<dyn std::error::Error>> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = std::env::args().nth(1).ok_or("usage: bench-axum JOB")?;
     let job = serde_json::from_str(&argument)?;
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(serve(job))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(job))
 }
