@@ -41,11 +41,16 @@ function nested (program, last = '') {
 }
 
 // Runs a program as the body of an async function in a folder that is empty but for a migration.
-async function runIn (t, program, last) {
+async function runIn (t, program, last, page = '') {
   const dir = tmpdir(t)
   const before = process.cwd()
   fs.mkdirSync(path.join(dir, 'migrations'), { recursive: true })
   fs.writeFileSync(path.join(dir, 'migrations/0001_note.sql'), 'create table note(id integer primary key)')
+  // What the page has to be put into files.
+  for (const [, name, sql] of page.matchAll(/^Put this into `([^`]+)`:\n\n```sql\n([^]*?)```/gm)) {
+    fs.mkdirSync(path.join(dir, path.dirname(name)), { recursive: true })
+    fs.writeFileSync(path.join(dir, name), sql)
+  }
   process.chdir(dir)
   t.teardown(() => process.chdir(before))
   const stores = []
@@ -221,6 +226,7 @@ const looks = {
     t.same(value, [400, 'wrong name or password', 200, 'hello, user 1', true, false])
     t.same(bodies, ['hello, stranger'])
   }],
+  'docs/routes.md 1': ['return [added.status, added.body, people.body]', (t, { value }) => t.same(value, [200, '{"id":1}', '{"rows":[{"id":1,"name":"Ada","age":36}],"next":null}'])],
   'docs/serving.md 1': ['', (t, { bodies }) => t.same(bodies, ['[]'])]
 }
 
@@ -244,7 +250,7 @@ t.test('the examples run', async (t) => {
       }
       await t.test(name, async (t) => {
         const [last, look] = looks[name] ?? ['', () => {}]
-        await look(t, await runIn(t, program, last))
+        await look(t, await runIn(t, program, last, content))
       })
     }
   }
@@ -258,7 +264,7 @@ t.test('the README is a door', async (t) => {
 })
 
 t.test('a page begins with something to paste', async (t) => {
-  for (const page of pages.slice(1)) t.match(texts.get(page), /^# [^\n]+\n\n```(js|sh)\n/, page)
+  for (const page of pages.slice(1)) t.match(texts.get(page), /^# [^\n]+\n\n(Put this into `[^`]+`:\n\n```sql\n[^]*?```\n\n)?```(js|sh)\n/, page)
 })
 
 t.test('limits and options', async (t) => {
