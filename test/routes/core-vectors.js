@@ -99,4 +99,21 @@ const persons = [
   get('of the right one', '/staff', plain(200, 'staff only'), { user: 7, roles: ['guest', 'admin'] })
 ]
 
-module.exports = { schema, vectors: [...reading, ...types, ...writing, ...persons] }
+const tooMany = { status: 400, type: TEXT, like: /^too many requests, try again in \d+ s$/, answer: { 'retry-after': /^\d+$/ } }
+
+const rates = [
+  get('counted', '/seldom', plain(200, 'seldom')),
+  get('as often as it may be', '/seldom', plain(200, 'seldom')),
+  get('and no more', '/seldom', tooMany),
+  { name: 'HEAD is GET', method: 'HEAD', target: '/seldom', status: 400, type: TEXT, text: '' },
+  post('what is wrong is not counted', '/seldom', { n: 'x' }, bad('n: must be an integer')),
+  post('a POST is counted by itself', '/seldom', { n: 1 }, plain(200, 'seldom 1')),
+  post('whatever it sends', '/seldom', { n: 2 }, tooMany),
+  get('a user', '/seldom/mine', plain(200, 'mine'), { user: 'ada' }),
+  get('another one', '/seldom/mine', plain(200, 'mine'), { user: 7 }),
+  get('whose name is that number', '/seldom/mine', plain(200, 'mine'), { user: '7' }),
+  get('the first one again', '/seldom/mine', tooMany, { user: 'ada' }),
+  get('and the second', '/seldom/mine', tooMany, { user: 7 })
+]
+
+module.exports = { schema, vectors: [...reading, ...types, ...writing, ...persons, ...rates] }

@@ -175,6 +175,9 @@ struct uc_engine {
     uint64_t next_id; /* of leases, and of what else the engine numbers */
     struct uc_route_set *sets; /* the newest first; see desk/routed.h */
     uint32_t nsets;            /* numbers given */
+    /* Made, under mu, with the first set that has @rate; counting is under
+     * route_mu. NULL: none has. */
+    struct uc_rates *rates;
 
     /* Program order: writes have numbers in the order of routing, and a read
      * waits until all up to its session's last one are done. */

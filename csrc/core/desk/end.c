@@ -9,6 +9,7 @@
 #include "desk/routed.h"
 #include "desk/session.h"
 #include "log/desk.h"
+#include "routes/rate.h"
 #include "wire/writer.h"
 
 /* The end of a session's side, and of the engine with its last one. */
@@ -19,6 +20,7 @@ void uc__engine_free(uc_engine *e)
     uc__stmts_fini(&e->stmts);
     uc__board_fini(&e->board);
     uc_cache_unref(e->cache);
+    uc_rates_free(e->rates);
     uc_options_fini(&e->opt);
     uc_mutex_fini(&e->route_mu);
     uc_mutex_fini(&e->mu);

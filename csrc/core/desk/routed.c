@@ -1,6 +1,9 @@
 #include "desk/routed.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "common/mem.h"
 #include "common/mix.h"
@@ -8,6 +11,7 @@
 #include "desk/session.h"
 #include "routes/describe.h"
 #include "routes/given.h"
+#include "routes/rate.h"
 #include "wire/answer.h"
 #include "wire/writer.h"
 
@@ -160,25 +164,60 @@ static void reply_set(uc_buf *out, uint32_t id, const uc_route_set *s)
     uc_routes_headers(out, s->routes);
 }
 
+static uint64_t random_seed(const uc_engine *engine)
+{
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = (uint64_t)uc_now() ^ (uint64_t)(uintptr_t)engine;
+    return seed;
+}
+
+static bool has_rate(const uc_routes *routes)
+{
+    for (uint32_t i = 0; i < uc_routes_count(routes); i++) {
+        if (uc_routes_at(routes, i)->rate.by != UC_RATE_NONE)
+            return true;
+    }
+    return false;
+}
+
+/* Under mu, before the set is found by anybody. */
+static bool make_rates(uc_engine *engine, const uc_routes *routes)
+{
+    if (engine->rates == NULL && has_rate(routes))
+        engine->rates = uc_rates_new(UC_RATES_BUCKETS, random_seed(engine));
+    return engine->rates != NULL || !has_rate(routes);
+}
+
+/* Into the list of the engine. */
+static bool enter(uc_engine *engine, uc_route_set *s, uc_error *e)
+{
+    bool ok;
+
+    uc_lock(&engine->mu);
+    ok = make_rates(engine, s->routes);
+    if (ok) {
+        s->number = ++engine->nsets;
+        s->next = engine->sets;
+        engine->sets = s;
+    }
+    uc_unlock(&engine->mu);
+    return ok || uc_fail(e, UC_MEMORY, "no memory for what @rate counts");
+}
+
 bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
                      uc_error *e)
 {
-    uc_peer *p = c->session->peer;
-    uc_engine *engine = p->engine;
     uc_route_set *s = set_new(c, e);
 
     if (s == NULL)
         return false;
-    if (!check(arg, s->routes, e)) {
+    s->owner = c->session->peer;
+    if (!check(arg, s->routes, e) || !enter(s->owner->engine, s, e)) {
         set_unref(s);
         return false;
     }
-    s->owner = p;
-    uc_lock(&engine->mu);
-    s->number = ++engine->nsets;
-    s->next = engine->sets;
-    engine->sets = s;
-    uc_unlock(&engine->mu);
     reply_set(out, c->id, s);
     return true;
 }
@@ -345,6 +384,36 @@ static bool first_statement(uc_call *c, uc_error *e)
     return true;
 }
 
+static uc_arg address_of(const uc_facts *facts, char buf[UC_RATE_ADDRESS])
+{
+    if (facts->ip.type != UC_T_STR)
+        return (uc_arg){.type = UC_ARG_NULL};
+    return (uc_arg){.type = UC_ARG_TEXT,
+                    .s = uc_rate_address(facts->ip.s, buf)};
+}
+
+/* @rate. Whose address is not known is counted with all others of whom it is
+ * not: a limit that some do not have would be none. */
+static bool within_rate(uc_engine *engine, uc_request *q, const uc_facts *facts)
+{
+    const uc_route *route = q->route;
+    uc_rate_caller who = {route->method, route->path, {0}};
+    char address[UC_RATE_ADDRESS];
+    int64_t ns;
+
+    if (route->rate.by == UC_RATE_NONE)
+        return true;
+    who.who = route->rate.by == UC_RATE_USER ? uc_fact_arg(&facts->user)
+                                             : address_of(facts, address);
+    ns = uc_rates_take(engine->rates, &route->rate, &who, uc_now());
+    if (ns == 0)
+        return true;
+    q->retry_s = (ns + 1000 * UC_MS - 1) / (1000 * UC_MS);
+    return uc_request_refuse(q, UC_REFUSAL_RATE,
+                             "too many requests, try again in %" PRId64 " s",
+                             q->retry_s);
+}
+
 bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
 {
     uc_reader r = c->args;
@@ -368,7 +437,8 @@ bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
                        "facts]");
     uc_request_init(q);
     if (!uc_request_read(q, set->routes, &set->serving) ||
-        !uc_request_given(q, r, uc_wall_ms(), &facts))
+        !uc_request_given(q, r, uc_wall_ms(), &facts) ||
+        !within_rate(p->engine, q, &facts))
         return true;
     c->routed->random = (uint64_t)uc_now() ^ (uint64_t)(uintptr_t)c;
     uc__routed_again(c);
@@ -478,6 +548,7 @@ void uc__routed_refused(uc_call *c, uc_buf *out)
     const uc_request *q = &d->q;
     unsigned status = uc_refusal_status(q->refusal, d->set->serving.fine);
     bool allows = q->allow.p != NULL;
+    char retry[24];
     size_t at;
 
     if (q->refusal == UC_REFUSAL_NO_ROUTE)
@@ -485,10 +556,15 @@ void uc__routed_refused(uc_call *c, uc_buf *out)
     at = uc_answer_begin(out, c->id, status,
                          (uc_view){(const uint8_t *)text, sizeof text - 1});
     uc_buf_put(out, q->text.p, q->text.len);
-    uc_answer_end(out, at, allows);
+    uc_answer_end(out, at, allows + (q->retry_s > 0));
     if (allows) {
         uc_pack_str(out, "allow");
         uc_pack_strn(out, q->allow.p, q->allow.len);
+    }
+    if (q->retry_s > 0) {
+        snprintf(retry, sizeof retry, "%" PRId64, q->retry_s);
+        uc_pack_str(out, "retry-after");
+        uc_pack_str(out, retry);
     }
 }
 

@@ -84,7 +84,7 @@ static bool admit(uc_request *q, const uc_facts *f)
     return true;
 }
 
-static uc_arg scalar(const uc_value *v)
+uc_arg uc_fact_arg(const uc_value *v)
 {
     switch (v->type) {
     case UC_T_INT:
@@ -128,11 +128,11 @@ static uc_arg arg_of(uc_request *q, const uc_facts *f, uc_given which,
 {
     switch (which) {
     case UC_GIVEN_user:
-        return scalar(&f->user);
+        return uc_fact_arg(&f->user);
     case UC_GIVEN_ip:
-        return scalar(&f->ip);
+        return uc_fact_arg(&f->ip);
     case UC_GIVEN_id:
-        return scalar(&f->id);
+        return uc_fact_arg(&f->id);
     case UC_GIVEN_now:
         return (uc_arg){.type = UC_ARG_INT, .i = now_ms};
     case UC_GIVEN_roles:

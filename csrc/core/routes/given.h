@@ -11,6 +11,9 @@ typedef struct uc_facts {
     uint32_t nroles;
 } uc_facts;
 
+/* A fact as a parameter takes it; what is not there is null. */
+uc_arg uc_fact_arg(const uc_value *v);
+
 /*
  * What the service gives to a request: who is logged in, from where and when.
  * A map {user, roles, ip, id}: text, integer or nil; an array of str; str; str.

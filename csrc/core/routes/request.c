@@ -130,6 +130,7 @@ void uc__request_start(uc_request *q)
     q->given = q->sent = 0;
     q->idempotency_key = q->if_none_match = q->allow = (uc_view){0};
     q->refusal = UC_REFUSAL_NONE;
+    q->retry_s = 0;
     uc_arena_reset(&q->mem);
     q->mem.max = MEMORY + MEMORY_PER_BYTE * (q->target.len + q->body.len);
     uc_buf_rewind(&q->text, 0);

@@ -69,8 +69,9 @@ typedef struct uc_request {
 
     /* Where it ends early. */
     uc_refusal refusal;
-    uc_buf text;   /* UTF-8, one problem a line, `name: sentence` */
-    uc_view allow; /* of METHOD: "GET, HEAD" */
+    uc_buf text;     /* UTF-8, one problem a line, `name: sentence` */
+    uc_view allow;   /* of METHOD: "GET, HEAD" */
+    int64_t retry_s; /* of RATE: when the next one may come; else 0 */
 } uc_request;
 
 /* Once, before or after the caller's fields are set. Allocates nothing. */

@@ -134,3 +134,19 @@ update counter set n = n + :by returning n;
 -- @timeout 50ms
 -- @public
 with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c;
+
+-- @get /seldom :text
+-- @rate 2/1h by ip
+-- @public
+select 'seldom';
+
+-- @post /seldom :text
+-- @param n integer
+-- @rate 1/1h by ip
+-- @public
+select 'seldom ' || :n;
+
+-- @get /seldom/mine :text
+-- @rate 1/1h by user
+-- @auth
+select 'mine';
