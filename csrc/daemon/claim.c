@@ -62,9 +62,9 @@ static bool find_group(const char *name, gid_t *gid)
     return found;
 }
 
-static bool read_access(ud_claim *claim, const ud_config *config)
+bool ud_claim_read(ud_claim *claim, const ud_config *config)
 {
-    claim->mode = 0600;
+    *claim = (ud_claim){.lock = -1, .mode = 0600};
     if (config->mode != NULL) {
         char *end;
         unsigned long mode = strtoul(config->mode, &end, 8);
@@ -464,9 +464,6 @@ int ud_claim_take(ud_claim *claim, const ud_config *config)
 {
     int code;
 
-    *claim = (ud_claim){.lock = -1};
-    if (!read_access(claim, config))
-        return UD_USAGE;
     if (config->listen == NULL)
         return UD_OK;
     if (!check_path(config->listen))

@@ -23,9 +23,13 @@ typedef struct ud_claim {
     unsigned nallowed;
 } ud_claim;
 
+/* What the options say of access. Free it either way, also where that is wrong,
+ * which has been said. */
+bool ud_claim_read(ud_claim *claim, const ud_config *config);
+
 /*
  * Takes the lock and removes a stale socket; with --replace, ends who holds it
- * first. UD_OK or an exit code, whose reason has been said. Free it either way.
+ * first. UD_OK or an exit code, whose reason has been said.
  */
 int ud_claim_take(ud_claim *claim, const ud_config *config);
 void ud_claim_free(ud_claim *claim);

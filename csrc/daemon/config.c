@@ -44,10 +44,25 @@ static const option options[] = {
      "it: maxQueue=1000, pragmas.cache_size=-4000",
      LIST, AT(set), 0, 0, 0},
     {"http", "ADDRESS:PORT",
-     "serves routes over HTTP: 127.0.0.1:4000, [::1]:4000, or "
-     "unix:/run/app/http.sock",
+     "serves routes over HTTP: 127.0.0.1:4000, [::1]:4000, "
+     "unix:/run/app/http.sock, or systemd for the socket of its unit",
      TEXT, AT(http), 0, 0, 0},
     {"routes", "DIR", "where their SQL files are", TEXT, AT(routes), 0, 0, 0},
+    {"http-host", "NAME",
+     "a name that it is asked for, beside addresses and localhost; * for any, "
+     "behind a gateway that checks; again for more of them",
+     LIST, AT(http_host), 0, 0, 0},
+    {"http-trust", "WHO",
+     "whose X-Forwarded-* are believed: loopback, unix, none, an address or a "
+     "network (unix); again for more of them",
+     LIST, AT(http_trust), 0, 0, 0},
+    {"http-origin", "ORIGIN",
+     "pages that may ask from elsewhere, with cookies: https://shop.example; "
+     "again for more of them",
+     LIST, AT(http_origin), 0, 0, 0},
+    {"http-dev-origin", "ORIGIN",
+     "the same while developing; refused where NODE_ENV is production", LIST,
+     AT(http_dev_origin), 0, 0, 0},
     {"http-any-address", "",
      "allows an address that others can reach: there is no TLS, and only a "
      "gateway knows who they are",

@@ -101,6 +101,7 @@ typedef struct ud_config {
     int64_t ready_fd; /* -1: none */
     char *http;       /* address, NULL: none */
     char *routes;     /* directory */
+    ud_list http_host, http_trust, http_origin, http_dev_origin;
     bool http_any_address;
     bool replace;
     ud_limits limits;

@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/claim.h"
+#include "daemon/dbs.h"
+
 /*
  * Something that serves beside the sockets of clients, with threads of its own:
  * HTTP (doors/http). The daemon begins it when the databases are open, and ends
@@ -11,9 +14,14 @@
  */
 typedef struct ud_front {
     void *arg;
+    /* Takes its place, where clients wait then until it serves. over: from a
+     * daemon that still serves there, and ends afterwards. Without it start
+     * does so. False: why not has been said. */
+    bool (*bind)(void *arg, const ud_claim *claim, bool over);
     /* Serves from here on. on_end(end_arg) when it has drained; any thread.
      * False: why not has been said. */
-    bool (*start)(void *arg, void (*on_end)(void *end_arg), void *end_arg);
+    bool (*start)(void *arg, const ud_db *db, void (*on_end)(void *end_arg),
+                  void *end_arg);
     /* Nobody comes in any more. */
     void (*drain)(void *arg);
     /* SIGHUP. May block; not on the loop, one at a time. */

@@ -265,9 +265,10 @@ __attribute__((format(printf, 1, 2))) void ud_say(const char *fmt, ...)
 typedef struct place {
     http_settings settings;
     http_loop loop;
-    http_serving serving;
+    http_current current;
     http_reaper reaper;
     _Atomic uint64_t open;
+    _Atomic int64_t held;
     _Atomic bool drained;
     char path[100];
 } place;
@@ -301,8 +302,11 @@ static void *reaper_main(void *arg)
 
 static void open_place(place *p, const char *dir, const char *name)
 {
-    char text[120];
+    static const uint8_t none[] = {0x90};
+    const http_taking how = {.mode = 0600};
     const char *why = "";
+    char text[120];
+    uc_buf names;
 
     snprintf(p->path, sizeof p->path, "%s/%s", dir, name);
     snprintf(text, sizeof text, "unix:%s", p->path);
@@ -310,7 +314,14 @@ static void open_place(place *p, const char *dir, const char *name)
     p->settings.loops = 1;
     p->settings.unsent = 1 << 20;
     p->loop.settings = &p->settings;
-    p->loop.serving = &p->serving;
+    p->settings.held = 1 << 30;
+    p->settings.hosts.any = true;
+    uc_buf_init(&names, SIZE_MAX);
+    uc_buf_put(&names, none, sizeof none);
+    uc_mutex_init(&p->current.mu);
+    p->current.now = http_serving_new(1, 0, &names);
+    p->loop.current = &p->current;
+    p->loop.held = &p->held;
     p->loop.reaper = &p->reaper;
     p->loop.open = &p->open;
     p->loop.on_drained = on_drained;
@@ -318,6 +329,7 @@ static void open_place(place *p, const char *dir, const char *name)
     uc_mutex_init(&p->reaper.mu);
     uc_cond_init(&p->reaper.cond);
     if (!http_address_read(&p->settings.address, text, &why) ||
+        !http_address_listen(&p->settings.address, &how, 1, &p->loop.fd) ||
         uc_thread_start(&p->reaper.thread, "reaper", reaper_main, &p->reaper) !=
             0 ||
         !http_loop_start(&p->loop)) {
@@ -336,7 +348,10 @@ static void close_place(place *p)
     uc_thread_join(p->reaper.thread);
     uc_mutex_fini(&p->reaper.mu);
     uc_cond_fini(&p->reaper.cond);
-    unlink(p->path);
+    http_loop_free(&p->loop);
+    http_serving_unref(p->current.now);
+    uc_mutex_fini(&p->current.mu);
+    http_address_remove(&p->settings.address);
 }
 
 /* ---- a client ---- */

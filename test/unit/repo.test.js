@@ -47,9 +47,9 @@ const layers = [
   { folder: /^csrc\/daemon\/main\.c$/, may: /^(claim|config|dbs|lines|log|server)\.h$|^doors\/(sp\/door|http\/front)\.h$/ },
   { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/(op|options))\.h$|^(claim|config|dbs|lines|log|notify|starters|version)\.h$/ },
   // HTTP as a protocol knows neither a connection nor the core.
-  { folder: /^csrc\/doors\/http\/(answer|chunks|order|parse|request|strict|token)\.[ch]$/, may: /^common\/|^doors\/http\/(answer|chunks|order|parse|request|strict|token)\.h$/ },
+  { folder: /^csrc\/doors\/http\/(answer|caller|chunks|cors|order|parse|request|strict|token)\.[ch]$/, may: /^common\/|^doors\/http\/(answer|caller|chunks|cors|order|parse|request|strict|token)\.h$/ },
   // Its server has loops of its own, and of the daemon the options, the databases and the log.
-  { folder: /^csrc\/doors\/http\//, may: /^(common|wire|doors\/http)\/|^(uc|desk\/op|routes\/routes)\.h$|^daemon\/(config|dbs|front|log)\.h$/ },
+  { folder: /^csrc\/doors\/http\//, may: /^(common|wire|doors\/http)\/|^(uc|desk\/op|routes\/routes)\.h$|^daemon\/(claim|config|dbs|front|log)\.h$/ },
   { folder: /^csrc\/doors\/sp\//, may: /^(common|wire|doors\/sp)\/|^(uc|desk\/op)\.h$|^daemon\/(conn|door|version)\.h$/ }
 ]
 

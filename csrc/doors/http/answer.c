@@ -34,6 +34,7 @@ static const struct {
     {414, "URI Too Long"},
     {415, "Unsupported Media Type"},
     {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
     {422, "Unprocessable Content"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
@@ -189,6 +190,11 @@ uc_view http_body(const http_answer *a, bool is_head)
     return is_head || has_no_body(a->status) ? (uc_view){0} : a->body;
 }
 
+const http_header http_retry_after = {
+    {(const uint8_t *)"Retry-After", 11},
+    {(const uint8_t *)"1", 1},
+};
+
 http_answer http_text(unsigned status, const char *sentence, uc_buf *b)
 {
     static const char type[] = "text/plain; charset=utf-8";
@@ -204,7 +210,7 @@ http_answer http_text(unsigned status, const char *sentence, uc_buf *b)
         .status = status,
         .type = {(const uint8_t *)type, sizeof type - 1},
         .body = {b->p, b->len},
-        .nheaders = status == 405,
-        .headers = &allow,
+        .nheaders = status == 405 || status == 503,
+        .headers = status == 405 ? &allow : &http_retry_after,
     };
 }

@@ -42,8 +42,12 @@ void http_end(uc_buf *b, http_going going);
 /* The body as it is sent: empty for a HEAD, and for statuses without one. */
 uc_view http_body(const http_answer *a, bool is_head);
 
+/* Of a 503: a moment later it may be another. */
+extern const http_header http_retry_after;
+
 /* An answer of plain text: a sentence and a line feed, in a buffer of the
- * caller. A 405 names the methods that the door knows. */
+ * caller. A 405 names the methods that the door knows, a 503 when to ask again.
+ */
 http_answer http_text(unsigned status, const char *sentence, uc_buf *text);
 
 /* "Not Found"; "" for a status that is not known. */

@@ -5,18 +5,66 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/log.h"
+#include "doors/http/frame.h"
 
 enum {
     READ_BYTES = 64 * 1024,
     HEAD = 4, /* of a reply that is taken: its length */
     LINGER_MS = 1000,
+    GRACE_MS = 1000,       /* for a request that has begun before a drain */
+    REFUSALS = 256,        /* connections at once that are being told why not */
+    TIGHT = 8,             /* a part of the write time, when memory is short */
+    ID_MOST = 128,         /* bytes of an id that a client gives */
     TRIM_MS = 1000,        /* an idle connection gives memory back */
     KEEP_BYTES = 16 * 1024 /* of a buffer that is empty */
 };
+
+/* ---- memory ---- */
+
+static size_t unsent(const http_conn *c)
+{
+    return c->out.len + c->sending.len + c->order.held;
+}
+
+/* What it holds now is counted, roughly, with all that others do. */
+static void count(http_conn *c)
+{
+    size_t now = c->closing ? 0
+                            : http_parser_held(c->parser) + c->frames.cap +
+                                  c->left.cap + c->out.cap + c->sending.cap +
+                                  c->order.held + c->order.asked;
+
+    if (now != c->counted)
+        atomic_fetch_add(c->loop->held, (int64_t)now - (int64_t)c->counted);
+    c->counted = now;
+}
+
+static bool is_tight(const http_conn *c)
+{
+    return atomic_load_explicit(c->loop->held, memory_order_relaxed) >
+           c->loop->settings->held;
+}
+
+/* Whether a request is taken, or the rest of one. A client that does not read,
+ * or has sent large bodies, waits. */
+static bool takes_more(const http_conn *c)
+{
+    size_t most = c->loop->settings->unsent;
+
+    return http_order_has_room(&c->order) &&
+           (c->order.coming || (unsent(c) <= most && c->order.asked <= most));
+}
+
+/* Nothing more is taken from the client. */
+static bool is_closed(const http_conn *c)
+{
+    return c->order.closed && !c->order.coming;
+}
 
 /* ---- the end ---- */
 
@@ -25,6 +73,7 @@ static void on_closed(uv_handle_t *handle)
     http_conn *c = handle->data;
     http_loop *l = c->loop;
 
+    count(c);
     http_loop_remove(l, c);
     http_loop_bury(l, c);
 }
@@ -130,6 +179,7 @@ static void send_rest(http_conn *c, size_t from)
     c->is_sending =
         uv_write(&c->write, &c->io.stream, &rest, 1, on_written) == 0;
     c->sending_since = uc_now_coarse();
+    c->sending_left = rest.len;
     if (!c->is_sending)
         http_conn_close(c);
 }
@@ -156,20 +206,79 @@ static void write_out(http_conn *c)
 
 /* ---- answers ---- */
 
-static void answer(http_conn *c, uint32_t number, const http_answer *a)
+enum {
+    EXTRA = HTTP_CORS_HEADERS + 1, /* of an answer, beside its own */
+    ID_ROOM = ID_MOST + 1
+};
+
+/* The client's, or ours. */
+static uc_view id_of(const http_conn *c, const http_asked *asked,
+                     char room[ID_ROOM])
+{
+    int n;
+
+    if (asked->id != NULL)
+        return (uc_view){(const uint8_t *)asked->id, strlen(asked->id)};
+    n = snprintf(room, ID_ROOM, "%s%" PRIu64, c->loop->prefix, asked->serial);
+    return (uc_view){(const uint8_t *)room, (size_t)n};
+}
+
+/* The core knows no OPTIONS, but what may be done there instead. */
+static uc_view answer_options(http_answer *a, http_header *allow, uc_buf *text)
+{
+    static const char more[] = ", OPTIONS";
+    uc_view methods = {0};
+
+    if (a->status != 405 || a->nheaders == 0)
+        return methods;
+    methods = a->headers[0].value;
+    uc_buf_put(text, methods.p, methods.len);
+    uc_buf_put(text, more, sizeof more - 1);
+    *allow = (http_header){{(const uint8_t *)"allow", 5}, {text->p, text->len}};
+    *a = (http_answer){.status = 204, .nheaders = 1, .headers = allow};
+    return methods;
+}
+
+static http_ordered order(http_conn *c, uint32_t number, const http_answer *a)
 {
     const char *date = http_date_text(&c->loop->date, uc_wall_ms());
     http_ordered done = http_order_answer(&c->order, number, a, date, &c->out);
+    http_answer plain = {.status = 500};
 
-    if (done == HTTP_ORDER_REFUSED) {
-        http_answer plain = {.status = 500};
+    if (done != HTTP_ORDER_REFUSED)
+        return done;
+    ud_say("a route's header may not be sent: it has a name or a value that "
+           "HTTP does not allow");
+    return http_order_answer(&c->order, number, &plain, date, &c->out);
+}
 
-        ud_say("a route's header may not be sent: it has a name or a value "
-               "that HTTP does not allow");
-        done = http_order_answer(&c->order, number, &plain, date, &c->out);
-    }
-    if (done == HTTP_ORDER_MEMORY)
+/* With what each answer has. a: has HTTP_HEADERS of its own at most. */
+static void answer(http_conn *c, uint32_t number, const http_answer *given)
+{
+    const http_asked *asked = http_order_asked(&c->order, number);
+    http_header headers[HTTP_HEADERS + EXTRA], allow;
+    http_answer a = *given;
+    uc_view methods = {0};
+    char id[ID_ROOM];
+    uc_buf text;
+
+    if (asked == NULL)
+        return;
+    uc_buf_init(&text, SIZE_MAX);
+    if (asked->origin.is_options)
+        methods = answer_options(&a, &allow, &text);
+    if (a.nheaders > 0)
+        memcpy(headers, a.headers, a.nheaders * sizeof *headers);
+    a.nheaders =
+        http_cors_dress(&c->loop->settings->origins, asked->origin, methods,
+                        c->loop->serving->allowed, headers, a.nheaders);
+    if (asked->serial != 0)
+        headers[a.nheaders++] = (http_header){
+            {(const uint8_t *)"x-request-id", 12}, id_of(c, asked, id)};
+    a.headers = headers;
+    if (order(c, number, &a) == HTTP_ORDER_MEMORY)
         http_conn_close(c);
+    uc_buf_fini(&text);
 }
 
 static void answer_text(http_conn *c, uint32_t number, unsigned status,
@@ -182,6 +291,18 @@ static void answer_text(http_conn *c, uint32_t number, unsigned status,
     a = http_text(status, sentence, &text);
     answer(c, number, &a);
     uc_buf_fini(&text);
+}
+
+static void say_failure(const http_conn *c, uint32_t number,
+                        const http_failure *f)
+{
+    const http_asked *asked = http_order_asked(&c->order, number);
+    char room[ID_ROOM];
+    uc_view id = asked != NULL ? id_of(c, asked, room) : (uc_view){0};
+
+    ud_say("request %.*s: %.*s: %.*s", (int)id.len, (const char *)id.p,
+           (int)f->code.len, (const char *)f->code.p, (int)f->message.len,
+           (const char *)f->message.p);
 }
 
 static void answer_frame(http_conn *c, uc_view frame)
@@ -198,9 +319,7 @@ static void answer_frame(http_conn *c, uc_view frame)
         return;
     }
     if (failure.failed)
-        ud_say("request %s%" PRIu32 ": %.*s: %.*s", c->loop->prefix, number,
-               (int)failure.code.len, (const char *)failure.code.p,
-               (int)failure.message.len, (const char *)failure.message.p);
+        say_failure(c, number, &failure);
     answer(c, number, &a);
 }
 
@@ -236,22 +355,50 @@ static bool open_session(http_conn *c)
     return c->session != NULL;
 }
 
+/* What is known of its caller; the views may point into the rooms. */
+static http_facts facts_of(const http_conn *c, uint32_t number,
+                           const http_request *q, char id[ID_ROOM],
+                           char ip[HTTP_IP])
+{
+    const http_asked *asked = http_order_asked(&c->order, number);
+    http_facts facts = {.ip = {(const uint8_t *)c->ip, c->ip_len},
+                        .id = id_of(c, asked, id)};
+
+    if (c->trusted) {
+        facts.ip = http_caller(&c->loop->settings->trust, facts.ip, q, ip);
+        facts.host = http_only(q, "x-forwarded-host");
+    }
+    return facts;
+}
+
+/* True: it is answered already. */
+static bool turned_down(http_conn *c, uint32_t number, const http_request *q)
+{
+    if (!http_host_is_ours(&c->loop->settings->hosts, q->host))
+        answer_text(c, number, 421, "host: is none of this server's names");
+    else if (is_tight(c))
+        answer_text(c, number, 503, "busy");
+    else
+        return false;
+    return true;
+}
+
 static void submit(http_conn *c, uint32_t number, const http_request *q)
 {
     http_loop *l = c->loop;
-    char id[64];
-    int n = snprintf(id, sizeof id, "%s%" PRIu64, l->prefix, ++l->requests);
-    http_facts facts = {.ip = {(const uint8_t *)c->ip, c->ip_len},
-                        .id = {(const uint8_t *)id, (size_t)n}};
+    char id[ID_ROOM], ip[HTTP_IP];
+    http_facts facts;
     size_t before;
 
+    if (turned_down(c, number, q))
+        return;
     if (!open_session(c)) {
         answer_text(c, number, 503, "no memory");
         return;
     }
     before = c->frames.len;
-    http_frame_request(&c->frames, number, atomic_load(&l->serving->set), q,
-                       &l->serving->wanted, &facts);
+    facts = facts_of(c, number, q, id, ip);
+    http_frame_request(&c->frames, number, l->serving, q, &facts);
     if (c->frames.failed) {
         uc_buf_rewind(&c->frames, before);
         answer_text(c, number, 503, "no memory");
@@ -260,24 +407,45 @@ static void submit(http_conn *c, uint32_t number, const http_request *q)
     c->nframes++;
 }
 
-static http_asked asked_by(const http_request *q)
+/* It is written into lines and sent back: printable, without blanks, short. */
+static char *given_id(const http_request *q)
 {
-    return (http_asked){.is_head = q->verb == HTTP_VERB_HEAD,
-                        .keep_alive = q->keep_alive,
-                        .minor = q->minor};
+    uc_view v = http_only(q, "x-request-id");
+
+    if (v.len == 0 || v.len > ID_MOST)
+        return NULL;
+    for (size_t i = 0; i < v.len; i++) {
+        if (v.p[i] <= ' ' || v.p[i] > '~')
+            return NULL;
+    }
+    return uc_strndup((const char *)v.p, v.len);
+}
+
+static http_asked asked_by(http_conn *c, const http_request *q)
+{
+    return (http_asked){
+        .is_head = q->verb == HTTP_VERB_HEAD,
+        .keep_alive = q->keep_alive,
+        .minor = q->minor,
+        .origin = http_origin_of(&c->loop->settings->origins, q),
+        .bytes = (uint32_t)(q->chunked ? q->body.len : q->length),
+        .serial = ++c->loop->requests,
+        .id = given_id(q),
+    };
 }
 
 /* The number of the request that was found, 0: no memory. */
 static uint32_t number_of(http_conn *c, const http_request *q)
 {
     uint32_t number = c->announced;
-    http_asked asked = asked_by(q);
+    http_asked asked;
 
     c->announced = 0;
     if (number != 0) {
         http_order_wait(&c->order, false, &c->out);
         return number;
     }
+    asked = asked_by(c, q);
     number = http_order_add(&c->order, &asked);
     if (number == 0)
         http_conn_close(c);
@@ -299,7 +467,7 @@ static void begin_request(http_conn *c)
 /* Its client sends the body when it has been asked for it. */
 static void begin_body(http_conn *c)
 {
-    http_asked asked = asked_by(http_parser_request(c->parser));
+    http_asked asked = asked_by(c, http_parser_request(c->parser));
 
     c->announced = http_order_add(&c->order, &asked);
     if (c->announced == 0)
@@ -329,7 +497,7 @@ static size_t feed(http_conn *c, const uint8_t *p, size_t n)
 {
     size_t done = 0, used;
 
-    while (done < n && !c->closing && http_order_has_room(&c->order)) {
+    while (done < n && !c->closing && takes_more(c)) {
         http_found found =
             http_parser_feed(c->parser, p + done, n - done, &used);
 
@@ -364,6 +532,8 @@ static void feed_left(http_conn *c)
     done = feed(c, c->left.p, c->left.len);
     memmove(c->left.p, c->left.p + done, c->left.len - done);
     c->left.len -= done;
+    if (c->left.len == 0)
+        empty(&c->left);
 }
 
 static void hand_over(http_conn *c)
@@ -381,9 +551,19 @@ static void hand_over(http_conn *c)
 
 static bool may_read(const http_conn *c)
 {
-    return c->left.len == 0 && http_order_has_room(&c->order) &&
-           c->out.len + c->sending.len + c->order.held <=
-               c->loop->settings->unsent;
+    return c->left.len == 0 && takes_more(c);
+}
+
+/* What was written may have made room for what was left. */
+static void hand_out(http_conn *c)
+{
+    hand_over(c);
+    write_out(c);
+    while (c->left.len > 0 && !c->closing && takes_more(c)) {
+        feed_left(c);
+        hand_over(c);
+        write_out(c);
+    }
 }
 
 static void note_phase(http_conn *c)
@@ -400,8 +580,8 @@ static void go_on(http_conn *c)
 {
     if (c->closing)
         return;
-    hand_over(c);
-    write_out(c);
+    hand_out(c);
+    count(c);
     if (c->closing || c->lingering)
         return;
     if (c->order.n == 0 && (c->order.closed || c->ended) && c->out.len == 0 &&
@@ -436,6 +616,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
         c->ended = true;
         if (c->lingering)
             http_conn_close(c);
+        else if (c->announced != 0)
+            refuse(c, 400, "the body did not come");
         go_on(c);
         return;
     }
@@ -445,6 +627,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
     if (done < (size_t)n)
         keep_left(c, (const uint8_t *)b->base + done, (size_t)n - done);
     note_phase(c);
+    if (c->phase == HTTP_PHASE_BODY && !c->closing && !is_closed(c) &&
+        is_tight(c))
+        refuse(c, 503, "busy");
     go_on(c);
 }
 
@@ -471,6 +656,7 @@ static void note_peer(http_conn *c)
     struct sockaddr_storage peer;
     int len = sizeof peer;
     const void *at;
+    uc_view ip;
 
     if (c->io.handle.type != UV_TCP ||
         uv_tcp_getpeername(&c->io.tcp, (struct sockaddr *)&peer, &len) != 0)
@@ -479,8 +665,11 @@ static void note_peer(http_conn *c)
         at = &((const struct sockaddr_in6 *)(const void *)&peer)->sin6_addr;
     else
         at = &((const struct sockaddr_in *)(const void *)&peer)->sin_addr;
-    if (inet_ntop(peer.ss_family, at, c->ip, sizeof c->ip) != NULL)
-        c->ip_len = (uint8_t)strlen(c->ip);
+    if (inet_ntop(peer.ss_family, at, c->ip, sizeof c->ip) == NULL)
+        return;
+    ip = http_plain_ip((uc_view){(const uint8_t *)c->ip, strlen(c->ip)});
+    memmove(c->ip, ip.p, ip.len);
+    c->ip_len = (uint8_t)ip.len;
 }
 
 static http_conn *conn_new(http_loop *l)
@@ -509,26 +698,43 @@ static void turn_away(http_conn *c)
     go_on(c);
 }
 
-void http_conn_accept(http_loop *l, uv_stream_t *listener)
+static int adopt(http_conn *c, int fd)
 {
-    http_conn *c = conn_new(l);
+    http_loop *l = c->loop;
+    int rc;
 
-    if (c == NULL)
-        return;
-    if (l->settings->address.is_unix)
-        uv_pipe_init(&l->uv, &c->io.pipe, 0);
-    else
-        uv_tcp_init(&l->uv, &c->io.tcp);
     c->io.handle.data = c;
+    if (l->settings->address.is_unix) {
+        uv_pipe_init(&l->uv, &c->io.pipe, 0);
+        rc = uv_pipe_open(&c->io.pipe, fd);
+    } else {
+        uv_tcp_init(&l->uv, &c->io.tcp);
+        rc = uv_tcp_open(&c->io.tcp, fd);
+        uv_tcp_nodelay(&c->io.tcp, 1);
+    }
+    if (rc != 0)
+        close(fd);
+    return rc;
+}
+
+void http_conn_open(http_loop *l, int fd)
+{
+    uint64_t most = l->settings->max_connections;
+    http_conn *c = atomic_load(l->open) < most + REFUSALS ? conn_new(l) : NULL;
+
+    if (c == NULL) {
+        close(fd);
+        return;
+    }
     http_loop_add(l, c);
-    if (uv_accept(listener, &c->io.stream) != 0) {
+    if (adopt(c, fd) != 0) {
         http_conn_close(c);
         return;
     }
-    if (!l->settings->address.is_unix)
-        uv_tcp_nodelay(&c->io.tcp, 1);
     note_peer(c);
-    if (atomic_load(l->open) > l->settings->max_connections)
+    c->trusted = http_trust_has(&l->settings->trust,
+                                (uc_view){(const uint8_t *)c->ip, c->ip_len});
+    if (atomic_load(l->open) > most)
         turn_away(c);
     else
         start_reading(c);
@@ -536,17 +742,22 @@ void http_conn_accept(http_loop *l, uv_stream_t *listener)
 
 /* ---- time ---- */
 
-/* Nothing more is taken from the client. */
-static bool is_closed(const http_conn *c)
-{
-    return c->order.closed && !c->order.coming;
-}
-
-/* Half a request is refused, so that its client can send it elsewhere. */
+/* Half a request may become whole, and who has just been let in may ask: for a
+ * moment. */
 void http_conn_drain(http_conn *c)
 {
     if (c->closing || c->lingering || is_closed(c))
         return;
+    c->since = uc_now_coarse();
+    if (http_parser_phase(c->parser) != HTTP_PHASE_IDLE || c->order.last == 0)
+        return;
+    http_order_close(&c->order);
+    go_on(c);
+}
+
+/* Refused, so that its client can send it elsewhere. */
+static void end_grace(http_conn *c)
+{
     if (http_parser_phase(c->parser) == HTTP_PHASE_IDLE)
         http_order_close(&c->order);
     else
@@ -559,31 +770,56 @@ static bool passed(int64_t since, int64_t ms, int64_t now)
     return now - since > ms * UC_MS;
 }
 
-void http_conn_sweep(http_conn *c, int64_t now)
+/* Whether a client that has something to read does not. */
+static bool is_stuck(http_conn *c, int64_t now)
+{
+    int64_t most = c->loop->settings->write_ms;
+    size_t left = uv_stream_get_write_queue_size(&c->io.stream);
+
+    if (!c->is_sending)
+        return false;
+    if (left != c->sending_left)
+        c->sending_since = now;
+    c->sending_left = left;
+    return passed(c->sending_since, is_tight(c) ? most / TIGHT : most, now);
+}
+
+static void sweep_request(http_conn *c, int64_t now)
 {
     const http_settings *s = c->loop->settings;
+    bool head = c->phase == HTTP_PHASE_HEAD;
 
-    if (c->closing)
-        return;
-    if (c->lingering
-            ? passed(c->since, LINGER_MS, now)
-            : c->is_sending && passed(c->sending_since, s->write_ms, now)) {
-        http_conn_close(c);
-    } else if (c->lingering || is_closed(c)) {
-        return;
-    } else if (c->phase != HTTP_PHASE_IDLE &&
-               passed(c->since,
-                      c->phase == HTTP_PHASE_HEAD ? s->head_ms : s->body_ms,
-                      now)) {
+    if (passed(c->since, head ? s->head_ms : s->body_ms, now)) {
         refuse(c, 408,
-               c->phase == HTTP_PHASE_HEAD ? "the request did not come in time"
-                                           : "the body did not come in time");
+               head ? "the request did not come in time"
+                    : "the body did not come in time");
         go_on(c);
-    } else if (c->phase == HTTP_PHASE_IDLE && c->order.n == 0 &&
-               passed(c->since, s->idle_ms, now)) {
+    }
+}
+
+static void sweep_idle(http_conn *c, int64_t now)
+{
+    if (c->order.n == 0 && passed(c->since, c->loop->settings->idle_ms, now)) {
         http_order_close(&c->order);
         go_on(c);
-    } else if (c->phase == HTTP_PHASE_IDLE && passed(c->since, TRIM_MS, now)) {
+    } else if (passed(c->since, TRIM_MS, now)) {
         http_parser_trim(c->parser);
+        count(c);
     }
+}
+
+void http_conn_sweep(http_conn *c, int64_t now)
+{
+    if (c->closing)
+        return;
+    if (c->lingering ? passed(c->since, LINGER_MS, now) : is_stuck(c, now))
+        http_conn_close(c);
+    else if (c->lingering || is_closed(c))
+        return;
+    else if (atomic_load(&c->loop->draining) && passed(c->since, GRACE_MS, now))
+        end_grace(c);
+    else if (c->phase != HTTP_PHASE_IDLE)
+        sweep_request(c, now);
+    else
+        sweep_idle(c, now);
 }

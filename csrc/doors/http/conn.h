@@ -48,13 +48,16 @@ struct http_conn {
     int64_t since;         /* uc_now_coarse(): of the phase that it is in */
     http_phase phase;      /* of the parser, as it was then */
     int64_t sending_since; /* no progress since then */
+    size_t sending_left;   /* bytes, as it was then */
+    size_t counted;        /* bytes that are in *loop->held */
 
-    char ip[46];
-    uint8_t ip_len;
+    char ip[HTTP_IP]; /* of the peer */
+    uint8_t ip_len;   /* 0: a unix socket */
+    bool trusted;     /* a proxy whose word counts */
 };
 
-/* A client that stands in the queue of the listener. */
-void http_conn_accept(http_loop *loop, uv_stream_t *listener);
+/* A client that has been let in. */
+void http_conn_open(http_loop *loop, int fd);
 /* Takes what the core has replied, and writes it. */
 void http_conn_flush(http_conn *c);
 /* What was asked for is the last. */

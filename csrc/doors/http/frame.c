@@ -24,7 +24,7 @@ static void put_view(uc_buf *out, uc_view v)
 }
 
 static void put_headers(uc_buf *out, const http_request *q,
-                        const http_wanted *wanted)
+                        const http_wanted *wanted, uc_view host)
 {
     uint8_t chosen[HTTP_HEADERS];
     uint32_t n = 0;
@@ -35,8 +35,11 @@ static void put_headers(uc_buf *out, const http_request *q,
     }
     uc_pack_array(out, 2 * n);
     for (uint32_t i = 0; i < n; i++) {
-        put_view(out, q->headers[chosen[i]].name);
-        put_view(out, q->headers[chosen[i]].value);
+        const http_header *h = &q->headers[chosen[i]];
+        bool replaced = host.len > 0 && uc_view_is(h->name, "host");
+
+        put_view(out, h->name);
+        put_view(out, replaced ? host : h->value);
     }
 }
 
@@ -52,19 +55,18 @@ static void put_body(uc_buf *out, uc_view body)
     }
 }
 
-void http_frame_request(uc_buf *out, uint32_t id, uint32_t set,
-                        const http_request *q, const http_wanted *wanted,
-                        const http_facts *facts)
+void http_frame_request(uc_buf *out, uint32_t id, const http_serving *serving,
+                        const http_request *q, const http_facts *facts)
 {
     uint8_t front[8] = {0x99, UC_OP_request}; /* nine; op, id, meta */
 
     uc_emit_u32(front + 2, id);
     front[7] = 0xc0;
     uc_buf_put(out, front, sizeof front);
-    uc_pack_uint(out, set);
+    uc_pack_uint(out, serving->set);
     put_view(out, q->method);
     put_view(out, q->target);
-    put_headers(out, q, wanted);
+    put_headers(out, q, &serving->wanted, facts->host);
     put_body(out, q->body);
     uc_pack_map(out, facts->ip.len > 0 ? 2 : 1);
     uc_pack_str(out, "id");
@@ -144,6 +146,8 @@ static void answer_failure(http_answer *a, const http_failure *f)
     bool busy = uc_view_is(f->kind, "busy") || uc_view_is(f->kind, "closed");
 
     a->status = busy ? 503 : 500;
+    a->nheaders = busy;
+    a->headers = &http_retry_after;
     a->type = text("text/plain; charset=utf-8");
     a->body = text(late ? "timed out" : busy ? "busy" : "internal error");
 }

@@ -4,28 +4,23 @@
 #include "common/buf.h"
 #include "doors/http/answer.h"
 #include "doors/http/request.h"
+#include "doors/http/serving.h"
 
 /*
  * Between HTTP and the core: a request as a frame of the operation `request`,
  * and a reply frame as an answer. csrc/WIRE.md has both.
  */
 
-/* Headers that the core asks for: what routes_load has said. */
-typedef struct http_wanted {
-    uint32_t n;
-    const uc_view *names; /* in lower case */
-} http_wanted;
-
 /* What the door knows of a caller. */
 typedef struct http_facts {
-    uc_view ip; /* empty: a unix socket */
-    uc_view id; /* of the request */
+    uc_view ip;   /* empty: a unix socket */
+    uc_view id;   /* of the request */
+    uc_view host; /* in place of the header; empty: that is right */
 } http_facts;
 
-/* Appends the frame. set: the number of the routes. */
-void http_frame_request(uc_buf *out, uint32_t id, uint32_t set,
-                        const http_request *q, const http_wanted *wanted,
-                        const http_facts *facts);
+/* Appends the frame. */
+void http_frame_request(uc_buf *out, uint32_t id, const http_serving *serving,
+                        const http_request *q, const http_facts *facts);
 
 /* An error reply: what the log says. */
 typedef struct http_failure {

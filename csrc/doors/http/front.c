@@ -1,18 +1,52 @@
 #include "doors/http/front.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
 #include "daemon/log.h"
 #include "doors/http/server.h"
 
 static struct {
     http_settings settings;
-    const ud_db *db;
+    char **origins; /* of both lists; the names are the options' */
+    int fds[HTTP_LOOPS];
+    bool bound;
     http_server *server;
 } http;
 
-static bool start(void *arg, void (*on_end)(void *end_arg), void *end_arg)
+static bool take_place(void *arg, const ud_claim *claim, bool over)
+{
+    http_settings *s = &http.settings;
+    http_taking how = {.over = over,
+                       .mode = claim->mode,
+                       .has_group = claim->has_group,
+                       .group = claim->group};
+
+    (void)arg;
+    http.bound = http_address_listen(&s->address, &how, s->loops, http.fds);
+    if (!http.bound)
+        ud_say("--http %s: %m", s->address.text);
+    return http.bound;
+}
+
+static void leave_place(void)
+{
+    for (unsigned i = 0; http.bound && i < http.settings.loops; i++)
+        close(http.fds[i]);
+    if (http.bound)
+        http_address_remove(&http.settings.address);
+    http.bound = false;
+}
+
+static bool start(void *arg, const ud_db *db, void (*on_end)(void *end_arg),
+                  void *end_arg)
 {
     (void)arg;
-    http.server = http_server_start(&http.settings, http.db, on_end, end_arg);
+    http.server =
+        http_server_start(&http.settings, http.fds, db, on_end, end_arg);
+    http.bound = false;
     return http.server != NULL;
 }
 
@@ -38,7 +72,13 @@ static void stop(void *arg)
     (void)arg;
     http_server_stop(http.server);
     http.server = NULL;
+    leave_place();
+    http_trust_fini(&http.settings.trust);
+    uc_free(http.origins);
+    http.origins = NULL;
 }
+
+/* ---- options ---- */
 
 static void read_limits(http_settings *s, const ud_limits *l)
 {
@@ -50,17 +90,94 @@ static void read_limits(http_settings *s, const ud_limits *l)
     s->idle_ms = l->http_idle_ms;
     s->write_ms = l->write_timeout_ms;
     s->unsent = (size_t)l->stop_reading_bytes;
+    s->held = l->max_memory_bytes;
 }
 
-int ud_http_front(ud_front *front, const ud_config *config, const ud_db *db)
+/* Behind a unix socket is a gateway, which no browser reaches by another name;
+ * at a port there may be a browser. */
+static void read_hosts(http_settings *s, const ud_list *names)
 {
-    http_settings *s = &http.settings;
+    s->hosts = (http_hosts){.any = s->address.is_unix && names->n == 0,
+                            .n = names->n,
+                            .names = names->at};
+    for (unsigned i = 0; i < names->n; i++)
+        s->hosts.any = s->hosts.any || strcmp(names->at[i], "*") == 0;
+}
+
+static bool read_trust(http_settings *s, const ud_list *names)
+{
+    s->trust.unix_sockets = names->n == 0;
+    for (unsigned i = 0; i < names->n; i++) {
+        if (strcmp(names->at[i], "none") == 0 ||
+            http_trust_add(&s->trust, names->at[i]))
+            continue;
+        ud_say("--http-trust %s: expected loopback, unix, none, an address or "
+               "a network such as 10.0.0.0/8",
+               names->at[i]);
+        return false;
+    }
+    return true;
+}
+
+static bool add_origins(http_settings *s, const char *option,
+                        const ud_list *list)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        if (!http_origin_is_one(list->at[i])) {
+            ud_say("--%s %s: expected an origin as browsers write it, such as "
+                   "https://shop.example, and never *",
+                   option, list->at[i]);
+            return false;
+        }
+        http.origins[s->origins.n++] = list->at[i];
+    }
+    return true;
+}
+
+static bool may_develop(const ud_list *list)
+{
+    const char *env = getenv("NODE_ENV");
+
+    if (list->n == 0)
+        return true;
+    if (env != NULL && strcmp(env, "production") == 0) {
+        ud_say("--http-dev-origin %s: not where NODE_ENV is production; an "
+               "origin that is to stay is an --http-origin",
+               list->at[0]);
+        return false;
+    }
+    ud_say("--http-dev-origin %s: pages from there may do all that a user may, "
+           "which is for development",
+           list->at[0]);
+    return true;
+}
+
+static bool read_origins(http_settings *s, const ud_config *config)
+{
+    unsigned n = config->http_origin.n + config->http_dev_origin.n;
+
+    if (n > HTTP_ORIGINS) {
+        ud_say("--http-origin: there are more than %d", HTTP_ORIGINS);
+        return false;
+    }
+    http.origins = uc_calloc(n + 1, sizeof *http.origins);
+    if (http.origins == NULL) {
+        ud_say("no memory for the options");
+        return false;
+    }
+    s->origins = (http_origins){.list = http.origins};
+    return may_develop(&config->http_dev_origin) &&
+           add_origins(s, "http-origin", &config->http_origin) &&
+           add_origins(s, "http-dev-origin", &config->http_dev_origin);
+}
+
+static bool read_address(http_settings *s, const ud_config *config)
+{
     const char *why;
 
-    *s = http_default_settings;
     if (!http_address_read(&s->address, config->http, &why)) {
         ud_say("--http %s: %s", config->http, why);
-        return UD_USAGE;
+        return false;
     }
     if (!s->address.is_loopback && !config->http_any_address) {
         ud_say(
@@ -68,15 +185,27 @@ int ud_http_front(ud_front *front, const ud_config *config, const ud_db *db)
             "put a gateway in front and serve 127.0.0.1, or say "
             "--http-any-address",
             config->http);
-        return UD_USAGE;
+        return false;
     }
-    s->routes = config->routes;
-    read_limits(s, &config->limits);
-    http.db = db;
-    *front = (ud_front){.start = start,
+    return true;
+}
+
+int ud_http_front(ud_front *front, const ud_config *config)
+{
+    http_settings *s = &http.settings;
+
+    *s = http_default_settings;
+    *front = (ud_front){.bind = take_place,
+                        .start = start,
                         .drain = drain,
                         .reload = reload,
                         .stop = stop,
                         .files = config->limits.http_connections};
+    s->routes = config->routes;
+    read_limits(s, &config->limits);
+    if (!read_address(s, config) || !read_trust(s, &config->http_trust) ||
+        !read_origins(s, config))
+        return UD_USAGE;
+    read_hosts(s, &config->http_host);
     return UD_OK;
 }

@@ -9,6 +9,6 @@
  * HTTP as the daemon's front: its options, read. There is one in a process.
  * UD_OK, or an exit code, whose reason has been said.
  */
-int ud_http_front(ud_front *front, const ud_config *config, const ud_db *db);
+int ud_http_front(ud_front *front, const ud_config *config);
 
 #endif

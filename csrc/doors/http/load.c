@@ -247,50 +247,81 @@ static void say_error(const char *dir, uc_reader r)
     ud_say("--routes %s: %.*s", dir, (int)message.len, (const char *)message.p);
 }
 
-/* [id, 0, [set, routes, names]] */
-static bool read_set(const char *dir, const uc_buf *reply, uint32_t *set,
-                     uc_buf *names)
+/* [set, routes, names] */
+static http_serving *read_value(uc_reader *r)
+{
+    uint32_t set, routes;
+    http_serving *v = NULL;
+    const uint8_t *at;
+    uc_reader list;
+    uc_buf names;
+
+    if (!uc_read_u32(r, &set))
+        return NULL;
+    list = *r;
+    if (!uc_read_array(&list, &routes) || !uc_read_skip(r))
+        return NULL;
+    at = r->p;
+    if (!uc_read_skip(r))
+        return NULL;
+    uc_buf_init(&names, SIZE_MAX);
+    uc_buf_put(&names, at, (size_t)(r->p - at));
+    if (!names.failed)
+        v = http_serving_new(set, routes, &names);
+    uc_buf_fini(&names);
+    return v;
+}
+
+/* [id, kind, value or error] */
+static http_serving *read_set(const char *dir, const uc_buf *reply)
 {
     uc_reader r = {reply->p + 4, reply->p + reply->len};
     uint32_t n, id, kind, three;
-    const uint8_t *at;
+    http_serving *v = NULL;
 
-    if (!uc_read_array(&r, &n) || !uc_read_u32(&r, &id) ||
-        !uc_read_u32(&r, &kind))
-        return false;
-    if (kind == UC_REPLY_ERROR) {
-        say_error(dir, r);
-        return false;
+    if (uc_read_array(&r, &n) && uc_read_u32(&r, &id) &&
+        uc_read_u32(&r, &kind)) {
+        if (kind == UC_REPLY_ERROR) {
+            say_error(dir, r);
+            return NULL;
+        }
+        if (uc_read_array(&r, &three) && three == 3)
+            v = read_value(&r);
     }
-    if (!uc_read_array(&r, &three) || three != 3 || !uc_read_u32(&r, set) ||
-        !uc_read_skip(&r))
-        return false;
-    at = r.p;
-    if (!uc_read_skip(&r))
-        return false;
-    uc_buf_put(names, at, (size_t)(r.p - at));
-    return !names->failed;
+    if (v == NULL)
+        ud_say("--routes %s: no memory for what the core answered", dir);
+    return v;
 }
 
-bool http_keeper_load(http_keeper *k, const char *dir, uint32_t *set,
-                      uc_buf *names)
+static void pack_options(const http_loading *what, uc_buf *frame)
 {
+    uc_pack_map(frame, 2);
+    uc_pack_str(frame, "bodyMost");
+    uc_pack_uint(frame, what->body_most);
+    uc_pack_str(frame, "origins");
+    uc_pack_array(frame, what->norigins);
+    for (uint32_t i = 0; i < what->norigins; i++)
+        uc_pack_str(frame, what->origins[i]);
+}
+
+http_serving *http_keeper_load(http_keeper *k, const http_loading *what)
+{
+    http_serving *v = NULL;
     uc_buf frame, reply;
     bool ok;
 
     uc_buf_init(&frame, SIZE_MAX);
     uc_buf_init(&reply, SIZE_MAX);
     begin(k, &frame, UC_OP_routes_load, 2);
-    ok = pack_files(dir, &frame);
-    uc_pack_map(&frame, 0);
-    if (ok && !call(k, &frame, &reply)) {
-        ud_say("--routes %s: the core did not answer", dir);
-        ok = false;
-    }
-    ok = ok && read_set(dir, &reply, set, names);
+    ok = pack_files(what->dir, &frame);
+    pack_options(what, &frame);
+    if (ok && call(k, &frame, &reply))
+        v = read_set(what->dir, &reply);
+    else if (ok)
+        ud_say("--routes %s: the core did not answer", what->dir);
     uc_buf_fini(&frame);
     uc_buf_fini(&reply);
-    return ok;
+    return v;
 }
 
 void http_keeper_drop(http_keeper *k, uint32_t set)

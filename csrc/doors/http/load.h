@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "common/thread.h"
+#include "doors/http/serving.h"
 #include "uc.h"
 
 /*
@@ -25,13 +26,19 @@ void http_keeper_init(http_keeper *k);
 void http_keeper_fini(http_keeper *k);
 void http_keeper_wake(void *keeper);
 
+/* What the core is told with them. */
+typedef struct http_loading {
+    const char *dir;
+    size_t body_most;
+    uint32_t norigins; /* pages that may post, beside those of the host */
+    char *const *origins;
+} http_loading;
+
 /*
  * Reads *.sql and what else stands in the directory, and has the core check it.
- * *set: the number; *names: a msgpack array of the headers that the routes ask
- * for. False: why has been said. Blocks.
+ * NULL: why not has been said. Blocks.
  */
-bool http_keeper_load(http_keeper *k, const char *dir, uint32_t *set,
-                      uc_buf *names);
+http_serving *http_keeper_load(http_keeper *k, const http_loading *what);
 void http_keeper_drop(http_keeper *k, uint32_t set);
 
 #endif

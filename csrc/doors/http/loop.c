@@ -1,9 +1,11 @@
+#define _GNU_SOURCE /* accept4 */
 #include "doors/http/loop.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -15,7 +17,7 @@ enum {
     READ_BYTES = 64 * 1024,
     TAKE_BYTES = 64 * 1024,
     SWEEP_MS = 500,
-    BACKLOG = 1024
+    ACCEPTS = 64 /* in one turn, so that who is here is served meanwhile */
 };
 
 static _Thread_local http_loop *current;
@@ -70,6 +72,14 @@ static http_conn *next_dirty(http_loop *l)
     return c;
 }
 
+/* Nothing of this turn is under way to the core: what comes next is asked of
+ * the newest routes. */
+static void renew(http_loop *l)
+{
+    if (atomic_load(&l->current->number) != l->number)
+        http_current_take(l->current, &l->serving, &l->number);
+}
+
 /* The end of a turn: what its requests have brought, and what that brings. */
 static void settle(http_loop *l)
 {
@@ -85,6 +95,7 @@ static void settle(http_loop *l)
         while ((c = next_dirty(l)) != NULL)
             http_conn_flush(c);
     } while (l->submitted != NULL);
+    renew(l);
 }
 
 static void on_check(uv_check_t *check)
@@ -105,26 +116,66 @@ void http_loop_bury(http_loop *l, http_conn *c)
     uc_unlock(&r->mu);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
-{
-    http_loop *l = handle->data;
+/* ---- who comes ---- */
 
-    l->listening = false;
+/* False: nobody is there, or the next cannot be let in at the moment, for which
+ * it waits in the queue. */
+static bool let_in(http_loop *l)
+{
+    int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        http_conn_open(l, fd);
+        return true;
+    }
+    if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO)
+        return true;
+    if (errno != EAGAIN && !l->paused) {
+        ud_say("http: a connection cannot be let in: %s", strerror(errno));
+        l->paused = true;
+        uv_poll_stop(&l->listener);
+    }
+    return false;
+}
+
+static void on_connection(uv_poll_t *listener, int status, int events)
+{
+    http_loop *l = listener->data;
+
+    (void)events;
+    for (int i = 0; status == 0 && i < ACCEPTS && let_in(l);)
+        i++;
+}
+
+static void resume(http_loop *l)
+{
+    if (!l->paused || !l->listening)
+        return;
+    l->paused = false;
+    uv_poll_start(&l->listener, UV_READABLE, on_connection);
 }
 
 /* Who stands in its queue is let in first: with SO_REUSEPORT nobody else would
- * have them. libuv does not block in accept. */
+ * have them. */
 static void close_listener(http_loop *l)
 {
-    if (!l->listening || uv_is_closing(&l->listener.handle))
+    if (!l->listening)
         return;
-    uv_run(&l->uv, UV_RUN_NOWAIT);
-    uv_close(&l->listener.handle, on_listener_closed);
+    l->listening = false;
+    uv_poll_stop(&l->listener);
+    while (let_in(l))
+        ;
+    uv_close((uv_handle_t *)&l->listener, NULL);
+    close(l->fd);
+    l->fd = -1;
 }
+
+/* ---- the drain ---- */
 
 static void end_if_drained(http_loop *l)
 {
-    if (!atomic_load(&l->draining) || l->conns != NULL || l->drained)
+    if (!atomic_load(&l->draining) || l->listening || l->conns != NULL ||
+        l->drained)
         return;
     l->drained = true;
     l->on_drained(l->arg);
@@ -155,10 +206,13 @@ static void on_sweep(uv_timer_t *timer)
     int64_t now = uc_now_coarse();
     http_conn *next;
 
+    resume(l);
+
     for (http_conn *c = l->conns; c != NULL; c = next) {
         next = c->next;
         http_conn_sweep(c, now);
     }
+    settle(l);
 }
 
 void http_loop_add(http_loop *l, http_conn *c)
@@ -198,48 +252,16 @@ bool http_loop_room(http_loop *l, size_t n)
 
 /* ---- the beginning ---- */
 
-static void on_connection(uv_stream_t *listener, int status)
+/* A turn between both: what clients have sent before they could know is read
+ * first. */
+static void begin_drain(http_loop *l)
 {
-    if (status == 0)
-        http_conn_accept(listener->data, listener);
-}
-
-static bool listen_on(http_loop *l)
-{
-    const http_address *a = &l->settings->address;
-    int fd = http_address_listen(a, l->settings->loops > 1), rc;
-
-    if (fd < 0) {
-        ud_say("--http %s: %s", a->text, strerror(errno));
-        return false;
-    }
-    if (a->is_unix) {
-        uv_pipe_init(&l->uv, &l->listener.pipe, 0);
-        rc = uv_pipe_open(&l->listener.pipe, fd);
-    } else {
-        uv_tcp_init(&l->uv, &l->listener.tcp);
-        rc = uv_tcp_open(&l->listener.tcp, fd);
-    }
-    l->listener.handle.data = l;
-    l->listening = true;
-    if (rc == 0)
-        rc = uv_listen(&l->listener.stream, BACKLOG, on_connection);
-    else
-        close(fd);
-    if (rc != 0)
-        ud_say("--http %s: %s", a->text, uv_strerror(rc));
-    return rc == 0;
-}
-
-static void on_drain_wanted(http_loop *l)
-{
-    static _Thread_local bool begun;
-
-    if (begun)
+    if (!l->listening)
         return;
-    begun = true;
     close_listener(l);
+    uv_run(&l->uv, UV_RUN_NOWAIT);
     drain(l);
+    settle(l);
 }
 
 static void *loop_main(void *arg)
@@ -250,7 +272,7 @@ static void *loop_main(void *arg)
     while (!atomic_load(&l->stopping)) {
         uv_run(&l->uv, UV_RUN_ONCE);
         if (atomic_load(&l->draining))
-            on_drain_wanted(l);
+            begin_drain(l);
     }
     return NULL;
 }
@@ -274,35 +296,66 @@ static void fini(http_loop *l)
     uv_walk(&l->uv, on_walk, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     uv_loop_close(&l->uv);
-    uc_mutex_fini(&l->mu);
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = -1;
+    http_serving_unref(l->serving);
+    l->serving = NULL;
     uc_free(l->in);
     uc_free(l->taken);
+}
+
+void http_loop_free(http_loop *l)
+{
+    uc_mutex_fini(&l->mu);
+}
+
+static bool open_handles(http_loop *l)
+{
+    int rc;
+
+    uv_async_init(&l->uv, &l->async, on_async);
+    uv_check_init(&l->uv, &l->check);
+    uv_timer_init(&l->uv, &l->sweep);
+    l->async.data = l->check.data = l->sweep.data = l->listener.data = l;
+    uv_check_start(&l->check, on_check);
+    uv_timer_start(&l->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    rc = uv_poll_init(&l->uv, &l->listener, l->fd);
+    if (rc == 0)
+        rc = uv_poll_start(&l->listener, UV_READABLE, on_connection);
+    if (rc != 0)
+        ud_say("http: %s", uv_strerror(rc));
+    l->listening = rc == 0;
+    return rc == 0;
 }
 
 bool http_loop_start(http_loop *l)
 {
     uc_mutex_init(&l->mu);
+    if (uv_loop_init(&l->uv) != 0) {
+        ud_say("no descriptors for a loop");
+        close(l->fd);
+        uc_mutex_fini(&l->mu);
+        return false;
+    }
     l->in = uc_malloc(READ_BYTES);
     l->taken = uc_malloc(TAKE_BYTES);
     l->taken_cap = TAKE_BYTES;
     snprintf(l->prefix, sizeof l->prefix, "%" PRIx64 "-",
-             (uint64_t)uc_wall_ms() << 8 ^ (uint64_t)getpid());
-    if (uv_loop_init(&l->uv) != 0) {
-        ud_say("no descriptors for a loop");
-        return false;
-    }
-    uv_async_init(&l->uv, &l->async, on_async);
-    uv_check_init(&l->uv, &l->check);
-    uv_timer_init(&l->uv, &l->sweep);
-    l->async.data = l->check.data = l->sweep.data = l;
-    uv_check_start(&l->check, on_check);
-    uv_timer_start(&l->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
-    if (l->in == NULL || l->taken == NULL || !listen_on(l) ||
-        uc_thread_start(&l->thread, "ud-http", loop_main, l) != 0) {
-        fini(l);
-        return false;
-    }
-    return true;
+             (uint64_t)uc_wall_ms() << 8 ^ (uint64_t)getpid() ^
+                 (uint64_t)l->fd << 40);
+    http_current_take(l->current, &l->serving, &l->number);
+    if (l->in != NULL && l->taken != NULL && open_handles(l) &&
+        uc_thread_start(&l->thread, "ud-http", loop_main, l) == 0)
+        return true;
+    fini(l);
+    uc_mutex_fini(&l->mu);
+    return false;
+}
+
+void http_loop_renew(http_loop *l)
+{
+    uv_async_send(&l->async);
 }
 
 void http_loop_drain(http_loop *l)

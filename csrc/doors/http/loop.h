@@ -8,6 +8,7 @@
 #include "common/thread.h"
 #include "doors/http/answer.h"
 #include "doors/http/server.h"
+#include "doors/http/serving.h"
 #include "uc.h"
 
 /*
@@ -27,9 +28,11 @@ typedef struct http_reaper {
 typedef struct http_loop {
     const http_settings *settings;
     const ud_db *db;
-    http_serving *serving;
+    http_current *current; /* routes */
     http_reaper *reaper;
     _Atomic uint64_t *open;        /* connections of all loops */
+    _Atomic int64_t *held;         /* bytes that they hold, about */
+    int fd;                        /* listens; the loop's from its start on */
     void (*on_drained)(void *arg); /* all of its connections have ended */
     void *arg;
 
@@ -38,14 +41,12 @@ typedef struct http_loop {
     uv_async_t async;
     uv_check_t check;
     uv_timer_t sweep;
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } listener;
-    bool listening;
-    bool drained; /* on_drained was called */
+    uv_poll_t listener;
+    bool listening; /* until it drains */
+    bool paused;    /* somebody could not be let in: the sweep tries again */
+    bool drained;   /* on_drained was called */
+    http_serving *serving; /* the routes of this turn */
+    uint32_t number;       /* of them */
 
     uc_mutex mu; /* guards `dirty` and what connections say of it */
     http_conn *dirty;
@@ -61,11 +62,17 @@ typedef struct http_loop {
     _Atomic bool draining, stopping;
 } http_loop;
 
-/* Binds, and starts its thread. False with what is wrong said. */
+/* Starts its thread. False with what is wrong said; then all but the struct is
+ * gone. */
 bool http_loop_start(http_loop *l);
 /* From any thread. */
 void http_loop_drain(http_loop *l);
-void http_loop_stop(http_loop *l); /* waits for its thread */
+/* There are other routes. */
+void http_loop_renew(http_loop *l);
+/* Waits for its thread. Its connections are the reaper's, and wake it in vain;
+ * free it when that has ended. */
+void http_loop_stop(http_loop *l);
+void http_loop_free(http_loop *l);
 
 /* The core has something for c. Any thread; see uc_wake_fn. */
 void http_loop_wake(void *conn);

@@ -14,10 +14,23 @@ static uint32_t first_of(const http_order *o)
     return o->last - o->n + 1;
 }
 
+/* The first is over. */
+static void next(http_order *o)
+{
+    http_slot *s = slot_of(o, first_of(o));
+
+    o->held -= s->text.cap;
+    o->asked -= s->asked.bytes;
+    uc_buf_fini(&s->text);
+    uc_free(s->asked.id);
+    s->asked.id = NULL;
+    o->n--;
+}
+
 void http_order_fini(http_order *o)
 {
-    for (uint32_t i = 0; i < o->cap; i++)
-        uc_buf_fini(&o->slots[i].text);
+    while (o->n > 0)
+        next(o);
     uc_free(o->slots);
     *o = (http_order){0};
 }
@@ -44,8 +57,11 @@ uint32_t http_order_add(http_order *o, const http_asked *asked)
 {
     http_slot *s;
 
-    if (o->n == o->cap && !grow(o))
+    if (o->n == o->cap && !grow(o)) {
+        uc_free(asked->id);
         return 0;
+    }
+    o->asked += asked->bytes;
     o->last++;
     o->n++;
     s = slot_of(o, o->last);
@@ -54,6 +70,16 @@ uint32_t http_order_add(http_order *o, const http_asked *asked)
     if (!asked->keep_alive || o->last == HTTP_REQUESTS)
         http_order_close(o);
     return o->last;
+}
+
+const http_asked *http_order_asked(const http_order *o, uint32_t number)
+{
+    const http_slot *s;
+
+    if (o->n == 0 || number - first_of(o) >= o->n)
+        return NULL;
+    s = slot_of(o, number);
+    return s->answered ? NULL : &s->asked;
 }
 
 void http_order_close(http_order *o)
@@ -92,16 +118,6 @@ static http_going going(http_order *o)
     return o->ended            ? HTTP_ENDS
            : asked->minor == 0 ? HTTP_GOES_ON_10
                                : HTTP_GOES_ON;
-}
-
-/* The first is over. */
-static void next(http_order *o)
-{
-    http_slot *s = slot_of(o, first_of(o));
-
-    o->held -= s->text.cap;
-    uc_buf_fini(&s->text);
-    o->n--;
 }
 
 /* What waited for an answer that has gone. */

@@ -2,6 +2,7 @@
 #define UD_HTTP_ORDER_H
 
 #include "doors/http/answer.h"
+#include "doors/http/cors.h"
 
 /*
  * The answers of a connection in the order of its requests, whenever they come.
@@ -21,6 +22,10 @@ typedef struct http_asked {
     bool is_head;
     bool keep_alive;
     uint8_t minor; /* of HTTP/1.x */
+    http_origin origin;
+    uint32_t bytes;  /* of its body */
+    uint64_t serial; /* of our own id */
+    char *id;        /* that the client has given; NULL: none */
 } http_asked;
 
 typedef struct http_slot {
@@ -41,6 +46,7 @@ typedef struct http_order {
     bool draining; /* the answer to the newest request ends the connection */
     bool ended;    /* and one has: its client reads nothing behind it */
     size_t held;   /* bytes of answers that wait for their turn */
+    size_t asked;  /* bytes of bodies under way */
     http_slot *slots; /* the one of a number: its low bits */
 } http_order;
 
@@ -60,8 +66,12 @@ static inline bool http_order_has_room(const http_order *o)
 }
 
 /* A request that waits for its answer from now on; there is room. One without
- * keep_alive is the last. -> its number; 0: no memory. */
+ * keep_alive is the last. asked->id is taken over. -> its number; 0: no memory.
+ */
 uint32_t http_order_add(http_order *o, const http_asked *asked);
+
+/* Of a request that waits for its answer; NULL: none of this number does. */
+const http_asked *http_order_asked(const http_order *o, uint32_t number);
 
 /* The newest request is the last, whatever it has asked for, and no more of it
  * is taken. */

@@ -1,12 +1,12 @@
 #include "doors/http/server.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 #include "daemon/log.h"
 #include "doors/http/conn.h"
 #include "doors/http/load.h"
-#include "wire/reader.h"
 
 const http_settings http_default_settings = {
     .loops = 1,
@@ -17,16 +17,20 @@ const http_settings http_default_settings = {
     .idle_ms = 75000,
     .write_ms = 30000,
     .unsent = 4 << 20,
+    .held = 1 << 30,
+    .hosts = {.any = true},
 };
 
 struct http_server {
     const http_settings *settings;
     http_keeper keeper;
-    http_serving serving;
-    uc_buf names; /* of headers: what serving.wanted points into */
-    uc_view *wanted;
+    http_current current;
+    http_serving *old; /* a loop may have them */
     http_reaper reaper;
     _Atomic uint64_t open;
+    _Atomic int64_t held;
+    int fd;                     /* of the first loop, which has it */
+    bool left;                  /* nobody new is to come */
     _Atomic unsigned undrained; /* loops */
     void (*on_end)(void *arg);
     void *arg;
@@ -79,50 +83,56 @@ static void reaper_stop(http_reaper *r)
 
 /* ---- routes ---- */
 
-/* What the routes ask for at the beginning. */
-static bool note_wanted(http_server *s)
+static http_serving *load(http_server *s)
 {
-    uc_reader r = {s->names.p, s->names.p + s->names.len};
-    uint32_t n;
+    const http_settings *t = s->settings;
+    http_loading what = {.dir = t->routes,
+                         .body_most = t->limits.body,
+                         .norigins = t->origins.n,
+                         .origins = t->origins.list};
 
-    if (!uc_read_array(&r, &n))
-        return false;
-    s->wanted = uc_calloc(n + 1, sizeof *s->wanted);
-    if (s->wanted == NULL)
-        return false;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!uc_read_str(&r, &s->wanted[i]))
-            return false;
-    }
-    s->serving.wanted = (http_wanted){n, s->wanted};
-    return true;
+    return http_keeper_load(&s->keeper, &what);
 }
 
-static bool load(http_server *s, const ud_db *db)
+static bool load_first(http_server *s, const ud_db *db)
 {
-    uint32_t set;
-
     s->keeper.session = ud_db_session(db, false, http_keeper_wake, &s->keeper);
-    if (s->keeper.session == NULL ||
-        !http_keeper_load(&s->keeper, s->settings->routes, &set, &s->names))
-        return false;
-    atomic_store(&s->serving.set, set);
-    return note_wanted(s);
+    if (s->keeper.session != NULL)
+        s->current.now = load(s);
+    return s->current.now != NULL;
 }
 
+/* Those that no loop has any more. */
+static void drop_old(http_server *s)
+{
+    for (http_serving **at = &s->old; *at != NULL;) {
+        http_serving *v = *at;
+
+        if (atomic_load(&v->refs) > 1) {
+            at = &v->next;
+            continue;
+        }
+        *at = v->next;
+        http_keeper_drop(&s->keeper, v->set);
+        http_serving_unref(v);
+    }
+}
+
+/* The routes before stay with the core until each loop has taken the new ones,
+ * which is seen at the next reload. */
 bool http_server_reload(http_server *s)
 {
-    uint32_t before = atomic_load(&s->serving.set), set;
-    uc_buf names;
-    bool ok;
+    http_serving *v, *before;
 
-    uc_buf_init(&names, SIZE_MAX);
-    ok = http_keeper_load(&s->keeper, s->settings->routes, &set, &names);
-    uc_buf_fini(&names);
-    if (!ok)
+    drop_old(s);
+    v = load(s);
+    if (v == NULL)
         return false;
-    atomic_store(&s->serving.set, set);
-    http_keeper_drop(&s->keeper, before);
+    before = http_current_set(&s->current, v);
+    before->next = s->old;
+    s->old = before;
+    for (unsigned i = 0; i < s->nloops; i++)
+        http_loop_renew(&s->loops[i]);
     return true;
 }
 
@@ -136,20 +146,30 @@ static void on_drained(void *arg)
         s->on_end(s->arg);
 }
 
-static bool start_loops(http_server *s, const ud_db *db)
+static void close_fds(const int *fds, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        close(fds[i]);
+}
+
+static bool start_loops(http_server *s, const int *fds, const ud_db *db)
 {
     for (unsigned i = 0; i < s->settings->loops; i++) {
         http_loop *l = &s->loops[i];
 
         l->settings = s->settings;
         l->db = db;
-        l->serving = &s->serving;
+        l->current = &s->current;
         l->reaper = &s->reaper;
         l->open = &s->open;
+        l->held = &s->held;
+        l->fd = fds[i];
         l->on_drained = on_drained;
         l->arg = s;
-        if (!http_loop_start(l))
+        if (!http_loop_start(l)) {
+            close_fds(fds + i + 1, s->settings->loops - i - 1);
             return false;
+        }
         s->nloops++;
     }
     return true;
@@ -157,41 +177,67 @@ static bool start_loops(http_server *s, const ud_db *db)
 
 static void server_free(http_server *s)
 {
+    for (unsigned i = 0; i < s->nloops; i++)
+        http_loop_free(&s->loops[i]);
+    while (s->old != NULL) {
+        http_serving *v = s->old;
+
+        s->old = v->next;
+        http_serving_unref(v);
+    }
+    http_serving_unref(s->current.now);
+    uc_mutex_fini(&s->current.mu);
     http_keeper_fini(&s->keeper);
-    uc_buf_fini(&s->names);
-    uc_free(s->wanted);
     uc_free(s->loops);
     uc_free(s);
 }
 
-http_server *http_server_start(const http_settings *settings, const ud_db *db,
-                               void (*on_end)(void *arg), void *arg)
+http_server *http_server_start(const http_settings *settings, const int *fds,
+                               const ud_db *db, void (*on_end)(void *arg),
+                               void *arg)
 {
     http_server *s = uc_calloc(1, sizeof *s);
 
-    if (s == NULL)
+    if (s == NULL) {
+        close_fds(fds, settings->loops);
         return NULL;
+    }
     s->settings = settings;
+    s->fd = fds[0];
     s->on_end = on_end;
     s->arg = arg;
-    uc_buf_init(&s->names, SIZE_MAX);
+    uc_mutex_init(&s->current.mu);
     http_keeper_init(&s->keeper);
     atomic_init(&s->undrained, settings->loops);
     s->loops = uc_calloc(settings->loops, sizeof *s->loops);
-    if (s->loops == NULL || !load(s, db) || !reaper_start(&s->reaper)) {
+    if (s->loops == NULL || !load_first(s, db) || !reaper_start(&s->reaper)) {
+        close_fds(fds, settings->loops);
         server_free(s);
         return NULL;
     }
-    if (start_loops(s, db)) {
-        ud_say("serving %u routes on http://%s", 0U, settings->address.text);
+    if (start_loops(s, fds, db)) {
+        ud_say("serving %u routes on http://%s", s->current.now->routes,
+               settings->address.text);
         return s;
     }
     http_server_stop(s);
     return NULL;
 }
 
+/* Before anything is closed: then its place is somebody else's, or nobody's. */
+static void leave(http_server *s)
+{
+    if (s->left)
+        return;
+    s->left = true;
+    if (s->nloops > 0)
+        http_address_yield(&s->settings->address, s->fd, s->nloops);
+    http_address_remove(&s->settings->address);
+}
+
 void http_server_drain(http_server *s)
 {
+    leave(s);
     for (unsigned i = 0; i < s->nloops; i++)
         http_loop_drain(&s->loops[i]);
 }
@@ -200,6 +246,7 @@ void http_server_stop(http_server *s)
 {
     if (s == NULL)
         return;
+    leave(s);
     for (unsigned i = 0; i < s->nloops; i++)
         http_loop_stop(&s->loops[i]);
     reaper_stop(&s->reaper);

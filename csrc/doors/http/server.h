@@ -6,7 +6,9 @@
 
 #include "daemon/dbs.h"
 #include "doors/http/address.h"
-#include "doors/http/frame.h"
+#include "doors/http/caller.h"
+#include "doors/http/cors.h"
+#include "doors/http/request.h"
 
 /*
  * Routes over HTTP/1.1: loops of libuv around connections, each with a session
@@ -20,6 +22,8 @@
  * offers its thread to the core once: their reads share one transaction. What
  * is written, slow or of another turn comes back by the loop's async.
  */
+enum { HTTP_LOOPS = 64 };
+
 typedef struct http_settings {
     http_address address;
     const char *routes; /* directory */
@@ -28,6 +32,10 @@ typedef struct http_settings {
     uint32_t max_connections;
     int64_t head_ms, body_ms, idle_ms, write_ms;
     size_t unsent; /* bytes; the client is not read while it has so much */
+    int64_t held;  /* bytes of all connections; more requests are refused */
+    http_hosts hosts;
+    http_trust trust;
+    http_origins origins;
 } http_settings;
 
 extern const http_settings http_default_settings;
@@ -35,12 +43,14 @@ extern const http_settings http_default_settings;
 typedef struct http_server http_server;
 
 /*
- * Reads the routes, binds and serves. NULL: why not has been said. on_end(arg)
- * is called, from any thread, when it has drained. The database and *settings
- * stay the caller's.
+ * Reads the routes and serves who comes to fds, which listen: one for each
+ * loop. They become the server's. NULL: why not has been said. on_end(arg) is
+ * called, from any thread, when it has drained. The database and *settings stay
+ * the caller's.
  */
-http_server *http_server_start(const http_settings *settings, const ud_db *db,
-                               void (*on_end)(void *arg), void *arg);
+http_server *http_server_start(const http_settings *settings, const int *fds,
+                               const ud_db *db, void (*on_end)(void *arg),
+                               void *arg);
 /* Nobody comes in any more; each connection ends with the answers that it waits
  * for. Any thread. */
 void http_server_drain(http_server *s);
@@ -53,14 +63,5 @@ bool http_server_reload(http_server *s);
 
 /* For a log: how many there are. */
 uint64_t http_server_open(const http_server *s);
-
-/* ---- for its connections ---- */
-
-/* What a request needs of the routes at the moment. The names stay for as long
- * as the server. */
-typedef struct http_serving {
-    _Atomic uint32_t set;
-    http_wanted wanted;
-} http_serving;
 
 #endif
