@@ -88,7 +88,7 @@ function fromWire (map, sql, op) {
     return new UndercroftError('UC_FRAME', 'the core sent an error without a code', { sql, op })
   }
   const text = typeof map.message === 'string' ? map.message : map.code
-  return new UndercroftError(map.code, withSql(text, sql), {
+  const err = new UndercroftError(map.code, withSql(text, sql), {
     kind: string(map.kind),
     retryable: typeof map.retryable === 'boolean' ? map.retryable : undefined,
     sql,
@@ -100,6 +100,9 @@ function fromWire (map, sql, op) {
     index: number(map.index),
     native: number(map.native)
   })
+  // For the line of audit of a request to a route; no part of the error.
+  if (typeof map.audit === 'string') Object.defineProperty(err, 'audit', { value: map.audit })
+  return err
 }
 
 function withSql (text, sql) {

@@ -30,9 +30,11 @@ class Exchange {
     this.service = service
     this.method = method
     this.target = target
-    this.began = service.access === null ? 0 : performance.now()
+    this.began = service.times(method) ? performance.now() : 0
     // Who asks, where that is known without asking: { user, roles, ip, id }.
     this.known = null
+    // And who it was, once that is known.
+    this.facts = null
     // What serves it, once that is known.
     this.set = null
     this.place = undefined

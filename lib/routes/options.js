@@ -19,6 +19,7 @@ const table = Object.freeze({
   trustProxy: { value: readTrust('unix'), read: readTrust },
   user: { value: null, read: readFunction },
   log: { value: null, read: readLogger },
+  audit: { value: true, read: flag },
   watch: { value: false, read: flag }
 })
 

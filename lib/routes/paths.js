@@ -12,7 +12,8 @@ function asksIp ({ method, given, rate }) {
 
 // One path: what is known of it, by method.
 class Place {
-  constructor () {
+  constructor (path) {
+    this.path = path
     this.get = null
     this.post = null
     this.allow = ''
@@ -52,7 +53,7 @@ class Paths {
   #add (route, own) {
     const { method, path } = route
     let place = this.#places.get(path)
-    if (place === undefined) this.#places.set(path, place = new Place())
+    if (place === undefined) this.#places.set(path, place = new Place(path))
     const verb = method === 'POST' ? 'post' : 'get'
     if (place[verb] !== null) throw twice(method, path, place[verb].route)
     place[verb] = { route, own, asksIp: asksIp(route) }

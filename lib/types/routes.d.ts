@@ -59,6 +59,8 @@ export interface RoutesOptions {
   user?: ((request: RouteRequest) => Identity | null | undefined | false | Promise<Identity | null | undefined | false>) | null
   /** A line for each request as well: true: to store.log. Failures always have one there. */
   log?: boolean | RoutesLog | null
+  /** A line of audit in store.log for each POST. Default true. */
+  audit?: boolean
   /** Reads the directory again when a file of it changes. Default false. */
   watch?: boolean
 }

@@ -277,7 +277,8 @@ function run (b, dv, end, integers) {
   return { changes, lastInsertRowid: rowid }
 }
 
-// { status, type, body, headers }: the headers are names and values in turn.
+// { status, type, body, headers }: the headers are names and values in turn. Of a POST whose facts ask
+// for it also `audit`, JSON.
 function answer (b, dv, end) {
   const status = value(b, dv, end, 0)
   const type = value(b, dv, end, 0)
@@ -286,7 +287,10 @@ function answer (b, dv, end) {
   if (!Number.isInteger(status) || typeof type !== 'string' || !Buffer.isBuffer(body) || !Array.isArray(headers)) {
     throw badFrame('answer')
   }
-  return { status, type, body, headers }
+  if (at.p >= end) return { status, type, body, headers }
+  const audit = value(b, dv, end, 0)
+  if (typeof audit !== 'string') throw badFrame('answer')
+  return { status, type, body, headers, audit }
 }
 
 function isInteger (v) {

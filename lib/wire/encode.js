@@ -434,13 +434,13 @@ class Writer {
   }
 
   /** The arguments of a request of routes: set, method, target, headers, body, facts. */
-  request ([set, method, target, headers, body, { user, roles, ip, id }]) {
+  request ([set, method, target, headers, body, { user, roles, ip, id, audit = false }]) {
     this.uint(set)
     this.#value(method, 0, 'method')
     this.#value(target, 0, 'target')
     this.texts(headers)
     this.#value(body, 0, 'body')
-    this.mapHeader(4)
+    this.mapHeader(audit ? 5 : 4)
     this.text('user', 0)
     this.#value(user, 0, 'user')
     this.text('roles', 0)
@@ -449,6 +449,9 @@ class Writer {
     this.#value(ip, 0, 'ip')
     this.text('id', 0)
     this.#value(id, 0, 'id')
+    if (!audit) return
+    this.text('audit', 0)
+    this.flag(true)
   }
 
   texts (list) {

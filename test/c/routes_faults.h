@@ -417,7 +417,7 @@ static const struct {
      "r.sql:3: the service gives no ':_usr': did you mean ':_user'?"},
     {GET "select :_tenant;", "r.sql:3: the service gives no ':_tenant': it "
                              "gives :_user, :_roles, :_now, "
-                             ":_ip, :_id and :_random"},
+                             ":_ip, :_id, :_params and :_random"},
     {GET A "select 1;", "r.sql:3: no statement uses ':a'"},
     {GET A "select ':a' -- :a\n;", "r.sql:3: no statement uses ':a'"},
     {GET "select ?;",

@@ -2,6 +2,7 @@
 #define UC_CORE_DATA_ENGINE_H
 
 #include "common/clock.h"
+#include "desk/audit.h"
 #include "desk/board.h"
 #include "desk/call.h"
 #include "desk/finish.h"

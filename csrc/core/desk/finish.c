@@ -1,6 +1,7 @@
 #include "desk/finish.h"
 
 #include "data/engine.h"
+#include "desk/audit.h"
 #include "desk/lookup.h"
 #include "desk/routed.h"
 #include "desk/session.h"
@@ -95,7 +96,7 @@ void uc__answer(uc_call *call, uc_buf *out, size_t at, bool ok,
     if (call->id == 0)
         uc_buf_rewind(out, at);
     else
-        uc__reply_close(out, at, call->id);
+        uc__call_close(call, out, at);
     uc__session_publish(call->session, out);
     uc__finish(call);
 }

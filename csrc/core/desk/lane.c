@@ -1,5 +1,6 @@
 #include "desk/lane.h"
 
+#include "desk/audit.h"
 #include "desk/finish.h"
 #include "desk/lookup.h"
 #include "desk/routed.h"
@@ -208,7 +209,7 @@ static void answer_refused(uc_call *c, uc_turn *t)
 
     uc__routed_refused(c, &t->replies);
     if (c->id != 0)
-        uc__reply_close(&t->replies, at, c->id);
+        uc__call_close(c, &t->replies, at);
     else
         uc_buf_rewind(&t->replies, at);
     uc__finish(c);

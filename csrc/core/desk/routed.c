@@ -10,7 +10,6 @@
 #include "data/engine.h"
 #include "desk/session.h"
 #include "routes/describe.h"
-#include "routes/given.h"
 #include "routes/rate.h"
 #include "wire/answer.h"
 #include "wire/writer.h"
@@ -43,7 +42,7 @@ static void set_unref(uc_route_set *s)
     for (uint32_t i = 0; i < uc_routes_count(s->routes); i++) {
         const uc_route *route = uc_routes_at(s->routes, i);
 
-        for (uint32_t k = 0; k < route->nstatements; k++)
+        for (uint32_t k = 0; k < uc_route_statements(route); k++)
             forget_statements(&route->statements[k]);
     }
     uc_routes_unref(s->routes);
@@ -345,8 +344,9 @@ static void put_text(uc_buf *b, uc_view v)
 
 /* What an Idempotency-Key is stored under: two routes, and two users, may have
  * the same. False with *e. */
-static bool key_of(uc_call *c, const uc_facts *facts, uc_error *e)
+static bool key_of(uc_call *c, uc_error *e)
 {
+    const uc_facts *facts = &c->routed->facts;
     uc_request *q = &c->routed->q;
     uc_buf b;
 
@@ -414,13 +414,24 @@ static bool within_rate(uc_engine *engine, uc_request *q, const uc_facts *facts)
                              q->retry_s);
 }
 
+/* True to go on; otherwise q->refusal says why not. */
+static bool admit(uc_peer *p, uc_routed *d, uc_reader facts)
+{
+    const uc_route_set *set = d->set;
+
+    if (!uc_request_read(&d->q, set->routes, &set->serving)) {
+        uc_facts_read(facts, &d->facts); /* for the line of audit */
+        return false;
+    }
+    return uc_request_given(&d->q, facts, uc_wall_ms(), &d->facts) &&
+           within_rate(p->engine, &d->q, &d->facts);
+}
+
 bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
 {
     uc_reader r = c->args;
     uc_route_set *set;
-    uc_facts facts;
     uint32_t number;
-    uc_request *q;
 
     if (!uc_read_u32(&r, &number))
         return uc_fail(e, UC_FRAME, "request begins with a number of routes");
@@ -430,19 +441,16 @@ bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
     c->routed = routed_new(set);
     if (c->routed == NULL)
         return uc_fail(e, UC_MEMORY, "no memory for a request");
-    q = &c->routed->q;
     if (!read_frame(&r, c->routed))
         return uc_fail(e, UC_FRAME,
                        "request takes [routes, method, target, headers, body, "
                        "facts]");
-    uc_request_init(q);
-    if (!uc_request_read(q, set->routes, &set->serving) ||
-        !uc_request_given(q, r, uc_wall_ms(), &facts) ||
-        !within_rate(p->engine, q, &facts))
+    uc_request_init(&c->routed->q);
+    if (!admit(p, c->routed, r))
         return true;
     c->routed->random = (uint64_t)uc_now() ^ (uint64_t)(uintptr_t)c;
     uc__routed_again(c);
-    if (q->idempotency_key.p != NULL && !key_of(c, &facts, e))
+    if (c->routed->q.idempotency_key.p != NULL && !key_of(c, e))
         return false;
     return first_statement(c, e);
 }

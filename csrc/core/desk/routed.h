@@ -4,7 +4,7 @@
 #include "desk/call.h"
 #include "desk/peer.h"
 #include "desk/stmt.h"
-#include "routes/request.h"
+#include "routes/given.h"
 
 /*
  * Requests of routes: the operations routes_load, request and routes_drop.
@@ -39,6 +39,8 @@ typedef struct uc_routed {
     uc_header *headers;
     uc_buf params;   /* of the statement that runs */
     uint64_t random; /* the state of :_random's */
+    uc_facts facts;
+    int64_t changes; /* rows that it has changed */
 } uc_routed;
 
 /*

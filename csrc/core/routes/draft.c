@@ -1,7 +1,10 @@
 #include "routes/draft.h"
 
+#include <stdio.h>
+
 #include "common/near.h"
 #include "routes/path.h"
+#include "routes/statement.h"
 
 static const struct {
     const char *word;
@@ -431,6 +434,45 @@ static uint64_t required(const uc__draft *d)
     return bits;
 }
 
+/* ---- @audit ---- */
+
+/* Columns are never what a database has as a name of its own: `user` is. */
+static uc_view audit_text(uc__reading *r)
+{
+    const uc_route *route = &r->d.route;
+    char text[1024];
+    int n = snprintf(text, sizeof text,
+                     "insert into %.*s(at, route, who, ip, request, params) "
+                     "values (:_now, '%.*s', :_user, :_ip, :_id, :_params);",
+                     (int)route->audit.len, (const char *)route->audit.p,
+                     (int)route->path.len, (const char *)route->path.p);
+
+    return uc_arena_copy(r->mem, (uc_view){(const uint8_t *)text, (size_t)n});
+}
+
+/* A statement like others, behind them. */
+static bool audit(uc__reading *r)
+{
+    uc__draft *d = &r->d;
+    uc_view text;
+    uc__sql sql;
+    uc__token first;
+
+    if (d->route.audit.len == 0)
+        return true;
+    text = audit_text(r);
+    if (text.p == NULL)
+        return uc__no_memory(r);
+    uc__sql_begin(&sql, text, d->audit_line);
+    uc__sql_next(&sql, &first);
+    d->open = true;
+    if (!uc__statement_read(r, &sql, &first))
+        return false;
+    d->open = false;
+    d->statements[--d->route.nstatements].form = UC_FORM_NONE;
+    return true;
+}
+
 /* ---- the end ---- */
 
 static void *copy(uc__reading *r, const void *of, uint32_t n, size_t size)
@@ -456,8 +498,8 @@ static bool finish(uc__reading *r)
     route->says = copy(r, d->says, route->nsays, sizeof *d->says);
     route->replies = copy(r, d->replies, route->nreplies, sizeof *d->replies);
     route->page = copy(r, d->page, route->npage, sizeof *d->page);
-    route->statements =
-        copy(r, d->statements, route->nstatements, sizeof *d->statements);
+    route->statements = copy(r, d->statements, uc_route_statements(route),
+                             sizeof *d->statements);
     uc_buf_put(&r->finished, route, sizeof *route);
     return (!r->mem->failed && !r->finished.failed) || uc__no_memory(r);
 }
@@ -474,5 +516,5 @@ bool uc__draft_end(uc__reading *r)
     if (d->route.nstatements == 0)
         return uc__wrong(r, d->route.line, "this route has no statement");
     return audience(r) && answers(r) && all_bounded(r) && repeat(r) &&
-           all_used(r) && finish(r);
+           all_used(r) && audit(r) && finish(r);
 }

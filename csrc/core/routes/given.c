@@ -1,5 +1,6 @@
 #include "routes/given.h"
 
+#include "routes/audit.h"
 #include "wire/json.h"
 
 static bool is_scalar(const uc_value *v)
@@ -21,33 +22,36 @@ static bool read_roles(uc_reader *r, uc_facts *f)
     return true;
 }
 
-static bool read_facts(uc_reader *r, uc_facts *f)
+static bool read_fact(uc_reader *r, uc_view key, uc_facts *f)
+{
+    uc_value *v = NULL;
+
+    if (uc_view_is(key, "user"))
+        v = &f->user;
+    else if (uc_view_is(key, "ip"))
+        v = &f->ip;
+    else if (uc_view_is(key, "id"))
+        v = &f->id;
+    if (v != NULL)
+        return uc_read(r, v) && is_scalar(v);
+    if (uc_view_is(key, "roles"))
+        return read_roles(r, f);
+    if (uc_view_is(key, "audit"))
+        return uc_read_bool(r, &f->audit);
+    return uc_read_skip(r);
+}
+
+bool uc_facts_read(uc_reader r, uc_facts *f)
 {
     uc_value map;
 
     *f = (uc_facts){0};
-    if (!uc_read(r, &map) || map.type != UC_T_MAP)
+    if (!uc_read(&r, &map) || map.type != UC_T_MAP)
         return false;
     for (uint32_t i = 0; i < map.n; i++) {
-        uc_value *v = NULL;
         uc_view key;
-        bool ok;
 
-        if (!uc_read_str(r, &key))
-            return false;
-        if (uc_view_is(key, "user"))
-            v = &f->user;
-        else if (uc_view_is(key, "ip"))
-            v = &f->ip;
-        else if (uc_view_is(key, "id"))
-            v = &f->id;
-        if (v != NULL)
-            ok = uc_read(r, v) && is_scalar(v);
-        else if (uc_view_is(key, "roles"))
-            ok = read_roles(r, f);
-        else
-            ok = uc_read_skip(r);
-        if (!ok)
+        if (!uc_read_str(&r, &key) || !read_fact(&r, key, f))
             return false;
     }
     return true;
@@ -96,6 +100,13 @@ uc_arg uc_fact_arg(const uc_value *v)
     }
 }
 
+static uc_arg text_or_refusal(uc_request *q, uc_view text)
+{
+    if (text.p == NULL)
+        uc_request_refuse(q, UC_REFUSAL_INTERNAL, "out of memory");
+    return (uc_arg){.type = UC_ARG_TEXT, .s = text};
+}
+
 /* ["a","b"] in the request's memory. */
 static uc_arg json_of(uc_request *q, const uc_facts *f)
 {
@@ -118,9 +129,20 @@ static uc_arg json_of(uc_request *q, const uc_facts *f)
     if (!b.failed)
         text = uc_arena_copy(&q->mem, (uc_view){b.p, b.len});
     uc_buf_fini(&b);
-    if (text.p == NULL)
-        uc_request_refuse(q, UC_REFUSAL_INTERNAL, "out of memory");
-    return (uc_arg){.type = UC_ARG_TEXT, .s = text};
+    return text_or_refusal(q, text);
+}
+
+static uc_arg params_of(uc_request *q)
+{
+    uc_view text = {0};
+    uc_buf b;
+
+    uc_buf_init(&b, SIZE_MAX);
+    uc_request_params(q, true, &b);
+    if (!b.failed)
+        text = uc_arena_copy(&q->mem, (uc_view){b.p, b.len});
+    uc_buf_fini(&b);
+    return text_or_refusal(q, text);
 }
 
 static uc_arg arg_of(uc_request *q, const uc_facts *f, uc_given which,
@@ -137,6 +159,8 @@ static uc_arg arg_of(uc_request *q, const uc_facts *f, uc_given which,
         return (uc_arg){.type = UC_ARG_INT, .i = now_ms};
     case UC_GIVEN_roles:
         return json_of(q, f);
+    case UC_GIVEN_params:
+        return params_of(q);
     default: /* random: of each time that a statement runs */
         return (uc_arg){.type = UC_ARG_NULL};
     }
@@ -147,7 +171,7 @@ bool uc_request_given(uc_request *q, uc_reader map, int64_t now_ms,
 {
     const uc_route *route = q->route;
 
-    if (!read_facts(&map, facts))
+    if (!uc_facts_read(map, facts))
         return uc_request_refuse(q, UC_REFUSAL_INTERNAL,
                                  "the facts of a request are a map of user, "
                                  "roles, ip and id");

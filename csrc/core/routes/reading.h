@@ -23,7 +23,7 @@ typedef struct uc__draft {
     bool as_waits;    /* it has no statement yet */
     uc_view as;
     uc_form as_form;
-    uint32_t repeat_line, random_line, rate_line;
+    uint32_t repeat_line, random_line, rate_line, audit_line;
     uc_view repeat;
     uc_param params[UC_ROUTE_PARAMS];
     uc_view roles[UC_ROUTE_WORDS];

@@ -28,7 +28,7 @@
 
 /* A set of each has a bit: what a request has given is one word. */
 enum {
-    UC_ROUTE_PARAMS = 56, /* of one route, those of the service included */
+    UC_ROUTE_PARAMS = 57, /* of one route, those of the service included */
     UC_ROUTE_PIECES = 8,  /* { … } of one statement: 256 statements */
     UC_ROUTE_STATEMENTS = 32,
     UC_ROUTES_MOST = 4096,             /* of one set */
@@ -50,6 +50,7 @@ enum {
     X(now)    /* milliseconds since 1970; the same in all of a request */ \
     X(ip)     /* the caller's address as a text */                        \
     X(id)     /* the request's id */                                      \
+    X(params) /* what the caller sent, as JSON, without secrets */        \
     X(random) /* of @repeat: new each time */
 
 typedef enum uc_given {
@@ -187,7 +188,9 @@ typedef struct uc_route {
     int64_t timeout_ms; /* 0: that of the database */
     uc_rate rate;
     bool scan_ok;
-    uc_view audit; /* table; empty: none */
+    /* @audit's table, empty: none; with it the statement that stands behind the
+     * others, and is none of nstatements, adds the row. */
+    uc_view audit;
     uint32_t nsays;
     const uc_say *says;
     uint32_t nreplies;      /* @reply: columns that become headers */
@@ -202,6 +205,12 @@ typedef struct uc_route {
     int64_t random_least, random_most; /* of :_random */
     uint32_t file, line;
 } uc_route;
+
+/* All of them, that of @audit included. */
+static inline uint32_t uc_route_statements(const uc_route *route)
+{
+    return route->nstatements + (route->audit.len > 0);
+}
 
 /* A file as it was handed in. */
 typedef struct uc_source {

@@ -46,7 +46,7 @@ static bool unknown_given(uc__reading *r, const uc__token *t)
     if (near.best.p == NULL)
         return uc__wrong(r, t->line,
                          "the service gives no ':%.*s': it gives :_user, "
-                         ":_roles, :_now, :_ip, :_id and :_random",
+                         ":_roles, :_now, :_ip, :_id, :_params and :_random",
                          UC__SHOW(t->text));
     return uc__wrong(r, t->line,
                      "the service gives no ':%.*s': did you mean ':%.*s'?",

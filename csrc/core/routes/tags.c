@@ -215,6 +215,7 @@ static bool audit(uc__reading *r, uc__line *l)
     if (!is_table(w))
         return uc__wrong(r, r->line, "@audit needs the name of a table");
     r->d.route.audit = w;
+    r->d.audit_line = r->line;
     return true;
 }
 

@@ -130,15 +130,44 @@ static bool check_statement(sq_conn *c, uc_routes *routes,
     return true;
 }
 
+/* The table has what a row of audit has. */
+static bool check_audit(sq_conn *c, uc_routes *routes, const uc_route *route,
+                        uc_error *e)
+{
+    uc_statement *st = &route->statements[route->nstatements];
+    const uc_variant *v = uc_statement_variant(routes, route, st, UINT64_MAX);
+    int len = (int)route->audit.len;
+    const char *table = (const char *)route->audit.p;
+    char why[sizeof e->message];
+
+    if (v == NULL)
+        return uc_fail(e, UC_MEMORY, "no memory for a statement");
+    if (check_text(c, route, st, v->sql, e))
+        return true;
+    snprintf(why, sizeof why, "%s", e->message);
+    uc_fail(e, UC_ROUTE,
+            "@audit %.*s: %.200s. The table it needs: create table %.*s("
+            "id integer primary key, at integer not null, route text not null, "
+            "who, ip text, request text, params text not null)",
+            len, table, why, len, table);
+    return bad_statement(routes, st, e);
+}
+
+static bool check_route(sq_conn *c, uc_routes *routes, const uc_route *route,
+                        uc_error *e)
+{
+    for (uint32_t k = 0; k < route->nstatements; k++) {
+        if (!check_statement(c, routes, route, &route->statements[k], e))
+            return false;
+    }
+    return route->audit.len == 0 || check_audit(c, routes, route, e);
+}
+
 static bool check(void *arg, uc_routes *routes, uc_error *e)
 {
     for (uint32_t i = 0; i < uc_routes_count(routes); i++) {
-        uc_route *route = uc_routes_at(routes, i);
-
-        for (uint32_t k = 0; k < route->nstatements; k++) {
-            if (!check_statement(arg, routes, route, &route->statements[k], e))
-                return false;
-        }
+        if (!check_route(arg, routes, uc_routes_at(routes, i), e))
+            return false;
     }
     return true;
 }
@@ -371,6 +400,21 @@ static bool run_often(answer *a, int64_t times, uc_error *e)
     return true;
 }
 
+/* @audit: once, however often the statements ran. */
+static bool add_audit(answer *a, uc_error *e)
+{
+    size_t before = a->out->len;
+    sq_run done;
+    ready s;
+
+    if (a->route->audit.len == 0)
+        return true;
+    if (!prepare(a, a->route->nstatements, &s, e) || !execute(a, &s, &done, e))
+        return false;
+    uc_buf_rewind(a->out, before);
+    return true;
+}
+
 static const char *type_of(const uc_route *route)
 {
     return route->form == UC_FORM_TEXT ? "text/plain; charset=utf-8"
@@ -399,6 +443,7 @@ static bool run_all(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     const uc_route *route = call->routed->q.route;
     answer a = {.conn = c, .call = call, .route = route, .out = out};
     int64_t times = uc__routed_times(call);
+    int64_t before = sqlite3_total_changes64(c->h);
     bool ok;
 
     sq_part_init(&a.part, route->replies, route->nreplies, route->page,
@@ -406,6 +451,8 @@ static bool run_all(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     uc_buf_init(&a.headers, SIZE_MAX);
     begin(&a, type_of(route));
     ok = times < 0 ? run_once(&a, e) : run_often(&a, times, e);
+    call->routed->changes = ok ? sqlite3_total_changes64(c->h) - before : 0;
+    ok = ok && add_audit(&a, e);
     if (ok)
         end(&a);
     if (ok && (out->failed || a.headers.failed))

@@ -15,7 +15,7 @@ static void put_error(sq_group *g, uint32_t i, const uc_error *e)
     it->failed = true;
     it->at = uc__reply_open(&g->bad);
     uc__reply_failure(&g->bad, it->call, e);
-    uc__reply_close(&g->bad, it->at, it->call->id);
+    uc__call_close(it->call, &g->bad, it->at);
     it->len = g->bad.len - it->at;
 }
 
@@ -157,7 +157,7 @@ static bool attempt(sq_db *db, sq_group *g, bool *again)
         if (call->id == 0)
             uc_buf_rewind(&g->good, it->at);
         else
-            uc__reply_close(&g->good, it->at, call->id);
+            uc__call_close(call, &g->good, it->at);
         it->len = g->good.len - it->at;
         atomic_store(&call->state, UC_CALL_RAN);
         any = true;
