@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/claim.h"
-#include "daemon/dbs.h"
+#include "claim.h"
+#include "dbs.h"
 
 /*
  * Something that serves beside the sockets of clients, with threads of its own:
@@ -28,6 +28,8 @@ typedef struct ud_front {
     void (*reload)(void *arg);
     /* Ends all that is left. Also where it was not started. */
     void (*stop)(void *arg);
+    /* Another number whenever somebody is here or has been: for --idle-exit. */
+    uint64_t (*traffic)(void *arg);
     int64_t files; /* descriptors that it may need */
 } ud_front;
 

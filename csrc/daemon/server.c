@@ -71,12 +71,27 @@ static void on_sweep(uv_timer_t *timer)
 
 static void drain(ud_server *sv);
 
+/* Since this was asked for the last time. */
+static bool front_was_busy(ud_server *sv)
+{
+    uint64_t before = sv->traffic;
+
+    if (sv->front != NULL)
+        sv->traffic = sv->front->traffic(sv->front->arg);
+    return sv->traffic != before;
+}
+
 static void on_idle(uv_timer_t *timer)
 {
     ud_server *sv = timer->data;
 
     if (atomic_load(&sv->open) > 0)
         return;
+    if (front_was_busy(sv)) {
+        uv_timer_start(&sv->idle, on_idle,
+                       (uint64_t)sv->config->limits.idle_exit * 1000, 0);
+        return;
+    }
     ud_say("no clients for %" PRId64 " s (idle-exit): the end",
            sv->config->limits.idle_exit);
     drain(sv);

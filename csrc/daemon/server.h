@@ -31,6 +31,7 @@ typedef struct ud_server {
     uv_work_t reload;      /* of the front */
     bool reloading, reload_again;
     _Atomic bool front_ended; /* or there is none */
+    uint64_t traffic;         /* of the front, when the idle time began */
     int64_t started;          /* uc_now() */
 
     uv_loop_t loop;

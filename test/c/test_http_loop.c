@@ -267,7 +267,7 @@ typedef struct place {
     http_loop loop;
     http_current current;
     http_reaper reaper;
-    _Atomic uint64_t open;
+    _Atomic uint64_t open, let_in;
     _Atomic int64_t held;
     _Atomic bool drained;
     char path[100];
@@ -324,6 +324,7 @@ static void open_place(place *p, const char *dir, const char *name)
     p->loop.held = &p->held;
     p->loop.reaper = &p->reaper;
     p->loop.open = &p->open;
+    p->loop.let_in = &p->let_in;
     p->loop.on_drained = on_drained;
     p->loop.arg = &p->drained;
     uc_mutex_init(&p->reaper.mu);

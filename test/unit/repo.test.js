@@ -43,7 +43,7 @@ const layers = [
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
   { folder: /^csrc\/doors\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
   // A connection does not know what is spoken on it; main.c says it.
-  { folder: /^csrc\/daemon\/(accept|conn|door|in|out|queue|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|front|lines|log|notify|server|starters)\.h$/ },
+  { folder: /^csrc\/daemon\/(accept|conn|door|front|in|out|queue|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|front|lines|log|notify|server|starters)\.h$/ },
   { folder: /^csrc\/daemon\/main\.c$/, may: /^(claim|config|dbs|lines|log|server)\.h$|^doors\/(sp\/door|http\/front)\.h$/ },
   { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/(op|options))\.h$|^(claim|config|dbs|lines|log|notify|starters|version)\.h$/ },
   // HTTP as a protocol knows neither a connection nor the core.

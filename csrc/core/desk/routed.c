@@ -555,7 +555,7 @@ void uc__routed_refused(uc_call *c, uc_buf *out)
     const uc_routed *d = c->routed;
     const uc_request *q = &d->q;
     unsigned status = uc_refusal_status(q->refusal, d->set->serving.fine);
-    bool allows = q->allow.p != NULL;
+    bool allows = q->allow.len > 0;
     char retry[24];
     size_t at;
 

@@ -1,26 +1,17 @@
 #include "doors/http/conn.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/log.h"
-#include "doors/http/frame.h"
 
 enum {
     READ_BYTES = 64 * 1024,
-    HEAD = 4, /* of a reply that is taken: its length */
-    LINGER_MS = 1000,
-    GRACE_MS = 1000,       /* for a request that has begun before a drain */
     REFUSALS = 256,        /* connections at once that are being told why not */
-    TIGHT = 8,             /* a part of the write time, when memory is short */
-    ID_MOST = 128,         /* bytes of an id that a client gives */
-    TRIM_MS = 1000,        /* an idle connection gives memory back */
     KEEP_BYTES = 16 * 1024 /* of a buffer that is empty */
 };
 
@@ -32,7 +23,7 @@ static size_t unsent(const http_conn *c)
 }
 
 /* What it holds now is counted, roughly, with all that others do. */
-static void count(http_conn *c)
+void http_conn_count(http_conn *c)
 {
     size_t now = c->closing ? 0
                             : http_parser_held(c->parser) + c->frames.cap +
@@ -44,7 +35,7 @@ static void count(http_conn *c)
     c->counted = now;
 }
 
-static bool is_tight(const http_conn *c)
+bool http_conn_is_tight(const http_conn *c)
 {
     return atomic_load_explicit(c->loop->held, memory_order_relaxed) >
            c->loop->settings->held;
@@ -61,7 +52,7 @@ static bool takes_more(const http_conn *c)
 }
 
 /* Nothing more is taken from the client. */
-static bool is_closed(const http_conn *c)
+bool http_conn_is_closed(const http_conn *c)
 {
     return c->order.closed && !c->order.coming;
 }
@@ -73,7 +64,7 @@ static void on_closed(uv_handle_t *handle)
     http_conn *c = handle->data;
     http_loop *l = c->loop;
 
-    count(c);
+    http_conn_count(c);
     http_loop_remove(l, c);
     http_loop_bury(l, c);
 }
@@ -204,148 +195,6 @@ static void write_out(http_conn *c)
     }
 }
 
-/* ---- answers ---- */
-
-enum {
-    EXTRA = HTTP_CORS_HEADERS + 1, /* of an answer, beside its own */
-    ID_ROOM = ID_MOST + 1
-};
-
-/* The client's, or ours. */
-static uc_view id_of(const http_conn *c, const http_asked *asked,
-                     char room[ID_ROOM])
-{
-    int n;
-
-    if (asked->id != NULL)
-        return (uc_view){(const uint8_t *)asked->id, strlen(asked->id)};
-    n = snprintf(room, ID_ROOM, "%s%" PRIu64, c->loop->prefix, asked->serial);
-    return (uc_view){(const uint8_t *)room, (size_t)n};
-}
-
-/* The core knows no OPTIONS, but what may be done there instead. */
-static uc_view answer_options(http_answer *a, http_header *allow, uc_buf *text)
-{
-    static const char more[] = ", OPTIONS";
-    uc_view methods = {0};
-
-    if (a->status != 405 || a->nheaders == 0)
-        return methods;
-    methods = a->headers[0].value;
-    uc_buf_put(text, methods.p, methods.len);
-    uc_buf_put(text, more, sizeof more - 1);
-    *allow = (http_header){{(const uint8_t *)"allow", 5}, {text->p, text->len}};
-    *a = (http_answer){.status = 204, .nheaders = 1, .headers = allow};
-    return methods;
-}
-
-static http_ordered order(http_conn *c, uint32_t number, const http_answer *a)
-{
-    const char *date = http_date_text(&c->loop->date, uc_wall_ms());
-    http_ordered done = http_order_answer(&c->order, number, a, date, &c->out);
-    http_answer plain = {.status = 500};
-
-    if (done != HTTP_ORDER_REFUSED)
-        return done;
-    ud_say("a route's header may not be sent: it has a name or a value that "
-           "HTTP does not allow");
-    return http_order_answer(&c->order, number, &plain, date, &c->out);
-}
-
-/* With what each answer has. a: has HTTP_HEADERS of its own at most. */
-static void answer(http_conn *c, uint32_t number, const http_answer *given)
-{
-    const http_asked *asked = http_order_asked(&c->order, number);
-    http_header headers[HTTP_HEADERS + EXTRA], allow;
-    http_answer a = *given;
-    uc_view methods = {0};
-    char id[ID_ROOM];
-    uc_buf text;
-
-    if (asked == NULL)
-        return;
-    uc_buf_init(&text, SIZE_MAX);
-    if (asked->origin.is_options)
-        methods = answer_options(&a, &allow, &text);
-    if (a.nheaders > 0)
-        memcpy(headers, a.headers, a.nheaders * sizeof *headers);
-    a.nheaders =
-        http_cors_dress(&c->loop->settings->origins, asked->origin, methods,
-                        c->loop->serving->allowed, headers, a.nheaders);
-    if (asked->serial != 0)
-        headers[a.nheaders++] = (http_header){
-            {(const uint8_t *)"x-request-id", 12}, id_of(c, asked, id)};
-    a.headers = headers;
-    if (order(c, number, &a) == HTTP_ORDER_MEMORY)
-        http_conn_close(c);
-    uc_buf_fini(&text);
-}
-
-static void answer_text(http_conn *c, uint32_t number, unsigned status,
-                        const char *sentence)
-{
-    http_answer a;
-    uc_buf text;
-
-    uc_buf_init(&text, SIZE_MAX);
-    a = http_text(status, sentence, &text);
-    answer(c, number, &a);
-    uc_buf_fini(&text);
-}
-
-static void say_failure(const http_conn *c, uint32_t number,
-                        const http_failure *f)
-{
-    const http_asked *asked = http_order_asked(&c->order, number);
-    char room[ID_ROOM];
-    uc_view id = asked != NULL ? id_of(c, asked, room) : (uc_view){0};
-
-    ud_say("request %.*s: %.*s: %.*s", (int)id.len, (const char *)id.p,
-           (int)f->code.len, (const char *)f->code.p, (int)f->message.len,
-           (const char *)f->message.p);
-}
-
-static void answer_frame(http_conn *c, uc_view frame)
-{
-    http_header headers[HTTP_HEADERS];
-    http_failure failure;
-    http_answer a;
-    uint32_t number;
-
-    if (!http_frame_answer(frame, &number, &a, headers, HTTP_HEADERS,
-                           &failure)) {
-        ud_say("a reply of the core could not be read");
-        http_conn_close(c);
-        return;
-    }
-    if (failure.failed)
-        say_failure(c, number, &failure);
-    answer(c, number, &a);
-}
-
-static void take_replies(http_conn *c)
-{
-    http_loop *l = c->loop;
-    size_t n, need = 0;
-
-    while (!c->closing) {
-        n = uc_take(c->session, l->taken, l->taken_cap, HEAD, &need);
-        if (n == 0 && need == 0)
-            break;
-        if (n == 0 && !http_loop_room(l, need)) {
-            http_conn_close(c);
-            break;
-        }
-        for (size_t at = 0; at < n && !c->closing;) {
-            uint32_t len;
-
-            memcpy(&len, l->taken + at, sizeof len);
-            answer_frame(c, (uc_view){l->taken + at + HEAD, len});
-            at += HEAD + len;
-        }
-    }
-}
-
 /* ---- requests ---- */
 
 static bool open_session(http_conn *c)
@@ -357,12 +206,12 @@ static bool open_session(http_conn *c)
 
 /* What is known of its caller; the views may point into the rooms. */
 static http_facts facts_of(const http_conn *c, uint32_t number,
-                           const http_request *q, char id[ID_ROOM],
+                           const http_request *q, char id[HTTP_ID_ROOM],
                            char ip[HTTP_IP])
 {
     const http_asked *asked = http_order_asked(&c->order, number);
     http_facts facts = {.ip = {(const uint8_t *)c->ip, c->ip_len},
-                        .id = id_of(c, asked, id)};
+                        .id = http_conn_id(c, asked, id)};
 
     if (c->trusted) {
         facts.ip = http_caller(&c->loop->settings->trust, facts.ip, q, ip);
@@ -375,9 +224,10 @@ static http_facts facts_of(const http_conn *c, uint32_t number,
 static bool turned_down(http_conn *c, uint32_t number, const http_request *q)
 {
     if (!http_host_is_ours(&c->loop->settings->hosts, q->host))
-        answer_text(c, number, 421, "host: is none of this server's names");
-    else if (is_tight(c))
-        answer_text(c, number, 503, "busy");
+        http_conn_answer_text(c, number, 421,
+                              "host: is none of this server's names");
+    else if (http_conn_is_tight(c))
+        http_conn_answer_text(c, number, 503, "busy");
     else
         return false;
     return true;
@@ -386,14 +236,14 @@ static bool turned_down(http_conn *c, uint32_t number, const http_request *q)
 static void submit(http_conn *c, uint32_t number, const http_request *q)
 {
     http_loop *l = c->loop;
-    char id[ID_ROOM], ip[HTTP_IP];
+    char id[HTTP_ID_ROOM], ip[HTTP_IP];
     http_facts facts;
     size_t before;
 
     if (turned_down(c, number, q))
         return;
     if (!open_session(c)) {
-        answer_text(c, number, 503, "no memory");
+        http_conn_answer_text(c, number, 503, "no memory");
         return;
     }
     before = c->frames.len;
@@ -401,7 +251,7 @@ static void submit(http_conn *c, uint32_t number, const http_request *q)
     http_frame_request(&c->frames, number, l->serving, q, &facts);
     if (c->frames.failed) {
         uc_buf_rewind(&c->frames, before);
-        answer_text(c, number, 503, "no memory");
+        http_conn_answer_text(c, number, 503, "no memory");
         return;
     }
     c->nframes++;
@@ -412,7 +262,7 @@ static char *given_id(const http_request *q)
 {
     uc_view v = http_only(q, "x-request-id");
 
-    if (v.len == 0 || v.len > ID_MOST)
+    if (v.len == 0 || v.len > HTTP_ID)
         return NULL;
     for (size_t i = 0; i < v.len; i++) {
         if (v.p[i] <= ' ' || v.p[i] > '~')
@@ -477,7 +327,7 @@ static void begin_body(http_conn *c)
 }
 
 /* What cannot be read is answered after all that was. */
-static void refuse(http_conn *c, unsigned status, const char *text)
+void http_conn_refuse(http_conn *c, unsigned status, const char *text)
 {
     http_asked asked = {.is_head = http_parser_is_head(c->parser), .minor = 1};
     uint32_t number = c->announced;
@@ -489,7 +339,7 @@ static void refuse(http_conn *c, unsigned status, const char *text)
     if (number == 0)
         http_conn_close(c);
     else
-        answer_text(c, number, status, text);
+        http_conn_answer_text(c, number, status, text);
 }
 
 /* Returns how many of the bytes are done with. */
@@ -509,7 +359,7 @@ static size_t feed(http_conn *c, const uint8_t *p, size_t n)
         } else if (found == HTTP_FOUND_FAULT) {
             const http_fault *f = http_parser_fault(c->parser);
 
-            refuse(c, f->status, f->text);
+            http_conn_refuse(c, f->status, f->text);
         }
     }
     /* What comes behind the last request is thrown away. */
@@ -576,12 +426,12 @@ static void note_phase(http_conn *c)
 }
 
 /* After whatever has happened: goes on, or ends. */
-static void go_on(http_conn *c)
+void http_conn_go_on(http_conn *c)
 {
     if (c->closing)
         return;
     hand_out(c);
-    count(c);
+    http_conn_count(c);
     if (c->closing || c->lingering)
         return;
     if (c->order.n == 0 && (c->order.closed || c->ended) && c->out.len == 0 &&
@@ -617,8 +467,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
         if (c->lingering)
             http_conn_close(c);
         else if (c->announced != 0)
-            refuse(c, 400, "the body did not come");
-        go_on(c);
+            http_conn_refuse(c, 400, "the body did not come");
+        http_conn_go_on(c);
         return;
     }
     if (c->lingering)
@@ -627,10 +477,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
     if (done < (size_t)n)
         keep_left(c, (const uint8_t *)b->base + done, (size_t)n - done);
     note_phase(c);
-    if (c->phase == HTTP_PHASE_BODY && !c->closing && !is_closed(c) &&
-        is_tight(c))
-        refuse(c, 503, "busy");
-    go_on(c);
+    if (c->phase == HTTP_PHASE_BODY && !c->closing && !http_conn_is_closed(c) &&
+        http_conn_is_tight(c))
+        http_conn_refuse(c, 503, "busy");
+    http_conn_go_on(c);
 }
 
 static void start_reading(http_conn *c)
@@ -643,10 +493,10 @@ static void start_reading(http_conn *c)
 void http_conn_flush(http_conn *c)
 {
     if (c->session != NULL)
-        take_replies(c);
+        http_conn_take(c);
     feed_left(c);
     note_phase(c);
-    go_on(c);
+    http_conn_go_on(c);
 }
 
 /* ---- the beginning ---- */
@@ -694,8 +544,8 @@ static http_conn *conn_new(http_loop *l)
 
 static void turn_away(http_conn *c)
 {
-    refuse(c, 503, "too many connections");
-    go_on(c);
+    http_conn_refuse(c, 503, "too many connections");
+    http_conn_go_on(c);
 }
 
 static int adopt(http_conn *c, int fd)
@@ -738,88 +588,4 @@ void http_conn_open(http_loop *l, int fd)
         turn_away(c);
     else
         start_reading(c);
-}
-
-/* ---- time ---- */
-
-/* Half a request may become whole, and who has just been let in may ask: for a
- * moment. */
-void http_conn_drain(http_conn *c)
-{
-    if (c->closing || c->lingering || is_closed(c))
-        return;
-    c->since = uc_now_coarse();
-    if (http_parser_phase(c->parser) != HTTP_PHASE_IDLE || c->order.last == 0)
-        return;
-    http_order_close(&c->order);
-    go_on(c);
-}
-
-/* Refused, so that its client can send it elsewhere. */
-static void end_grace(http_conn *c)
-{
-    if (http_parser_phase(c->parser) == HTTP_PHASE_IDLE)
-        http_order_close(&c->order);
-    else
-        refuse(c, 503, "the server is shutting down");
-    go_on(c);
-}
-
-static bool passed(int64_t since, int64_t ms, int64_t now)
-{
-    return now - since > ms * UC_MS;
-}
-
-/* Whether a client that has something to read does not. */
-static bool is_stuck(http_conn *c, int64_t now)
-{
-    int64_t most = c->loop->settings->write_ms;
-    size_t left = uv_stream_get_write_queue_size(&c->io.stream);
-
-    if (!c->is_sending)
-        return false;
-    if (left != c->sending_left)
-        c->sending_since = now;
-    c->sending_left = left;
-    return passed(c->sending_since, is_tight(c) ? most / TIGHT : most, now);
-}
-
-static void sweep_request(http_conn *c, int64_t now)
-{
-    const http_settings *s = c->loop->settings;
-    bool head = c->phase == HTTP_PHASE_HEAD;
-
-    if (passed(c->since, head ? s->head_ms : s->body_ms, now)) {
-        refuse(c, 408,
-               head ? "the request did not come in time"
-                    : "the body did not come in time");
-        go_on(c);
-    }
-}
-
-static void sweep_idle(http_conn *c, int64_t now)
-{
-    if (c->order.n == 0 && passed(c->since, c->loop->settings->idle_ms, now)) {
-        http_order_close(&c->order);
-        go_on(c);
-    } else if (passed(c->since, TRIM_MS, now)) {
-        http_parser_trim(c->parser);
-        count(c);
-    }
-}
-
-void http_conn_sweep(http_conn *c, int64_t now)
-{
-    if (c->closing)
-        return;
-    if (c->lingering ? passed(c->since, LINGER_MS, now) : is_stuck(c, now))
-        http_conn_close(c);
-    else if (c->lingering || is_closed(c))
-        return;
-    else if (atomic_load(&c->loop->draining) && passed(c->since, GRACE_MS, now))
-        end_grace(c);
-    else if (c->phase != HTTP_PHASE_IDLE)
-        sweep_request(c, now);
-    else
-        sweep_idle(c, now);
 }

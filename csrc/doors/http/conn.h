@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include "doors/http/frame.h"
 #include "doors/http/loop.h"
 #include "doors/http/order.h"
 #include "doors/http/parse.h"
@@ -67,5 +68,30 @@ void http_conn_sweep(http_conn *c, int64_t now);
 void http_conn_close(http_conn *c);
 /* On the reaper's thread. */
 void http_conn_free(http_conn *c);
+
+/* ---- between its files: conn.c, reply.c, sweep.c ---- */
+
+enum { HTTP_ID = 128, HTTP_ID_ROOM = HTTP_ID + 1 /* of a request, as text */ };
+
+/* The client's id of a request, or ours; in room. */
+uc_view http_conn_id(const http_conn *c, const http_asked *asked,
+                     char room[HTTP_ID_ROOM]);
+/* Answers a request with a sentence. */
+void http_conn_answer_text(http_conn *c, uint32_t number, unsigned status,
+                           const char *sentence);
+/* Answers with what the core has replied. */
+void http_conn_take(http_conn *c);
+
+/* After whatever has happened: goes on, or ends. */
+void http_conn_go_on(http_conn *c);
+/* What cannot be read, or is late, is answered after all that was asked. */
+void http_conn_refuse(http_conn *c, unsigned status, const char *text);
+/* Nothing more is taken from the client. */
+bool http_conn_is_closed(const http_conn *c);
+
+/* What it holds now is counted, roughly, with all that others do. */
+void http_conn_count(http_conn *c);
+/* All of them hold more than they may. */
+bool http_conn_is_tight(const http_conn *c);
 
 #endif

@@ -50,6 +50,12 @@ static bool start(void *arg, const ud_db *db, void (*on_end)(void *end_arg),
     return http.server != NULL;
 }
 
+static uint64_t traffic(void *arg)
+{
+    (void)arg;
+    return http.server != NULL ? http_server_traffic(http.server) : 0;
+}
+
 static void drain(void *arg)
 {
     (void)arg;
@@ -200,6 +206,7 @@ int ud_http_front(ud_front *front, const ud_config *config)
                         .drain = drain,
                         .reload = reload,
                         .stop = stop,
+                        .traffic = traffic,
                         .files = config->limits.http_connections};
     s->routes = config->routes;
     read_limits(s, &config->limits);

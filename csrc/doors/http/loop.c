@@ -222,6 +222,7 @@ void http_loop_add(http_loop *l, http_conn *c)
         l->conns->prev = c;
     l->conns = c;
     atomic_fetch_add(l->open, 1);
+    atomic_fetch_add(l->let_in, 1);
 }
 
 void http_loop_remove(http_loop *l, http_conn *c)

@@ -31,6 +31,7 @@ typedef struct http_loop {
     http_current *current; /* routes */
     http_reaper *reaper;
     _Atomic uint64_t *open;        /* connections of all loops */
+    _Atomic uint64_t *let_in;      /* so many have come */
     _Atomic int64_t *held;         /* bytes that they hold, about */
     int fd;                        /* listens; the loop's from its start on */
     void (*on_drained)(void *arg); /* all of its connections have ended */

@@ -27,7 +27,7 @@ struct http_server {
     http_current current;
     http_serving *old; /* a loop may have them */
     http_reaper reaper;
-    _Atomic uint64_t open;
+    _Atomic uint64_t open, let_in;
     _Atomic int64_t held;
     int fd;                     /* of the first loop, which has it */
     bool left;                  /* nobody new is to come */
@@ -162,6 +162,7 @@ static bool start_loops(http_server *s, const int *fds, const ud_db *db)
         l->current = &s->current;
         l->reaper = &s->reaper;
         l->open = &s->open;
+        l->let_in = &s->let_in;
         l->held = &s->held;
         l->fd = fds[i];
         l->on_drained = on_drained;
@@ -253,7 +254,9 @@ void http_server_stop(http_server *s)
     server_free(s);
 }
 
-uint64_t http_server_open(const http_server *s)
+uint64_t http_server_traffic(http_server *s)
 {
-    return atomic_load(&s->open);
+    if (atomic_load(&s->open) > 0)
+        atomic_fetch_add(&s->let_in, 1);
+    return atomic_load(&s->let_in);
 }

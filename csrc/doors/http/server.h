@@ -61,7 +61,7 @@ void http_server_stop(http_server *s);
  * one at a time. */
 bool http_server_reload(http_server *s);
 
-/* For a log: how many there are. */
-uint64_t http_server_open(const http_server *s);
+/* Another number whenever there is a connection, or was one. */
+uint64_t http_server_traffic(http_server *s);
 
 #endif
