@@ -30,6 +30,7 @@ const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
   { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, cores: 0.25 },
   { name: 'routes', about: 'requests through every mount of routes', cores: 0.5 },
+  { name: 'http', about: 'the HTTP of the daemon: bytes, clients, gateways, successors', timeoutMs: 600_000, cores: 0.5, uses: ['http'], mixed: true },
   { name: 'kit', about: 'what is built on the package: logins and sessions', cores: 0.6 },
   { name: 'semantics', about: 'each sentence of the guarantees', alone: true },
   { name: 'daemon', about: 'undercroftd as a process, and clients that break every rule', timeoutMs: 600_000, cores: 0.25, mixed: true },
@@ -65,7 +66,7 @@ function parts () {
     asan,
     tsan,
     asan && sanitized('daemon@asan', 'address,undefined', /./, asan.jobs[0]),
-    tsan && sanitized('daemon@tsan', 'thread', /^ipc/, tsan.jobs[0]),
+    tsan && sanitized('daemon@tsan', 'thread', /^(http|ipc)/, tsan.jobs[0]),
     asan && fuzzers(asan.jobs[0]),
     check('fuzz-js', `the decoder of replies in JavaScript, for ${budget.seconds} s`,
       [process.execPath, 'test/fuzz/decode.js'], { full: true }),
@@ -206,7 +207,7 @@ const notOurs = /^==\d+==ERROR: AddressSanitizer: heap-buffer-overflow[^\n]*\nRE
 // whatever it has to report fails the file.
 function sanitized (name, kinds, wanted, build) {
   const variant = kinds.replace(',', '-')
-  const files = ['contract', 'daemon', 'ipc'].flatMap(testFiles)
+  const files = ['contract', 'daemon', 'http', 'ipc'].flatMap(testFiles)
     .filter(file => !file.startsWith('test/contract/') || file.includes('/ipc-'))
     .filter(file => wanted.test(file.slice('test/'.length)))
   return {

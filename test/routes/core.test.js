@@ -8,6 +8,7 @@ const t = require('tap')
 const undercroft = require('../..')
 const { doors: mounts, ask } = require('./doors')
 const { schema, vectors } = require('./core-vectors')
+const { program: gateway, startGateway } = require('../http/gateway')
 const { tmpdir, tmpfile, startDaemon, until } = require('../helper')
 
 const app = path.join(__dirname, 'app')
@@ -43,16 +44,25 @@ const doors = [
       return mounted(t, daemon.url, mount('inject').start)
     }
   },
-  {
-    name: 'the daemon',
-    async start (t) {
-      const socketPath = path.join(tmpdir(t), 'http.sock')
-      const daemon = startDaemon(t, ['--db', await filled(t), '--http', `unix:${socketPath}`, '--routes', app])
-      await until(() => daemon.over || daemon.stderr.includes('http://'), 'it serves')
-      return { request: (vector) => ask({ socketPath }, vector) }
-    }
-  }
+  { name: 'the daemon, a unix socket', start: async (t) => served(await daemonHttp(t)) },
+  { name: 'the daemon, a port', start: async (t) => served(await daemonHttp(t, '127.0.0.1:0')) },
+  ...gateway === null
+    ? []
+    : [{ name: 'the daemon, behind nginx', start: async (t) => served((await startGateway(t, (await daemonHttp(t)).socketPath)).to) }]
 ]
+
+// The daemon's own HTTP. -> where it is
+async function daemonHttp (t, address) {
+  const socketPath = path.join(tmpdir(t), 'http.sock')
+  const daemon = startDaemon(t, ['--db', await filled(t), '--http', address ?? `unix:${socketPath}`, '--routes', app])
+  await until(() => daemon.over || /serving \d+ routes/.test(daemon.stderr), 'it serves')
+  if (address === undefined) return { socketPath }
+  return { host: '127.0.0.1', port: Number(/http:\/\/[^\s]*:(\d+)$/m.exec(daemon.stderr)[1]) }
+}
+
+function served (to) {
+  return { request: (vector) => ask(to, vector) }
+}
 
 function asked ({ method = 'GET', target, headers = {}, body, user, roles = [] }) {
   const all = { Host: 'localhost', ...headers }
@@ -69,6 +79,7 @@ function compare (t, { name, status, type = '', text, like, answer = {} }, got) 
   for (const [header, value] of Object.entries(answer)) t[value instanceof RegExp ? 'match' : 'equal'](got.headers[header], value, `${name}: ${header}`)
 }
 
+if (gateway === null) t.comment('left out: there is no nginx here, to stand in front of the daemon')
 for (const door of doors) {
   t.test(door.name, async (t) => {
     const { request } = await door.start(t)
