@@ -5,6 +5,7 @@
 #include "common/near.h"
 #include "routes/path.h"
 #include "routes/statement.h"
+#include "routes/template.h"
 
 static const struct {
     const char *word;
@@ -43,34 +44,14 @@ bool uc__form_read(uc__reading *r, uc__line *l, uc_form *form)
                      UC__SHOW(word));
 }
 
-static bool is_sql(uc_view name)
-{
-    return name.len > 4 && memcmp(name.p + name.len - 4, ".sql", 4) == 0;
-}
-
-static bool no_template(uc__reading *r, uc_view name)
-{
-    uc_near near;
-
-    uc_near_init(&near, name);
-    for (uint32_t i = 0; i < r->set->nfiles; i++)
-        if (!is_sql(r->set->files[i].name))
-            uc_near_try(&near, r->set->files[i].name);
-    if (near.best.p != NULL)
-        return uc__wrong(r, r->line,
-                         "there is no template '%.*s': did you mean '%.*s'?",
-                         UC__SHOW(name), UC__SHOW(near.best));
-    return uc__wrong(r, r->line, "there is no template '%.*s'", UC__SHOW(name));
-}
-
 static bool template(uc__reading *r, uc__line *l)
 {
     uc_view name = uc__line_word(l);
 
     if (name.len == 0)
         return uc__wrong(r, r->line, ":html needs the name of a template");
-    if (is_sql(name) || uc_routes_text(r->set, name).p == NULL)
-        return no_template(r, name);
+    if (uc__template_file(r->set, name) < 0)
+        return uc__no_template(r, r->line, name);
     r->d.route.html = name;
     return true;
 }

@@ -2,6 +2,7 @@
 #include "routes/draft.h"
 #include "routes/statement.h"
 #include "routes/tags.h"
+#include "routes/template.h"
 #include "wire/utf8.h"
 
 /* From files to a set: what may be in a file at all, then its comments and
@@ -188,6 +189,34 @@ static bool read_files(uc__reading *r)
     return true;
 }
 
+/* Routes may share one: `read` has them by their files. */
+static bool template_of(uc__reading *r, uc_route *route,
+                        const uc_template **read)
+{
+    int64_t file = uc__template_file(r->set, route->html);
+
+    if (read[file] == NULL)
+        read[file] = uc__template_read(r, (uint32_t)file);
+    route->template = read[file];
+    return route->template != NULL;
+}
+
+static bool templates(uc__reading *r)
+{
+    uc_route *routes = (uc_route *)(void *)r->finished.p;
+    size_t n = r->finished.len / sizeof *routes;
+    const uc_template **read =
+        uc_arena_calloc(r->mem, r->set->nfiles, sizeof *read);
+
+    if (read == NULL)
+        return uc__no_memory(r);
+    for (size_t i = 0; i < n; i++) {
+        if (routes[i].html.len > 0 && !template_of(r, &routes[i], read))
+            return false;
+    }
+    return true;
+}
+
 static bool fill(uc__reading *r)
 {
     const uc_route *again, *before;
@@ -217,7 +246,7 @@ static bool read_all(uc__reading *r, uc_routes *set, uc_error *e)
     r->e = e;
     uc_buf_init(&r->about, UC_ROUTES_BYTES + 16);
     uc_buf_init(&r->finished, UC_ROUTES_MOST * sizeof(uc_route));
-    done = names_differ(r) && read_files(r) && fill(r);
+    done = names_differ(r) && read_files(r) && templates(r) && fill(r);
     uc_buf_fini(&r->about);
     uc_buf_fini(&r->finished);
     return done;

@@ -196,6 +196,7 @@ typedef struct uc_route {
     uint32_t nreplies;      /* @reply: columns that become headers */
     const uc_view *replies; /* the header's name has - for _ */
     uc_view html;           /* template's file */
+    const struct uc_template *template; /* what is in it; NULL: none */
     /* :page's: columns, which are parameters as well, that say where the next
      * page begins; and the place of its limit. */
     uint32_t npage;
@@ -235,6 +236,7 @@ typedef struct uc_routes uc_routes;
  *     those of @reply and of :page's `order by` are among them; for :page also
  *     that this order is a unique one;
  *   - that one which `refuses` has one column;
+ *   - that the names of a template are there (fits.h);
  *   - rows of a statement that is not `bounded`: beyond UC_ROUTE_LIST they are
  * an error, never a cut;
  *   - whether a table is scanned without @scan ok, and that @audit's exists.
