@@ -8,9 +8,11 @@
 
 const JSON_TYPE = 'application/json'
 const TEXT = 'text/plain; charset=utf-8'
+const HTML = 'text/html; charset=utf-8'
 const json = (text) => ({ status: 200, type: JSON_TYPE, text })
 const plain = (status, text) => ({ status, type: TEXT, text })
 const bad = (...lines) => plain(400, lines.join('\n'))
+const page = (...lines) => ({ status: 200, type: HTML, text: lines.join('\n') })
 const nothing = { status: 200, text: '' }
 const get = (name, target, wanted, more) => ({ name, method: 'GET', target, ...wanted, ...more })
 const post = (name, target, body, wanted, more) => ({ name, method: 'POST', target, body, ...wanted, ...more })
@@ -53,6 +55,30 @@ const reading = [
   { name: 'another method', method: 'POST', target: '/one', body: {}, status: 405, type: TEXT, like: /./, answer: { allow: 'GET, HEAD' } },
   { name: 'HEAD', method: 'HEAD', target: '/one?id=2', status: 200, type: JSON_TYPE, text: '' },
   get('time that is up', '/slow', plain(500, 'timed out'))
+]
+
+const list = (...items) => page('<!doctype html>', '<ul>', ...items.map((item) => `  ${item}`), '</ul>')
+const board = (name, total, age, ...items) =>
+  page(`<h1>${name}</h1>`, `<p>${total} ${age}</p>`, '<ol>', ...items.map((item) => `  <li>${item}</li>`), '</ol>')
+const odd = '<b> & "it\'s" `a=b`'
+const escaped = '&lt;b&gt; &amp; &quot;it&#39;s&quot; `a=b`'
+
+// While nobody has been added.
+const pages = [
+  get('a page of rows', '/page/people', list('<li id="p1">Ada, 36</li>', '<li id="p2">Bob, 41</li>', '<li id="p3">Zoë, 4</li>')),
+  get('a page without rows', '/page/people?from=99', list('<li>nobody</li>')),
+  get('a page of a parameter that is wrong', '/page/people?from=x', bad('from: must be an integer')),
+  get('a page of several statements', '/page/board?id=2', board('Bob', 3, 41, 'Zoë', 'Bob')),
+  get('one of them without a row', '/page/board?id=99', board('no such person', 3, '', 'Zoë', 'Bob')),
+  get('one that has to have a row', '/page/person?id=1', board('Ada', 0, 36)),
+  get('and has none', '/page/person?id=99', plain(400, 'not found')),
+  get('cells of each type, and a header', '/page/cells', {
+    ...page(`${escaped}|${odd}|${odd}|9007199254740993|0.5|2||AAH/||0|Zoë 😀|null|empty|no`), answer: { 'x-total': '3' }
+  }),
+  get('a row of the statement\'s own, in order', '/page/more', list('<li id="p1">Ada, 36</li>', '<li id="p0">Additional &lt;one&gt;</li>', '<li id="p2">Bob, 41</li>')),
+  get('a page with nothing on it', '/page/nothing', nothing),
+  { name: 'HEAD of a page', method: 'HEAD', target: '/page/people', status: 200, type: HTML, text: '' },
+  post('a page that a POST answers with', '/page/add', { name: '<i>' }, page('1000 &lt;i&gt;'))
 ]
 
 const types = [
@@ -116,4 +142,4 @@ const rates = [
   get('and the second', '/seldom/mine', tooMany, { user: 7 })
 ]
 
-module.exports = { schema, vectors: [...reading, ...types, ...writing, ...persons, ...rates] }
+module.exports = { schema, vectors: [...reading, ...pages, ...types, ...writing, ...persons, ...rates] }

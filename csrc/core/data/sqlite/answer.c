@@ -3,6 +3,7 @@
 
 #include "data/sqlite/db.h"
 #include "data/sqlite/part.h"
+#include "routes/fits.h"
 #include "wire/answer.h"
 #include "wire/json.h"
 #include "wire/writer.h"
@@ -94,8 +95,24 @@ static bool check_columns(const uc_route *route, const uc_statement *st,
     return true;
 }
 
+static void note_columns(uc_fits *fits, uint32_t i, sqlite3_stmt *stmt)
+{
+    int n = sqlite3_column_count(stmt);
+
+    uc_fits_columns(fits, i, (uint32_t)n);
+    for (int k = 0; k < n; k++) {
+        const char *name = sqlite3_column_name(stmt, k);
+
+        if (name != NULL)
+            uc_fits_column(fits, i,
+                           (uc_view){(const uint8_t *)name, strlen(name)});
+    }
+}
+
+/* fits: NULL where nothing of it is for a template. */
 static bool check_text(sq_conn *c, const uc_route *route,
-                       const uc_statement *st, uc_view sql, uc_error *e)
+                       const uc_statement *st, uc_view sql, uc_fits *fits,
+                       uc_error *e)
 {
     const char *tail;
     sqlite3_stmt *stmt = NULL;
@@ -108,23 +125,26 @@ static bool check_text(sq_conn *c, const uc_route *route,
         ok = uc_fail(e, UC_ROUTE, "there is no statement");
     ok = ok && class_fits(route, cls, traits, e);
     ok = ok && check_columns(route, st, stmt, e);
+    if (ok && fits != NULL)
+        note_columns(fits, (uint32_t)(st - route->statements), stmt);
     sqlite3_finalize(stmt);
     return ok;
 }
 
 /* With all pieces, and with none. */
-static bool check_statement(sq_conn *c, uc_routes *routes,
-                            const uc_route *route, uc_statement *st,
-                            uc_error *e)
+static bool check_statement(sq_conn *c, uc_routes *routes, uc_fits *fits,
+                            uint32_t i, uc_error *e)
 {
+    const uc_route *route = fits->route;
     const uint64_t given[] = {UINT64_MAX, route->required};
+    uc_statement *st = &route->statements[i];
 
-    for (int i = 0; i < 2; i++) {
-        uc_variant *v = uc_statement_variant(routes, route, st, given[i]);
+    for (int k = 0; k < 2; k++) {
+        uc_variant *v = uc_statement_variant(routes, route, st, given[k]);
 
         if (v == NULL)
             return uc_fail(e, UC_MEMORY, "no memory for a statement");
-        if (!check_text(c, route, st, v->sql, e))
+        if (!check_text(c, route, st, v->sql, fits, e))
             return bad_statement(routes, st, e);
     }
     return true;
@@ -142,7 +162,7 @@ static bool check_audit(sq_conn *c, uc_routes *routes, const uc_route *route,
 
     if (v == NULL)
         return uc_fail(e, UC_MEMORY, "no memory for a statement");
-    if (check_text(c, route, st, v->sql, e))
+    if (check_text(c, route, st, v->sql, NULL, e))
         return true;
     snprintf(why, sizeof why, "%s", e->message);
     uc_fail(e, UC_ROUTE,
@@ -156,11 +176,15 @@ static bool check_audit(sq_conn *c, uc_routes *routes, const uc_route *route,
 static bool check_route(sq_conn *c, uc_routes *routes, const uc_route *route,
                         uc_error *e)
 {
-    for (uint32_t k = 0; k < route->nstatements; k++) {
-        if (!check_statement(c, routes, route, &route->statements[k], e))
-            return false;
-    }
-    return route->audit.len == 0 || check_audit(c, routes, route, e);
+    uc_fits fits;
+    bool ok = true;
+
+    uc_fits_init(&fits, routes, route);
+    for (uint32_t i = 0; ok && i < route->nstatements; i++)
+        ok = check_statement(c, routes, &fits, i, e);
+    ok = ok && (route->template == NULL || uc_fits_check(&fits, e));
+    uc_fits_fini(&fits);
+    return ok && (route->audit.len == 0 || check_audit(c, routes, route, e));
 }
 
 static bool check(void *arg, uc_routes *routes, uc_error *e)
@@ -190,12 +214,23 @@ typedef struct answer {
     sq_part part;
     uc_buf headers; /* packed pairs */
     uint32_t nheaders;
+    uc_html_rows *rows; /* of a template, by statement */
+    uc_buf cells;       /* what they point into */
 } answer;
 
-static sq_mode mode_of(const uc_statement *st)
+static bool keeps(sq_mode mode)
+{
+    return mode == SQ_MODE_KEEP || mode == SQ_MODE_KEEP_ONE;
+}
+
+static sq_mode mode_of(const uc_route *route, const uc_statement *st)
 {
     if (st->refuses)
         return SQ_MODE_CELL;
+    if (route->template != NULL)
+        return st->form == UC_FORM_MANY || st->form == UC_FORM_HTML
+                   ? SQ_MODE_KEEP
+                   : SQ_MODE_KEEP_ONE;
     switch (st->form) {
     case UC_FORM_NONE:
         return SQ_MODE_RUN;
@@ -308,20 +343,49 @@ static bool prepare(answer *a, uint32_t i, ready *s, uc_error *e)
     if (slot == NULL)
         return false;
     /* Of several of a POST the last that returns rows answers. */
-    s->mode = slot->ncols > 0 ? mode_of(s->st) : SQ_MODE_RUN;
+    s->mode = slot->ncols > 0 ? mode_of(a->route, s->st) : SQ_MODE_RUN;
     return true;
 }
 
-static bool execute(answer *a, ready *s, sq_run *done, uc_error *e)
+static bool execute(answer *a, ready *s, uc_buf *out, sq_run *done, uc_error *e)
 {
     sq_conn *c = a->conn;
     bool ok;
 
     a->part.most = s->st->bounded ? 0 : UC_ROUTE_LIST;
     c->part = s->mode != SQ_MODE_RUN && !s->st->refuses ? &a->part : NULL;
-    ok = sq_execute(c, s->stmt, 0, 0, &s->params, s->mode, a->out, done, e);
+    ok = sq_execute(c, s->stmt, 0, 0, &s->params, s->mode, out, done, e);
     c->part = NULL;
     return ok;
+}
+
+/* Of several without a name the last is what the template shows. */
+static void begin_rows(answer *a, uint32_t i)
+{
+    const uc_statement *st = &a->route->statements[i];
+
+    for (uint32_t k = 0; k < i; k++)
+        if (st->name.len == 0)
+            a->rows[k].name = UC_TEMPLATE_NONE;
+    uc_html_begin(&a->rows[i], a->route->template, st, a->cells.len);
+    a->part.html = &a->rows[i];
+}
+
+/* Its rows are kept for the template. */
+static bool keep_rows(answer *a, uint32_t i, ready *s, uc_error *e)
+{
+    sq_run done;
+    bool ok;
+
+    begin_rows(a, i);
+    ok = execute(a, s, &a->cells, &done, e);
+    a->part.html = NULL;
+    if (!ok)
+        return false;
+    if (done.rows == 0 && s->st->form == UC_FORM_ONE_REQUIRED)
+        return not_found(a, e);
+    keep_headers(a);
+    return true;
 }
 
 /* from: where the body, or this time of several, begins. */
@@ -336,13 +400,17 @@ static bool run_statement(answer *a, uint32_t i, size_t from, uc_error *e)
     if (!prepare(a, i, &s, e))
         return false;
     st = s.st;
+    if (keeps(s.mode))
+        return keep_rows(a, i, &s, e);
+    if (a->rows != NULL && st->name.len > 0)
+        return sq_no_rows(e); /* its columns are gone */
     if (st->name.len == 0 && !st->refuses && s.mode != SQ_MODE_RUN)
         uc_buf_rewind(out, from); /* what answered before */
     name_part(a, st, from);
     if (st->form == UC_FORM_PAGE)
         uc_buf_put(out, "{\"rows\":", 8);
     before = out->len;
-    if (!execute(a, &s, &done, e))
+    if (!execute(a, &s, out, &done, e))
         return false;
     if (s.mode == SQ_MODE_RUN)
         uc_buf_rewind(out, before); /* the reply of a run */
@@ -365,6 +433,28 @@ static bool run_statement(answer *a, uint32_t i, size_t from, uc_error *e)
     return true;
 }
 
+static bool render(answer *a, uc_error *e)
+{
+    long long most = (long long)a->conn->db->e.opt.max_bytes;
+    uc_buf *out = a->out;
+    size_t max = out->max;
+    bool ok;
+
+    out->max = out->len + (size_t)most;
+    ok = uc_html_render(a->route->template, a->rows, a->route->nstatements,
+                        &a->cells, out);
+    out->max = max;
+    if (out->failed && out->full)
+        return uc_fail(e, UC_REPLY_TOO_LARGE,
+                       "the page is larger than %lld bytes (option "
+                       "maxReplyBytes)",
+                       most);
+    return ok || uc_fail(e, UC_REPLY_TOO_LARGE,
+                         "the template has shown %d tags and rows, and is not "
+                         "at its end",
+                         UC_HTML_STEPS);
+}
+
 static bool run_once(answer *a, uc_error *e)
 {
     size_t from = a->out->len;
@@ -375,6 +465,8 @@ static bool run_once(answer *a, uc_error *e)
             return false;
         named = named || a->route->statements[i].name.len > 0;
     }
+    if (a->rows != NULL)
+        return render(a, e);
     if (named)
         uc_buf_byte(a->out, '}');
     return true;
@@ -409,7 +501,8 @@ static bool add_audit(answer *a, uc_error *e)
 
     if (a->route->audit.len == 0)
         return true;
-    if (!prepare(a, a->route->nstatements, &s, e) || !execute(a, &s, &done, e))
+    if (!prepare(a, a->route->nstatements, &s, e) ||
+        !execute(a, &s, a->out, &done, e))
         return false;
     uc_buf_rewind(a->out, before);
     return true;
@@ -417,6 +510,8 @@ static bool add_audit(answer *a, uc_error *e)
 
 static const char *type_of(const uc_route *route)
 {
+    if (route->template != NULL)
+        return "text/html; charset=utf-8";
     return route->form == UC_FORM_TEXT ? "text/plain; charset=utf-8"
                                        : "application/json";
 }
@@ -438,6 +533,22 @@ static void end(answer *a)
     uc_buf_put(a->out, a->headers.p, a->headers.len);
 }
 
+/* A place for each statement's rows, none of which is called anything yet. */
+static bool begin_html(answer *a, uc_error *e)
+{
+    uint32_t n = a->route->nstatements;
+
+    if (a->route->template == NULL)
+        return true;
+    a->part.template = a->route->template;
+    a->rows = uc_arena_alloc(&a->call->routed->q.mem, n * sizeof *a->rows);
+    if (a->rows == NULL)
+        return uc_fail(e, UC_MEMORY, "no memory for a page");
+    for (uint32_t i = 0; i < n; i++)
+        a->rows[i].name = UC_TEMPLATE_NONE;
+    return true;
+}
+
 static bool run_all(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     const uc_route *route = call->routed->q.route;
@@ -449,8 +560,10 @@ static bool run_all(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     sq_part_init(&a.part, route->replies, route->nreplies, route->page,
                  route->npage);
     uc_buf_init(&a.headers, SIZE_MAX);
+    uc_buf_init(&a.cells, SIZE_MAX);
     begin(&a, type_of(route));
-    ok = times < 0 ? run_once(&a, e) : run_often(&a, times, e);
+    ok = begin_html(&a, e) &&
+         (times < 0 ? run_once(&a, e) : run_often(&a, times, e));
     call->routed->changes = ok ? sqlite3_total_changes64(c->h) - before : 0;
     ok = ok && add_audit(&a, e);
     if (ok)
@@ -458,6 +571,7 @@ static bool run_all(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     if (ok && (out->failed || a.headers.failed))
         ok = uc_fail(e, UC_MEMORY, "no memory for an answer");
     uc_buf_fini(&a.headers);
+    uc_buf_fini(&a.cells);
     sq_part_fini(&a.part);
     return ok;
 }

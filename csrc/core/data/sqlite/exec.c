@@ -304,7 +304,7 @@ static bool keys(sq_slot *slot)
 static void reply_begin(reply *r, sq_conn *c, sq_slot *slot, uint32_t id,
                         uint32_t known, uc_buf *out)
 {
-    if (r->mode >= SQ_MODE_JSON && !keys(slot)) {
+    if (r->mode >= SQ_MODE_JSON && r->mode <= SQ_MODE_CELL && !keys(slot)) {
         out->failed = true;
         return;
     }
@@ -345,6 +345,10 @@ static void reply_row(reply *r, sq_conn *c, const sq_slot *slot, uint64_t nth,
     case SQ_MODE_CELL:
         sq_cell_text(out, slot->stmt, 0);
         break;
+    case SQ_MODE_KEEP:
+    case SQ_MODE_KEEP_ONE:
+        sq_html_row(out, slot->stmt, c->part->html);
+        break;
     default:
         sq_rows_add(&r->rows, slot->stmt, slot->ncols, c->utf8);
         break;
@@ -364,7 +368,7 @@ static void reply_end(reply *r, uc_buf *out)
 static bool is_of_one(sq_mode mode)
 {
     return mode == SQ_MODE_GET || mode == SQ_MODE_OBJECT ||
-           mode == SQ_MODE_CELL;
+           mode == SQ_MODE_CELL || mode == SQ_MODE_KEEP_ONE;
 }
 
 /* Steps through the rows. Returns SQLite's code; *big: a limit was hit. */

@@ -19,7 +19,10 @@ typedef enum sq_mode {
     /* Bytes without a reply around them. */
     SQ_MODE_ARRAY,  /* of objects, in JSON */
     SQ_MODE_OBJECT, /* the first row; nothing where there is none */
-    SQ_MODE_CELL    /* the first cell as a text; the same */
+    SQ_MODE_CELL,   /* the first cell as a text; the same */
+    /* Rows as sq_part.html wants them. */
+    SQ_MODE_KEEP,
+    SQ_MODE_KEEP_ONE /* the first */
 } sq_mode;
 
 /* Binds the next value of r (an array or a map of parameters). */

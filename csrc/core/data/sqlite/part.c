@@ -18,6 +18,8 @@ void sq_part_init(sq_part *p, const uc_view *headers, uint32_t nheaders,
                   const uc_view *keys, uint32_t nkeys)
 {
     p->most = 0;
+    p->template = NULL;
+    p->html = NULL;
     columns_init(&p->headers, headers, nheaders);
     columns_init(&p->keys, keys, nkeys);
 }
@@ -45,10 +47,23 @@ static void find(sq_columns *c, sqlite3_stmt *stmt, int ncols)
         c->at[i] = column_of(stmt, ncols, c->names[i]);
 }
 
+static void keep(sq_part *p, sqlite3_stmt *stmt, int ncols)
+{
+    for (int i = 0; i < ncols; i++) {
+        const char *s = sqlite3_column_name(stmt, i);
+
+        if (s != NULL)
+            uc_html_column(p->html, p->template, (uint32_t)i, (uint32_t)ncols,
+                           (uc_view){(const uint8_t *)s, strlen(s)});
+    }
+}
+
 void sq_part_begin(sq_part *p, sqlite3_stmt *stmt, int ncols)
 {
     find(&p->headers, stmt, ncols);
     find(&p->keys, stmt, ncols);
+    if (p->html != NULL)
+        keep(p, stmt, ncols);
 }
 
 static void put_value(uc_buf *b, sqlite3_stmt *stmt, int column, bool json)

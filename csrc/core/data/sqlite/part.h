@@ -5,11 +5,13 @@
 
 #include "common/buf.h"
 #include "common/view.h"
+#include "routes/html.h"
 
 /*
  * What the rows of a route's statement are besides JSON: columns that become
- * headers of the answer and are left out of its body, and those that say where
- * the next page begins. Set in front of a statement, asked behind it.
+ * headers of the answer and are left out of its body, those that say where the
+ * next page begins, and those that a template names. Set in front of a
+ * statement, asked behind it.
  */
 enum { SQ_PART_COLUMNS = 64 };
 
@@ -24,6 +26,8 @@ typedef struct sq_part {
     uint64_t most;      /* rows; more are an error. 0: as maxRows says */
     sq_columns headers; /* of the first row, as texts */
     sq_columns keys;    /* of the last one, in JSON */
+    const uc_template *template; /* NULL: none */
+    uc_html_rows *html;          /* what is kept of the statement that runs */
 } sq_part;
 
 /* names: of columns; SQ_PART_COLUMNS at most. */

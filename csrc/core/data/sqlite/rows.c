@@ -1,6 +1,7 @@
 #include "data/sqlite/rows.h"
 
 #include "wire/json.h"
+#include "wire/utf8.h"
 
 void sq_rows_begin(uc_rows *r, uc_buf *out, uc_buf *text, uint32_t id,
                    const sq_shape *shape, uint32_t known, size_t page_bytes,
@@ -143,6 +144,65 @@ void sq_cell_text(uc_buf *b, sqlite3_stmt *stmt, int column)
         uc_buf_put(b, p, (size_t)sqlite3_column_bytes(stmt, column));
     else if (sqlite3_column_type(stmt, column) != SQLITE_NULL)
         b->failed = true; /* no memory for a number's digits */
+}
+
+static bool html_text(uc_buf *b, sqlite3_value *v)
+{
+    const uint8_t *p = sqlite3_value_text(v);
+    size_t n = p != NULL ? (size_t)sqlite3_value_bytes(v) : 0;
+
+    if (p == NULL)
+        b->failed = true;
+    else if (uc_is_utf8(p, n))
+        uc_buf_put(b, p, n);
+    else
+        uc_utf8_repair(b, p, n);
+    return n > 0;
+}
+
+/* base64, as in JSON but without quotes. */
+static bool html_blob(uc_buf *b, sqlite3_value *v)
+{
+    size_t n = (size_t)sqlite3_value_bytes(v), at = b->len;
+
+    uc_json_blob(b, (uc_view){sqlite3_value_blob(v), n});
+    if (!b->failed) {
+        b->len -= 2;
+        memmove(b->p + at, b->p + at + 1, b->len - at);
+    }
+    return n > 0;
+}
+
+/* Numbers as in JSON. False for what a section does not show: null, 0 and what
+ * is empty. */
+static bool html_cell(uc_buf *b, sqlite3_value *v)
+{
+    switch (sqlite3_value_type(v)) {
+    case SQLITE_INTEGER:
+        uc_json_int(b, sqlite3_value_int64(v));
+        return sqlite3_value_int64(v) != 0;
+    case SQLITE_FLOAT:
+        uc_json_double(b, sqlite3_value_double(v));
+        return sqlite3_value_double(v) != 0;
+    case SQLITE_TEXT:
+        return html_text(b, v);
+    case SQLITE_BLOB:
+        return html_blob(b, v);
+    default:
+        return false;
+    }
+}
+
+void sq_html_row(uc_buf *b, sqlite3_stmt *stmt, uc_html_rows *rows)
+{
+    size_t at = uc_html_row(rows, b);
+
+    for (uint32_t i = 0; i < rows->ncells; i++) {
+        bool is =
+            html_cell(b, sqlite3_column_value(stmt, (int)rows->columns[i]));
+
+        uc_html_cell(rows, b, at, i, is);
+    }
 }
 
 void sq_pack_value(uc_buf *b, sqlite3_value *v)

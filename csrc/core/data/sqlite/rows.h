@@ -33,6 +33,9 @@ void sq_json_cell(uc_buf *b, sqlite3_value *v);
 /* A cell of the row that stmt stands on, as a text: its bytes. */
 void sq_cell_text(uc_buf *b, sqlite3_stmt *stmt, int column);
 
+/* The row that stmt stands on, as a template wants it. */
+void sq_html_row(uc_buf *b, sqlite3_stmt *stmt, uc_html_rows *rows);
+
 /* One argument of a function, or a value of any kind, as plain msgpack. */
 void sq_pack_value(uc_buf *b, sqlite3_value *v);
 
