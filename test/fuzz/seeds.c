@@ -227,6 +227,27 @@ static void messages(void)
     uc_buf_fini(&b);
 }
 
+/* ---- templates ---- */
+
+static void templates(void)
+{
+    static const char *const all[] = {
+        "{{#list}}{{a}} {{{b}}} {{&b}}{{/list}}{{^list}}none{{/list}}",
+        "<\r\n  {{! of\n two }}\r\n  {{#one}}\n- {{c}}\n  {{/one}}\n>",
+        "{{=<% %>=}}<%#list%><%#b%><%.%><%/b%><%/list%><%={{ }}=%>{{text}}",
+        "{{one.a}}{{#text}}{{.}}{{/text}}{{#none}}{{#.}}{{.}}{{/.}}{{/none}}",
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        uc_buf_rewind(&input, 0);
+        uc_buf_put(&input, all[i], strlen(all[i]));
+        uc_buf_put(&input, "\n  {{>p}}\n", 10);
+        uc_buf_byte(&input, 0);
+        uc_buf_put(&input, all[(i + 1) % 4], strlen(all[(i + 1) % 4]));
+        save_numbered(&input);
+    }
+}
+
 /* ---- a file of routes ---- */
 
 /* The template is called t.mustache there. */
@@ -363,6 +384,8 @@ int main(int argc, char **argv)
         messages();
     } else if (strcmp(fuzzer, "fuzz_routes") == 0) {
         routes();
+    } else if (strcmp(fuzzer, "fuzz_html") == 0) {
+        templates();
     } else if (strcmp(fuzzer, "fuzz_request") == 0) {
         http_requests();
     } else if (strcmp(fuzzer, "fuzz_http") == 0) {
