@@ -47,7 +47,7 @@ async function runIn (t, program, last, page = '') {
   fs.mkdirSync(path.join(dir, 'migrations'), { recursive: true })
   fs.writeFileSync(path.join(dir, 'migrations/0001_note.sql'), 'create table note(id integer primary key)')
   // What the page has to be put into files.
-  for (const [, name, sql] of page.matchAll(/^Put this into `([^`]+)`:\n\n```sql\n([^]*?)```/gm)) {
+  for (const [, name, sql] of page.matchAll(/^Put this into `([^`]+)`:\n\n```(?:sql|html)\n([^]*?)```/gm)) {
     fs.mkdirSync(path.join(dir, path.dirname(name)), { recursive: true })
     fs.writeFileSync(path.join(dir, name), sql)
   }
@@ -226,7 +226,10 @@ const looks = {
     t.same(value, [400, 'wrong name or password', 200, 'hello, user 1', true, false])
     t.same(bodies, ['hello, stranger'])
   }],
-  'docs/routes.md 1': ['return [added.status, added.body, people.body]', (t, { value }) => t.same(value, [200, '{"id":1}', '{"rows":[{"id":1,"name":"Ada","age":36}],"next":null}'])],
+  'docs/routes.md 1': ['return [added.status, added.body, people.body, (await routes.inject("GET", "/people.html")).body]', (t, { value }) => {
+    t.same(value.slice(0, 3), [200, '{"id":1}', '{"rows":[{"id":1,"name":"Ada","age":36}],"next":null}'])
+    t.match(value[3], /<ul>\n {2}<li id="p1">Ada, 36 years old<\/li>\n {2}<li id="p0">Nobody<\/li>\n<\/ul>\n$/, 'its page')
+  }],
   'docs/serving.md 1': ['', (t, { bodies }) => t.same(bodies, ['[]'])]
 }
 
