@@ -148,10 +148,10 @@ static bool pack_files(const char *dir, uc_buf *out)
     files f = {.root = dir};
     bool ok = list(&f, "", 0);
 
-    if (ok) {
+    if (ok && f.n > 0)
         qsort(f.names, f.n, sizeof *f.names, by_name);
+    if (ok)
         uc_pack_array(out, f.n);
-    }
     for (uint32_t i = 0; ok && i < f.n; i++) {
         uc_pack_array(out, 2);
         uc_pack_str(out, f.names[i]);
