@@ -4,7 +4,7 @@
 // each step with its code and its measured result. Then a small service stays up.
 //
 //   node examples/tour.js             or npm start
-//   node examples/tour.js --once      asks the service one question itself and ends
+//   node examples/tour.js --once      ends when the service has been asked
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -13,14 +13,13 @@ const path = require('node:path')
 const began = performance.now()
 const { open } = require('undercroft')
 const { migrations, rows } = require('./service/cities')
-const { createHandler } = require('./service/handler')
-const { listenFrom } = require('./service/server')
-const { bold, count, dim, duration, note, result, size, step, timed, title } = require('./tour/screen')
+const { count, dim, duration, note, result, size, step, timed, title } = require('./tour/screen')
 const reading = require('./tour/reading')
 const writing = require('./tour/writing')
 const doors = require('./tour/doors')
 const cache = require('./tour/cache')
 const log = require('./tour/log')
+const service = require('./tour/service')
 
 const isBun = process.versions.bun !== undefined
 
@@ -45,7 +44,7 @@ async function build (dir) {
   result(`${count(changes)} rows in ${duration(ms)}: ${count(changes / ms * 1000)} rows/s, two indexes kept, on disk`)
   const [, textMs] = await timed(() => db.run("insert into city_text (city_text) values ('rebuild')"))
   note(`and a full-text index over them in ${duration(textMs)}; the file has ${size(fs.statSync(file).size)}`)
-  return { store, db, dir, logs, ids: cities.map((city) => city.id), isBun }
+  return { store, db, dir, file, logs, ids: cities.map((city) => city.id), isBun }
 }
 
 async function main (args) {
@@ -58,36 +57,24 @@ async function main (args) {
   const tour = await build(dir)
   for (const each of [...reading, ...writing, ...doors, ...cache, ...log.parts]) await each(tour)
 
-  step('A service on it', 'examples/service: one handler, node:http or Bun.serve')
-  const server = await listenFrom(createHandler(tour.store), Number(process.env.UNDERCROFT_PORT) || 4000, tour.store.log)
-  const url = `http://127.0.0.1:${server.port}`
-  result(`${bold(url)} after ${duration(performance.now() - began)} in all`)
+  const server = await service.start(tour, began)
+  await service.compare(tour, server)
+  await tour.store.log.flush()
+  const [line] = await log.read(tour.logs, '--field', 'status=200', '-n', '1')
+  note(`its log has ${line.method} ${line.url}, ${line.status} after ${duration(line.ms)}`)
+  if (once) return server.close()
 
-  async function stop () {
-    await server.stop()
-    await tour.store.close()
-  }
-
-  if (once) {
-    const response = await fetch(`${url}/cities?country=FR&name=Par&limit=2`)
-    const found = await response.json()
-    if (response.status !== 200 || found.length !== 2) throw new Error(`the service answered ${response.status}`)
-    result(`asked it for two cities: ${found.map((city) => city.name).join(', ')}`)
-    await tour.store.log.flush()
-    const [line] = await log.read(tour.logs, '--field', 'status=200', '-n', '1')
-    result(`its log: ${line.method} ${line.url}, ${line.status} after ${duration(line.ms)}`)
-    await stop()
-    return
-  }
-
+  const { url } = server
   console.log(`
   Try:
-    curl ${url}/city/2988507
+    curl '${url}/city?id=2988507'
     curl '${url}/cities?country=FR&name=Par&limit=3'
+    curl '${url}/country/largest?country=FR'
     curl '${url}/search?q=sao+pau'
-    curl -X PATCH -d '{"population": 2100000}' ${url}/city/2988507
+    curl -H 'content-type: application/json' -d '{"id": 2988507, "population": 2100000}' ${url}/city/population
     curl ${url}/export.ndjson | tail -1
     curl ${url}/stats
+    npx undercroft routes examples/service/routes
 
   ${dim('Its log follows, by npx undercroft logs --follow. Ctrl-C ends it.')}\n`)
   const following = log.tail(tour.logs)
@@ -97,7 +84,7 @@ async function main (args) {
       if (stopping) process.exit(1)
       stopping = true
       following.stop()
-      await stop()
+      await server.close()
       process.exit(0)
     })
   }

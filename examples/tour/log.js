@@ -13,6 +13,7 @@ const LINES = 100000
 const MOST_BYTES = 512 * 1024 * 1024
 const KILL_AT = 20000
 
+// What npx undercroft runs.
 const command = path.join(path.dirname(require.resolve('undercroft/package.json')), 'lib/cli/main.js')
 
 /** What `npx undercroft logs` says of a directory: its lines as objects. */
@@ -68,4 +69,4 @@ function tail (dir) {
   return { stop: () => { child.kill() } }
 }
 
-module.exports = { parts: [lines, killed], read, tail }
+module.exports = { parts: [lines, killed], command, read, tail }
