@@ -63,6 +63,12 @@ static const option options[] = {
     {"http-dev-origin", "ORIGIN",
      "the same while developing; refused where NODE_ENV is production", LIST,
      AT(http_dev_origin), 0, 0, 0},
+    {"http-health", "PATH",
+     "answers 200 while the database does (/health); nothing: no such path",
+     TEXT, AT(http_health), 0, 0, 0},
+    {"http-metrics", "PATH",
+     "what has been counted, as text for Prometheus, at /metrics for example",
+     TEXT, AT(http_metrics), 0, 0, 0},
     {"http-any-address", "",
      "allows an address that others can reach: there is no TLS, and only a "
      "gateway knows who they are",

@@ -102,6 +102,7 @@ typedef struct ud_config {
     char *http;       /* address, NULL: none */
     char *routes;     /* directory */
     ud_list http_host, http_trust, http_origin, http_dev_origin;
+    char *http_health, *http_metrics; /* paths; NULL: as it comes */
     bool http_any_address;
     bool replace;
     ud_limits limits;

@@ -7,6 +7,8 @@
 #include "claim.h"
 #include "dbs.h"
 
+struct uc_log;
+
 /*
  * Something that serves beside the sockets of clients, with threads of its own:
  * HTTP (doors/http). The daemon begins it when the databases are open, and ends
@@ -18,10 +20,10 @@ typedef struct ud_front {
      * daemon that still serves there, and ends afterwards. Without it start
      * does so. False: why not has been said. */
     bool (*bind)(void *arg, const ud_claim *claim, bool over);
-    /* Serves from here on. on_end(end_arg) when it has drained; any thread.
-     * False: why not has been said. */
-    bool (*start)(void *arg, const ud_db *db, void (*on_end)(void *end_arg),
-                  void *end_arg);
+    /* Serves from here on. log: the daemon's, NULL: none. on_end(end_arg) when
+     * it has drained; any thread. False: why not has been said. */
+    bool (*start)(void *arg, const ud_db *db, struct uc_log *log,
+                  void (*on_end)(void *end_arg), void *end_arg);
     /* Nobody comes in any more. */
     void (*drain)(void *arg);
     /* SIGHUP. May block; not on the loop, one at a time. */

@@ -187,6 +187,11 @@ uc_log_desk *ud_lines_desk(const ud_lines *l)
     return l != NULL ? l->desk : NULL;
 }
 
+uc_log *ud_lines_log(const ud_lines *l)
+{
+    return l != NULL ? l->log : NULL;
+}
+
 void ud_lines_reopen(ud_lines *l)
 {
     if (l != NULL)

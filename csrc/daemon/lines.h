@@ -20,6 +20,7 @@ void ud_lines_close(ud_lines *l);
 
 /* NULL without a log. */
 uc_log_desk *ud_lines_desk(const ud_lines *l);
+uc_log *ud_lines_log(const ud_lines *l);
 void ud_lines_reopen(ud_lines *l);
 /* Every few seconds, and soon again when it says true. */
 bool ud_lines_tick(ud_lines *l);

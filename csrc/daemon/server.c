@@ -372,7 +372,8 @@ static bool listen_on(ud_server *sv, const ud_port *ports, unsigned n)
     if (front == NULL)
         return true;
     atomic_store(&sv->front_ended, false);
-    return front->start(front->arg, ud_dbs_first(sv->dbs), on_front_end, sv);
+    return front->start(front->arg, ud_dbs_first(sv->dbs),
+                        ud_lines_log(sv->lines), on_front_end, sv);
 }
 
 /* Waits for who is just coming in. */

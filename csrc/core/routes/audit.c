@@ -1,5 +1,6 @@
 #include "routes/audit.h"
 
+#include "routes/input.h"
 #include "wire/json.h"
 
 /* Of a line: bytes of a value, and after so many of all values none. */
@@ -96,4 +97,76 @@ void uc_request_params(const uc_request *q, bool whole, uc_buf *out)
     }
     uc_buf_put(out, "{}", first ? 2 : 0);
     uc_buf_put(out, "}", first ? 0 : 1);
+}
+
+/* ---- targets ---- */
+
+static bool is_secret_of(const uc_route *route, uc_view name)
+{
+    for (uint32_t i = 0; route != NULL && i < route->nparams; i++) {
+        if (route->params[i].secret &&
+            uc_view_same(route->params[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* Whoever sends to the wrong method has sent it all the same. */
+typedef struct secrets {
+    const uc_route *get, *post;
+} secrets;
+
+/* By its name as the core reads it, whatever its spelling. */
+static bool is_secret(const secrets *s, uc_view name)
+{
+    uc_view decoded, why;
+    uc_arena mem;
+    bool found;
+
+    uc_arena_init(&mem, SIZE_MAX);
+    if (uc__query_decode(name, &mem, &decoded, &why))
+        name = decoded;
+    found = is_secret_of(s->get, name) || is_secret_of(s->post, name);
+    uc_arena_fini(&mem);
+    return found;
+}
+
+static void put_pair(const secrets *s, uc_view pair, uc_buf *out)
+{
+    static const char hidden[] = "[Redacted]";
+    const uint8_t *equals = pair.len > 0 ? memchr(pair.p, '=', pair.len) : NULL;
+    uc_view name = pair;
+
+    if (equals != NULL)
+        name.len = (size_t)(equals - pair.p);
+    if (equals == NULL || !is_secret(s, name)) {
+        uc_buf_put(out, pair.p, pair.len);
+        return;
+    }
+    uc_buf_put(out, pair.p, name.len + 1);
+    uc_buf_put(out, hidden, sizeof hidden - 1);
+}
+
+void uc_routes_target(const uc_routes *routes, uc_view target, uc_buf *out)
+{
+    const uint8_t *end = target.p + target.len, *at;
+    uc_view path = target;
+    secrets s;
+
+    at = target.len > 0 ? memchr(target.p, '?', target.len) : NULL;
+    if (at != NULL)
+        path.len = (size_t)(at - target.p);
+    uc_buf_put(out, path.p, path.len);
+    if (at == NULL)
+        return;
+    s = (secrets){uc_routes_find(routes, UC_METHOD_GET, path),
+                  uc_routes_find(routes, UC_METHOD_POST, path)};
+    while (at < end) {
+        const uint8_t *from = at + 1;
+
+        uc_buf_byte(out, *at);
+        for (at = from; at < end && *at != '&';)
+            at++;
+        put_pair(&s, (uc_view){from, (size_t)(at - from)}, out);
+    }
 }

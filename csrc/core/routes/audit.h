@@ -12,4 +12,10 @@
  */
 void uc_request_params(const uc_request *q, bool whole, uc_buf *out);
 
+/*
+ * A target as a line of a log may show it: in the query, values of parameters
+ * that are `secret` on any route of its path are [Redacted]. Appends.
+ */
+void uc_routes_target(const uc_routes *routes, uc_view target, uc_buf *out);
+
 #endif

@@ -15,6 +15,7 @@ typedef struct http_answer {
     uc_view body;
     uint32_t nheaders;
     const http_header *headers;
+    uc_view audit; /* of a POST, for the log: JSON; it is not sent */
 } http_answer;
 
 /* The time in the form of Date, made once a second. All zero: never. */

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/log.h"
+#include "desk/op.h"
 
 enum {
     READ_BYTES = 64 * 1024,
@@ -69,11 +70,26 @@ static void on_closed(uv_handle_t *handle)
     http_loop_bury(l, c);
 }
 
+/* What was asked for, and is not answered any more. */
+static void abort_notes(http_conn *c)
+{
+    for (uint32_t i = c->order.n; i > 0; i--) {
+        uint32_t number = c->order.last - i + 1;
+        const http_asked *asked = http_order_asked(&c->order, number);
+        char room[HTTP_ID_ROOM];
+
+        if (asked != NULL && asked->note != NULL)
+            http_note_abort(&c->loop->noting, asked->note,
+                            http_conn_id(c, asked, room));
+    }
+}
+
 void http_conn_close(http_conn *c)
 {
     if (c->closing)
         return;
     c->closing = true;
+    abort_notes(c);
     http_loop_forget(c->loop, c);
     if (c->loop->submitted == c->session && c->session != NULL) {
         /* Others have relied on it. */
@@ -141,11 +157,19 @@ static void empty(uc_buf *b)
 
 static void write_out(http_conn *c);
 
+static void count_bytes(const http_conn *c, size_t received, size_t sent)
+{
+    if (c->loop->noting.metrics != NULL)
+        http_metrics_bytes(c->loop->noting.metrics, received, sent);
+}
+
 static void on_written(uv_write_t *request, int status)
 {
     http_conn *c = request->data;
 
     c->is_sending = false;
+    if (status == 0)
+        count_bytes(c, 0, c->sending.len - c->sending_from);
     empty(&c->sending);
     if (c->closing)
         return;
@@ -171,6 +195,7 @@ static void send_rest(http_conn *c, size_t from)
         uv_write(&c->write, &c->io.stream, &rest, 1, on_written) == 0;
     c->sending_since = uc_now_coarse();
     c->sending_left = rest.len;
+    c->sending_from = from;
     if (!c->is_sending)
         http_conn_close(c);
 }
@@ -186,6 +211,8 @@ static void write_out(http_conn *c)
     n = uv_try_write(&c->io.stream, &b, 1);
     if (n == UV_EAGAIN)
         n = 0;
+    if (n > 0)
+        count_bytes(c, 0, (size_t)n);
     if (n < 0) {
         http_conn_close(c);
     } else if ((size_t)n < c->out.len) {
@@ -204,19 +231,28 @@ static bool open_session(http_conn *c)
     return c->session != NULL;
 }
 
+/* The caller's address, which may be in the room. */
+static uc_view caller_of(const http_conn *c, const http_request *q,
+                         char room[HTTP_IP])
+{
+    uc_view ip = {(const uint8_t *)c->ip, c->ip_len};
+
+    return c->trusted ? http_caller(&c->loop->settings->trust, ip, q, room)
+                      : ip;
+}
+
 /* What is known of its caller; the views may point into the rooms. */
 static http_facts facts_of(const http_conn *c, uint32_t number,
                            const http_request *q, char id[HTTP_ID_ROOM],
                            char ip[HTTP_IP])
 {
     const http_asked *asked = http_order_asked(&c->order, number);
-    http_facts facts = {.ip = {(const uint8_t *)c->ip, c->ip_len},
+    http_facts facts = {.ip = caller_of(c, q, ip),
                         .id = http_conn_id(c, asked, id)};
 
-    if (c->trusted) {
-        facts.ip = http_caller(&c->loop->settings->trust, facts.ip, q, ip);
+    if (c->trusted)
         facts.host = http_only(q, "x-forwarded-host");
-    }
+    facts.audit = q->verb == HTTP_VERB_POST && c->loop->noting.log != NULL;
     return facts;
 }
 
@@ -233,11 +269,27 @@ static bool turned_down(http_conn *c, uint32_t number, const http_request *q)
     return true;
 }
 
+static void put_frame(http_conn *c, uint32_t number, const http_request *q)
+{
+    char id[HTTP_ID_ROOM], ip[HTTP_IP];
+    http_kind kind = http_order_asked(&c->order, number)->kind;
+    http_facts facts;
+
+    if (kind == HTTP_KIND_ROUTE) {
+        facts = facts_of(c, number, q, id, ip);
+        http_frame_request(&c->frames, number, c->loop->serving, q, &facts);
+        return;
+    }
+    http_frame_ask(&c->frames, number,
+                   kind == HTTP_KIND_HEALTH ? UC_OP_health : UC_OP_stats);
+    if (kind == HTTP_KIND_HEALTH && c->probe == 0) {
+        c->probe = number;
+        c->probe_since = uc_now_coarse();
+    }
+}
+
 static void submit(http_conn *c, uint32_t number, const http_request *q)
 {
-    http_loop *l = c->loop;
-    char id[HTTP_ID_ROOM], ip[HTTP_IP];
-    http_facts facts;
     size_t before;
 
     if (turned_down(c, number, q))
@@ -247,8 +299,7 @@ static void submit(http_conn *c, uint32_t number, const http_request *q)
         return;
     }
     before = c->frames.len;
-    facts = facts_of(c, number, q, id, ip);
-    http_frame_request(&c->frames, number, l->serving, q, &facts);
+    put_frame(c, number, q);
     if (c->frames.failed) {
         uc_buf_rewind(&c->frames, before);
         http_conn_answer_text(c, number, 503, "no memory");
@@ -271,9 +322,56 @@ static char *given_id(const http_request *q)
     return uc_strndup((const char *)v.p, v.len);
 }
 
+static bool is_path(const http_request *q, const char *path)
+{
+    size_t n = path != NULL ? strlen(path) : 0;
+
+    return n > 0 && q->target.len >= n && memcmp(q->target.p, path, n) == 0 &&
+           (q->target.len == n || q->target.p[n] == '?');
+}
+
+static bool is_routes(const http_conn *c, const char *path)
+{
+    const uc_routes *known = c->loop->serving->known;
+    uc_view v = {(const uint8_t *)path, strlen(path)};
+
+    return uc_routes_find(known, UC_METHOD_GET, v) != NULL ||
+           uc_routes_find(known, UC_METHOD_POST, v) != NULL;
+}
+
+/* Paths of our own are those that no route has. */
+static http_kind kind_of(const http_conn *c, const http_request *q)
+{
+    const http_settings *s = c->loop->settings;
+
+    if (q->verb != HTTP_VERB_GET && q->verb != HTTP_VERB_HEAD)
+        return HTTP_KIND_ROUTE;
+    if (is_path(q, s->health) && !is_routes(c, s->health))
+        return HTTP_KIND_HEALTH;
+    if (is_path(q, s->metrics) && !is_routes(c, s->metrics))
+        return HTTP_KIND_METRICS;
+    return HTTP_KIND_ROUTE;
+}
+
+/* Those of our own paths come every few seconds, and have no lines. */
+static http_note *note_of(const http_conn *c, const http_request *q,
+                          http_kind kind)
+{
+    const http_loop *l = c->loop;
+    char room[HTTP_IP];
+
+    if (kind != HTTP_KIND_ROUTE)
+        return NULL;
+    return http_note_new(&l->noting, l->serving, q, caller_of(c, q, room));
+}
+
 static http_asked asked_by(http_conn *c, const http_request *q)
 {
+    http_kind kind = kind_of(c, q);
+
     return (http_asked){
+        .kind = kind,
+        .note = note_of(c, q, kind),
         .is_head = q->verb == HTTP_VERB_HEAD,
         .keep_alive = q->keep_alive,
         .minor = q->minor,
@@ -471,6 +569,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
         http_conn_go_on(c);
         return;
     }
+    count_bytes(c, (size_t)n, 0);
     if (c->lingering)
         return;
     done = feed(c, (const uint8_t *)b->base, (size_t)n);
@@ -581,6 +680,8 @@ void http_conn_open(http_loop *l, int fd)
         http_conn_close(c);
         return;
     }
+    if (l->noting.metrics != NULL)
+        http_metrics_connection(l->noting.metrics);
     note_peer(c);
     c->trusted = http_trust_has(&l->settings->trust,
                                 (uc_view){(const uint8_t *)c->ip, c->ip_len});

@@ -50,11 +50,15 @@ struct http_conn {
     http_phase phase;      /* of the parser, as it was then */
     int64_t sending_since; /* no progress since then */
     size_t sending_left;   /* bytes, as it was then */
+    size_t sending_from;   /* what of it has been sent before */
     size_t counted;        /* bytes that are in *loop->held */
 
     char ip[HTTP_IP]; /* of the peer */
     uint8_t ip_len;   /* 0: a unix socket */
     bool trusted;     /* a proxy whose word counts */
+
+    uint32_t probe; /* number of a request for health that waits; 0: none */
+    int64_t probe_since;
 };
 
 /* A client that has been let in. */

@@ -68,13 +68,26 @@ void http_frame_request(uc_buf *out, uint32_t id, const http_serving *serving,
     put_view(out, q->target);
     put_headers(out, q, &serving->wanted, facts->host);
     put_body(out, q->body);
-    uc_pack_map(out, facts->ip.len > 0 ? 2 : 1);
+    uc_pack_map(out, 1U + (facts->ip.len > 0) + facts->audit);
     uc_pack_str(out, "id");
     put_view(out, facts->id);
     if (facts->ip.len > 0) {
         uc_pack_str(out, "ip");
         put_view(out, facts->ip);
     }
+    if (facts->audit) {
+        uc_pack_str(out, "audit");
+        uc_pack_bool(out, true);
+    }
+}
+
+void http_frame_ask(uc_buf *out, uint32_t id, uint8_t op)
+{
+    uint8_t frame[8] = {0x93, op}; /* three; op, id, meta */
+
+    uc_emit_u32(frame + 2, id);
+    frame[7] = 0xc0;
+    uc_buf_put(out, frame, sizeof frame);
 }
 
 /* ---- answers ---- */
@@ -107,7 +120,9 @@ static bool read_answer(uc_reader *r, http_answer *a, http_header *headers,
         return false;
     a->status = status != 0 ? status : 404;
     a->body = body.s;
-    return read_headers(r, a, headers, most);
+    if (!read_headers(r, a, headers, most))
+        return false;
+    return r->p == r->end || uc_read_str(r, &a->audit);
 }
 
 static bool read_error(uc_reader *r, http_failure *f)
@@ -127,6 +142,8 @@ static bool read_error(uc_reader *r, http_failure *f)
             to = &f->kind;
         else if (uc_view_is(key, "message"))
             to = &f->message;
+        else if (uc_view_is(key, "audit"))
+            to = &f->audit;
         if (!(to != NULL ? uc_read_str(r, to) : uc_read_skip(r)))
             return false;
     }
@@ -168,5 +185,6 @@ bool http_frame_answer(uc_view frame, uint32_t *id, http_answer *a,
     if (kind != UC_REPLY_ERROR || !read_error(&r, f))
         return false;
     answer_failure(a, f);
+    a->audit = f->audit;
     return true;
 }

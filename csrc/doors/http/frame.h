@@ -16,16 +16,21 @@ typedef struct http_facts {
     uc_view ip;   /* empty: a unix socket */
     uc_view id;   /* of the request */
     uc_view host; /* in place of the header; empty: that is right */
+    bool audit;   /* the answer is to say what a line of audit needs */
 } http_facts;
 
 /* Appends the frame. */
 void http_frame_request(uc_buf *out, uint32_t id, const http_serving *serving,
                         const http_request *q, const http_facts *facts);
 
+/* The same of an operation without arguments: health, stats. */
+void http_frame_ask(uc_buf *out, uint32_t id, uint8_t op);
+
 /* An error reply: what the log says. */
 typedef struct http_failure {
     bool failed;
     uc_view code, kind, message;
+    uc_view audit; /* as that of an answer */
 } http_failure;
 
 /*

@@ -40,10 +40,11 @@ static void leave_place(void)
     http.bound = false;
 }
 
-static bool start(void *arg, const ud_db *db, void (*on_end)(void *end_arg),
-                  void *end_arg)
+static bool start(void *arg, const ud_db *db, struct uc_log *log,
+                  void (*on_end)(void *end_arg), void *end_arg)
 {
     (void)arg;
+    http.settings.log = log;
     http.server =
         http_server_start(&http.settings, http.fds, db, on_end, end_arg);
     http.bound = false;
@@ -177,6 +178,27 @@ static bool read_origins(http_settings *s, const ud_config *config)
            add_origins(s, "http-dev-origin", &config->http_dev_origin);
 }
 
+/* A path of the door's own, "" for none. */
+static bool read_path(const char *option, const char *value, const char **path)
+{
+    *path = value[0] != '\0' ? value : NULL;
+    if (*path == NULL || (value[0] == '/' && strpbrk(value, "?#% ") == NULL))
+        return true;
+    ud_say("--%s %s: expected a path such as /%s, or nothing for none", option,
+           value, option + sizeof "http-" - 1);
+    return false;
+}
+
+static bool read_paths(http_settings *s, const ud_config *config)
+{
+    const char *health = config->http_health, *metrics = config->http_metrics;
+
+    return read_path("http-health", health != NULL ? health : "/health",
+                     &s->health) &&
+           read_path("http-metrics", metrics != NULL ? metrics : "",
+                     &s->metrics);
+}
+
 static bool read_address(http_settings *s, const ud_config *config)
 {
     const char *why;
@@ -211,7 +233,7 @@ int ud_http_front(ud_front *front, const ud_config *config)
     s->routes = config->routes;
     read_limits(s, &config->limits);
     if (!read_address(s, config) || !read_trust(s, &config->http_trust) ||
-        !read_origins(s, config))
+        !read_origins(s, config) || !read_paths(s, config))
         return UD_USAGE;
     read_hosts(s, &config->http_host);
     return UD_OK;

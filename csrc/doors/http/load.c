@@ -304,19 +304,58 @@ static void pack_options(const http_loading *what, uc_buf *frame)
         uc_pack_str(frame, what->origins[i]);
 }
 
+/* packed: [[name, text]…], as the core has got them. NULL: no memory, since the
+ * core has found them good. */
+static uc_routes *read_again(uc_reader packed)
+{
+    uc_routes *routes = NULL;
+    uc_source *sources;
+    uc_error e = {0};
+    uint32_t n, two;
+    bool ok;
+
+    if (!uc_read_array(&packed, &n))
+        return NULL;
+    sources = uc_calloc(n + 1, sizeof *sources);
+    ok = sources != NULL;
+    for (uint32_t i = 0; ok && i < n; i++)
+        ok = uc_read_array(&packed, &two) &&
+             uc_read_str(&packed, &sources[i].name) &&
+             uc_read_str(&packed, &sources[i].text);
+    if (ok)
+        routes = uc_routes_read(sources, n, &e);
+    uc_free(sources);
+    return routes;
+}
+
+static http_serving *with_routes(http_serving *v, const uc_buf *frame,
+                                 size_t from)
+{
+    if (v == NULL)
+        return NULL;
+    v->known = read_again((uc_reader){frame->p + from, frame->p + frame->len});
+    if (v->known != NULL)
+        return v;
+    ud_say("no memory for the routes");
+    http_serving_unref(v);
+    return NULL;
+}
+
 http_serving *http_keeper_load(http_keeper *k, const http_loading *what)
 {
     http_serving *v = NULL;
     uc_buf frame, reply;
+    size_t from;
     bool ok;
 
     uc_buf_init(&frame, SIZE_MAX);
     uc_buf_init(&reply, SIZE_MAX);
     begin(k, &frame, UC_OP_routes_load, 2);
+    from = frame.len;
     ok = pack_files(what->dir, &frame);
     pack_options(what, &frame);
     if (ok && call(k, &frame, &reply))
-        v = read_set(what->dir, &reply);
+        v = with_routes(read_set(what->dir, &reply), &frame, from);
     else if (ok)
         ud_say("--routes %s: the core did not answer", what->dir);
     uc_buf_fini(&frame);

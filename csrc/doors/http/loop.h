@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/thread.h"
 #include "doors/http/answer.h"
+#include "doors/http/note.h"
 #include "doors/http/server.h"
 #include "doors/http/serving.h"
 #include "uc.h"
@@ -30,9 +31,10 @@ typedef struct http_loop {
     const ud_db *db;
     http_current *current; /* routes */
     http_reaper *reaper;
-    _Atomic uint64_t *open;        /* connections of all loops */
-    _Atomic uint64_t *let_in;      /* so many have come */
-    _Atomic int64_t *held;         /* bytes that they hold, about */
+    _Atomic uint64_t *open;   /* connections of all loops */
+    _Atomic uint64_t *let_in; /* so many have come */
+    _Atomic int64_t *held;    /* bytes that they hold, about */
+    http_noting noting;
     int fd;                        /* listens; the loop's from its start on */
     void (*on_drained)(void *arg); /* all of its connections have ended */
     void *arg;

@@ -14,6 +14,14 @@ static uint32_t first_of(const http_order *o)
     return o->last - o->n + 1;
 }
 
+static void forget(http_asked *a)
+{
+    uc_free(a->id);
+    uc_free(a->note);
+    a->id = NULL;
+    a->note = NULL;
+}
+
 /* The first is over. */
 static void next(http_order *o)
 {
@@ -22,8 +30,7 @@ static void next(http_order *o)
     o->held -= s->text.cap;
     o->asked -= s->asked.bytes;
     uc_buf_fini(&s->text);
-    uc_free(s->asked.id);
-    s->asked.id = NULL;
+    forget(&s->asked);
     o->n--;
 }
 
@@ -59,6 +66,7 @@ uint32_t http_order_add(http_order *o, const http_asked *asked)
 
     if (o->n == o->cap && !grow(o)) {
         uc_free(asked->id);
+        uc_free(asked->note);
         return 0;
     }
     o->asked += asked->bytes;
@@ -80,6 +88,17 @@ const http_asked *http_order_asked(const http_order *o, uint32_t number)
         return NULL;
     s = slot_of(o, number);
     return s->answered ? NULL : &s->asked;
+}
+
+struct http_note *http_order_take_note(http_order *o, uint32_t number)
+{
+    struct http_note *note = NULL;
+
+    if (http_order_asked(o, number) != NULL) {
+        note = slot_of(o, number)->asked.note;
+        slot_of(o, number)->asked.note = NULL;
+    }
+    return note;
 }
 
 void http_order_close(http_order *o)

@@ -17,15 +17,26 @@ enum {
     HTTP_REQUESTS = 1 << 30
 };
 
+struct http_note;
+
+/* Who answers: the core by a route, or the door with what the core tells. */
+typedef enum http_kind {
+    HTTP_KIND_ROUTE,
+    HTTP_KIND_HEALTH,
+    HTTP_KIND_METRICS
+} http_kind;
+
 /* What an answer has to know of its request. */
 typedef struct http_asked {
+    http_kind kind;
     bool is_head;
     bool keep_alive;
     uint8_t minor; /* of HTTP/1.x */
     http_origin origin;
-    uint32_t bytes;  /* of its body */
-    uint64_t serial; /* of our own id */
-    char *id;        /* that the client has given; NULL: none */
+    uint32_t bytes;         /* of its body */
+    uint64_t serial;        /* of our own id */
+    char *id;               /* that the client has given; NULL: none */
+    struct http_note *note; /* for the log; from uc_malloc, NULL: none */
 } http_asked;
 
 typedef struct http_slot {
@@ -72,6 +83,8 @@ uint32_t http_order_add(http_order *o, const http_asked *asked);
 
 /* Of a request that waits for its answer; NULL: none of this number does. */
 const http_asked *http_order_asked(const http_order *o, uint32_t number);
+/* Its note, which is the caller's from now on. */
+struct http_note *http_order_take_note(http_order *o, uint32_t number);
 
 /* The newest request is the last, whatever it has asked for, and no more of it
  * is taken. */

@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/mem.h"
 #include "daemon/log.h"
 #include "doors/http/conn.h"
+#include "wire/reader.h"
+#include "wire/writer.h"
 
 enum {
     HEAD = 4,                     /* of a reply that is taken: its length */
@@ -41,17 +44,57 @@ static uc_view answer_options(http_answer *a, http_header *allow, uc_buf *text)
     return methods;
 }
 
-static http_ordered order(http_conn *c, uint32_t number, const http_answer *a)
+/* *a becomes what is sent. */
+static http_ordered order(http_conn *c, uint32_t number, http_answer *a)
 {
     const char *date = http_date_text(&c->loop->date, uc_wall_ms());
     http_ordered done = http_order_answer(&c->order, number, a, date, &c->out);
-    http_answer plain = {.status = 500};
 
     if (done != HTTP_ORDER_REFUSED)
         return done;
     ud_say("a route's header may not be sent: it has a name or a value that "
            "HTTP does not allow");
-    return http_order_answer(&c->order, number, &plain, date, &c->out);
+    *a = (http_answer){.status = 500, .audit = a->audit};
+    return http_order_answer(&c->order, number, a, date, &c->out);
+}
+
+static bool has_header(const http_answer *a, const char *name)
+{
+    for (uint32_t i = 0; i < a->nheaders; i++) {
+        if (uc_view_is(a->headers[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* Its lines in the log, and what is counted. */
+static void note_end(const http_conn *c, const http_note *note, uc_view id,
+                     bool is_head, const http_answer *a)
+{
+    http_outcome o = {.status = a->status,
+                      .bytes = http_body(a, is_head).len,
+                      .limited = (a->status == 400 || a->status == 429) &&
+                                 has_header(a, "retry-after"),
+                      .audit = a->audit};
+
+    http_note_end(&c->loop->noting, note, id, &o);
+}
+
+static void send_answer(http_conn *c, uint32_t number, http_answer *a)
+{
+    const http_asked *asked = http_order_asked(&c->order, number);
+    bool is_head = asked->is_head;
+    char room[HTTP_ID_ROOM], id[HTTP_ID_ROOM];
+    uc_view v = http_conn_id(c, asked, room);
+    http_note *note = http_order_take_note(&c->order, number);
+
+    memcpy(id, v.p, v.len); /* the request is forgotten with its answer */
+    if (order(c, number, a) == HTTP_ORDER_MEMORY)
+        http_conn_close(c);
+    if (note == NULL)
+        return;
+    note_end(c, note, (uc_view){(const uint8_t *)id, v.len}, is_head, a);
+    uc_free(note);
 }
 
 /* With what each answer has. a: has HTTP_HEADERS of its own at most. */
@@ -78,8 +121,7 @@ static void answer(http_conn *c, uint32_t number, const http_answer *given)
         headers[a.nheaders++] = (http_header){
             {(const uint8_t *)"x-request-id", 12}, http_conn_id(c, asked, id)};
     a.headers = headers;
-    if (order(c, number, &a) == HTTP_ORDER_MEMORY)
-        http_conn_close(c);
+    send_answer(c, number, &a);
     uc_buf_fini(&text);
 }
 
@@ -107,6 +149,69 @@ static void say_failure(const http_conn *c, uint32_t number,
            (const char *)f->message.p);
 }
 
+/* ---- health and metrics ---- */
+
+static bool is_ok(uc_reader r)
+{
+    uc_value map;
+    uc_view key;
+    bool ok = false;
+
+    if (!uc_read(&r, &map) || map.type != UC_T_MAP)
+        return false;
+    for (uint32_t i = 0; i < map.n && uc_read_str(&r, &key); i++) {
+        if (uc_view_is(key, "ok"))
+            return uc_read_bool(&r, &ok) && ok;
+        if (!uc_read_skip(&r))
+            break;
+    }
+    return false;
+}
+
+static void answer_metrics(http_conn *c, uint32_t number, uc_reader stats)
+{
+    static const char type[] = "text/plain; version=0.0.4; charset=utf-8";
+    http_loop *l = c->loop;
+    http_answer a = {.status = 200,
+                     .type = {(const uint8_t *)type, sizeof type - 1}};
+    uc_buf text;
+
+    uc_buf_init(&text, SIZE_MAX);
+    http_metrics_write(l->noting.metrics, atomic_load(l->open), stats, &text);
+    a.body = (uc_view){text.p, text.len};
+    if (text.failed)
+        http_conn_answer_text(c, number, 503, "no memory");
+    else
+        answer(c, number, &a);
+    uc_buf_fini(&text);
+}
+
+/* What the core tells of itself. False: it is the answer of a route. */
+static bool answer_own(http_conn *c, uc_view frame)
+{
+    uc_reader r = {frame.p, frame.p + frame.len};
+    const http_asked *asked;
+    uint32_t n, number, kind;
+
+    if (!uc_read_array(&r, &n) || !uc_read_u32(&r, &number) ||
+        !uc_read_u32(&r, &kind) || kind == UC_REPLY_ANSWER)
+        return false;
+    asked = http_order_asked(&c->order, number);
+    if (asked == NULL)
+        return kind == UC_REPLY_VALUE; /* too late: sweep.c has answered */
+    if (asked->kind == HTTP_KIND_ROUTE)
+        return false;
+    if (number == c->probe)
+        c->probe = 0;
+    if (asked->kind == HTTP_KIND_METRICS)
+        answer_metrics(c, number, r);
+    else if (kind == UC_REPLY_VALUE && is_ok(r))
+        http_conn_answer_text(c, number, 200, "ok");
+    else
+        http_conn_answer_text(c, number, 503, "the database does not answer");
+    return true;
+}
+
 static void answer_frame(http_conn *c, uc_view frame)
 {
     http_header headers[HTTP_HEADERS];
@@ -114,6 +219,8 @@ static void answer_frame(http_conn *c, uc_view frame)
     http_answer a;
     uint32_t number;
 
+    if (answer_own(c, frame))
+        return;
     if (!http_frame_answer(frame, &number, &a, headers, HTTP_HEADERS,
                            &failure)) {
         ud_say("a reply of the core could not be read");

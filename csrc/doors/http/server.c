@@ -27,6 +27,7 @@ struct http_server {
     http_current current;
     http_serving *old; /* a loop may have them */
     http_reaper reaper;
+    http_metrics *metrics; /* NULL: nobody asks for them */
     _Atomic uint64_t open, let_in;
     _Atomic int64_t held;
     int fd;                     /* of the first loop, which has it */
@@ -83,15 +84,32 @@ static void reaper_stop(http_reaper *r)
 
 /* ---- routes ---- */
 
+/* What is counted of each route. */
+static bool find_counts(const http_server *s, http_serving *v)
+{
+    uint32_t n = uc_routes_count(v->known);
+
+    v->counts = uc_calloc(n + 1, sizeof(http_count *));
+    for (uint32_t i = 0; v->counts != NULL && i < n; i++)
+        v->counts[i] = http_metrics_of(s->metrics, uc_routes_at(v->known, i));
+    return v->counts != NULL;
+}
+
 static http_serving *load(http_server *s)
 {
     const http_settings *t = s->settings;
+    http_serving *v;
     http_loading what = {.dir = t->routes,
                          .body_most = t->limits.body,
                          .norigins = t->origins.n,
                          .origins = t->origins.list};
 
-    return http_keeper_load(&s->keeper, &what);
+    v = http_keeper_load(&s->keeper, &what);
+    if (v == NULL || s->metrics == NULL || find_counts(s, v))
+        return v;
+    ud_say("no memory for what is counted");
+    http_serving_unref(v);
+    return NULL;
 }
 
 static bool load_first(http_server *s, const ud_db *db)
@@ -164,6 +182,7 @@ static bool start_loops(http_server *s, const int *fds, const ud_db *db)
         l->open = &s->open;
         l->let_in = &s->let_in;
         l->held = &s->held;
+        l->noting = (http_noting){s->settings->log, s->metrics};
         l->fd = fds[i];
         l->on_drained = on_drained;
         l->arg = s;
@@ -189,6 +208,7 @@ static void server_free(http_server *s)
     http_serving_unref(s->current.now);
     uc_mutex_fini(&s->current.mu);
     http_keeper_fini(&s->keeper);
+    http_metrics_free(s->metrics);
     uc_free(s->loops);
     uc_free(s);
 }
@@ -211,7 +231,10 @@ http_server *http_server_start(const http_settings *settings, const int *fds,
     http_keeper_init(&s->keeper);
     atomic_init(&s->undrained, settings->loops);
     s->loops = uc_calloc(settings->loops, sizeof *s->loops);
-    if (s->loops == NULL || !load_first(s, db) || !reaper_start(&s->reaper)) {
+    if (settings->metrics != NULL)
+        s->metrics = http_metrics_new();
+    if (s->loops == NULL || (settings->metrics != NULL && s->metrics == NULL) ||
+        !load_first(s, db) || !reaper_start(&s->reaper)) {
         close_fds(fds, settings->loops);
         server_free(s);
         return NULL;

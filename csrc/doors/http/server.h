@@ -36,6 +36,8 @@ typedef struct http_settings {
     http_hosts hosts;
     http_trust trust;
     http_origins origins;
+    const char *health, *metrics; /* paths of the door's own; NULL: none */
+    struct uc_log *log;           /* NULL: no lines for requests */
 } http_settings;
 
 extern const http_settings http_default_settings;

@@ -86,6 +86,8 @@ void http_serving_unref(http_serving *v)
     uc_buf_fini(&v->names);
     uc_buf_fini(&v->text);
     uc_free(v->views);
+    uc_free(v->counts);
+    uc_routes_unref(v->known);
     uc_free(v);
 }
 

@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/thread.h"
 #include "common/view.h"
+#include "routes/routes.h"
 
 /*
  * The routes that serve, as a door needs to know them. What is loaded is never
@@ -26,6 +27,8 @@ typedef struct http_serving {
     http_wanted wanted;
     uc_view allowed;           /* of those what a page may set: for CORS */
     struct http_serving *next; /* the server's list of old ones */
+    uc_routes *known; /* the same files: for lines of the log and the metrics */
+    struct http_count **counts; /* of each of them; NULL: nobody counts */
 
     uc_buf names, text; /* what the views point into */
     uc_view *views;

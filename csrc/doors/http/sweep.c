@@ -6,6 +6,7 @@ enum {
     LINGER_MS = 1000,
     GRACE_MS = 1000, /* for a request that has begun before a drain */
     TRIM_MS = 1000,  /* an idle connection gives memory back */
+    PROBE_MS = 2000, /* for the database to say that it is well */
     TIGHT = 8        /* a part of the write time, when memory is short */
 };
 
@@ -79,8 +80,21 @@ static void sweep_idle(http_conn *c, int64_t now)
     }
 }
 
+static void end_probe(http_conn *c, int64_t now)
+{
+    uint32_t number = c->probe;
+
+    if (number == 0 || !passed(c->probe_since, PROBE_MS, now))
+        return;
+    c->probe = 0;
+    http_conn_answer_text(c, number, 503, "the database does not answer");
+    http_conn_go_on(c);
+}
+
 void http_conn_sweep(http_conn *c, int64_t now)
 {
+    if (!c->closing)
+        end_probe(c, now);
     if (c->closing)
         return;
     if (c->lingering ? passed(c->since, LINGER_MS, now) : is_stuck(c, now))
