@@ -233,12 +233,11 @@ void uc_routes_describe(uc_buf *out, const uc_routes *routes)
 /* The array of what has been packed from `at` on has it already. */
 static bool is_packed(const uc_buf *names, uc_view name)
 {
-    const uint8_t *p = names->p, *end = p + names->len;
+    for (size_t at = 0; at < names->len; at += 1U + names->p[at]) {
+        const uint8_t *p = names->p + at;
 
-    while (p < end) {
         if (p[0] == name.len && memcmp(p + 1, name.p, name.len) == 0)
             return true;
-        p += 1 + p[0];
     }
     return false;
 }
