@@ -10,6 +10,19 @@ function asksIp ({ method, given, rate }) {
   return method === 'POST' || given === undefined || given.includes('ip') || rate?.by === 'ip'
 }
 
+// Of a GET or, sent to the wrong method, of a POST.
+function secretsOf ({ params = [] }) {
+  return params.filter(({ secret, header }) => secret === true && !header).map(({ name }) => name)
+}
+
+function decoded (text) {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    return text
+  }
+}
+
 // One path: what is known of it, by method.
 class Place {
   constructor (path) {
@@ -17,6 +30,20 @@ class Place {
     this.get = null
     this.post = null
     this.allow = ''
+    // Names of parameters that no line of a log shows.
+    this.secrets = []
+  }
+
+  /** A target of this path as a line of a log may show it. */
+  shown (target) {
+    const question = target.indexOf('?')
+    if (this.secrets.length === 0 || question < 0) return target
+    const pairs = target.slice(question + 1).split('&').map((pair) => {
+      const equals = pair.indexOf('=')
+      const isSecret = equals > 0 && this.secrets.includes(decoded(pair.slice(0, equals)))
+      return isSecret ? `${pair.slice(0, equals)}=[Redacted]` : pair
+    })
+    return target.slice(0, question + 1) + pairs.join('&')
   }
 
   /** The handler of one's own for a method, or null: the core's. */
@@ -56,6 +83,7 @@ class Paths {
     if (place === undefined) this.#places.set(path, place = new Place(path))
     const verb = method === 'POST' ? 'post' : 'get'
     if (place[verb] !== null) throw twice(method, path, place[verb].route)
+    place.secrets.push(...secretsOf(route))
     place[verb] = { route, own, asksIp: asksIp(route) }
   }
 

@@ -159,8 +159,8 @@ class RouteService {
     const answer = answerFor(err, this.isFine)
     const isLate = exchange?.signal?.aborted === true
     if (answer.status >= 500 && !isLate) {
-      const { id, method, target } = exchange ?? {}
-      this.report(err, { reqId: id, method, url: target, msg: 'request failed', isMinor: answer.status === 503 })
+      const { id, method } = exchange ?? {}
+      this.report(err, { reqId: id, method, url: exchange === undefined ? undefined : shown(exchange), msg: 'request failed', isMinor: answer.status === 503 })
     }
     return answer
   }
@@ -195,12 +195,17 @@ class RouteService {
   line (exchange, status, bytes, aborted = false) {
     const { access } = this
     const ms = since(exchange)
-    const fields = { reqId: exchange.id, method: exchange.method, url: exchange.url ?? exchange.target, status, ms }
+    const fields = { reqId: exchange.id, method: exchange.method, url: shown(exchange), status, ms }
     if (bytes > 0) fields.bytes = bytes
     if (aborted) access.warn(fields, 'request aborted')
     else if (status >= 500) access.error(fields, 'request done')
     else access.info(fields, 'request done')
   }
+}
+
+function shown ({ place, url, target }) {
+  const whole = url ?? target
+  return place === undefined ? whole : place.shown(whole)
 }
 
 function since ({ began }) {

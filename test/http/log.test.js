@@ -206,6 +206,7 @@ t.test('metrics', async (t) => {
   fs.appendFileSync(path.join(dir, 'routes/all.sql'), '\n-- @get /new :text\n-- @public\nselect 1;\n')
   daemon.proc.kill('SIGHUP')
   await until(async () => (await ask(to, { target: '/new' })).status === 200, 'read again')
+  t.equal((await ask(to, { target: '/seldom' })).status, 400, 'nor is forgotten who has come too often')
   const again = await read()
   t.equal(again.get('undercroft_http_requests_total{method="GET",route="/echo",status="2xx"}'), 5, 'a reload keeps the counts')
   t.ok(again.get('undercroft_http_requests_total{method="GET",route="/new",status="2xx"}') > 0)

@@ -149,6 +149,24 @@ t.test('audit: false', async (t) => {
   t.same(log.audits(), [])
 })
 
+t.test('a secret of a query is in no line', async (t) => {
+  const store = undercroft.open(':memory:')
+  t.teardown(() => store.close())
+  const log = memory()
+  const source = '-- @get /q :text\n-- @public\n-- @param a text\n-- @param pass text secret\nselect json(:a) || :pass;\n'
+  const routes = store.routes(directory(t, source), { log })
+  await routes.ready
+  await routes.inject('GET', '/q?a=1&pass=hush')
+  await routes.inject('GET', '/q?p%61ss=hush&a=no%20json')
+  await routes.inject('POST', '/q?pass=hush', { body: {} })
+  t.same(log.lines.map(({ url, msg }) => [url, msg]), [
+    ['/q?a=1&pass=[Redacted]', 'request done'],
+    ['/q?p%61ss=[Redacted]&a=no%20json', 'request failed'],
+    ['/q?p%61ss=[Redacted]&a=no%20json', 'request done'],
+    ['/q?pass=[Redacted]', 'request done']
+  ])
+})
+
 t.test('the table has to be there', async (t) => {
   const store = undercroft.open(':memory:')
   t.teardown(() => store.close())

@@ -368,15 +368,17 @@ static http_note *note_of(const http_conn *c, const http_request *q,
 static http_asked asked_by(http_conn *c, const http_request *q)
 {
     http_kind kind = kind_of(c, q);
+    http_note *note = note_of(c, q, kind);
 
     return (http_asked){
         .kind = kind,
-        .note = note_of(c, q, kind),
+        .note = note,
         .is_head = q->verb == HTTP_VERB_HEAD,
         .keep_alive = q->keep_alive,
         .minor = q->minor,
         .origin = http_origin_of(&c->loop->settings->origins, q),
-        .bytes = (uint32_t)(q->chunked ? q->body.len : q->length),
+        .bytes = (uint32_t)((q->chunked ? q->body.len : q->length) +
+                            http_note_size(note)),
         .serial = ++c->loop->requests,
         .id = given_id(q),
     };

@@ -32,6 +32,12 @@ typedef struct http_noting {
 http_note *http_note_new(const http_noting *to, const http_serving *serving,
                          const http_request *q, uc_view ip);
 
+/* Bytes of memory; n may be NULL. */
+static inline size_t http_note_size(const http_note *n)
+{
+    return n != NULL ? sizeof *n + n->len + 1 : 0;
+}
+
 /* What came of it. */
 typedef struct http_outcome {
     unsigned status;

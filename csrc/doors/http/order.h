@@ -33,7 +33,7 @@ typedef struct http_asked {
     bool keep_alive;
     uint8_t minor; /* of HTTP/1.x */
     http_origin origin;
-    uint32_t bytes;         /* of its body */
+    uint32_t bytes;         /* of its body and its note */
     uint64_t serial;        /* of our own id */
     char *id;               /* that the client has given; NULL: none */
     struct http_note *note; /* for the log; from uc_malloc, NULL: none */
