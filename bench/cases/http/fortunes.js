@@ -9,11 +9,6 @@ module.exports = question({
   target: '/fortunes',
   routes: 'techempower',
   check: byRule('fortunes'),
-  async lacks (ask, { contestant }) {
-    const { headers } = await ask('/fortunes')
-    const isPage = /^text\/html/.test(headers['content-type'])
-    return contestant === 'undercroft' && !isPage ? 'routes have no templates (`:html`) yet' : null
-  },
   rows: rowsOf({
     name: 'fortunes-door',
     label: ['Fortunes', 'C door'],

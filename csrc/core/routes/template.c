@@ -373,7 +373,7 @@ static bool read_tag(const source *s, const uint8_t *at, tag *t)
     const uint8_t *p = at + s->open.len, *q;
     char last;
 
-    *t = (tag){.from = at, .line = s->line + lines(s->p, at)};
+    *t = (tag){.from = at, .to = at, .line = s->line + lines(s->p, at)};
     while (p < s->end && (*p == ' ' || *p == '\t'))
         p++;
     if (p < s->end && *p != '\0' && strchr("#^/>!&={<$", *p) != NULL)
