@@ -328,6 +328,7 @@ static const char *const good[] = {
     GET "-- @cache 366d\n-- @timeout 1ms\nselect 1;",
     GET "select t.limit, t.from, t.order from t limit 1;",
     GET "select a from t order by b limit 1 for update;",
+    GET "-- @reply server\nselect 1 as server;",
     "-- @get /a!+,=@b:c/~\n-- @public\nselect 1;\n"
     "-- @get /b\n-- @public\nselect 1;",
 };

@@ -305,12 +305,13 @@ static bool is_in_any_case(uc_view v, const char *lower)
     return true;
 }
 
-/* Whoever sends the answer writes these, and nobody else. */
+/* Whoever sends the answer writes these, and nobody else. None of ours writes
+ * `server`. */
 static bool is_framing(uc_view name)
 {
     static const char *const names[] = {
-        "connection", "content_length", "date",    "keep_alive",       "te",
-        "trailer",    "server",         "upgrade", "transfer_encoding"};
+        "connection", "content_length", "date",    "keep_alive",
+        "te",         "trailer",        "upgrade", "transfer_encoding"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (is_in_any_case(name, names[i]))
