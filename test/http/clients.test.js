@@ -5,7 +5,7 @@
 const net = require('node:net')
 const fs = require('node:fs')
 const t = require('tap')
-const { delay, until } = require('../helper')
+const { delay, until, fileTimeoutMs } = require('../helper')
 const { project, serve, ask, raw, statuses, load } = require('./server')
 
 const MIB = 1024 * 1024
@@ -18,6 +18,8 @@ function dial (t, to) {
 }
 
 const rss = (pid) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024
+
+t.setTimeout(fileTimeoutMs)
 
 t.test('bad ones beside good ones', async (t) => {
   const daemon = await serve(t, {

@@ -5,8 +5,11 @@
 const fs = require('node:fs')
 const t = require('tap')
 const corpus = require('./corpus')
+const { fileTimeoutMs } = require('../helper')
 const { project, serve, raw, statuses } = require('./server')
 const { program, startGateway } = require('./gateway')
+
+t.setTimeout(fileTimeoutMs)
 
 t.test('requests that are fine and that are not', async t => {
   const { to } = await serve(t, { dir: await project(t) })

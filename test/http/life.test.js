@@ -8,12 +8,14 @@ const http = require('node:http')
 const path = require('node:path')
 const { spawn } = require('node:child_process')
 const t = require('tap')
-const { delay, until, startDaemon, isLong } = require('../helper')
+const { delay, until, startDaemon, isLong, fileTimeoutMs } = require('../helper')
 const { project, serve, ask, raw, statuses, load, ROUTES } = require('./server')
 
 const PORT = '127.0.0.1:0'
 const RELOADS = isLong ? 10_000 : 300
 const places = [['a port', () => PORT], ['a unix socket', () => undefined]]
+
+t.setTimeout(fileTimeoutMs)
 
 t.test('reloads under load', async (t) => {
   const dir = await project(t)

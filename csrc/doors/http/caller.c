@@ -46,7 +46,8 @@ static uc_view bare_host(uc_view host)
 
     if (host.len > 0 && *host.p == '[') {
         at = memchr(host.p, ']', host.len);
-        if (at == NULL || (at + 1 < end && at[1] != ':'))
+        if (at == NULL || (at + 1 < end && at[1] != ':') ||
+            memchr(host.p, ':', (size_t)(at - host.p)) == NULL)
             return (uc_view){0};
         return (uc_view){host.p + 1, (size_t)(at - host.p) - 1};
     }
