@@ -33,11 +33,14 @@ bool http_origin_is_one(const char *text)
 
     if (!https && strncmp(text, "http://", 7) != 0)
         return false;
-    if (*at == '[')
-        at += strcspn(at, "]") + 1;
-    else
+    if (*at == '[') {
+        at += 1 + strspn(at + 1, "0123456789abcdef:.");
+        if (*at++ != ']')
+            return false;
+    } else {
         while (is_host_char(*at))
             at++;
+    }
     return at > host && (*at == '\0' || is_port(at, https ? "443" : "80"));
 }
 
