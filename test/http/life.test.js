@@ -145,6 +145,29 @@ for (const [name, where] of places) {
   })
 }
 
+// They have connected, and asked, before they could know.
+for (const [name, where] of places) {
+  t.test(`who stands in line at ${name}`, async (t) => {
+    const COUNT = 500
+    const daemon = await serve(t, { dir: await project(t), http: where() })
+    daemon.proc.kill('SIGSTOP')
+    let connected = 0
+    const all = Array.from({ length: COUNT }, () => new Promise((resolve) => {
+      const socket = net.connect({ ...daemon.to, path: daemon.to.socketPath })
+      let text = ''
+      socket.on('connect', () => { connected++ }).on('error', (err) => resolve(err.code))
+      socket.on('data', (chunk) => { text += chunk }).on('end', () => resolve(statuses(text).join()))
+      socket.write('GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    }))
+    await until(() => connected === COUNT, 'all have connected')
+    daemon.proc.kill('SIGTERM')
+    daemon.proc.kill('SIGCONT')
+    const found = await Promise.all(all)
+    t.same(found.filter((status) => status !== '200'), [], 'all of them are served')
+    t.equal((await daemon.done).code, 0)
+  })
+}
+
 t.test('kill -9', async (t) => {
   const dir = await project(t)
   const daemon = await serve(t, { dir, killed: true })
