@@ -15,6 +15,8 @@ const table = Object.freeze({
   statuses: { value: 'plain', read: readStatuses },
   bodyMost: { value: MiB, read: whole(0, 64 * MiB) },
   origins: { value: Object.freeze([]), read: readOrigins },
+  cacheBytes: { value: 8 * MiB, read: whole(0, 1024 * MiB) },
+  check: { value: false, read: flag },
   timeoutMs: { value: undefined, read: whole(1, DAY) },
   trustProxy: { value: readTrust('unix'), read: readTrust },
   user: { value: null, read: readFunction },

@@ -46,8 +46,8 @@ class RouteService {
     this.#timeoutMs = options.timeoutMs
     this.trust = options.trustProxy
     this.access = options.log === true ? core.log() : options.log
-    const { bodyMost, origins } = options
-    this.sets = new Sets(core.send, { fine: this.isFine, bodyMost, origins })
+    const { bodyMost, origins, cacheBytes, check } = options
+    this.sets = new Sets(core.send, { fine: this.isFine, bodyMost, origins, cacheBytes, check })
     this.#begin()
   }
 

@@ -48,6 +48,10 @@ export interface RoutesOptions {
   bodyMost?: number
   /** Pages of other origins that may ask, with credentials: ['https://shop.example']. Default: none. */
   origins?: readonly string[]
+  /** Bytes of the answers that are kept for routes with @cache. Default 8 MiB. */
+  cacheBytes?: number
+  /** The plans of statements are looked at as well: a table is read as a whole only with @scan ok. Default false. */
+  check?: boolean
   /** What a request may take. Default: the database's, and that of a route's @timeout. */
   timeoutMs?: number
   /**

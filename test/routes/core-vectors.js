@@ -5,6 +5,8 @@
 //
 //   user, roles     who is logged in; only of doors that can be told so
 //   like            in place of text: a RegExp that it matches
+//   keeps           the name that its ETag is kept under; null: it must have none
+//   with            (tag) -> If-None-Match, of the ETag that is kept under `of`
 
 const JSON_TYPE = 'application/json'
 const TEXT = 'text/plain; charset=utf-8'
@@ -117,7 +119,49 @@ const writing = [
   post('without a key', '/count', { by: 3 }, json({ n: 5 }))
 ]
 
+// What is asked for again: `of` is an ETag that was kept, `with` what is made of it.
+const again = (name, target, wanted, of, more) => get(name, target, wanted, { of, with: (tag) => tag, ...more })
+const notModified = { status: 304, text: '' }
+
+const tags = [
+  get('what has a tag', '/one?id=2', json({ id: 2, name: 'Bob', age: 41 }), { keeps: 'one', answer: { 'cache-control': 'no-cache' } }),
+  again('nothing has changed', '/one?id=2', notModified, 'one', { keeps: 'one, again', answer: { 'cache-control': 'no-cache' } }),
+  again('whoever answered', '/one?id=2', notModified, 'one, again'),
+  again('made weak on its way', '/one?id=2', notModified, 'one', { with: (tag) => `W/${tag}` }),
+  again('one of a list', '/one?id=2', notModified, 'one', { with: (tag) => `"a", W/"b" ,${tag}, "c"` }),
+  again('none of a list', '/one?id=2', json({ id: 2, name: 'Bob', age: 41 }), 'one', { with: (tag) => `"a${tag.slice(1)}, W/"b"` }),
+  again('whatever there is', '/one?id=2', notModified, 'one', { with: () => '*' }),
+  again('which is not there', '/one?id=99', plain(400, 'not found'), 'one', { with: () => '*' }),
+  again('no list', '/one?id=2', json({ id: 2, name: 'Bob', age: 41 }), 'one', { with: (tag) => tag.slice(1, -1) }),
+  again('of another target', '/one?id=1', json({ id: 1, name: 'Ada', age: 36 }), 'one'),
+  again('by another name of the value', '/clamp?queries=1', plain(200, '1'), 'one', { keeps: 'clamp' }),
+  again('it is the same', '/clamp?queries=foo', notModified, 'clamp'),
+  again('a HEAD', '/one?id=2', notModified, 'one', { method: 'HEAD' }),
+  again('what is wrong is wrong', '/one?id=2&x=1', bad('x: is unknown'), 'one', { keeps: null }),
+  get('of several statements', '/board', { status: 200, type: JSON_TYPE, like: /total/ }, { keeps: 'board' }),
+  get('of another table', '/total', json([{ name: 'a' }]), { keeps: 'total' }),
+  get('kept', '/kept?most=1', json([{ name: 'Ada' }]), { keeps: 'kept', answer: { 'x-most': '1' } }),
+  get('and taken from there', '/kept?most=1', json([{ name: 'Ada' }]), { answer: { 'x-most': '1' } }),
+  get('by its parameters', '/kept?most=2', json([{ name: 'Ada' }, { name: 'Bob' }]), { answer: { 'x-most': '2' } }),
+  again('with a tag as well', '/kept?most=1', notModified, 'kept'),
+  get('not with the time', '/when', { status: 200, type: TEXT, like: /^\d+$/ }, { keeps: null }),
+  get('not with random numbers', '/often', json([{ x: 3 }]), { keeps: null }),
+  post('not after a POST', '/dmail/user/set', { id: 1, name: 'Eve' }, nothing, { keeps: null }),
+  again('which changes it', '/board', { status: 200, type: JSON_TYPE, like: /total/ }, 'board'),
+  again('also what is kept', '/kept?most=1', json([{ name: 'Eve' }]), 'kept'),
+  get('for all', '/kept?most=1', json([{ name: 'Eve' }])),
+  again('but no other table', '/total', notModified, 'total'),
+  post('back', '/dmail/user/set', { id: 1, name: 'Ada' }, nothing),
+  again('is another state', '/board', { status: 200, type: JSON_TYPE, like: /total/ }, 'board')
+]
+
 const persons = [
+  get('of one user', '/mine', json({ user: 'ada', roles: '["staff"]' }), { user: 'ada', roles: ['staff'], keeps: 'mine', answer: { 'cache-control': 'private, no-cache' } }),
+  again('who asks again', '/mine', notModified, 'mine', { user: 'ada', roles: ['staff'] }),
+  again('in another role', '/mine', json({ user: 'ada', roles: '[]' }), 'mine', { user: 'ada' }),
+  again('another user', '/mine', json({ user: 'bob', roles: '["staff"]' }), 'mine', { user: 'bob', roles: ['staff'] }),
+  get('who is no part of the answer', '/staff', plain(200, 'staff only'), { user: 1, roles: ['staff'], keeps: 'staff' }),
+  again('is part of the tag', '/staff', plain(200, 'staff only'), 'staff', { user: 2, roles: ['staff'] }),
   get('nobody is logged in', '/mine', plain(400, 'not logged in'), { user: null }),
   get('somebody is', '/mine', json({ user: 'ada', roles: '["staff"]' }), { user: 'ada', roles: ['staff'] }),
   get('a number', '/mine', json({ user: 7, roles: '[]' }), { user: 7 }),
@@ -142,4 +186,4 @@ const rates = [
   get('and the second', '/seldom/mine', tooMany, { user: 7 })
 ]
 
-module.exports = { schema, vectors: [...reading, ...pages, ...types, ...writing, ...persons, ...rates] }
+module.exports = { schema, vectors: [...reading, ...pages, ...types, ...writing, ...tags, ...persons, ...rates] }

@@ -80,12 +80,29 @@ function compare (t, { name, status, type = '', text, like, answer = {} }, got) 
 }
 
 if (gateway === null) t.comment('left out: there is no nginx here, to stand in front of the daemon')
+
+// The ETags of earlier answers.
+function withTag (vector, kept) {
+  if (vector.of === undefined) return vector
+  return { ...vector, headers: { ...vector.headers, 'If-None-Match': vector.with(kept.get(vector.of)) } }
+}
+
+function keepTag (t, { name, keeps }, { headers: { etag } }, kept) {
+  if (keeps === null) t.equal(etag, undefined, `${name}: no tag`)
+  if (typeof keeps !== 'string') return
+  t.match(etag, /^"[\da-f]{16}-[\da-f]{32}"$/, `${name}: a tag`)
+  kept.set(keeps, etag)
+}
+
 for (const door of doors) {
   t.test(door.name, async (t) => {
     const { request } = await door.start(t)
+    const kept = new Map()
     for (const vector of vectors) {
       if (vector.user != null && door.tells !== true) continue
-      compare(t, vector, await request(asked(vector)))
+      const got = await request(asked(withTag(vector, kept)))
+      compare(t, vector, got)
+      keepTag(t, vector, got, kept)
     }
   })
 }

@@ -24,7 +24,7 @@ t.test('loading', async (t) => {
   t.equal(await routes.ready, routes)
   t.same(called(core, 'routes_load')[0][1], [
     [['a/list.mustache', '<p>'], ['a/list.sql', one('/empty')], ['b.sql', one('/id')]],
-    { fine: true, bodyMost: 10, origins: ['https://a.example'] }
+    { fine: true, bodyMost: 10, origins: ['https://a.example'], cacheBytes: 8388608, check: false }
   ])
   t.match(routes.list(), [{ method: 'GET', path: '/empty', file: 'a/list.sql', line: 1 }, { path: '/id' }])
   t.match(called(core, 'request')[0][1], [1, 'GET', '/empty', [], null, { user: null, roles: [], ip: null, id: String }])

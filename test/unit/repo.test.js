@@ -39,7 +39,7 @@ const layers = [
   // An engine knows itself alone, of the desk what engine.h shows, and of routes how rows get into a page.
   { folder: /^csrc\/core\/data\/sqlite\//, may: /^(common|wire|data\/sqlite)\/|^data\/engine\.h$|^desk\/session\.h$|^cache\/cache\.h$|^routes\/(fits|html)\.h$/ },
   { folder: /^test\/contract\/stub\//, may: /^(common|wire)\/|^data\/engine\.h$|^desk\/session\.h$/ },
-  { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/engine\.h$|^routes\/(audit|describe|given|rate|request|routes)\.h$|^uc\.h$/ },
+  { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/engine\.h$|^routes\/(audit|describe|etag|given|rate|request|routes)\.h$|^uc\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
   { folder: /^csrc\/doors\/addon\//, may: /^common\/|^log\/(log|settings)\.h$|^(uc|values)\.h$/ },
   // A connection does not know what is spoken on it; main.c says it.

@@ -8,14 +8,18 @@
 #include "common/mem.h"
 #include "common/mix.h"
 #include "data/engine.h"
+#include "desk/kept.h"
 #include "desk/session.h"
 #include "routes/describe.h"
+#include "routes/etag.h"
 #include "routes/rate.h"
 #include "wire/answer.h"
 #include "wire/writer.h"
 
 /* More than the door of HTTP takes: another door has limits of its own. */
 enum { HEADERS_MOST = 128, BODY_MOST = 1 << 20, ORIGINS_MOST = 1000 };
+/* Of answers that are kept, unless an option says another number. */
+enum { KEPT_BYTES = 8 << 20 };
 
 /* ---- sets ---- */
 
@@ -35,6 +39,14 @@ static void forget_statements(const uc_statement *st)
     }
 }
 
+static void set_free(uc_route_set *s)
+{
+    uc_kept_free(s->kept);
+    uc_arena_fini(&s->mem);
+    uc_mutex_fini(&s->mu);
+    uc_free(s);
+}
+
 static void set_unref(uc_route_set *s)
 {
     if (atomic_fetch_sub(&s->refs, 1) > 1)
@@ -46,8 +58,7 @@ static void set_unref(uc_route_set *s)
             forget_statements(&route->statements[k]);
     }
     uc_routes_unref(s->routes);
-    uc_arena_fini(&s->mem);
-    uc_free(s);
+    set_free(s);
 }
 
 /* Copied: the frame is gone before the set. */
@@ -73,9 +84,19 @@ static bool read_origins(uc_reader *r, uc_route_set *s)
     return true;
 }
 
+static bool read_size(uc_reader *r, size_t *size)
+{
+    uc_value v;
+
+    if (!uc_read(r, &v) || v.type != UC_T_INT || v.i < 0)
+        return false;
+    *size = (size_t)v.i;
+    return true;
+}
+
 static bool read_options(uc_reader *r, uc_route_set *s)
 {
-    uc_value map, v;
+    uc_value map;
     uc_view key;
 
     if (!uc_read(r, &map) || map.type != UC_T_MAP)
@@ -87,9 +108,14 @@ static bool read_options(uc_reader *r, uc_route_set *s)
             if (!uc_read_bool(r, &s->serving.fine))
                 return false;
         } else if (uc_view_is(key, "bodyMost")) {
-            if (!uc_read(r, &v) || v.type != UC_T_INT || v.i < 0)
+            if (!read_size(r, &s->serving.body_most))
                 return false;
-            s->serving.body_most = (size_t)v.i;
+        } else if (uc_view_is(key, "cacheBytes")) {
+            if (!read_size(r, &s->kept_most))
+                return false;
+        } else if (uc_view_is(key, "check")) {
+            if (!uc_read_bool(r, &s->check))
+                return false;
         } else if (uc_view_is(key, "origins")) {
             if (!read_origins(r, s))
                 return false;
@@ -140,7 +166,9 @@ static uc_route_set *set_new(uc_call *c, uc_error *e)
     }
     atomic_init(&s->refs, 1);
     s->serving.body_most = BODY_MOST;
+    s->kept_most = KEPT_BYTES;
     uc_arena_init(&s->mem, UC_ROUTES_BYTES);
+    uc_mutex_init(&s->mu);
     files = read_files(&r, &n, e);
     if (files != NULL && !read_options(&r, s))
         uc_fail(e, UC_FRAME, "routes_load: the options could not be read");
@@ -149,8 +177,7 @@ static uc_route_set *set_new(uc_call *c, uc_error *e)
     uc_free(files);
     if (s->routes != NULL)
         return s;
-    uc_arena_fini(&s->mem);
-    uc_free(s);
+    set_free(s);
     return NULL;
 }
 
@@ -213,7 +240,7 @@ bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
     if (s == NULL)
         return false;
     s->owner = c->session->peer;
-    if (!check(arg, s->routes, e) || !enter(s->owner->engine, s, e)) {
+    if (!check(arg, s, e) || !enter(s->owner->engine, s, e)) {
         set_unref(s);
         return false;
     }
@@ -582,6 +609,40 @@ bool uc__routed_refuse(uc_call *c, uc_refusal why, uc_view text, uc_error *e)
 
     uc_request_refuse(q, why, "%.*s", (int)text.len, (const char *)text.p);
     return uc_fail(e, UC_ABORTED, "the request was refused");
+}
+
+/* ---- tags, and answers that are kept ---- */
+
+bool uc__routed_has_tag(const uc_call *c, uc_view tag)
+{
+    return uc_etag_listed(c->routed->q.if_none_match, tag);
+}
+
+bool uc__routed_any_tag(const uc_call *c)
+{
+    return uc_etag_any(c->routed->q.if_none_match);
+}
+
+bool uc__routes_keep(uc_route_set *s, uc_error *e)
+{
+    if (s->kept == NULL)
+        s->kept = uc_kept_new(s->kept_most);
+    return s->kept != NULL ||
+           uc_fail(e, UC_MEMORY, "no memory for answers that are kept");
+}
+
+bool uc__routed_kept(const uc_call *c, uc_view key, const uint8_t tag[16],
+                     uc_buf *out)
+{
+    return uc_kept_get(c->routed->set->kept, key, tag, uc_now(), out);
+}
+
+void uc__routed_keep(const uc_call *c, uc_view key, const uint8_t tag[16],
+                     uc_view answer)
+{
+    int64_t until = uc_now() + c->routed->q.route->cache_ms * UC_MS;
+
+    uc_kept_put(c->routed->set->kept, key, tag, until, answer);
 }
 
 /* ---- constraints ---- */

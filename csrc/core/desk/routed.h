@@ -27,7 +27,11 @@ typedef struct uc_route_set {
     uint32_t number;
     uc_routes *routes;
     uc_serving serving;
-    uc_arena mem; /* of its strings */
+    uc_mutex mu;      /* of the engine's, when it looks at a route once more */
+    uc_arena mem;     /* of its strings, and of what the engine finds out */
+    bool check;       /* its statements' plans are to be looked at as well */
+    size_t kept_most; /* bytes of answers */
+    struct uc_kept *kept; /* answers of routes with @cache; NULL: none has it */
     const uc_peer *owner;
     struct uc_route_set *next; /* uc_engine.sets, under mu */
 } uc_route_set;
@@ -48,7 +52,7 @@ typedef struct uc_routed {
  * the set with the engine's eyes, and may fill *e; then the set is there and
  * the reply is appended. False with *e.
  */
-typedef bool uc_routes_check(void *arg, uc_routes *routes, uc_error *e);
+typedef bool uc_routes_check(void *arg, uc_route_set *set, uc_error *e);
 bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
                      uc_error *e);
 /* Op routes_drop: requests that are under way end as they began. */
@@ -94,5 +98,17 @@ void uc__reply_failure(uc_buf *out, uc_call *c, const uc_error *e);
 /* The request is refused with this text, by a row of its own: fills *e and
  * returns false, so that what it has done is undone. */
 bool uc__routed_refuse(uc_call *c, uc_refusal why, uc_view text, uc_error *e);
+
+/* Whether If-None-Match has the tag, and whether it is `*`. */
+bool uc__routed_has_tag(const uc_call *c, uc_view tag);
+bool uc__routed_any_tag(const uc_call *c);
+
+/* The set has a route with @cache. False with *e: no memory. */
+bool uc__routes_keep(uc_route_set *s, uc_error *e);
+/* What is kept for the request, of a route with @cache; see kept.h. */
+bool uc__routed_kept(const uc_call *c, uc_view key, const uint8_t tag[16],
+                     uc_buf *out);
+void uc__routed_keep(const uc_call *c, uc_view key, const uint8_t tag[16],
+                     uc_view answer);
 
 #endif

@@ -1,4 +1,5 @@
 /* From a request that has been read to what an engine takes. */
+#include "common/fnv.h"
 #include "routes/request.h"
 #include "wire/writer.h"
 
@@ -57,38 +58,25 @@ void uc_request_bind(const uc_request *q, const uc_variant *v, uc_buf *out)
 
 /* ---- a hash -------------------------------------------------------------- */
 
-/* FNV-1a: www.isthe.com/chongo/tech/comp/fnv */
-typedef unsigned __int128 fnv;
-
-static fnv add(fnv h, const void *p, size_t n)
-{
-    const fnv prime = ((fnv)1 << 88) + 0x13b;
-    const uint8_t *s = p;
-
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ s[i]) * prime;
-    return h;
-}
-
 /* With its length: "ab", "c" is not "a", "bc". */
-static fnv add_view(fnv h, uc_view v)
+static uc_fnv add_view(uc_fnv h, uc_view v)
 {
     uint64_t n = v.len;
 
-    h = add(h, &n, sizeof n);
-    return add(h, v.p, v.len);
+    h = uc_fnv_add(h, &n, sizeof n);
+    return uc_fnv_add(h, v.p, v.len);
 }
 
-static fnv add_arg(fnv h, const uc_arg *arg)
+static uc_fnv add_arg(uc_fnv h, const uc_arg *arg)
 {
     uint8_t type = (uint8_t)arg->type;
 
-    h = add(h, &type, 1);
+    h = uc_fnv_add(h, &type, 1);
     switch (arg->type) {
     case UC_ARG_INT:
-        return add(h, &arg->i, sizeof arg->i);
+        return uc_fnv_add(h, &arg->i, sizeof arg->i);
     case UC_ARG_REAL:
-        return add(h, &arg->d, sizeof arg->d);
+        return uc_fnv_add(h, &arg->d, sizeof arg->d);
     case UC_ARG_TEXT:
     case UC_ARG_BLOB:
         return add_view(h, arg->s);
@@ -102,10 +90,10 @@ static fnv add_arg(fnv h, const uc_arg *arg)
 void uc_request_hash(const uc_request *q, uint8_t hash[16])
 {
     const uc_route *r = q->route;
-    fnv h = (fnv)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
+    uc_fnv h = UC_FNV_START;
     uint8_t method = (uint8_t)r->method;
 
-    h = add(h, &method, 1);
+    h = uc_fnv_add(h, &method, 1);
     h = add_view(h, r->path);
     for (uint32_t i = 0; i < r->nparams; i++) {
         if (!(q->sent >> i & 1))
@@ -113,6 +101,36 @@ void uc_request_hash(const uc_request *q, uint8_t hash[16])
         h = add_view(h, r->params[i].name);
         h = add_arg(h, &q->args[i]);
     }
-    for (int i = 15; i >= 0; i--, h >>= 8)
-        hash[i] = (uint8_t)h;
+    uc_fnv_out(h, hash);
+}
+
+/* ---- a key --------------------------------------------------------------- */
+
+static void key_bytes(uc_buf *out, uc_view v)
+{
+    uint64_t n = v.len;
+
+    uc_buf_put(out, &n, sizeof n);
+    uc_buf_put(out, v.p, v.len);
+}
+
+static void key_arg(uc_buf *out, const uc_arg *arg)
+{
+    uc_buf_byte(out, (uint8_t)arg->type);
+    if (arg->type == UC_ARG_INT)
+        uc_buf_put(out, &arg->i, sizeof arg->i);
+    else if (arg->type == UC_ARG_REAL)
+        uc_buf_put(out, &arg->d, sizeof arg->d);
+    else if (arg->type == UC_ARG_TEXT || arg->type == UC_ARG_BLOB)
+        key_bytes(out, arg->s);
+}
+
+void uc_request_key(const uc_request *q, uc_buf *out)
+{
+    const uc_route *r = q->route;
+
+    uc_buf_byte(out, (uint8_t)r->method);
+    key_bytes(out, r->path);
+    for (uint32_t i = 0; i < r->nparams; i++)
+        key_arg(out, &q->args[i]);
 }

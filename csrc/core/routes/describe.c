@@ -79,6 +79,31 @@ static void put_bound(uc_buf *out, const char *key, const uc_param *p, bool has,
         uc_pack_int(out, whole);
 }
 
+/* As the caller would write it. */
+static void put_base64(uc_buf *out, uc_view v)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t n = (v.len + 2) / 3 * 4;
+    uint8_t *p;
+
+    if (!uc_buf_reserve(out, n + 5))
+        return;
+    p = uc_emit_str_header(out->p + out->len, (uint32_t)n);
+    for (size_t i = 0; i < v.len; i += 3) {
+        size_t left = v.len - i;
+        uint32_t three = (uint32_t)v.p[i] << 16 |
+                         (left > 1 ? (uint32_t)v.p[i + 1] << 8 : 0) |
+                         (left > 2 ? v.p[i + 2] : 0);
+
+        *p++ = (uint8_t)letters[three >> 18];
+        *p++ = (uint8_t)letters[three >> 12 & 63];
+        *p++ = left > 1 ? (uint8_t)letters[three >> 6 & 63] : '=';
+        *p++ = left > 2 ? (uint8_t)letters[three & 63] : '=';
+    }
+    out->len = (size_t)(p - out->p);
+}
+
 static void put_preset(uc_buf *out, const uc_param *p)
 {
     uc_pack_str(out, "preset");
@@ -94,6 +119,9 @@ static void put_preset(uc_buf *out, const uc_param *p)
         break;
     case UC_ARG_TEXT:
         put_view(out, p->preset.s);
+        break;
+    case UC_ARG_BLOB:
+        put_base64(out, p->preset.s);
         break;
     default:
         uc_pack_nil(out);
@@ -164,6 +192,22 @@ static bool is_part(const uc_statement *st)
     return st->form != UC_FORM_NONE && !st->refuses;
 }
 
+/* nil: nobody has looked. */
+static void put_columns(uc_buf *out, const uc_statement *st)
+{
+    uc_pack_str(out, "columns");
+    if (st->columns == NULL) {
+        uc_pack_nil(out);
+        return;
+    }
+    uc_pack_array(out, st->ncolumns);
+    for (uint32_t i = 0; i < st->ncolumns; i++) {
+        uc_pack_map(out, 2);
+        put_key_view(out, "name", st->columns[i].name);
+        put_key_view(out, "type", st->columns[i].type);
+    }
+}
+
 static void put_parts(uc_buf *out, const uc_route *route)
 {
     uint32_t n = 0;
@@ -177,9 +221,10 @@ static void put_parts(uc_buf *out, const uc_route *route)
 
         if (!is_part(st))
             continue;
-        uc_pack_map(out, 2);
+        uc_pack_map(out, 3);
         put_key_view(out, "name", st->name);
         put_key_str(out, "form", form_name(st->form));
+        put_columns(out, st);
     }
 }
 

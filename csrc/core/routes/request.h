@@ -114,5 +114,9 @@ void uc_request_bind(const uc_request *q, const uc_variant *v, uc_buf *out);
 /* A hash (FNV-1a, 128 bits) of route and what the caller sent, by values and
  * not by how they were written: of a key of `once`. */
 void uc_request_hash(const uc_request *q, uint8_t hash[16]);
+/* Appends the route and the value of each parameter, presets and those of the
+ * service included: what an answer depends on besides the data. Two requests
+ * have one key only where they are the same. */
+void uc_request_key(const uc_request *q, uc_buf *out);
 
 #endif

@@ -143,6 +143,12 @@ typedef struct uc_variant {
     void *slot; /* the engine's: its statement; set once, atomically */
 } uc_variant;
 
+/* Of the rows that a statement answers with. */
+typedef struct uc_column {
+    uc_view name;
+    uc_view type; /* as it is declared; empty: of a computed one */
+} uc_column;
+
 typedef struct uc_statement {
     uc_view name; /* of @as; empty: none */
     uc_form form;
@@ -155,6 +161,9 @@ typedef struct uc_statement {
     /* Its text says how many rows there can be; what does not, and has a form
      * of many rows, is a write with `returning`, a pragma and the like. */
     bool bounded;
+    /* The engine's, when it has looked at it; NULL: it has not. */
+    const uc_column *columns;
+    uint32_t ncolumns;
 } uc_statement;
 
 /* @say: the sentence for a constraint. */
@@ -205,6 +214,7 @@ typedef struct uc_route {
     uint64_t repeat;                   /* bit of @repeat's parameter; 0: none */
     int64_t random_least, random_most; /* of :_random */
     uint32_t file, line;
+    void *reads; /* the engine's: what the answer depends on; NULL: unknown */
 } uc_route;
 
 /* All of them, that of @audit included. */
@@ -261,5 +271,9 @@ uc_view uc_routes_text(const uc_routes *r, uc_view name);
  */
 uc_variant *uc_statement_variant(uc_routes *r, const uc_route *route,
                                  uc_statement *s, uint64_t given);
+
+/* The next name, from *at on, that stands before `alias`, or before `as alias`:
+ * what that may be another name of. *at moves on, behind it. */
+bool uc_sql_before(uc_view sql, size_t *at, const char *alias, uc_view *name);
 
 #endif

@@ -150,3 +150,14 @@ select 'seldom ' || :n;
 -- @rate 1/1h by user
 -- @auth
 select 'mine';
+
+-- @get /kept :many
+-- @param most integer 1..10 = 10
+-- @cache 1h
+-- @reply x_most
+-- @public
+select name, :most as x_most from person order by id limit :most;
+
+-- @get /when :text
+-- @public
+select :_now || count(*) from person;

@@ -3,205 +3,15 @@
 
 #include "data/sqlite/db.h"
 #include "data/sqlite/part.h"
-#include "routes/fits.h"
+#include "data/sqlite/tag.h"
 #include "wire/answer.h"
 #include "wire/json.h"
 #include "wire/writer.h"
 
 /*
- * Routes on SQLite: their statements are looked at when they are loaded, and
- * run one after the other for each request, a GET's in one snapshot, a POST's
- * as one unit of the group that it is in.
+ * Requests to routes on SQLite: their statements run one after the other, a
+ * GET's in one snapshot, a POST's as one unit of the group that it is in.
  */
-
-/* ---- loading ---- */
-
-/* "user.sql:12: " in front of what SQLite has to say. */
-static bool bad_statement(const uc_routes *routes, const uc_statement *st,
-                          uc_error *e)
-{
-    uc_view file = uc_routes_file(routes, st->file);
-    char message[sizeof e->message];
-
-    snprintf(message, sizeof message, "%s", e->message);
-    return uc_fail(e, UC_ROUTE, "%.*s:%u: %s", (int)file.len, file.p, st->line,
-                   message);
-}
-
-static bool class_fits(const uc_route *route, uc_class cls, unsigned traits,
-                       uc_error *e)
-{
-    if (cls == UC_CLASS_CONTROL)
-        return uc_fail(e, UC_ROUTE,
-                       "a POST is one transaction already, and a GET one "
-                       "snapshot: BEGIN, COMMIT and the like are not needed");
-    if (cls == UC_CLASS_ALONE)
-        return uc_fail(e, UC_ROUTE,
-                       "VACUUM and pragmas that act on the file have no place "
-                       "in a route");
-    if (cls == UC_CLASS_READ_HERE)
-        return uc_fail(e, UC_ROUTE,
-                       "TEMP tables belong to a connection, and routes have "
-                       "none of their own");
-    if (route->method == UC_METHOD_GET && !uc__class_reads((int)cls))
-        return uc_fail(e, UC_ROUTE, "a GET only reads: make it a @post");
-    if (traits & SQ_ASKS && route->method == UC_METHOD_GET)
-        return sq_asks(e);
-    return true;
-}
-
-/* What answers has columns; of several in a POST without names one does. */
-static bool has_columns(const uc_route *route, const uc_statement *st,
-                        sqlite3_stmt *stmt, uc_error *e)
-{
-    bool one_of = route->method == UC_METHOD_POST && st->name.len == 0 &&
-                  !st->refuses && route->nstatements > 1;
-
-    if (one_of || (st->form == UC_FORM_NONE && !st->refuses) ||
-        sqlite3_column_count(stmt) > 0)
-        return true;
-    return uc_fail(e, UC_ROUTE,
-                   "the answer is made of rows, and this statement has none: "
-                   "add RETURNING, or say :none");
-}
-
-/* Names that the answer takes from its rows. */
-static bool has_names(sqlite3_stmt *stmt, const uc_view *names, uint32_t n,
-                      const char *tag, uc_error *e)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        int ncols = sqlite3_column_count(stmt), k = 0;
-
-        while (k < ncols && !uc_view_is(names[i], sqlite3_column_name(stmt, k)))
-            k++;
-        if (k == ncols)
-            return uc_fail(e, UC_ROUTE, "%s: there is no column '%.*s'", tag,
-                           (int)names[i].len, (const char *)names[i].p);
-    }
-    return true;
-}
-
-static bool check_columns(const uc_route *route, const uc_statement *st,
-                          sqlite3_stmt *stmt, uc_error *e)
-{
-    if (!has_columns(route, st, stmt, e))
-        return false;
-    if (st->form == UC_FORM_PAGE &&
-        !has_names(stmt, route->page, route->npage, ":page", e))
-        return false;
-    if (st->refuses && sqlite3_column_count(stmt) != 1)
-        return uc_fail(e, UC_ROUTE,
-                       "a statement that refuses has one column, its sentence");
-    return true;
-}
-
-static void note_columns(uc_fits *fits, uint32_t i, sqlite3_stmt *stmt)
-{
-    int n = sqlite3_column_count(stmt);
-
-    uc_fits_columns(fits, i, (uint32_t)n);
-    for (int k = 0; k < n; k++) {
-        const char *name = sqlite3_column_name(stmt, k);
-
-        if (name != NULL)
-            uc_fits_column(fits, i,
-                           (uc_view){(const uint8_t *)name, strlen(name)});
-    }
-}
-
-/* fits: NULL where nothing of it is for a template. */
-static bool check_text(sq_conn *c, const uc_route *route,
-                       const uc_statement *st, uc_view sql, uc_fits *fits,
-                       uc_error *e)
-{
-    const char *tail;
-    sqlite3_stmt *stmt = NULL;
-    uc_class cls = UC_CLASS_UNKNOWN;
-    unsigned traits = 0;
-    bool ok = sq_class_of(c, (const char *)sql.p, sql.len, &tail, &stmt, &cls,
-                          &traits, e);
-
-    if (ok && stmt == NULL)
-        ok = uc_fail(e, UC_ROUTE, "there is no statement");
-    ok = ok && class_fits(route, cls, traits, e);
-    ok = ok && check_columns(route, st, stmt, e);
-    if (ok && fits != NULL)
-        note_columns(fits, (uint32_t)(st - route->statements), stmt);
-    sqlite3_finalize(stmt);
-    return ok;
-}
-
-/* With all pieces, and with none. */
-static bool check_statement(sq_conn *c, uc_routes *routes, uc_fits *fits,
-                            uint32_t i, uc_error *e)
-{
-    const uc_route *route = fits->route;
-    const uint64_t given[] = {UINT64_MAX, route->required};
-    uc_statement *st = &route->statements[i];
-
-    for (int k = 0; k < 2; k++) {
-        uc_variant *v = uc_statement_variant(routes, route, st, given[k]);
-
-        if (v == NULL)
-            return uc_fail(e, UC_MEMORY, "no memory for a statement");
-        if (!check_text(c, route, st, v->sql, fits, e))
-            return bad_statement(routes, st, e);
-    }
-    return true;
-}
-
-/* The table has what a row of audit has. */
-static bool check_audit(sq_conn *c, uc_routes *routes, const uc_route *route,
-                        uc_error *e)
-{
-    uc_statement *st = &route->statements[route->nstatements];
-    const uc_variant *v = uc_statement_variant(routes, route, st, UINT64_MAX);
-    int len = (int)route->audit.len;
-    const char *table = (const char *)route->audit.p;
-    char why[sizeof e->message];
-
-    if (v == NULL)
-        return uc_fail(e, UC_MEMORY, "no memory for a statement");
-    if (check_text(c, route, st, v->sql, NULL, e))
-        return true;
-    snprintf(why, sizeof why, "%s", e->message);
-    uc_fail(e, UC_ROUTE,
-            "@audit %.*s: %.200s. The table it needs: create table %.*s("
-            "id integer primary key, at integer not null, route text not null, "
-            "who, ip text, request text, params text not null)",
-            len, table, why, len, table);
-    return bad_statement(routes, st, e);
-}
-
-static bool check_route(sq_conn *c, uc_routes *routes, const uc_route *route,
-                        uc_error *e)
-{
-    uc_fits fits;
-    bool ok = true;
-
-    uc_fits_init(&fits, routes, route);
-    for (uint32_t i = 0; ok && i < route->nstatements; i++)
-        ok = check_statement(c, routes, &fits, i, e);
-    ok = ok && (route->template == NULL || uc_fits_check(&fits, e));
-    uc_fits_fini(&fits);
-    return ok && (route->audit.len == 0 || check_audit(c, routes, route, e));
-}
-
-static bool check(void *arg, uc_routes *routes, uc_error *e)
-{
-    for (uint32_t i = 0; i < uc_routes_count(routes); i++) {
-        if (!check_route(arg, routes, uc_routes_at(routes, i), e))
-            return false;
-    }
-    return true;
-}
-
-bool sq_routes_load(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
-{
-    return uc__routes_load(call, check, c, out, e);
-}
-
-/* ---- answering ---- */
 
 /* An answer that is being made. */
 typedef struct answer {
@@ -212,6 +22,7 @@ typedef struct answer {
     size_t start; /* of the reply, and of its body */
     size_t body;
     sq_part part;
+    sq_tag tag;
     uc_buf headers; /* packed pairs */
     uint32_t nheaders;
     uc_html_rows *rows; /* of a template, by statement */
@@ -549,59 +360,204 @@ static bool begin_html(answer *a, uc_error *e)
     return true;
 }
 
-static bool run_all(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+/* ---- answers without SQL ---- */
+
+/* A kept answer: what it has, its headers, its body. */
+typedef struct kept_front {
+    uint32_t nheaders, headers_len;
+} kept_front;
+
+static void put_pair(uc_buf *b, const char *name, const char *value)
 {
-    const uc_route *route = call->routed->q.route;
-    answer a = {.conn = c, .call = call, .route = route, .out = out};
-    int64_t times = uc__routed_times(call);
-    int64_t before = sqlite3_total_changes64(c->h);
+    uc_pack_str(b, name);
+    uc_pack_str(b, value);
+}
+
+/* Who stores it asks each time whether it is still right. */
+static void add_tag(answer *a, const uint8_t bytes[SQ_TAG_BYTES])
+{
+    char text[SQ_TAG_TEXT + 1];
+
+    sq_tag_text(a->conn, bytes, text);
+    put_pair(&a->headers, "etag", text);
+    a->nheaders++;
+    if (uc_view_listed(a->route->replies, a->route->nreplies, "cache_control"))
+        return;
+    put_pair(&a->headers, "cache-control",
+             a->route->is_public ? "no-cache" : "private, no-cache");
+    a->nheaders++;
+}
+
+static void put_304(answer *a, const uint8_t bytes[SQ_TAG_BYTES])
+{
+    uc_buf_rewind(a->out, a->start);
+    uc_buf_rewind(&a->headers, 0);
+    a->nheaders = 0;
+    add_tag(a, bytes);
+    a->body = uc_answer_begin(a->out, a->call->id, 304, (uc_view){0});
+    uc_answer_end(a->out, a->body, a->nheaders);
+    uc_buf_put(a->out, a->headers.p, a->headers.len);
+}
+
+static bool has_tag(const answer *a, const uint8_t bytes[SQ_TAG_BYTES])
+{
+    char text[SQ_TAG_TEXT + 1];
+
+    sq_tag_text(a->conn, bytes, text);
+    return uc__routed_has_tag(a->call,
+                              (uc_view){(const uint8_t *)text, SQ_TAG_TEXT});
+}
+
+static bool put_kept(answer *a, const uint8_t bytes[SQ_TAG_BYTES])
+{
+    uc_view key = {a->tag.key.p, a->tag.key.len};
+    kept_front front;
+    uc_buf b;
+    bool found;
+
+    uc_buf_init(&b, SIZE_MAX);
+    found = uc__routed_kept(a->call, key, bytes, &b) && !b.failed;
+    if (found) {
+        memcpy(&front, b.p, sizeof front);
+        uc_buf_put(&a->headers, b.p + sizeof front, front.headers_len);
+        a->nheaders = front.nheaders;
+        uc_buf_put(a->out, b.p + sizeof front + front.headers_len,
+                   b.len - sizeof front - front.headers_len);
+        add_tag(a, bytes);
+        end(a);
+    }
+    uc_buf_fini(&b);
+    return found;
+}
+
+/* Before the tag is among the headers. */
+static void keep_answer(answer *a)
+{
+    kept_front front = {a->nheaders, (uint32_t)a->headers.len};
+    uc_view key = {a->tag.key.p, a->tag.key.len};
+    uc_buf b;
+
+    uc_buf_init(&b, SIZE_MAX);
+    uc_buf_put(&b, &front, sizeof front);
+    uc_buf_put(&b, a->headers.p, a->headers.len);
+    uc_buf_put(&b, a->out->p + a->body, a->out->len - a->body);
+    if (!b.failed)
+        uc__routed_keep(a->call, key, a->tag.bytes, (uc_view){b.p, b.len});
+    uc_buf_fini(&b);
+}
+
+/* Whether the caller has the answer already, or it is kept here. */
+static bool answer_known(answer *a)
+{
+    uint8_t now[SQ_TAG_BYTES];
+
+    if (!a->tag.known ||
+        (a->call->routed->q.if_none_match.p == NULL &&
+         a->route->cache_ms == 0) ||
+        !sq_tag_now(a->conn, a->call, &a->tag, now))
+        return false;
+    if (has_tag(a, now)) {
+        put_304(a, now);
+        return true;
+    }
+    return a->route->cache_ms > 0 && put_kept(a, now);
+}
+
+/* ---- all of it ---- */
+
+/* The answer is there but for its headers. */
+static void end_tagged(answer *a)
+{
+    if (!a->tag.known) {
+        end(a);
+        return;
+    }
+    if (a->route->cache_ms > 0 && !a->out->failed && !a->headers.failed)
+        keep_answer(a);
+    if (uc__routed_any_tag(a->call)) {
+        put_304(a, a->tag.bytes);
+        return;
+    }
+    add_tag(a, a->tag.bytes);
+    end(a);
+}
+
+static bool run_all(answer *a, uc_error *e)
+{
+    int64_t times = uc__routed_times(a->call);
+    const uc_route *route = a->route;
+    int64_t before = sqlite3_total_changes64(a->conn->h);
     bool ok;
 
-    sq_part_init(&a.part, route->replies, route->nreplies, route->page,
+    sq_part_init(&a->part, route->replies, route->nreplies, route->page,
                  route->npage);
-    uc_buf_init(&a.headers, SIZE_MAX);
-    uc_buf_init(&a.cells, SIZE_MAX);
-    begin(&a, type_of(route));
-    ok = begin_html(&a, e) &&
-         (times < 0 ? run_once(&a, e) : run_often(&a, times, e));
-    call->routed->changes = ok ? sqlite3_total_changes64(c->h) - before : 0;
-    ok = ok && add_audit(&a, e);
+    ok = begin_html(a, e) &&
+         (times < 0 ? run_once(a, e) : run_often(a, times, e));
+    a->call->routed->changes =
+        ok ? sqlite3_total_changes64(a->conn->h) - before : 0;
+    ok = ok && add_audit(a, e);
     if (ok)
-        end(&a);
-    if (ok && (out->failed || a.headers.failed))
+        end_tagged(a);
+    sq_part_fini(&a->part);
+    return ok;
+}
+
+static void answer_begin(answer *a, sq_conn *c, uc_call *call, uc_buf *out)
+{
+    *a = (answer){
+        .conn = c, .call = call, .route = call->routed->q.route, .out = out};
+    uc_buf_init(&a->headers, SIZE_MAX);
+    uc_buf_init(&a->cells, SIZE_MAX);
+    begin(a, type_of(a->route));
+    sq_tag_begin(&a->tag, c, call);
+}
+
+static bool answer_end(answer *a, bool ok, uc_error *e)
+{
+    if (ok && (a->out->failed || a->headers.failed))
         ok = uc_fail(e, UC_MEMORY, "no memory for an answer");
-    uc_buf_fini(&a.headers);
-    uc_buf_fini(&a.cells);
-    sq_part_fini(&a.part);
+    uc_buf_fini(&a->headers);
+    uc_buf_fini(&a->cells);
+    sq_tag_fini(&a->tag);
     return ok;
 }
 
 /* One statement is a snapshot by itself; where several calls share one, it is
  * open already. */
-bool sq_answer_read(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+static bool run_read(answer *a, uc_error *e)
 {
-    bool opens = (call->routed->q.route->nstatements > 1 ||
-                  uc__routed_times(call) > 1) &&
+    sq_conn *c = a->conn;
+    bool opens = (a->route->nstatements > 1 || uc__routed_times(a->call) > 1) &&
                  sqlite3_get_autocommit(c->h) != 0;
     int rc = opens ? sq_step_once(c->begin) : SQLITE_OK;
     bool ok;
 
     if (rc != SQLITE_OK)
         return sq_fail(c, rc, e);
-    ok = run_all(c, call, out, e);
+    ok = run_all(a, e);
     if (opens)
         sq_step_once(c->commit);
     return ok;
 }
 
+bool sq_answer_read(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
+{
+    answer a;
+
+    answer_begin(&a, c, call, out);
+    return answer_end(&a, answer_known(&a) || run_read(&a, e), e);
+}
+
 bool sq_answer_write(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     bool own, ok;
+    answer a;
 
     if (!sq_bracket(c, e))
         return false;
     own = sq_own_begin(c);
-    ok = run_all(c, call, out, e);
+    answer_begin(&a, c, call, out);
+    ok = answer_end(&a, run_all(&a, e), e);
     sq_own_end(c, own);
     return sq_bracket_end(c, ok, e);
 }

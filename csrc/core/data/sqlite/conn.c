@@ -10,6 +10,7 @@
 #include "data/sqlite/db.h"
 #include "data/sqlite/errcode.h"
 #include "data/sqlite/pragma.h"
+#include "data/sqlite/reads.h"
 
 /*
  * How often a statement looks up: every 2000 VDBE steps is a few
@@ -82,6 +83,8 @@ static int on_auth(void *arg, int action, const char *a, const char *b,
         return sq_defer(c);
     if (c->notes != NULL)
         sq_note(c, action, a, b, dbname);
+    if (c->reads != NULL)
+        sq_reads_note(c->reads, action, a, b, dbname);
     if (auth == NULL)
         return SQLITE_OK;
     if (dbname != NULL && sqlite3_stricmp(dbname, "temp") == 0)
@@ -487,28 +490,6 @@ sq_conn *sq_conn_open(sq_db *db, sq_role role, uc_error *e)
         nanosleep(&ts, NULL);
         waited = uc_now() - start;
     }
-}
-
-bool sq_others_wrote(sq_db *db)
-{
-    sq_conn *c = db->writer;
-    int64_t version;
-    bool changed;
-
-    if (c == NULL || sqlite3_get_autocommit(c->h) == 0)
-        return false;
-    if (c->version == NULL &&
-        control(c, &c->version, "pragma data_version") != SQLITE_OK)
-        return false;
-    sq_conn_wait(c, 0);
-    if (sqlite3_step(c->version) == SQLITE_ROW)
-        version = sqlite3_column_int64(c->version, 0);
-    else
-        version = c->seen; /* locked just now */
-    sqlite3_reset(c->version);
-    changed = version != c->seen;
-    c->seen = version;
-    return changed;
 }
 
 void sq_conn_close(sq_conn *c)

@@ -1,6 +1,7 @@
 #ifndef UC_CORE_DATA_SQLITE_CONN_H
 #define UC_CORE_DATA_SQLITE_CONN_H
 
+#include "data/sqlite/fresh.h"
 #include "data/sqlite/once.h"
 #include "data/sqlite/stmt.h"
 
@@ -59,15 +60,17 @@ struct sq_conn {
     sq_notes *notes;    /* set while what it prepares is noted */
     sq_auth *auth;      /* set while a statement is classified */
     sqlite3_stmt *once[SQ_ONCE_STMTS]; /* once.c; the writer's alone */
-    sqlite3_stmt *version; /* pragma data_version; the writer's alone */
-    int64_t seen;          /* what that said last */
-    sqlite3_stmt *cookie;  /* pragma schema_version, once it was asked */
-    uint32_t once_kept;    /* keys stored; each so many sweep old ones */
-    uc_buf text;           /* scratch of the row encoder */
-    struct sq_part *part;  /* of a route's statement that answers, else NULL */
-    int64_t lent_until;    /* on a thread that is wanted back then, 0 not */
-    bool overdue;          /* and was wanted back: what ran was given up */
-    sq_conn *spare_next;   /* db->spare, under mu */
+    sqlite3_stmt *version;  /* pragma data_version; the writer's alone */
+    int64_t seen;           /* what that said last */
+    sqlite3_stmt *cookie;   /* pragma schema_version, once it was asked */
+    uint32_t once_kept;     /* keys stored; each so many sweep old ones */
+    uc_buf text;            /* scratch of the row encoder */
+    struct sq_part *part;   /* of a route's statement that answers, else NULL */
+    struct sq_reads *reads; /* set while what a route reads is noted */
+    sq_moment moment;       /* before the snapshot that it has */
+    int64_t lent_until;     /* on a thread that is wanted back then, 0 not */
+    bool overdue;           /* and was wanted back: what ran was given up */
+    sq_conn *spare_next;    /* db->spare, under mu */
 };
 
 /* ---- conn.c ---- */
@@ -82,8 +85,6 @@ static inline void sq_conn_wait(sq_conn *c, int64_t until)
 }
 /* Sets the authorizer; all statements are prepared anew at their next step. */
 void sq_conn_authorize(sq_conn *c);
-/* Has another process written to the file since the last time? wconn_mu. */
-bool sq_others_wrote(sq_db *db);
 
 /* ---- run.c ---- */
 /* Runs a prepared control statement (BEGIN, COMMIT, ...). SQLite's code. */

@@ -2,6 +2,7 @@
 #define UC_CORE_DATA_SQLITE_DB_H
 
 #include "data/sqlite/exec.h"
+#include "data/sqlite/fresh.h"
 #include "data/sqlite/func.h"
 #include "data/sqlite/moved.h"
 #include "data/sqlite/once.h"
@@ -108,6 +109,7 @@ struct sq_db {
     } wal;
 
     sq_guest guest;
+    sq_fresh fresh;
 };
 
 /* An open transaction waits for the call (meta i). Under e.mu. */

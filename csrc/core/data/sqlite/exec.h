@@ -82,9 +82,11 @@ bool sq_script_alone(sq_conn *c, const uc_call *call);
  * NULL with *e; a NUL inside, and what is no UTF-8, is refused. */
 char *sq_text_copy(uc_view text, uc_error *e);
 
-/* ---- answer.c ---- */
+/* ---- load.c ---- */
 /* The op `routes_load`, on any connection. */
 bool sq_routes_load(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);
+
+/* ---- answer.c ---- */
 /* The op `request`: a GET in one snapshot, a POST as one unit. False with *e;
  * what the unit has done is undone then. */
 bool sq_answer_read(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e);

@@ -100,6 +100,7 @@ static bool init(uc_engine *e)
     uc_mutex_init(&db->wal.mu);
     uc_mutex_init(&db->guest.mu);
     uc_buf_init(&db->guest.out, SIZE_MAX);
+    sq_fresh_init(db);
     db->touches.round = 1;
     uc_cond_init(&db->threads.readers_cond);
     uc_cond_init(&db->threads.writer_cond);
@@ -127,6 +128,7 @@ static void fini(uc_engine *e)
     sq_functions_drop(db, NULL);
     sq_once_fini(&db->tx.once);
     sq_touches_fini(&db->touches);
+    sq_fresh_fini(db);
     uc_mutex_fini(&db->wconn_mu);
     uc_mutex_fini(&db->wal.mu);
     uc_mutex_fini(&db->guest.mu);

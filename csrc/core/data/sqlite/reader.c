@@ -107,6 +107,7 @@ uint32_t sq_read_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
 
     sq_conn_wait(c, 0);
     c->sampled = shared; /* all known to be quick: one look at the clock */
+    sq_fresh_at(db, &c->moment);
     if (shared)
         rc = sq_step_once(c->begin);
     for (i = 0; i < n; i++) {
@@ -122,6 +123,7 @@ uint32_t sq_read_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
         uc__session_publish(run[i - 1]->session, out);
     if (shared && rc == SQLITE_OK)
         sq_step_once(c->commit);
+    c->moment.gen = 0;
     return i;
 }
 

@@ -166,6 +166,7 @@ void sq_touch_commit(sq_db *db, const uc_session *by)
     b->ntouched = 0;
     b->touched_all = false;
     b->round++;
+    sq_fresh_committed(db);
 }
 
 void sq_touches_fini(sq_touches *b)

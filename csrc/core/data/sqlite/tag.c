@@ -1,0 +1,152 @@
+#include "data/sqlite/tag.h"
+
+#include "common/fnv.h"
+#include "data/sqlite/db.h"
+#include "data/sqlite/reads.h"
+
+/*
+ * A tag covers the request (its route, the values of its parameters, the user
+ * where somebody has to be logged in), the set of routes, which may say another
+ * thing when it is loaded again, and the data: the generation of each
+ * table that the route reads, how often others have written, and the schema,
+ * by which it is known what the route reads. The core's random number in front
+ * tells it from those of another core, and of this one before it was started.
+ */
+
+/* ---- the request ---- */
+
+static uc_fnv add_user(uc_fnv h, const uc_routed *d)
+{
+    if (d->q.route->is_public)
+        return h;
+    h = uc_fnv_word(h, (uint64_t)d->facts.user.type);
+    if (d->facts.user.type == UC_T_INT)
+        h = uc_fnv_word(h, (uint64_t)d->facts.user.i);
+    else if (d->facts.user.type == UC_T_STR)
+        h = uc_fnv_words(h, d->facts.user.s.p, d->facts.user.s.len);
+    return h;
+}
+
+/* ---- the data ---- */
+
+/* Of the table's last change. The board's mu is held. */
+static uint64_t generation(const uc_board *b, sq_read *r)
+{
+    int64_t id = atomic_load_explicit(&r->id, memory_order_relaxed);
+    uint64_t gen = 0;
+
+    if (id < 0) {
+        id = uc__board_find(b, NULL, r->name);
+        atomic_store_explicit(&r->id, id, memory_order_relaxed);
+    }
+    if (id >= 0)
+        gen = b->tables[id].gen;
+    return gen > b->all_gen ? gen : b->all_gen;
+}
+
+/* False: a table has changed since the moment, and what it was then is not
+ * known any more. */
+static bool add_tables(uc_fnv *h, uc_board *b, sq_known *k,
+                       const sq_moment *moment)
+{
+    bool ok = true;
+
+    uc_lock(&b->mu);
+    for (uint32_t i = 0; i < k->n && ok; i++) {
+        uint64_t gen = generation(b, &k->tables[i]);
+
+        ok = gen <= moment->gen;
+        *h = uc_fnv_word(*h, gen);
+    }
+    uc_unlock(&b->mu);
+    return ok;
+}
+
+static bool tag_at(sq_db *db, const uc_routed *d, const uc_buf *key,
+                   const sq_moment *moment, uint8_t bytes[SQ_TAG_BYTES])
+{
+    sq_known *k = sq_known_of(d->q.route);
+    uc_fnv h = uc_fnv_words(UC_FNV_START, key->p, key->len);
+
+    if (moment->gen == 0 || moment->schema != atomic_load(&k->schema))
+        return false;
+    h = add_user(h, d);
+    h = uc_fnv_word(h, d->set->number);
+    h = uc_fnv_word(h, moment->others);
+    h = uc_fnv_word(h, moment->schema);
+    if (!add_tables(&h, &db->e.board, k, moment))
+        return false;
+    uc_fnv_out(h, bytes);
+    return true;
+}
+
+/* Where there is one connection there is no snapshot: what the writes of the
+ * group before it have done is read, and is not told to the board yet. And a
+ * TEMP table may have the name of another one. */
+static void take_moment(sq_conn *c)
+{
+    const sq_touches *t = &c->db->touches;
+
+    c->moment.gen = 0;
+    if (t->ntouched == 0 && !t->touched_all &&
+        !atomic_load(&c->db->sql.has_temp))
+        sq_fresh_at(c->db, &c->moment);
+}
+
+void sq_tag_begin(sq_tag *t, sq_conn *c, const uc_call *call)
+{
+    const uc_routed *d = call->routed;
+    const sq_known *k;
+
+    t->known = false;
+    uc_buf_init(&t->key, SIZE_MAX);
+    k = sq_known_of(d->q.route);
+    if (k == NULL)
+        return;
+    if (c->role == SQ_WRITER)
+        take_moment(c);
+    if (c->moment.gen != 0 && atomic_load(&k->schema) != c->moment.schema &&
+        atomic_load(&k->tried) != c->moment.schema)
+        sq_reads_again(c, d->set, d->q.route);
+    uc_request_key(&d->q, &t->key);
+    t->known =
+        !t->key.failed && tag_at(c->db, d, &t->key, &c->moment, t->bytes);
+}
+
+void sq_tag_fini(sq_tag *t)
+{
+    uc_buf_fini(&t->key);
+}
+
+bool sq_tag_now(sq_conn *c, const uc_call *call, const sq_tag *t,
+                uint8_t bytes[SQ_TAG_BYTES])
+{
+    sq_moment now;
+
+    if (!sq_fresh_is_sure(c->db))
+        return false;
+    sq_fresh_at(c->db, &now);
+    return tag_at(c->db, call->routed, &t->key, &now, bytes);
+}
+
+static char *hex(char *text, uint8_t byte)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    *text++ = digits[byte >> 4];
+    *text++ = digits[byte & 15];
+    return text;
+}
+
+void sq_tag_text(const sq_conn *c, const uint8_t bytes[SQ_TAG_BYTES],
+                 char text[SQ_TAG_TEXT + 1])
+{
+    *text++ = '"';
+    for (int shift = 56; shift >= 0; shift -= 8)
+        text = hex(text, (uint8_t)(c->db->fresh.epoch >> shift));
+    *text++ = '-';
+    for (int i = 0; i < SQ_TAG_BYTES; i++)
+        text = hex(text, bytes[i]);
+    *text++ = '"';
+    *text = '\0';
+}

@@ -1,0 +1,153 @@
+#include "desk/kept.h"
+
+#include "common/fnv.h"
+#include "common/mem.h"
+
+struct uc_kept_entry {
+    uc_kept_entry *next;          /* of its chain */
+    uc_kept_entry *newer, *older; /* of all */
+    uint64_t hash;
+    int64_t until;
+    uint8_t tag[16];
+    uint32_t key_len, len;
+    uint8_t bytes[]; /* the key, then the answer */
+};
+
+/* One answer takes no more than this part of all. */
+enum { PART = 4 };
+
+uc_kept *uc_kept_new(size_t most)
+{
+    uc_kept *k = uc_calloc(1, sizeof *k);
+
+    if (k == NULL)
+        return NULL;
+    uc_mutex_init(&k->mu);
+    k->most = most;
+    return k;
+}
+
+static uint64_t hash_of(uc_view key)
+{
+    uc_fnv h = uc_fnv_words(UC_FNV_START, key.p, key.len);
+
+    return (uint64_t)(h >> 64) ^ (uint64_t)h;
+}
+
+static size_t size_of(const uc_kept_entry *e)
+{
+    return sizeof *e + e->key_len + e->len;
+}
+
+/* ---- under mu ---- */
+
+/* The link to it, or the end of its chain. */
+static uc_kept_entry **find(uc_kept *k, uint64_t hash, uc_view key)
+{
+    uc_kept_entry **at = &k->chains[hash % UC_KEPT_CHAINS];
+
+    while (*at != NULL &&
+           ((*at)->hash != hash ||
+            !uc_view_same((uc_view){(*at)->bytes, (*at)->key_len}, key)))
+        at = &(*at)->next;
+    return at;
+}
+
+static void leave_order(uc_kept *k, uc_kept_entry *e)
+{
+    *(e->newer != NULL ? &e->newer->older : &k->newest) = e->older;
+    *(e->older != NULL ? &e->older->newer : &k->oldest) = e->newer;
+}
+
+static void be_newest(uc_kept *k, uc_kept_entry *e)
+{
+    e->newer = NULL;
+    e->older = k->newest;
+    *(k->newest != NULL ? &k->newest->newer : &k->oldest) = e;
+    k->newest = e;
+}
+
+/* at: the link to it. */
+static void drop(uc_kept *k, uc_kept_entry **at)
+{
+    uc_kept_entry *e = *at;
+
+    *at = e->next;
+    leave_order(k, e);
+    k->bytes -= size_of(e);
+    uc_free(e);
+}
+
+static void make_room(uc_kept *k, size_t size)
+{
+    while (k->oldest != NULL && k->bytes + size > k->most) {
+        const uc_kept_entry *e = k->oldest;
+
+        drop(k, find(k, e->hash, (uc_view){e->bytes, e->key_len}));
+    }
+}
+
+/* ---- anybody ---- */
+
+bool uc_kept_get(uc_kept *k, uc_view key, const uint8_t tag[16], int64_t now,
+                 uc_buf *out)
+{
+    uint64_t hash = hash_of(key);
+    uc_kept_entry **at, *e;
+    bool good = false;
+
+    uc_lock(&k->mu);
+    at = find(k, hash, key);
+    e = *at;
+    if (e != NULL) {
+        good = e->until > now && memcmp(e->tag, tag, sizeof e->tag) == 0;
+        if (good) {
+            uc_buf_put(out, e->bytes + e->key_len, e->len);
+            leave_order(k, e);
+            be_newest(k, e);
+        } else {
+            drop(k, at);
+        }
+    }
+    uc_unlock(&k->mu);
+    return good;
+}
+
+void uc_kept_put(uc_kept *k, uc_view key, const uint8_t tag[16], int64_t until,
+                 uc_view answer)
+{
+    size_t size = sizeof(uc_kept_entry) + key.len + answer.len;
+    uc_kept_entry *e, **at;
+
+    if (size > k->most / PART || (e = uc_malloc(size)) == NULL)
+        return;
+    e->hash = hash_of(key);
+    e->until = until;
+    memcpy(e->tag, tag, sizeof e->tag);
+    e->key_len = (uint32_t)key.len;
+    e->len = (uint32_t)answer.len;
+    memcpy(e->bytes, key.p, key.len);
+    if (answer.len > 0)
+        memcpy(e->bytes + key.len, answer.p, answer.len);
+    uc_lock(&k->mu);
+    at = find(k, e->hash, key);
+    if (*at != NULL)
+        drop(k, at);
+    make_room(k, size);
+    at = &k->chains[e->hash % UC_KEPT_CHAINS];
+    e->next = *at;
+    *at = e;
+    be_newest(k, e);
+    k->bytes += size;
+    uc_unlock(&k->mu);
+}
+
+void uc_kept_free(uc_kept *k)
+{
+    if (k == NULL)
+        return;
+    k->most = 0;
+    make_room(k, 1);
+    uc_mutex_fini(&k->mu);
+    uc_free(k);
+}
