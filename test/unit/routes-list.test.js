@@ -17,14 +17,16 @@ function project (t, list = described) {
   for (const name of ['routes', 'migrations']) fs.mkdirSync(path.join(dir, name))
   fs.writeFileSync(path.join(dir, 'package.json'), '{ "name": "@some/Dmail", "version": "1.2.3" }')
   const asked = []
-  const describe = async (...args) => {
-    asked.push(args)
+  const checks = []
+  const describe = async (dir, target, options) => {
+    asked.push([dir, target])
+    checks.push(options)
     if (list instanceof Error) throw list
     return list
   }
   const place = path.join(dir, 'routes')
   const run = (...args) => command(['routes', ...args, ...args.includes(place) ? [] : [place]], { describe })
-  return { dir, place, asked, run }
+  return { dir, place, asked, checks, run }
 }
 
 t.test('the list', async (t) => {

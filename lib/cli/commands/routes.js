@@ -46,7 +46,7 @@ const DOOR = '127.0.0.1:4000'
 
 /**
  * @param {object} ctx see main.js
- * @param {{ describe?: Function }} [parts] describe(dir, target) -> the routes
+ * @param {{ describe?: Function }} [parts] describe(dir, target, { check }) -> the routes
  */
 function run (ctx, { describe = require('../routes/describe').describe } = {}) {
   const { values, positionals, print, exitCodes } = ctx
@@ -54,7 +54,7 @@ function run (ctx, { describe = require('../routes/describe').describe } = {}) {
     const { isCheck, dir } = readWords(positionals)
     const maker = readMaker(values, isCheck)
     const target = database.readTarget(values, dir)
-    const routes = await describe(dir, target)
+    const routes = await describe(dir, target, { check: isCheck })
     if (isCheck) {
       print({ ok: true, routes: routes.length }, `${count(routes.length, 'route')} in ${count(new Set(routes.map(({ file }) => file)).size, 'file')}: all is right`)
       return exitCodes.ok

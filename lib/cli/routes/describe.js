@@ -6,12 +6,13 @@ const { withDatabase } = require('../database')
 /**
  * @param {string} dir of the *.sql files
  * @param {{ db: string|null, migrations: string|null }} target the database they are read against
+ * @param {{ check?: boolean }} [options] check: the plans of statements are looked at as well
  * @returns {Promise<object[]>} see docs/routes-tools.md
  * @throws {UndercroftError} UC_ROUTE: file, line and what is wrong there
  */
-function describe (dir, target) {
+function describe (dir, target, { check = false } = {}) {
   return withDatabase(target, async (store) => {
-    const routes = store.routes(dir)
+    const routes = store.routes(dir, { check })
     await routes.ready
     return routes.list().map(plain)
   })
