@@ -15,16 +15,17 @@
 
 /* ---- the request ---- */
 
-static uc_fnv add_user(uc_fnv h, const uc_routed *d)
+static void add_user(uc_buf *key, const uc_routed *d)
 {
+    const uc_value *user = &d->facts.user;
+
     if (d->q.route->is_public)
-        return h;
-    h = uc_fnv_word(h, (uint64_t)d->facts.user.type);
-    if (d->facts.user.type == UC_T_INT)
-        h = uc_fnv_word(h, (uint64_t)d->facts.user.i);
-    else if (d->facts.user.type == UC_T_STR)
-        h = uc_fnv_words(h, d->facts.user.s.p, d->facts.user.s.len);
-    return h;
+        return;
+    uc_buf_byte(key, (uint8_t)user->type);
+    if (user->type == UC_T_INT)
+        uc_buf_put(key, &user->i, sizeof user->i);
+    else if (user->type == UC_T_STR)
+        uc_buf_put(key, user->s.p, user->s.len);
 }
 
 /* ---- the data ---- */
@@ -70,7 +71,6 @@ static bool tag_at(sq_db *db, const uc_routed *d, const uc_buf *key,
 
     if (moment->gen == 0 || moment->schema != atomic_load(&k->schema))
         return false;
-    h = add_user(h, d);
     h = uc_fnv_word(h, d->set->number);
     h = uc_fnv_word(h, moment->others);
     h = uc_fnv_word(h, moment->schema);
@@ -109,6 +109,7 @@ void sq_tag_begin(sq_tag *t, sq_conn *c, const uc_call *call)
         atomic_load(&k->tried) != c->moment.schema)
         sq_reads_again(c, d->set, d->q.route);
     uc_request_key(&d->q, &t->key);
+    add_user(&t->key, d);
     t->known =
         !t->key.failed && tag_at(c->db, d, &t->key, &c->moment, t->bytes);
 }

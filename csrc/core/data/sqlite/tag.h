@@ -13,7 +13,7 @@ enum { SQ_TAG_BYTES = 16, SQ_TAG_TEXT = 51 };
 typedef struct sq_tag {
     bool known; /* it has one */
     uint8_t bytes[SQ_TAG_BYTES];
-    uc_buf key; /* the request's, see uc_request_key */
+    uc_buf key; /* the request's, see uc_request_key, and the user's */
 } sq_tag;
 
 /* Of the data that c reads for the call, by its moment; before it is read. */
