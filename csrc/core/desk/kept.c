@@ -82,8 +82,11 @@ static void make_room(uc_kept *k, size_t size)
 {
     while (k->oldest != NULL && k->bytes + size > k->most) {
         const uc_kept_entry *e = k->oldest;
+        uc_kept_entry **at = find(k, e->hash, (uc_view){e->bytes, e->key_len});
 
-        drop(k, find(k, e->hash, (uc_view){e->bytes, e->key_len}));
+        if (*at == NULL)
+            return;
+        drop(k, at);
     }
 }
 
