@@ -4,7 +4,7 @@ const neostandard = require('neostandard')
 
 module.exports = [
   ...neostandard({
-    ignores: ['build/', 'prebuilds/', '.pack/', 'csrc/vendor/', '**/node_modules/', '.tap/', '**/*.d.ts', 'test/types/'],
+    ignores: ['build/', 'bench/build/', 'prebuilds/', '.pack/', 'csrc/vendor/', '**/node_modules/', '.tap/', '**/*.d.ts', 'test/types/'],
     noJsx: true
   }),
   {

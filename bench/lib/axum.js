@@ -106,10 +106,10 @@ function fetchCrates (say) {
 /** A static SQLite where libsqlite3-sys looks for one. */
 function makeSqlite (say) {
   const dir = path.join(OUT, 'sqlite')
-  fs.mkdirSync(dir, { recursive: true })
   const library = path.join(dir, 'libsqlite3.a')
-  fs.rmSync(library, { force: true })
   const object = path.join(dir, 'sqlite3.o')
+  fs.rmSync(library, { force: true })
+  fs.mkdirSync(dir, { recursive: true })
   build.compileSqlite(say, object, MORE_DEFINES)
   run(say, 'ar', ['rcs', library, object])
   return dir
@@ -121,10 +121,12 @@ function make (say) {
   if (!fs.existsSync(CRATES)) fetchCrates(say)
   const config = `source.crates-io.replace-with = "debian"\nsource.debian.directory = ${JSON.stringify(CRATES)}\n`
   fs.writeFileSync(path.join(OUT, 'cargo.toml'), config)
+  // Where these are given, the system's SQLite is not asked for by pkg-config.
+  const sqlite = { SQLITE3_LIB_DIR: makeSqlite(say), SQLITE3_INCLUDE_DIR: build.recipe().dir, SQLITE3_STATIC: '1', SQLITE3_NO_PKG_CONFIG: '1' }
   run(say, 'cargo', [
     'build', '--release', '--offline', '--manifest-path', path.join(RUST, 'Cargo.toml'),
     '--target-dir', path.join(OUT, 'target'), '--config', path.join(OUT, 'cargo.toml')
-  ], { env: { ...process.env, SQLITE3_LIB_DIR: makeSqlite(say), SQLITE3_STATIC: '1' } })
+  ], { env: { ...process.env, ...sqlite } })
   fs.writeFileSync(STAMP, recipe())
 }
 

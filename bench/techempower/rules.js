@@ -11,6 +11,8 @@
 const { FORTUNES } = require('../lib/people')
 
 const WORLDS = 10_000
+// Of a server that does not say what it is.
+const NO_NAME = 'there is no header Server'
 const ADDED = 'Additional fortune added at request time.'
 
 // Values of `queries`, and how many rows each of them means.
@@ -27,7 +29,7 @@ function commonProblems ({ status, headers }, type) {
   const problems = []
   const want = (isFine, sentence) => { if (!isFine) problems.push(sentence) }
   want(status === 200, `the status is ${status}`)
-  want(headers.server, 'there is no header Server')
+  want(headers.server, NO_NAME)
   want(Math.abs(Date.parse(headers.date) - Date.now()) < 60_000, `Date is ${headers.date}`)
   want(headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined, 'there is neither Content-Length nor Transfer-Encoding')
   want(types[type].test(headers['content-type']), `Content-Type is ${headers['content-type']}`)
@@ -150,4 +152,4 @@ async function fortunes (ask) {
   return problems
 }
 
-module.exports = { json, plaintext, db, queries, fortunes, updates, cached, fortunesOf, ADDED }
+module.exports = { json, plaintext, db, queries, fortunes, updates, cached, fortunesOf, ADDED, NO_NAME }

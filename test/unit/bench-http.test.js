@@ -192,7 +192,7 @@ async function database (t) {
 const asking = (routes) => async (target, { method = 'GET', body } = {}) => {
   const headers = body === undefined ? {} : { 'content-type': 'application/json' }
   const { status, type, headers: more, body: text } = await routes.inject(method, target, { headers, body })
-  return { status, headers: { date: new Date().toUTCString(), 'content-length': '1', 'content-type': type, ...more }, body: text }
+  return { status, headers: { server: 'test', date: new Date().toUTCString(), 'content-length': '1', 'content-type': type, ...more }, body: text }
 }
 
 t.test("TechEmpower's tests, as routes", async (t) => {

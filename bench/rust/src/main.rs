@@ -12,7 +12,7 @@ mod models;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Json, Query, State};
-use axum::http::{header, HeaderName, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::Router;
@@ -23,9 +23,6 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 
 type App = Arc<Db>;
-
-/// TechEmpower's rules want a name.
-const SERVER: [(HeaderName, &str); 1] = [(header::SERVER, "axum")];
 
 /// What a handler answers instead of a value.
 enum Failure {
@@ -105,37 +102,36 @@ async fn add_all(
     Ok(db.add_all(&people)?)
 }
 
-async fn json() -> impl IntoResponse {
-    (SERVER, Json(Hello { message: "Hello, World!" }))
+async fn json() -> Json<Hello> {
+    Json(Hello { message: "Hello, World!" })
 }
 
-async fn plaintext() -> impl IntoResponse {
-    (SERVER, "Hello, World!")
+async fn plaintext() -> &'static str {
+    "Hello, World!"
 }
 
-async fn world(State(db): State<App>) -> Answer<impl IntoResponse> {
-    Ok((SERVER, Json(db.world()?)))
+async fn world(State(db): State<App>) -> Answer<Json<World>> {
+    Ok(Json(db.world()?))
 }
 
-async fn worlds(State(db): State<App>, Query(query): Query<Queries>) -> Answer<impl IntoResponse> {
-    Ok((SERVER, Json(db.worlds(query.count())?)))
+async fn worlds(State(db): State<App>, Query(query): Query<Queries>) -> Answer<Json<Vec<World>>> {
+    Ok(Json(db.worlds(query.count())?))
 }
 
-async fn cached(State(db): State<App>, Query(query): Query<Count>) -> impl IntoResponse {
-    let rows: Vec<World> = db.cached(query.count());
-    (SERVER, Json(rows))
+async fn cached(State(db): State<App>, Query(query): Query<Count>) -> Json<Vec<World>> {
+    Json(db.cached(query.count()))
 }
 
 async fn updates(
     State(db): State<App>,
     body: Result<Json<models::QueriesBody>, JsonRejection>,
-) -> Answer<impl IntoResponse> {
+) -> Answer<Json<Vec<World>>> {
     let Json(body) = body?;
-    Ok((SERVER, Json(db.update_worlds(body.count())?)))
+    Ok(Json(db.update_worlds(body.count())?))
 }
 
-async fn fortunes(State(db): State<App>) -> Answer<impl IntoResponse> {
-    Ok((SERVER, Html(fortunes::page(db.fortunes()?))))
+async fn fortunes(State(db): State<App>) -> Answer<Html<String>> {
+    Ok(Html(fortunes::page(db.fortunes()?)))
 }
 
 fn router(db: App) -> Router {

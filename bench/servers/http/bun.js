@@ -9,12 +9,7 @@ const { Wrong, count } = require('./read')
 
 const { Bun } = globalThis
 const TEXT = { 'content-type': 'text/plain; charset=utf-8' }
-const JSON_TYPE = { 'content-type': 'application/json' }
-// TechEmpower's rules want a name.
-const SERVER = { server: 'bun' }
-const NAMED_TEXT = { headers: { ...TEXT, ...SERVER } }
-const NAMED_JSON = { headers: { ...JSON_TYPE, ...SERVER } }
-const NAMED_HTML = { headers: { 'content-type': 'text/html; charset=utf-8', ...SERVER } }
+const HTML = { 'content-type': 'text/html; charset=utf-8' }
 
 const db = openDatabase(job)
 const service = serviceOf(db)
@@ -24,7 +19,6 @@ function queryOf (req) {
   return at < 0 ? {} : querystring.parse(req.url.slice(at + 1))
 }
 
-const named = value => new Response(JSON.stringify(value), NAMED_JSON)
 const empty = () => new Response('', { headers: TEXT })
 
 const server = Bun.serve({
@@ -45,13 +39,13 @@ const server = Bun.serve({
         return empty()
       }
     },
-    '/json': { GET: () => named({ message: 'Hello, World!' }) },
-    '/plaintext': { GET: () => new Response('Hello, World!', NAMED_TEXT) },
-    '/db': { GET: () => named(service.world()) },
-    '/queries': { GET: req => named(service.worlds(count(queryOf(req).queries))) },
-    '/cached-queries': { GET: req => named(service.worlds(count(queryOf(req).count))) },
-    '/updates': { POST: async req => named(service.updateWorlds(count((await req.json()).queries))) },
-    '/fortunes': { GET: () => new Response(service.fortunes(), NAMED_HTML) }
+    '/json': { GET: () => Response.json({ message: 'Hello, World!' }) },
+    '/plaintext': { GET: () => new Response('Hello, World!', { headers: TEXT }) },
+    '/db': { GET: () => Response.json(service.world()) },
+    '/queries': { GET: req => Response.json(service.worlds(count(queryOf(req).queries))) },
+    '/cached-queries': { GET: req => Response.json(service.worlds(count(queryOf(req).count))) },
+    '/updates': { POST: async req => Response.json(service.updateWorlds(count((await req.json()).queries))) },
+    '/fortunes': { GET: () => new Response(service.fortunes(), { headers: HTML }) }
   },
   error (err) {
     const isWrong = err instanceof Wrong || err instanceof SyntaxError

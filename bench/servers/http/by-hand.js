@@ -12,7 +12,6 @@ const { open } = require('../../contestants/undercroft')
 
 const WORLDS = 10_000
 const TYPE = 'application/json'
-const SERVER = 'undercroft'
 
 async function start () {
   const { store, db } = await open(job.file, job.settings)
@@ -49,7 +48,7 @@ function serveNode (handlers, close) {
     if (handler === undefined) return res.writeHead(404).end()
     try {
       const body = await handler(query)
-      res.writeHead(200, { 'content-type': TYPE, 'content-length': Buffer.byteLength(body), server: SERVER })
+      res.writeHead(200, { 'content-type': TYPE, 'content-length': Buffer.byteLength(body) })
       res.end(body)
     } catch (err) {
       const [status, text] = failed(err)
@@ -64,7 +63,7 @@ function serveNode (handlers, close) {
 }
 
 function serveBun (handlers, close) {
-  const made = { headers: { 'content-type': TYPE, server: SERVER } }
+  const made = { headers: { 'content-type': TYPE } }
   const server = globalThis.Bun.serve({
     port: job.port,
     hostname: HOST,

@@ -11,20 +11,18 @@ const { Wrong, count } = require('./read')
 const TEXT = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json'
 const HTML = 'text/html; charset=utf-8'
-// TechEmpower's rules want it.
-const SERVER = 'node'
 
 const db = openDatabase(job)
 const service = serviceOf(db)
 
 const gets = {
   '/dmail/user/q': (res, query) => send(res, JSON_TYPE, JSON.stringify(service.page(pageQuery(query)))),
-  '/json': res => sendNamed(res, JSON_TYPE, JSON.stringify({ message: 'Hello, World!' })),
-  '/plaintext': res => sendNamed(res, TEXT, 'Hello, World!'),
-  '/db': res => sendNamed(res, JSON_TYPE, JSON.stringify(service.world())),
-  '/queries': (res, { queries }) => sendNamed(res, JSON_TYPE, JSON.stringify(service.worlds(count(queries)))),
-  '/cached-queries': (res, query) => sendNamed(res, JSON_TYPE, JSON.stringify(service.worlds(count(query.count)))),
-  '/fortunes': res => sendNamed(res, HTML, service.fortunes())
+  '/json': res => send(res, JSON_TYPE, JSON.stringify({ message: 'Hello, World!' })),
+  '/plaintext': res => send(res, TEXT, 'Hello, World!'),
+  '/db': res => send(res, JSON_TYPE, JSON.stringify(service.world())),
+  '/queries': (res, { queries }) => send(res, JSON_TYPE, JSON.stringify(service.worlds(count(queries)))),
+  '/cached-queries': (res, query) => send(res, JSON_TYPE, JSON.stringify(service.worlds(count(query.count)))),
+  '/fortunes': res => send(res, HTML, service.fortunes())
 }
 
 const posts = {
@@ -37,16 +35,11 @@ const posts = {
     service.addAll(peopleBody(body))
     send(res, TEXT, '')
   },
-  '/updates': (res, { queries }) => sendNamed(res, JSON_TYPE, JSON.stringify(service.updateWorlds(count(queries))))
+  '/updates': (res, { queries }) => send(res, JSON_TYPE, JSON.stringify(service.updateWorlds(count(queries))))
 }
 
 function send (res, type, body) {
   res.writeHead(200, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
-  res.end(body)
-}
-
-function sendNamed (res, type, body) {
-  res.writeHead(200, { 'content-type': type, 'content-length': Buffer.byteLength(body), server: SERVER })
   res.end(body)
 }
 
