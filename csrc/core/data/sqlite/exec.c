@@ -330,8 +330,10 @@ static void json_row(const sq_conn *c, const sq_slot *slot, uc_buf *out)
 static void reply_row(reply *r, sq_conn *c, const sq_slot *slot, uint64_t nth,
                       uc_buf *out)
 {
-    if (c->part != NULL)
-        sq_part_row(c->part, slot->stmt, nth);
+    sq_part *part = c->part;
+
+    if (part != NULL)
+        sq_part_row(part, slot->stmt, nth);
     switch (r->mode) {
     case SQ_MODE_JSON:
     case SQ_MODE_ARRAY:
@@ -347,7 +349,8 @@ static void reply_row(reply *r, sq_conn *c, const sq_slot *slot, uint64_t nth,
         break;
     case SQ_MODE_KEEP:
     case SQ_MODE_KEEP_ONE:
-        sq_html_row(out, slot->stmt, c->part->html);
+        if (part != NULL) /* as it always is there */
+            sq_html_row(out, slot->stmt, part->html);
         break;
     default:
         sq_rows_add(&r->rows, slot->stmt, slot->ncols, c->utf8);
