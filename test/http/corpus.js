@@ -147,6 +147,8 @@ accept('not whole', [
 
 refuse('line', [
   ['HTTP/0.9', 'GET /\r\n\r\n'],
+  ['a bracket within those of Host', lines('GET / HTTP/1.1', 'Host: [::1[]:4000', '', '')],
+  ['nothing within the brackets of Host', lines('GET / HTTP/1.1', 'Host: []', '', '')],
   ['no version', lines('GET / ', 'Host: a', '', '')],
   ['two spaces behind the method', first('GET  / HTTP/1.1')],
   ['two spaces behind the target', first('GET /  HTTP/1.1')],

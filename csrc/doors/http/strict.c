@@ -226,10 +226,11 @@ static bool is_host(uc_view v)
     size_t end = 0;
 
     if (v.len > 0 && v.p[0] == '[') {
-        while (end < v.len && (http_token_chars[v.p[end]] != 0 ||
-                               v.p[end] == ':' || v.p[end] == '['))
+        end = 1;
+        while (end < v.len &&
+               (http_token_chars[v.p[end]] != 0 || v.p[end] == ':'))
             end++;
-        if (end == v.len || v.p[end++] != ']')
+        if (end == 1 || end == v.len || v.p[end++] != ']')
             return false;
     } else {
         while (end < v.len && http_token_chars[v.p[end]] != 0)

@@ -33,8 +33,11 @@ static void unknown(sq_reads *r, const char *why, const char *what)
 static bool has(const sq_reads *r, char kind, const char *name)
 {
     const char *p = (const char *)r->names.p;
-    const char *end = p + r->names.len;
+    const char *end;
 
+    if (p == NULL)
+        return false; /* nothing has been noted yet */
+    end = p + r->names.len;
     while (p < end && (p[0] != kind || sqlite3_stricmp(p + 1, name) != 0))
         p += strlen(p) + 1;
     return p < end;
