@@ -15,7 +15,6 @@ const CRATES = path.join(OUT, 'crates')
 const PROGRAM = path.join(OUT, 'target/release/bench-axum')
 const STAMP = path.join(OUT, 'built.json')
 
-const MIRROR = 'http://deb.debian.org/debian'
 const SUITE = 'trixie'
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 // diesel binds LIMIT, and without this SQLite would prepare the statement again each time.
@@ -60,11 +59,19 @@ function versions () {
   }).join(', ')
 }
 
+/** Where this machine takes its Debian packages from: Debian 13 is there as well. */
+function mirror () {
+  const { stdout, error } = spawnSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'], { encoding: 'utf8' })
+  const found = (error ? '' : stdout).split('\n').find(uri => /\/debian\/?$/.test(uri))
+  if (found === undefined) throw new Error('no mirror of Debian is among the sources of apt: axum is not built')
+  return found
+}
+
 /** apt with files of its own: lists, caches and a state without installed packages. */
 function aptIn (dir) {
   for (const name of ['etc/apt/preferences.d', 'lists/partial', 'archives/partial']) fs.mkdirSync(path.join(dir, name), { recursive: true })
   fs.writeFileSync(path.join(dir, 'status'), '')
-  fs.writeFileSync(path.join(dir, 'etc/apt/sources.list'), `deb [signed-by=${KEYRING}] ${MIRROR} ${SUITE} main\n`)
+  fs.writeFileSync(path.join(dir, 'etc/apt/sources.list'), `deb [signed-by=${KEYRING}] ${mirror()} ${SUITE} main\n`)
   const options = {
     Dir: dir,
     'Dir::Etc': path.join(dir, 'etc/apt'),

@@ -249,7 +249,7 @@ t.test('no work is left marked in the text', async t => {
 })
 
 t.test('no file names a registry, a home directory or a temporary path of one machine', async t => {
-  const hosts = /https?:\/\/[^/\s"']*(registry|npmmirror|artifactory|nexus|verdaccio)[^/\s"']*/i
+  const hosts = /https?:\/\/[^/\s"']*(registry|npmjs|npmmirror|artifactory|nexus|verdaccio|deb\.debian)[^/\s"']*/i
   const paths = /\/(home|Users|root)\/[a-z]|\/work\/(main|shared)\b/
   const wrong = files.filter(name => isText(name) && name !== 'test/unit/repo.test.js' &&
     (hosts.test(read(name)) || paths.test(read(name))))
