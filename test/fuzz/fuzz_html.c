@@ -26,8 +26,9 @@ static const char routes[] = "-- @get / :html t.mustache\n"
 static const char *const columns[STATEMENTS][COLUMNS] = {
     {"a", "b"}, {"a", "c"}, {"t", NULL}, {"d", NULL}};
 
-/* As many as each has columns: \1 stands in no template that matters. */
-static const char *const cells[] = {"<\1>", "", "x&\1", "\1<\1"};
+/* \1 stands in no template that matters, and here always behind what is escaped:
+ * a template may itself end with a "<" where a cell begins. */
+static const char *const cells[] = {"<\1>", "", "x&\1", "y<\1"};
 static const uint32_t counts[STATEMENTS] = {3, 1, 1, 0};
 
 static void check(bool holds)
