@@ -317,22 +317,23 @@ static uc_route_set *find(uc_engine *engine, uint32_t number)
 
 static bool read_headers(uc_reader *r, uc_routed *d)
 {
+    uc_header *headers = d->few;
     uint32_t n;
 
     if (!uc_read_array(r, &n) || n % 2 != 0 || n / 2 > HEADERS_MOST)
         return false;
-    d->q.nheaders = n / 2;
-    if (n == 0)
-        return true;
-    d->headers = uc_calloc(n / 2, sizeof *d->headers);
-    if (d->headers == NULL)
+    n /= 2;
+    if (n > UC_ROUTED_HEADERS)
+        headers = d->more = uc_calloc(n, sizeof *d->more);
+    if (headers == NULL)
         return false;
-    for (uint32_t i = 0; i < n / 2; i++) {
-        if (!uc_read_str(r, &d->headers[i].name) ||
-            !uc_read_str(r, &d->headers[i].value))
+    for (uint32_t i = 0; i < n; i++) {
+        if (!uc_read_str(r, &headers[i].name) ||
+            !uc_read_str(r, &headers[i].value))
             return false;
     }
-    d->q.headers = d->headers;
+    d->q.nheaders = n;
+    d->q.headers = headers;
     return true;
 }
 
@@ -475,7 +476,6 @@ bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
     uc_request_init(&c->routed->q);
     if (!admit(p, c->routed, r))
         return true;
-    c->routed->random = (uint64_t)uc_now() ^ (uint64_t)(uintptr_t)c;
     uc__routed_again(c);
     if (c->routed->q.idempotency_key.p != NULL && !key_of(c, e))
         return false;
@@ -505,6 +505,8 @@ static int64_t random_of(uc_routed *d)
     uint64_t span =
         (uint64_t)route->random_most - (uint64_t)route->random_least + 1;
 
+    if (d->random == 0) /* few requests ask for the clock because of it */
+        d->random = (uint64_t)uc_now() ^ (uint64_t)(uintptr_t)d;
     d->random += UC_MIX_1;
     if (span == 0)
         return (int64_t)uc_fold(d->random, UC_MIX_2);
@@ -534,7 +536,7 @@ void uc__routed_free(uc_call *c)
     c->routed = NULL;
     uc_request_fini(&d->q);
     uc_buf_fini(&d->params);
-    uc_free(d->headers);
+    uc_free(d->more);
     set_unref(d->set);
     uc_free(d);
 }

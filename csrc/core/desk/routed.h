@@ -36,11 +36,14 @@ typedef struct uc_route_set {
     struct uc_route_set *next; /* uc_engine.sets, under mu */
 } uc_route_set;
 
+enum { UC_ROUTED_HEADERS = 6 /* as many as every set asks for */ };
+
 /* A request under way; it belongs to its call. */
 typedef struct uc_routed {
     uc_route_set *set;
     uc_request q;
-    uc_header *headers;
+    uc_header few[UC_ROUTED_HEADERS];
+    uc_header *more; /* where they are more than these */
     uc_buf params;   /* of the statement that runs */
     uint64_t random; /* the state of :_random's */
     uc_facts facts;

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "doors/http/token.h"
+#include "wire/json.h"
 
 static const struct {
     unsigned status;
@@ -83,13 +84,20 @@ const char *http_date_text(http_date *d, int64_t wall_ms)
 /* What says where a message ends, or whose words are this file's. */
 static bool is_ours(uc_view name)
 {
-    static const char *const ours[] = {
-        "connection", "content-length", "content-type",      "date",
-        "keep-alive", "trailer",        "transfer-encoding", "upgrade",
+#define OURS(name)                                \
+    {                                             \
+        (const uint8_t *)(name), sizeof(name) - 1 \
+    }
+    static const uc_view ours[] = {
+        OURS("connection"),        OURS("content-length"),
+        OURS("content-type"),      OURS("date"),
+        OURS("keep-alive"),        OURS("trailer"),
+        OURS("transfer-encoding"), OURS("upgrade"),
     };
+#undef OURS
 
     for (unsigned i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (http_same(name, ours[i]))
+        if (ours[i].len == name.len && http_same_view(ours[i], name))
             return true;
     }
     return false;
@@ -115,34 +123,28 @@ static bool may_be_sent(const http_answer *a)
     return is_value(a->type);
 }
 
-static uc_view view_of(const char *s)
-{
-    return (uc_view){(const uint8_t *)s, strlen(s)};
-}
-
 static void text(uc_buf *b, const char *s)
 {
     uc_buf_put(b, s, strlen(s));
 }
 
-static void header(uc_buf *b, uc_view name, uc_view value)
+/* Writers into room that has been made: returns the end. */
+static uint8_t *put(uint8_t *p, const void *s, size_t n)
 {
-    uc_buf_put(b, name.p, name.len);
-    text(b, ": ");
-    uc_buf_put(b, value.p, value.len);
-    text(b, "\r\n");
+    if (n > 0)
+        memcpy(p, s, n);
+    return p + n;
 }
 
-static void number(uc_buf *b, uint64_t v)
-{
-    char digits[20];
-    size_t n = sizeof digits;
+/* A literal. */
+#define PUT(p, s) put(p, s, sizeof(s) - 1)
 
-    do {
-        digits[--n] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    uc_buf_put(b, digits + n, sizeof digits - n);
+static uint8_t *put_header(uint8_t *p, uc_view name, uc_view value)
+{
+    p = put(p, name.p, name.len);
+    p = PUT(p, ": ");
+    p = put(p, value.p, value.len);
+    return PUT(p, "\r\n");
 }
 
 /* RFC 9110, 6.4.1: statuses whose answer ends with its headers. */
@@ -151,26 +153,48 @@ static bool has_no_body(unsigned status)
     return status < 200 || status == 204 || status == 304;
 }
 
+/* More than http_head writes: the words of its own, and what varies. */
+static size_t room_of(const http_answer *a, size_t reason, size_t date)
+{
+    enum { WORDS = 160 };
+    size_t n = WORDS + reason + date + a->type.len;
+
+    for (uint32_t i = 0; i < a->nheaders; i++)
+        n += a->headers[i].name.len + a->headers[i].value.len + 4;
+    return n;
+}
+
+/* Of each answer: room is made once, and not for each of its words. */
 bool http_head(uc_buf *b, const http_answer *a, const char *date)
 {
+    const char *reason = http_reason(a->status);
+    size_t reason_len = strlen(reason), date_len = strlen(date);
+    uint8_t *p;
+
     if (!may_be_sent(a))
         return false;
-    text(b, "HTTP/1.1 ");
-    number(b, a->status);
-    text(b, " ");
-    text(b, http_reason(a->status));
-    text(b, "\r\nDate: ");
-    text(b, date);
-    text(b, "\r\n");
-    if (a->type.len > 0 && !has_no_body(a->status))
-        header(b, view_of("Content-Type"), a->type);
-    for (uint32_t i = 0; i < a->nheaders; i++)
-        header(b, a->headers[i].name, a->headers[i].value);
-    if (!has_no_body(a->status)) {
-        text(b, "Content-Length: ");
-        number(b, a->body.len);
-        text(b, "\r\n");
+    if (!uc_buf_reserve(b, room_of(a, reason_len, date_len)))
+        return true; /* b tells of it */
+    p = PUT(b->p + b->len, "HTTP/1.1 ");
+    p = uc_emit_digits(p, a->status);
+    p = PUT(p, " ");
+    p = put(p, reason, reason_len);
+    p = PUT(p, "\r\nDate: ");
+    p = put(p, date, date_len);
+    p = PUT(p, "\r\n");
+    if (a->type.len > 0 && !has_no_body(a->status)) {
+        p = PUT(p, "Content-Type: ");
+        p = put(p, a->type.p, a->type.len);
+        p = PUT(p, "\r\n");
     }
+    for (uint32_t i = 0; i < a->nheaders; i++)
+        p = put_header(p, a->headers[i].name, a->headers[i].value);
+    if (!has_no_body(a->status)) {
+        p = PUT(p, "Content-Length: ");
+        p = uc_emit_digits(p, (int64_t)a->body.len);
+        p = PUT(p, "\r\n");
+    }
+    b->len = (size_t)(p - b->p);
     return true;
 }
 

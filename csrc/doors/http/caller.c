@@ -31,8 +31,8 @@ static bool read_ip(uc_view v, uint8_t out[16])
         return false;
     memcpy(text, v.p, v.len);
     text[v.len] = '\0';
-    if (inet_pton(AF_INET6, text, out) == 1)
-        return true;
+    if (memchr(v.p, ':', v.len) != NULL)
+        return inet_pton(AF_INET6, text, out) == 1;
     memcpy(out, front, sizeof front);
     return inet_pton(AF_INET, text, out + sizeof front) == 1;
 }
