@@ -21,16 +21,17 @@ select id, randomnumber as "randomNumber" from world where id = :_random;
 -- @public
 select id, randomnumber as "randomNumber" from world where id = :_random;
 
--- A GET that writes is none of ours, so this is a POST. A row is read, and then gets
--- another number; all of a request are one transaction.
+-- A GET that writes is none of ours, so this is a POST. A row is read, gets another
+-- number, and is answered as it is then; all of a request are one transaction. RETURNING
+-- would do both, and makes a table in memory each time.
 -- @post /updates :one
 -- @param queries integer 1..500 = 1 @clamp
 -- @repeat :queries
 -- @random 1..10000
 -- @public
 select id, randomnumber from world where id = :_random;
-update world set randomnumber = abs(random() % 10000) + 1 where id = :_random
- returning id, randomnumber as "randomNumber";
+update world set randomnumber = abs(random() % 10000) + 1 where id = :_random;
+select id, randomnumber as "randomNumber" from world where id = :_random;
 
 -- Out of the page cache of SQLite, which is in the memory of the process.
 -- @get /cached-queries :one
