@@ -69,6 +69,16 @@ static const option options[] = {
     {"http-metrics", "PATH",
      "what has been counted, as text for Prometheus, at /metrics for example",
      TEXT, AT(http_metrics), 0, 0, 0},
+    {"http-session", "NAME",
+     "the cookie of sessions that undercroft/kit/session makes (sid); nothing: "
+     "none are read",
+     TEXT, AT(http_session), 0, 0, 0},
+    {"http-secure", "",
+     "all requests count as such of https: only __Host- cookies are read", FLAG,
+     AT(http_secure), 0, 0, 0},
+    {"http-statuses", "plain|fine",
+     "200, 400 and 500 alone, or also 401, 403, 404, 409, 429 and 504 (plain)",
+     TEXT, AT(http_statuses), 0, 0, 0},
     {"http-any-address", "",
      "allows an address that others can reach: there is no TLS, and only a "
      "gateway knows who they are",

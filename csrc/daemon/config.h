@@ -103,6 +103,9 @@ typedef struct ud_config {
     char *routes;     /* directory */
     ud_list http_host, http_trust, http_origin, http_dev_origin;
     char *http_health, *http_metrics; /* paths; NULL: as it comes */
+    char *http_session;  /* name of the cookie; NULL: as it comes */
+    char *http_statuses; /* plain, fine; NULL: as it comes */
+    bool http_secure;
     bool http_any_address;
     bool replace;
     ud_limits limits;

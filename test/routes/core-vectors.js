@@ -3,7 +3,7 @@
 // What the routes of app/ answer, whichever door a request comes through: the format is that of
 // vectors.js. They are asked in this order, of a database that begins with `schema`.
 //
-//   user, roles     who is logged in; only of doors that can be told so
+//   user, roles     who is logged in
 //   like            in place of text: a RegExp that it matches
 //   keeps           the name that its ETag is kept under; null: it must have none
 //   with            (tag) -> If-None-Match, of the ETag that is kept under `of`

@@ -8,16 +8,19 @@ const t = require('tap')
 const undercroft = require('../..')
 const { doors: mounts, ask } = require('./doors')
 const { schema, vectors } = require('./core-vectors')
+const session = require('../../lib/kit/session')
 const { program: gateway, startGateway } = require('../http/gateway')
 const { tmpdir, tmpfile, startDaemon, until } = require('../helper')
 
 const app = path.join(__dirname, 'app')
+// Who is logged in is a header to a mount, whose option `user` reads it, and a session to the daemon.
 const who = { user: (caller) => caller.header('x-user') === undefined ? null : JSON.parse(caller.header('x-user')) }
 
 async function filled (t) {
   const file = tmpfile(t)
   const store = undercroft.open(file)
   await store.db.exec(schema)
+  await store.db.exec(session.migration.sqlite)
   await store.close()
   return file
 }
@@ -35,38 +38,38 @@ async function mounted (t, target, start) {
 const mount = (name) => mounts.find((door) => door.name === name)
 
 const doors = [
-  ...mounts.map(({ name, start }) => ({ name, tells: true, start: async (t) => mounted(t, await filled(t), start) })),
+  ...mounts.map(({ name, start }) => ({ name, start: async (t) => mounted(t, await filled(t), start) })),
   {
     name: 'inject, behind a daemon',
-    tells: true,
     async start (t) {
       const daemon = startDaemon(t, ['--db', await filled(t)])
       return mounted(t, daemon.url, mount('inject').start)
     }
   },
-  { name: 'the daemon, a unix socket', start: async (t) => served(await daemonHttp(t)) },
-  { name: 'the daemon, a port', start: async (t) => served(await daemonHttp(t, '127.0.0.1:0')) },
+  { name: 'the daemon, a unix socket', start: (t) => daemonHttp(t, null) },
+  { name: 'the daemon, a port', start: (t) => daemonHttp(t, '127.0.0.1:0') },
   ...gateway === null
     ? []
-    : [{ name: 'the daemon, behind nginx', start: async (t) => served((await startGateway(t, (await daemonHttp(t)).socketPath)).to) }]
+    : [{ name: 'the daemon, behind nginx', start: (t) => daemonHttp(t, null, async ({ socketPath }) => (await startGateway(t, socketPath)).to) }]
 ]
 
-// The daemon's own HTTP. -> where it is
-async function daemonHttp (t, address) {
+// The daemon's own HTTP, and sessions that are made beside it.
+async function daemonHttp (t, address, behind = (to) => to) {
   const socketPath = path.join(tmpdir(t), 'http.sock')
   const daemon = startDaemon(t, ['--db', await filled(t), '--http', address ?? `unix:${socketPath}`, '--routes', app])
   await until(() => daemon.over || /serving \d+ routes/.test(daemon.stderr), 'it serves')
-  if (address === undefined) return { socketPath }
-  return { host: '127.0.0.1', port: Number(/http:\/\/[^\s]*:(\d+)$/m.exec(daemon.stderr)[1]) }
+  const store = undercroft.open(daemon.url)
+  t.teardown(() => store.close())
+  const sessions = session(store)
+  const to = await behind(address === null ? { socketPath } : { host: '127.0.0.1', port: Number(/http:\/\/[^\s]*:(\d+)$/m.exec(daemon.stderr)[1]) })
+  return {
+    request: (vector) => ask(to, vector),
+    login: async (who) => ({ Cookie: `sid=${(await sessions.create(who)).token}` })
+  }
 }
 
-function served (to) {
-  return { request: (vector) => ask(to, vector) }
-}
-
-function asked ({ method = 'GET', target, headers = {}, body, user, roles = [] }) {
-  const all = { Host: 'localhost', ...headers }
-  if (user !== undefined && user !== null) all['X-User'] = JSON.stringify({ user, roles })
+function asked ({ method = 'GET', target, headers = {}, body }, login) {
+  const all = { Host: 'localhost', ...headers, ...login }
   if (body === undefined || typeof body === 'string') return { method, target, headers: all, body }
   return { method, target, headers: { 'Content-Type': 'application/json', ...all }, body: JSON.stringify(body) }
 }
@@ -96,11 +99,11 @@ function keepTag (t, { name, keeps }, { headers: { etag } }, kept) {
 
 for (const door of doors) {
   t.test(door.name, async (t) => {
-    const { request } = await door.start(t)
+    const { request, login = (who) => ({ 'X-User': JSON.stringify(who) }) } = await door.start(t)
     const kept = new Map()
     for (const vector of vectors) {
-      if (vector.user != null && door.tells !== true) continue
-      const got = await request(asked(withTag(vector, kept)))
+      const { user = null, roles = [] } = vector
+      const got = await request(asked(withTag(vector, kept), user === null ? {} : await login({ user, roles })))
       compare(t, vector, got)
       keepTag(t, vector, got, kept)
     }

@@ -29,7 +29,8 @@ void http_conn_count(http_conn *c)
     size_t now = c->closing ? 0
                             : http_parser_held(c->parser) + c->frames.cap +
                                   c->left.cap + c->out.cap + c->sending.cap +
-                                  c->order.held + c->order.asked;
+                                  c->order.held + c->order.asked +
+                                  http_who_held(c->who);
 
     if (now != c->counted)
         atomic_fetch_add(c->loop->held, (int64_t)now - (int64_t)c->counted);
@@ -42,14 +43,21 @@ bool http_conn_is_tight(const http_conn *c)
            c->loop->settings->held;
 }
 
-/* Whether a request is taken, or the rest of one. A client that does not read,
- * or has sent large bodies, waits. */
-static bool takes_more(const http_conn *c)
+/* Whether there is room for a request, or the rest of one. A client that does
+ * not read, or has sent large bodies, waits. */
+static bool has_room(const http_conn *c)
 {
     size_t most = c->loop->settings->unsent;
 
     return http_order_has_room(&c->order) &&
            (c->order.coming || (unsent(c) <= most && c->order.asked <= most));
+}
+
+/* Whether one is taken: while it is asked who has sent the one before, nothing
+ * may run ahead of that. */
+static bool takes_more(const http_conn *c)
+{
+    return c->unknown == 0 && has_room(c);
 }
 
 /* Nothing more is taken from the client. */
@@ -104,6 +112,7 @@ void http_conn_free(http_conn *c)
     if (c->session != NULL)
         uc_session_destroy(c->session);
     http_parser_free(c->parser);
+    http_who_free(c->who);
     http_order_fini(&c->order);
     uc_buf_fini(&c->frames);
     uc_buf_fini(&c->left);
@@ -269,6 +278,36 @@ static bool turned_down(http_conn *c, uint32_t number, const http_request *q)
     return true;
 }
 
+static bool is_https(const http_conn *c, const http_request *q)
+{
+    return c->trusted && uc_view_is(http_only(q, "x-forwarded-proto"), "https");
+}
+
+/* True: it waits until it is known who has sent it, or there is no memory. */
+static bool ask_who(http_conn *c, uint32_t number, const http_request *q,
+                    const http_facts *facts)
+{
+    const http_settings *s = c->loop->settings;
+    uc_view token;
+
+    if (!http_cookie_is_there(q) ||
+        !http_who_asks(&s->cookie, is_https(c, q), c->loop->serving, q, &token))
+        return false;
+    if (c->who == NULL)
+        c->who = http_who_new();
+    if (c->who == NULL) {
+        c->frames.failed = true;
+        return true;
+    }
+    http_who_begin(c->who, number, c->loop->serving, q, facts, token,
+                   &c->frames);
+    if (c->frames.failed)
+        http_who_end(c->who);
+    else
+        c->unknown = number;
+    return true;
+}
+
 static void put_frame(http_conn *c, uint32_t number, const http_request *q)
 {
     char id[HTTP_ID_ROOM], ip[HTTP_IP];
@@ -277,7 +316,8 @@ static void put_frame(http_conn *c, uint32_t number, const http_request *q)
 
     if (kind == HTTP_KIND_ROUTE) {
         facts = facts_of(c, number, q, id, ip);
-        http_frame_request(&c->frames, number, c->loop->serving, q, &facts);
+        if (!ask_who(c, number, q, &facts))
+            http_frame_request(&c->frames, number, c->loop->serving, q, &facts);
         return;
     }
     http_frame_ask(&c->frames, number,
@@ -501,7 +541,7 @@ static void hand_over(http_conn *c)
 
 static bool may_read(const http_conn *c)
 {
-    return c->left.len == 0 && takes_more(c);
+    return c->left.len == 0 && has_room(c);
 }
 
 /* What was written may have made room for what was left. */

@@ -7,6 +7,7 @@
 #include "doors/http/loop.h"
 #include "doors/http/order.h"
 #include "doors/http/parse.h"
+#include "doors/http/who.h"
 #include "uc.h"
 
 /*
@@ -36,6 +37,10 @@ struct http_conn {
     uc_buf frames;      /* of this turn, for the core */
     uint32_t nframes;
     uc_buf left; /* what was read while too much was under way */
+
+    http_who *who;    /* NULL: nobody has come with a session yet */
+    uint32_t unknown; /* number of the request of which it is asked who has sent
+                         it; 0: none */
 
     uc_buf out, sending; /* to be written; being written */
     uv_write_t write;

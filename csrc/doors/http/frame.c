@@ -43,32 +43,45 @@ static void put_headers(uc_buf *out, const http_request *q,
     }
 }
 
-static void put_body(uc_buf *out, uc_view body)
+void http_frame_bin(uc_buf *out, uc_view v)
 {
-    if (body.len == 0) {
-        uc_pack_nil(out);
-    } else if (uc_buf_reserve(out, 5)) {
-        uint8_t *p = uc_emit_bin_header(out->p + out->len, (uint32_t)body.len);
+    if (uc_buf_reserve(out, 5)) {
+        uint8_t *p = uc_emit_bin_header(out->p + out->len, (uint32_t)v.len);
 
         out->len = (size_t)(p - out->p);
-        uc_buf_put(out, body.p, body.len);
+        uc_buf_put(out, v.p, v.len);
     }
 }
 
-void http_frame_request(uc_buf *out, uint32_t id, const http_serving *serving,
-                        const http_request *q, const http_facts *facts)
+void http_frame_front(uc_buf *out, uint32_t id, uint8_t op, uint8_t args)
 {
-    uint8_t front[8] = {0x99, UC_OP_request}; /* nine; op, id, meta */
+    uint8_t front[8] = {(uint8_t)(0x93 + args), op}; /* op, id, meta */
 
     uc_emit_u32(front + 2, id);
     front[7] = 0xc0;
     uc_buf_put(out, front, sizeof front);
+}
+
+void http_frame_begin(uc_buf *out, uint32_t id, const http_serving *serving,
+                      const http_request *q, uc_view host)
+{
+    http_frame_front(out, id, UC_OP_request, 6);
     uc_pack_uint(out, serving->set);
     put_view(out, q->method);
     put_view(out, q->target);
-    put_headers(out, q, &serving->wanted, facts->host);
-    put_body(out, q->body);
-    uc_pack_map(out, 1U + (facts->ip.len > 0) + facts->audit);
+    put_headers(out, q, &serving->wanted, host);
+    if (q->body.len == 0)
+        uc_pack_nil(out);
+    else
+        http_frame_bin(out, q->body);
+}
+
+void http_frame_facts(uc_buf *out, const http_facts *facts)
+{
+    bool is_known = facts->user.len > 0;
+
+    uc_pack_map(out,
+                1U + (facts->ip.len > 0) + facts->audit + (is_known ? 2U : 0U));
     uc_pack_str(out, "id");
     put_view(out, facts->id);
     if (facts->ip.len > 0) {
@@ -79,15 +92,24 @@ void http_frame_request(uc_buf *out, uint32_t id, const http_serving *serving,
         uc_pack_str(out, "audit");
         uc_pack_bool(out, true);
     }
+    if (is_known) {
+        uc_pack_str(out, "user");
+        uc_buf_put(out, facts->user.p, facts->user.len);
+        uc_pack_str(out, "roles");
+        uc_buf_put(out, facts->roles.p, facts->roles.len);
+    }
+}
+
+void http_frame_request(uc_buf *out, uint32_t id, const http_serving *serving,
+                        const http_request *q, const http_facts *facts)
+{
+    http_frame_begin(out, id, serving, q, facts->host);
+    http_frame_facts(out, facts);
 }
 
 void http_frame_ask(uc_buf *out, uint32_t id, uint8_t op)
 {
-    uint8_t frame[8] = {0x93, op}; /* three; op, id, meta */
-
-    uc_emit_u32(frame + 2, id);
-    frame[7] = 0xc0;
-    uc_buf_put(out, frame, sizeof frame);
+    http_frame_front(out, id, op, 0);
 }
 
 /* ---- answers ---- */

@@ -17,9 +17,21 @@ typedef struct http_facts {
     uc_view id;   /* of the request */
     uc_view host; /* in place of the header; empty: that is right */
     bool audit;   /* the answer is to say what a line of audit needs */
+    /* Who is logged in, as uc_person has it; empty: nobody. */
+    uc_view user, roles;
 } http_facts;
 
-/* Appends the frame. */
+/* Appends the beginning of a frame: its arguments, so many, follow. */
+void http_frame_front(uc_buf *out, uint32_t id, uint8_t op, uint8_t args);
+/* Appends a bin. */
+void http_frame_bin(uc_buf *out, uc_view v);
+
+/* Appends the frame of a request but for its last element, the facts. host: as
+ * that of the facts. */
+void http_frame_begin(uc_buf *out, uint32_t id, const http_serving *serving,
+                      const http_request *q, uc_view host);
+void http_frame_facts(uc_buf *out, const http_facts *facts);
+/* Appends all of it. */
 void http_frame_request(uc_buf *out, uint32_t id, const http_serving *serving,
                         const http_request *q, const http_facts *facts);
 

@@ -199,6 +199,31 @@ static bool read_paths(http_settings *s, const ud_config *config)
                      &s->metrics);
 }
 
+static bool read_session(http_settings *s, const ud_config *config)
+{
+    const char *name =
+        config->http_session != NULL ? config->http_session : "sid";
+
+    s->cookie = (http_cookie_names){.secure = config->http_secure};
+    if (name[0] == '\0' || http_cookie_name(&s->cookie, name))
+        return true;
+    ud_say("--http-session %s: expected the name of a cookie, 1 to %d letters, "
+           "digits, - and _, or nothing for none",
+           name, HTTP_COOKIE_NAME);
+    return false;
+}
+
+static bool read_statuses(http_settings *s, const ud_config *config)
+{
+    const char *text = config->http_statuses;
+
+    s->fine = text != NULL && strcmp(text, "fine") == 0;
+    if (text == NULL || s->fine || strcmp(text, "plain") == 0)
+        return true;
+    ud_say("--http-statuses %s: expected plain or fine", text);
+    return false;
+}
+
 static bool read_address(http_settings *s, const ud_config *config)
 {
     const char *why;
@@ -233,7 +258,8 @@ int ud_http_front(ud_front *front, const ud_config *config)
     s->routes = config->routes;
     read_limits(s, &config->limits);
     if (!read_address(s, config) || !read_trust(s, &config->http_trust) ||
-        !read_origins(s, config) || !read_paths(s, config))
+        !read_origins(s, config) || !read_paths(s, config) ||
+        !read_session(s, config) || !read_statuses(s, config))
         return UD_USAGE;
     read_hosts(s, &config->http_host);
     return UD_OK;

@@ -295,7 +295,9 @@ static http_serving *read_set(const char *dir, const uc_buf *reply)
 
 static void pack_options(const http_loading *what, uc_buf *frame)
 {
-    uc_pack_map(frame, 2);
+    uc_pack_map(frame, 3);
+    uc_pack_str(frame, "fine");
+    uc_pack_bool(frame, what->fine);
     uc_pack_str(frame, "bodyMost");
     uc_pack_uint(frame, what->body_most);
     uc_pack_str(frame, "origins");

@@ -30,6 +30,7 @@ void http_keeper_wake(void *keeper);
 typedef struct http_loading {
     const char *dir;
     size_t body_most;
+    bool fine;         /* statuses beyond 200, 400 and 500 */
     uint32_t norigins; /* pages that may post, beside those of the host */
     char *const *origins;
 } http_loading;

@@ -60,8 +60,9 @@ typedef struct http_loop {
     uint8_t *taken;        /* what is taken from the core */
     size_t taken_cap;
     http_date date;
-    uint64_t requests; /* so many have come */
-    char prefix[24];   /* of their ids */
+    uint64_t requests;  /* so many have come */
+    bool told_no_table; /* that there are no sessions has been said */
+    char prefix[24];    /* of their ids */
     _Atomic bool draining, stopping;
 } http_loop;
 

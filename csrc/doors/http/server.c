@@ -101,6 +101,7 @@ static http_serving *load(http_server *s)
     http_serving *v;
     http_loading what = {.dir = t->routes,
                          .body_most = t->limits.body,
+                         .fine = t->fine,
                          .norigins = t->origins.n,
                          .origins = t->origins.list};
 

@@ -7,6 +7,7 @@
 #include "daemon/dbs.h"
 #include "doors/http/address.h"
 #include "doors/http/caller.h"
+#include "doors/http/cookie.h"
 #include "doors/http/cors.h"
 #include "doors/http/request.h"
 
@@ -36,6 +37,8 @@ typedef struct http_settings {
     http_hosts hosts;
     http_trust trust;
     http_origins origins;
+    http_cookie_names cookie;     /* of sessions */
+    bool fine;                    /* statuses beyond 200, 400 and 500 */
     const char *health, *metrics; /* paths of the door's own; NULL: none */
     struct uc_log *log;           /* NULL: no lines for requests */
 } http_settings;
