@@ -4,7 +4,7 @@
 
 const { UndercroftError, expected, describe } = require('../base/errors')
 const { known } = require('../base/did-you-mean')
-const { readTrust } = require('./peer')
+const { ProxyTrust, isProxy } = require('../base/peer')
 
 const MiB = 1024 * 1024
 const DAY = 24 * 60 * 60 * 1000
@@ -57,6 +57,13 @@ function whole (min, max) {
 function flag (v, what) {
   if (typeof v === 'boolean') return v
   throw expected('UC_OPTION', what, 'true or false', v)
+}
+
+function readTrust (v, what) {
+  const names = v === false ? [] : [v].flat()
+  const wrong = names.findIndex((name) => !isProxy(name))
+  if (wrong < 0) return new ProxyTrust(names)
+  throw expected('UC_OPTION', what, "'loopback', 'unix', a network such as '10.0.0.0/8', a list of them, or false", names[wrong])
 }
 
 function readFunction (v, what) {

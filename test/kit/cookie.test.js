@@ -4,7 +4,8 @@
 
 const t = require('tap')
 const { nameOf, readToken, writeCookie } = require('../../lib/kit/session/cookie')
-const { ProxyTrust, Visitor, isProxy, networkOf, plainAddress } = require('../../lib/kit/session/request')
+const { ProxyTrust, isProxy, plainAddress } = require('../../lib/base/peer')
+const { Visitor, networkOf } = require('../../lib/kit/session/request')
 const { random, newSeed } = require('../random')
 
 const token = 'iU7eiu_aWDo7D-6w5-K-Wz2Znp8hXSqUccYBUcFhKMc'
@@ -118,7 +119,7 @@ t.test('cookies and agents of both kinds of request', async (t) => {
 t.test('addresses', async (t) => {
   for (const [text, wanted] of [
     ['1.2.3.4', '1.2.3.4'], [' 1.2.3.4 ', '1.2.3.4'], ['::ffff:1.2.3.4', '1.2.3.4'], ['::FFFF:1.2.3.4', '1.2.3.4'], ['fe80::1%eth0', 'fe80::1'],
-    ['2001:db8::1', '2001:db8::1'], ['1.2.3', null], ['1.2.3.4:80', null], ['[::1]', null], ['', null], [null, null], [undefined, null], ['x'.repeat(1e6), null]
+    ['2001:db8::1', '2001:db8::1'], ['1.2.3', null], ['1.2.3.4:80', '1.2.3.4'], ['[::1]', '::1'], ['[::1', null], ['::1]', null], ['1.2.3.4:x', null], ['', null], [null, null], [undefined, null], ['x'.repeat(1e6), null]
   ]) t.equal(plainAddress(text), wanted, String(text).slice(0, 40))
   for (const [address, wanted] of [
     ['1.2.3.4', '1.2.3.4'], [null, null], ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'], ['2001:db8:1:2::6', '2001:db8:1:2::/64'],

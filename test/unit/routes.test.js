@@ -13,7 +13,7 @@ const { originForm } = require('../../lib/routes/exchange')
 const { readFiles, readDir } = require('../../lib/routes/files')
 const { readOptions } = require('../../lib/routes/options')
 const { readOwn } = require('../../lib/routes/own')
-const { plain, readTrust } = require('../../lib/routes/peer')
+const { plainAddress } = require('../../lib/base/peer')
 const { Paths } = require('../../lib/routes/paths')
 const { Routes } = require('../../lib/routes')
 const { Store } = require('../../lib/store')
@@ -180,7 +180,7 @@ t.test('addresses', async (t) => {
     ['203.0.113.9', '203.0.113.9'], ['203.0.113.9:4711', '203.0.113.9'], ['::ffff:203.0.113.9', '203.0.113.9'],
     ['2001:db8::1', '2001:db8::1'], ['[2001:db8::1]:80', '2001:db8::1'], ['[2001:db8::1]', '2001:db8::1'],
     ['', null], ['unknown', null], ['_hidden', null], ['1.2.3', null], ['1.2.3.4, 5.6.7.8', null], ['[1.2.3.4', null]
-  ]) t.equal(plain(text), wanted, text)
+  ]) t.equal(plainAddress(text), wanted, text)
 
   const ip = (address) => ({ address, isUnix: false })
   const unix = { address: null, isUnix: true }
@@ -204,7 +204,7 @@ t.test('addresses', async (t) => {
     ['loopback', ip('127.0.0.1'), '1.1.1.1, nonsense', '127.0.0.1'],
     ['loopback', ip('127.0.0.1'), '', '127.0.0.1'],
     [['loopback', '10.0.0.0/8'], ip('127.0.0.1'), ['1.1.1.1', ...Array(50).fill('10.0.0.1')].join(','), '10.0.0.1']
-  ]) t.equal(readTrust(trusted).addressOf(peer, forwarded), wanted, `${trusted}: ${forwarded.slice(0, 40)}`)
+  ]) t.equal(readOptions({ trustProxy: trusted }).trustProxy.addressOf(peer, forwarded), wanted, `${trusted}: ${forwarded.slice(0, 40)}`)
 })
 
 t.test('ids', async (t) => {

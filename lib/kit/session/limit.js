@@ -13,7 +13,8 @@
 const { builtin } = require('../../base/builtin')
 const { createHash } = builtin('node:crypto')
 const { UndercroftError } = require('../../../index.js')
-const { networkOf, plainAddress } = require('./request')
+const { plainAddress } = require('../../base/peer')
+const { networkOf } = require('./request')
 
 class Limit {
   #cache

@@ -3,9 +3,9 @@
 // The options of sessions and of passwords, checked: each mistake is a sentence that names it.
 
 const { UndercroftError } = require('../../../index.js')
+const { ProxyTrust, isProxy } = require('../../base/peer')
 const { isSound, kinds } = require('./phc')
 const { hasArgon2 } = require('./password')
-const { ProxyTrust, isProxy } = require('./request')
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -41,7 +41,7 @@ function readOptions (given = {}) {
 // As the option of routes.
 function readTrust (value) {
   const names = value === false ? [] : [value].flat()
-  if (names.every(name => typeof name === 'string' && isProxy(name))) return new ProxyTrust(names)
+  if (names.every(isProxy)) return new ProxyTrust(names)
   throw new UndercroftError('UC_OPTION', "session: trustProxy: expected 'unix', 'loopback', a network such as '10.0.0.0/8', an array of them, or false")
 }
 

@@ -5,12 +5,10 @@
 // Headers of a proxy are believed where the other end of the connection is one that is trusted.
 
 const { builtin } = require('../../base/builtin')
-const { BlockList, isIP } = builtin('node:net')
+const { isIP } = builtin('node:net')
+const { peerAt, plainAddress } = require('../../base/peer')
 
 const AGENT_CHARACTERS = 200
-const LOOPBACK = ['127.0.0.0/8', '::1/128']
-// Proxies in a row: what is longer was not written by them.
-const MOST_HOPS = 32
 
 /** Whether it is something that a Visitor can be made of. */
 function isRequest (req) {
@@ -26,21 +24,22 @@ class Visitor {
 
   /**
    * @param {object} req
-   * @param {{ peer: Function|null, trust: Trust }} options
+   * @param {{ peer: Function|null, trust: ProxyTrust }} options
    */
   constructor (req, { peer, trust }) {
     this.#req = req
     this.#raw = hasHeaders(req) ? req : req.raw
     this.#trust = trust
-    /** The other end of the connection: an address, '' of a unix socket, null: nobody knows. */
-    this.peer = (peer === null ? peerOf(this.#raw) : peer(this.#raw)) ?? null
+    /** The other end of the connection. */
+    this.peer = peerOf(peer === null ? addressOf(this.#raw) : peer(this.#raw))
   }
 
   /** Its address as text, or null. */
   get ip () {
     // Routes have looked already.
     if (!hasHeaders(this.#req)) return plainAddress(this.#req.ip)
-    return this.#trust.addressOf(this.peer, this.#header('x-forwarded-for'))
+    const forwarded = this.#header('x-forwarded-for')
+    return forwarded === null ? this.peer.address : this.#trust.addressOf(this.peer, forwarded)
   }
 
   get isSecure () {
@@ -75,71 +74,19 @@ function readHeader (req, name) {
   return typeof req.headers.get === 'function' ? req.headers.get(name) : req.headers[name]
 }
 
-function peerOf (raw) {
+// '': a unix socket; null: nobody knows.
+function peerOf (address) {
+  return peerAt(plainAddress(address), address === '')
+}
+
+function addressOf (raw) {
   const socket = raw?.socket
   if (typeof socket?.remoteAddress === 'string') return socket.remoteAddress
   // A connection that is closed has forgotten its address, and is none of a unix socket.
   return socket?.destroyed === false ? '' : null
 }
 
-// ---- proxies -------------------------------------------------------------------------
-
-/** Whose headers about the caller are believed. */
-class ProxyTrust {
-  #isUnix = false
-  #networks = new BlockList()
-
-  /** @param {string[]} names 'unix', 'loopback', addresses and networks, all valid (isProxy) */
-  constructor (names) {
-    for (const name of names) {
-      if (name === 'unix') this.#isUnix = true
-      else for (const network of name === 'loopback' ? LOOPBACK : [name]) this.#add(network)
-    }
-  }
-
-  #add (network) {
-    const [address, bits] = network.split('/')
-    const [family, most] = isIP(address) === 4 ? ['ipv4', 32] : ['ipv6', 128]
-    this.#networks.addSubnet(address, Number(bits ?? most), family)
-  }
-
-  believes (peer) {
-    return peer === '' ? this.#isUnix : this.#has(plainAddress(peer))
-  }
-
-  #has (address) {
-    return address !== null && this.#networks.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
-  }
-
-  /** From the end of the list, which the next proxy has written, to the first that is no proxy of ours. */
-  addressOf (peer, forwarded) {
-    let address = plainAddress(peer)
-    if (forwarded === null || !this.believes(peer)) return address
-    for (const text of forwarded.split(',').slice(-MOST_HOPS).reverse()) {
-      const hop = plainAddress(text)
-      if (hop === null) break
-      address = hop
-      if (!this.#has(hop)) break
-    }
-    return address
-  }
-}
-
-/** Whether it is a name that ProxyTrust takes. */
-function isProxy (name) {
-  if (name === 'unix' || name === 'loopback') return true
-  const [, address, bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(name) ?? []
-  const family = isIP(address ?? '')
-  return family !== 0 && (bits === undefined || Number(bits) <= (family === 4 ? 32 : 128))
-}
-
 // ---- addresses -----------------------------------------------------------------------
-
-/** An address without its zone; IPv4 in IPv6 as IPv4. Null: it is none. */
-function plainAddress (text) {
-  const address = String(text ?? '').slice(0, 100).trim().replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '')
-  return isIP(address) === 0 ? null : address
-}
 
 /**
  * What one caller has: of IPv6 its /64, in which he may take any address. Null for those of this
@@ -154,4 +101,4 @@ function networkOf (address) {
   return groups.map(group => Number.parseInt(group, 16).toString(16)).join(':') + '::/64'
 }
 
-module.exports = { ProxyTrust, Visitor, isProxy, isRequest, networkOf, plainAddress }
+module.exports = { Visitor, isRequest, networkOf }

@@ -5,7 +5,7 @@
 const { Hangup } = require('../../base/abort')
 const { Exchange, originForm } = require('../exchange')
 const { Lookout } = require('../lookout')
-const { peerAt } = require('../peer')
+const { peerAt } = require('../../base/peer')
 const { readRequest } = require('../body')
 
 const lookout = new Lookout()

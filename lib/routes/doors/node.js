@@ -4,7 +4,7 @@
 
 const { Hangup } = require('../../base/abort')
 const { Exchange, asBytes, originForm } = require('../exchange')
-const { peerAt } = require('../peer')
+const { peerAt } = require('../../base/peer')
 const { readMessage, parsedBody } = require('../body')
 
 const EXCHANGE = Symbol('undercroft.exchange')
