@@ -36,8 +36,8 @@
  *
  * An engine's duties
  *  1. A thread of its own calls uc__route(e, false) whenever it is woken and
- *     before it sleeps; it sleeps only while the inbox is empty, or the engine
- *     is opening (under mu, where it would be woken).
+ *     before it sleeps; it does not sleep while uc__route_wanted(e) (under mu,
+ *     where it would be woken).
  *  2. What a thread has taken it holds in a uc_worker (uc__worker_hold), so
  *     that it is found; before a call is begun, and while it runs, it looks
  *     whether it should stop (uc__call_over, uc_call.stop, uc_call.deadline).
@@ -164,8 +164,8 @@ struct uc_engine {
     uc_state state;
     uc_error open_error;
     uc_batch *inbox_head, *inbox_tail;
-    _Atomic uint32_t inbox_n;
     _Atomic bool called; /* a thread is to look into the inbox */
+    bool routing;        /* one does, and looks again before it leaves */
     uc_queues q;
     _Atomic uint32_t reads_n; /* q.reads.n, for who spins */
     uc_worker *workers;
@@ -203,11 +203,18 @@ struct uc_engine {
 /* Everything is open, or (err) it will not be. Any thread of the engine, once.
  */
 void uc__opened(uc_engine *e, const uc_error *err);
-/* Routes all that has come in. wait: also when another thread is at it. */
+/* Routes what has come in and a thread was called for. wait: whatever has come
+ * in, also when another thread is at it. */
 void uc__route(uc_engine *e, bool wait);
 /* The same, with wait, but wakes no reader: the caller takes the reads, or
  * wakes one itself. */
 void uc__route_quietly(uc_engine *e);
+/* Whether nobody routes what a thread was called for. Under mu. */
+static inline bool uc__route_wanted(const uc_engine *e)
+{
+    return e->inbox_head != NULL && atomic_load(&e->called) && !e->routing &&
+           e->state != UC_OPENING;
+}
 extern const uc_engine_ops uc_engine_sqlite;
 
 #endif

@@ -57,7 +57,7 @@ static void drop_inbox(uc_engine *e)
         uc__batch_closed(b);
     }
     e->inbox_tail = NULL;
-    atomic_store(&e->inbox_n, 0);
+    atomic_store(&e->called, false);
 }
 
 static void stop(uc_engine *e)

@@ -8,7 +8,8 @@ typedef struct uc_turn {
     uc_queues q;
     int64_t deadline; /* the earliest, 0 none */
     int64_t room;     /* calls that the queues still take */
-    bool quiet;       /* wake no reader */
+    bool quiet;       /* wake nobody: who routes sees to that */
+    bool wrote;       /* and there was a write */
     struct uc_session *session;
     uc_buf replies; /* of what was answered on the way, published together */
 } uc_turn;

@@ -78,6 +78,7 @@ void uc__opened(uc_engine *e, const uc_error *err)
     if (err != NULL)
         e->open_error = *err;
     e->state = err != NULL ? UC_FAILED : UC_OPEN;
+    atomic_store(&e->called, e->inbox_head != NULL);
     uc_cond_broadcast(&e->open_cond);
     e->ops->wake(e, UC_WAKE_STOP);
     uc_unlock(&e->mu);

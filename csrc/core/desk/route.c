@@ -55,7 +55,9 @@ static void flush(uc_engine *e, uc_turn *t)
     }
     if (reads > 0 && !t->quiet)
         what |= UC_WAKE_READ;
-    if (writer)
+    if (writer && t->quiet)
+        t->wrote = true;
+    else if (writer)
         what |= UC_WAKE_WRITE;
     if (what != 0)
         e->ops->wake(e, what);
@@ -261,10 +263,11 @@ static void route_one(uc_engine *e, uc_call *c, uc_error *err, uc_turn *t)
     uc__refuse(c, err);
 }
 
-static void route_batch(uc_engine *e, uc_batch *b, bool quiet)
+/* True: there is a write for which nobody was woken. */
+static bool route_batch(uc_engine *e, uc_batch *b, bool quiet, int64_t room)
 {
     uc_session *s = uc__session_ref(b->session);
-    uc_turn t = {.quiet = quiet, .session = s};
+    uc_turn t = {.quiet = quiet, .session = s, .room = room};
     uc_error err = {0};
     uc_peer *p = s->peer;
     uint32_t promised = b->count;
@@ -272,10 +275,6 @@ static void route_batch(uc_engine *e, uc_batch *b, bool quiet)
 
     uc_buf_init(&t.replies, SIZE_MAX);
     atomic_fetch_add(&b->left, 1); /* it stays while it is read */
-    uc_lock(&e->mu);
-    t.room = e->opt.max_queue - (int64_t)e->q.reads.n - e->q.writes.n -
-             e->q.parked.n - e->q.tx.n;
-    uc_unlock(&e->mu);
     while ((c = uc__batch_next(b, &err)) != NULL) {
         if (err.code != NULL && b->count < promised) {
             atomic_fetch_sub(&p->live, promised - b->count);
@@ -289,52 +288,78 @@ static void route_batch(uc_engine *e, uc_batch *b, bool quiet)
     if (atomic_fetch_sub(&p->unrouted, 1) == 1 && atomic_load(&p->last))
         uc__wake_last(e);
     uc__session_unref(s);
+    return t.wrote;
 }
 
-static void route(uc_engine *e, bool wait, bool quiet)
+/* Calls that the queues still take. Under mu. */
+static int64_t room(const uc_engine *e)
 {
-    /* With wait, also for a batch that another thread has in hand. */
-    while (wait || atomic_load(&e->inbox_n) > 0) {
-        uc_batch *b;
+    return e->opt.max_queue - (int64_t)e->q.reads.n - e->q.writes.n -
+           e->q.parked.n - e->q.tx.n;
+}
 
-        if (wait)
-            uc_lock(&e->route_mu);
-        else if (!uc_trylock(&e->route_mu))
-            return; /* who has it looks again before it leaves */
-        for (;;) {
-            uc_lock(&e->mu);
-            if (e->state == UC_OPENING) {
-                uc_unlock(&e->mu);
-                uc_unlock(&e->route_mu);
-                return;
-            }
-            b = e->inbox_head;
-            if (b != NULL) {
-                e->inbox_head = b->next;
-                if (b->next == NULL) {
-                    e->inbox_tail = NULL;
-                    atomic_store(&e->called, false);
-                }
-                atomic_fetch_sub(&e->inbox_n, 1);
-            }
-            uc_unlock(&e->mu);
-            if (b == NULL)
-                break;
-            route_batch(e, b, quiet);
-        }
-        uc_unlock(&e->route_mu);
-        wait = false;
+/* The next of the inbox; NULL when that is empty, or when nothing is routed
+ * yet. Under mu. */
+static uc_batch *take(uc_engine *e)
+{
+    uc_batch *b = e->state != UC_OPENING ? e->inbox_head : NULL;
+
+    e->routing = b != NULL;
+    if (b == NULL)
+        return NULL;
+    e->inbox_head = b->next;
+    if (b->next == NULL) {
+        e->inbox_tail = NULL;
+        atomic_store(&e->called, false);
+    }
+    return b;
+}
+
+/* All that is in the inbox; false: it is to stay there until the file is open.
+ * With quiet the writer is woken once for all of it, so that writes of several
+ * sessions come to share a commit. Under route_mu. */
+static bool empty_inbox(uc_engine *e, bool quiet)
+{
+    bool wrote = false, opening;
+    int64_t most;
+    uc_batch *b;
+
+    for (;;) {
+        uc_lock(&e->mu);
+        b = take(e);
+        most = room(e);
+        opening = e->state == UC_OPENING;
+        if (b == NULL && wrote)
+            e->ops->wake(e, UC_WAKE_WRITE);
+        uc_unlock(&e->mu);
+        if (b == NULL)
+            return !opening;
+        wrote |= route_batch(e, b, quiet, most);
     }
 }
 
 void uc__route(uc_engine *e, bool wait)
 {
-    route(e, wait, false);
+    bool more = true;
+
+    if (wait) { /* also for a batch that another thread has in hand */
+        uc_lock(&e->route_mu);
+        more = empty_inbox(e, false);
+        uc_unlock(&e->route_mu);
+    }
+    /* Who has the lock looks again before it leaves. */
+    while (more && atomic_load(&e->called) && uc_trylock(&e->route_mu)) {
+        more = empty_inbox(e, false);
+        uc_unlock(&e->route_mu);
+    }
 }
 
 void uc__route_quietly(uc_engine *e)
 {
-    route(e, true, true);
+    uc_lock(&e->route_mu);
+    empty_inbox(e, true);
+    uc_unlock(&e->route_mu);
+    uc__route(e, false);
 }
 
 void uc__peer_submit(uc_peer *p, uc_batch *b, unsigned hint)
@@ -353,7 +378,6 @@ void uc__peer_submit(uc_peer *p, uc_batch *b, unsigned hint)
     else
         e->inbox_head = b;
     e->inbox_tail = b;
-    atomic_fetch_add(&e->inbox_n, 1);
     if (!(hint & (UC_HINT_ASSIST | UC_HINT_URGENT)))
         uc__call_router(e, hint);
     uc_unlock(&e->mu);

@@ -214,7 +214,7 @@ void *sq_reader_main(void *arg)
             worked = false;
             uc_lock(&db->e.mu);
             if (!db->e.stop && db->e.q.reads.n == 0 &&
-                (db->e.inbox_head == NULL || db->e.state == UC_OPENING)) {
+                !uc__route_wanted(&db->e)) {
                 db->threads.idle_readers++;
                 uc_cond_wait(&db->threads.readers_cond, &db->e.mu);
                 db->threads.idle_readers--;

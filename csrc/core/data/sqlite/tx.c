@@ -363,7 +363,7 @@ static uc_call *next_tx_call(sq_db *db, uint64_t *seen, tx_end *end)
             *end = TX_DROPPED;
         else if (call == NULL && uc_now() >= db->tx.until)
             *end = TX_EXPIRED;
-        if (call == NULL && *end == TX_GOING && db->e.inbox_head == NULL) {
+        if (call == NULL && *end == TX_GOING && !uc__route_wanted(&db->e)) {
             db->threads.writer_idle = true;
             uc_cond_wait_until(&db->threads.writer_cond, &db->e.mu,
                                db->tx.until);

@@ -280,7 +280,7 @@ void sq_writer_loop(sq_db *db)
                 uc_unlock(&db->e.mu);
                 break;
             }
-            if (db->e.inbox_head == NULL || db->e.q.writes.head != NULL) {
+            if (!uc__route_wanted(&db->e) || db->e.q.writes.head != NULL) {
                 db->threads.writer_idle = true;
                 uc_cond_wait(&db->threads.writer_cond, &db->e.mu);
                 db->threads.writer_idle = false;
