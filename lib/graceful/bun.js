@@ -6,6 +6,7 @@
 
 const { builtin } = require('../base/builtin')
 const fs = builtin('node:fs')
+const { originForm } = require('../base/origin-form')
 const { clearStale } = require('./socket')
 
 // Seconds; see KEEP_ALIVE_MS in node.js. Bun's own, 10, also ends answers that pause.
@@ -79,7 +80,7 @@ class BunServer {
 
   describe () {
     const now = performance.now()
-    const known = Array.from(this.#unanswered.values(), ({ req, began }) => `${req.method} ${new URL(req.url).pathname} (${Math.round(now - began)} ms)`)
+    const known = Array.from(this.#unanswered.values(), ({ req, began }) => `${req.method} ${pathOf(req)} (${Math.round(now - began)} ms)`)
     const sockets = this.#servers.reduce((sum, { pendingWebSockets }) => sum + pendingWebSockets, 0)
     const streams = Math.max(0, this.busy - sockets - known.length)
     return [...known, ...Array(streams).fill('an answer that streams'), ...Array(sockets).fill('a WebSocket')]
@@ -90,7 +91,7 @@ class BunServer {
   }
 
   #healthOf (req) {
-    if (this.#health === null || new URL(req.url).pathname !== this.#health.path) return undefined
+    if (this.#health === null || pathOf(req) !== this.#health.path) return undefined
     return this.#health.answer().then(({ status, body }) => new Response(body, {
       status, headers: { 'content-type': 'application/json', 'cache-control': 'no-store' }
     }))
@@ -129,6 +130,10 @@ class BunServer {
       return new Response(response.body, { status, statusText, headers })
     }
   }
+}
+
+function pathOf ({ url }) {
+  return originForm(url).split('?', 1)[0]
 }
 
 module.exports = { BunServer }

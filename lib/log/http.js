@@ -7,6 +7,7 @@ const { Context, within, newTraceId, newSpanId, parseTraceparent } = require('..
 const { giveRequestId } = require('../base/request-id')
 const { since } = require('./span')
 const { expected } = require('../base/errors')
+const { originForm } = require('../base/origin-form')
 
 /**
  * @param {{ child: Function, within: Function }} make see Logger
@@ -77,8 +78,7 @@ function bun (make, handler, { trace = false } = {}) {
     const began = performance.now()
     const { log, context } = begun(make, req, trace)
     const over = (status, bytes, err) => {
-      const { pathname, search } = new URL(req.url)
-      const fields = { method: req.method, url: pathname + search, status, ms: since(began) }
+      const fields = { method: req.method, url: originForm(req.url), status, ms: since(began) }
       if (bytes > 0) fields.bytes = bytes
       if (err !== undefined) fields.err = err
       done(log, fields, false)

@@ -171,6 +171,8 @@ t.test('for Bun.serve', async (t) => {
   t.match(lines[3], { level: 50, status: 500, err: { message: 'no' } })
   t.equal(handler(new Request('http://h/upgrade'), {}), undefined)
   t.equal(lines[5].status, 101)
+  handler({ url: '/hostless?b', method: 'GET', headers: new Headers() }, {})
+  t.equal(lines.splice(6).at(-1).url, '/hostless?b', 'a client of HTTP/1.0, of which Bun knows a path alone')
   const later = log.bun(async (request) => { log.info('inside'); return new Response('x') }, { trace: true })
   t.equal((await later(new Request('http://h/'), {})).status, 200)
   t.match(lines[6], { traceId: lines[7].traceId, reqId: lines[7].reqId })

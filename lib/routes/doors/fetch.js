@@ -3,7 +3,8 @@
 // What takes a Request and returns a Response: Bun.serve, Deno.serve, Hono.
 
 const { Hangup } = require('../../base/abort')
-const { Exchange, originForm } = require('../exchange')
+const { originForm } = require('../../base/origin-form')
+const { Exchange } = require('../exchange')
 const { Lookout } = require('../lookout')
 const { peerAt } = require('../../base/peer')
 const { readRequest } = require('../body')

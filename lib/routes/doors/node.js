@@ -3,8 +3,9 @@
 // node:http, and what is built on it: Express, Connect.
 
 const { Hangup } = require('../../base/abort')
-const { Exchange, asBytes, originForm } = require('../exchange')
+const { originForm } = require('../../base/origin-form')
 const { peerAt } = require('../../base/peer')
+const { Exchange, asBytes } = require('../exchange')
 const { readMessage, parsedBody } = require('../body')
 
 const EXCHANGE = Symbol('undercroft.exchange')
