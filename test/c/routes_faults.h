@@ -21,6 +21,11 @@ static const struct {
     {GET "-- @authorize\nselect 1;",
      "r.sql:3: unknown tag '@authorize': did you mean '@auth'?"},
     {GET "-- @websocket\nselect 1;", "r.sql:3: unknown tag '@websocket'"},
+    {"-- @put /a\n",
+     "r.sql:1: there is no '@put': a route reads with @get, and "
+     "changes with @post"},
+    {"-- @delete /a\n", "r.sql:1: there is no '@delete': a route reads with "
+                        "@get, and changes with @post"},
     {"-- @ get /a\n", "r.sql:1: unknown tag '@'"},
     {GET "-- @live\nselect 1;", "r.sql:3: @live is not built yet"},
     {"-- @live\n", "r.sql:1: @live is not built yet"},

@@ -398,6 +398,12 @@ static const struct {
 
 enum { TAGS = sizeof tags / sizeof tags[0] };
 
+static bool is_method(uc_view name)
+{
+    return uc_view_is(name, "put") || uc_view_is(name, "patch") ||
+           uc_view_is(name, "delete") || uc_view_is(name, "head");
+}
+
 static int find(uc__reading *r, uc_view name)
 {
     uc_near near;
@@ -408,7 +414,12 @@ static int find(uc__reading *r, uc_view name)
             return i;
         uc_near_try_text(&near, tags[i].name);
     }
-    if (near.best.p != NULL)
+    if (is_method(name))
+        uc__wrong(r, r->line,
+                  "there is no '@%.*s': a route reads with @get, and changes "
+                  "with @post",
+                  UC__SHOW(name));
+    else if (near.best.p != NULL)
         uc__wrong(r, r->line, "unknown tag '@%.*s': did you mean '@%.*s'?",
                   UC__SHOW(name), UC__SHOW(near.best));
     else

@@ -65,6 +65,16 @@ static void put_piece(writer *w, uc_view sql)
     uc_buf_put(w->sql, from, (size_t)(sql.p + sql.len - from));
 }
 
+/* A piece that is not there leaves its ends of lines, by which an engine's
+ * error is found in the file. */
+static void put_lines(writer *w, uc_view sql)
+{
+    for (size_t i = 0; i < sql.len; i++) {
+        if (sql.p[i] == '\n')
+            uc_buf_byte(w->sql, '\n');
+    }
+}
+
 /* A blank for each brace: what stands on its two sides does not grow together.
  */
 static void put_all(writer *w, const uc_statement *s, uint64_t given)
@@ -80,6 +90,8 @@ static void put_all(writer *w, const uc_statement *s, uint64_t given)
         if ((p->needs & given) == p->needs) {
             put_piece(w, p->sql);
             uc_buf_byte(w->sql, ' ');
+        } else {
+            put_lines(w, p->sql);
         }
     }
 }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/sqlite/columns.h"
 #include "data/sqlite/db.h"
 #include "data/sqlite/plan.h"
 #include "data/sqlite/reads.h"
@@ -11,15 +12,27 @@
  * their tags say, which columns they answer with, and which tables a GET reads.
  */
 
-/* "user.sql:12: " in front of what SQLite has to say. */
+/* A variant has the ends of lines that its statement has in the file. */
+static uint32_t line_of(const uc_statement *st, uc_view sql, int offset)
+{
+    uint32_t line = st->line;
+
+    for (int i = 0; i < offset && (size_t)i < sql.len; i++)
+        line += sql.p[i] == '\n';
+    return line;
+}
+
+/* "user.sql:12: " in front of what SQLite has to say: the line that it names
+ * where it does. */
 static bool bad_statement(const uc_routes *routes, const uc_statement *st,
-                          uc_error *e)
+                          uc_view sql, uc_error *e)
 {
     uc_view file = uc_routes_file(routes, st->file);
+    uint32_t line = line_of(st, sql, e->offset);
     char message[sizeof e->message];
 
     snprintf(message, sizeof message, "%s", e->message);
-    return uc_fail(e, UC_ROUTE, "%.*s:%u: %s", (int)file.len, file.p, st->line,
+    return uc_fail(e, UC_ROUTE, "%.*s:%u: %s", (int)file.len, file.p, line,
                    message);
 }
 
@@ -42,51 +55,6 @@ static bool class_fits(const uc_route *route, uc_class cls, unsigned traits,
         return uc_fail(e, UC_ROUTE, "a GET only reads: make it a @post");
     if (traits & SQ_ASKS && route->method == UC_METHOD_GET)
         return sq_asks(e);
-    return true;
-}
-
-/* What answers has columns; of several in a POST without names one does. */
-static bool has_columns(const uc_route *route, const uc_statement *st,
-                        sqlite3_stmt *stmt, uc_error *e)
-{
-    bool one_of = route->method == UC_METHOD_POST && st->name.len == 0 &&
-                  !st->refuses && route->nstatements > 1;
-
-    if (one_of || (st->form == UC_FORM_NONE && !st->refuses) ||
-        sqlite3_column_count(stmt) > 0)
-        return true;
-    return uc_fail(e, UC_ROUTE,
-                   "the answer is made of rows, and this statement has none: "
-                   "add RETURNING, or say :none");
-}
-
-/* Names that the answer takes from its rows. */
-static bool has_names(sqlite3_stmt *stmt, const uc_view *names, uint32_t n,
-                      const char *tag, uc_error *e)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        int ncols = sqlite3_column_count(stmt), k = 0;
-
-        while (k < ncols && !uc_view_is(names[i], sqlite3_column_name(stmt, k)))
-            k++;
-        if (k == ncols)
-            return uc_fail(e, UC_ROUTE, "%s: there is no column '%.*s'", tag,
-                           (int)names[i].len, (const char *)names[i].p);
-    }
-    return true;
-}
-
-static bool check_columns(const uc_route *route, const uc_statement *st,
-                          sqlite3_stmt *stmt, uc_error *e)
-{
-    if (!has_columns(route, st, stmt, e))
-        return false;
-    if (st->form == UC_FORM_PAGE &&
-        !has_names(stmt, route->page, route->npage, ":page", e))
-        return false;
-    if (st->refuses && sqlite3_column_count(stmt) != 1)
-        return uc_fail(e, UC_ROUTE,
-                       "a statement that refuses has one column, its sentence");
     return true;
 }
 
@@ -113,8 +81,9 @@ typedef struct load {
     uc_route *route;
     bool plans; /* are to be looked at */
     sq_reads reads;
-    uc_fits fits; /* of a template to its statements */
-    bool scans;   /* a table, which the route says is right */
+    uc_fits fits;     /* of a template to its statements */
+    bool scans;       /* a table, which the route says is right */
+    uint64_t replies; /* a bit for each @reply whose column is there */
 } load;
 
 static void load_begin(load *l)
@@ -158,6 +127,14 @@ static bool keep_columns(load *l, uc_statement *st, sqlite3_stmt *stmt,
     return true;
 }
 
+static void note_replies(load *l, sqlite3_stmt *stmt)
+{
+    for (uint32_t i = 0; i < l->route->nreplies; i++) {
+        if (sq_columns_have(stmt, l->route->replies[i]))
+            l->replies |= 1ULL << i;
+    }
+}
+
 static bool check_plan(load *l, uc_view sql, uc_error *e)
 {
     char table[SQ_PLAN_NAME];
@@ -191,10 +168,12 @@ static bool check_text(load *l, uc_statement *st, uc_view sql, uc_error *e)
     if (ok && stmt == NULL)
         ok = uc_fail(e, UC_ROUTE, "there is no statement");
     ok = ok && class_fits(l->route, cls, traits, e);
-    ok = ok && check_columns(l->route, st, stmt, e);
+    ok = ok && sq_columns_fit(l->route, st, stmt, e);
     ok = ok && keep_columns(l, st, stmt, e);
-    if (ok && place < l->route->nstatements)
+    if (ok && place < l->route->nstatements) {
         note_columns(&l->fits, place, stmt);
+        note_replies(l, stmt);
+    }
     sqlite3_finalize(stmt);
     return ok && (!l->plans || check_plan(l, sql, e));
 }
@@ -212,7 +191,7 @@ static bool check_given(load *l, uc_statement *st, uint64_t given, uc_error *e)
 
     if (v == NULL)
         return uc_fail(e, UC_MEMORY, "no memory for a statement");
-    return check_text(l, st, v->sql, e) || bad_statement(routes, st, e);
+    return check_text(l, st, v->sql, e) || bad_statement(routes, st, v->sql, e);
 }
 
 /* What has to be given for some of the pieces, and for no other if that can be.
@@ -284,7 +263,7 @@ static bool check_audit(load *l, uc_error *e)
             "id integer primary key, at integer not null, route text not null, "
             "who, ip text, request text, params text not null)",
             len, table, why, len, table);
-    return bad_statement(routes, st, e);
+    return bad_statement(routes, st, v->sql, e);
 }
 
 static bool bad_route(const load *l, uc_error *e, const char *problem)
@@ -320,6 +299,24 @@ static bool check_scan(const load *l, uc_error *e)
     return bad_route(l, e, "@scan ok: no table is read as a whole");
 }
 
+static bool check_replies(const load *l, uc_error *e)
+{
+    const uc_route *route = l->route;
+    char problem[64 + UC_ROUTE_NAME];
+
+    for (uint32_t i = 0; i < route->nreplies; i++) {
+        uc_view name = route->replies[i];
+
+        if (l->replies & 1ULL << i)
+            continue;
+        snprintf(problem, sizeof problem,
+                 "@reply %.*s: no statement has this column", (int)name.len,
+                 (const char *)name.p);
+        return bad_route(l, e, problem);
+    }
+    return true;
+}
+
 static bool check_statements(load *l, uc_error *e)
 {
     uc_route *route = l->route;
@@ -333,7 +330,7 @@ static bool check_statements(load *l, uc_error *e)
 
 static bool check_route(load *l, uint32_t schema, uc_error *e)
 {
-    if (!check_statements(l, e))
+    if (!check_statements(l, e) || !check_replies(l, e))
         return false;
     if (l->route->method == UC_METHOD_GET &&
         !sq_reads_end(&l->reads, l->conn, schema, l->route, &l->set->mem, e))

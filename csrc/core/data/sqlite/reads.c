@@ -240,7 +240,7 @@ static void judge_given(sq_reads *r, const uc_route *route)
             continue;
         snprintf(name, sizeof name, ":%.*s", (int)p->name.len,
                  (const char *)p->name.p);
-        unknown(r, "the answer depends on it", name);
+        unknown(r, "it is another one each time", name);
     }
 }
 
