@@ -26,8 +26,8 @@ static const char routes[] = "-- @get / :html t.mustache\n"
 static const char *const columns[STATEMENTS][COLUMNS] = {
     {"a", "b"}, {"a", "c"}, {"t", NULL}, {"d", NULL}};
 
-/* \1 stands in no template that matters, and here always behind what is escaped:
- * a template may itself end with a "<" where a cell begins. */
+/* \1 stands in no template that matters, and here always behind what is
+ * escaped: a template may itself end with a "<" where a cell begins. */
 static const char *const cells[] = {"<\1>", "", "x&\1", "y<\1"};
 static const uint32_t counts[STATEMENTS] = {3, 1, 1, 0};
 
