@@ -16,6 +16,8 @@ const DEPTH_MOST = 8
 const BYTES_MOST = 4 * 1024 * 1024
 // An editor writes a file in several steps.
 const SETTLE_MS = 50
+// Of a directory that has gone nobody says that it is back.
+const LOOK_AGAIN_MS = 500
 
 /**
  * @param {string} dir an absolute path
@@ -75,9 +77,10 @@ function faulty (file, why, cause = undefined) {
   return new UndercroftError('UC_ROUTE', `routes: ${file}: ${why}`, { kind: 'usage', retryable: false, cause })
 }
 
-// A directory that was replaced by another of its name is watched again.
+// A directory that was replaced by another of its name is watched again, which may have its number.
 function keyOf (dir) {
-  return `${fs.statSync(dir, { throwIfNoEntry: false })?.ino} ${dir}`
+  const { ino, birthtimeMs } = fs.statSync(dir, { throwIfNoEntry: false }) ?? {}
+  return `${ino} ${birthtimeMs} ${dir}`
 }
 
 /** The argument dir of store.routes as an absolute path. */
@@ -124,11 +127,21 @@ class DirWatch {
   }
 
   #soon () {
-    if (this.#timer !== null) return
+    if (this.#timer === null) this.#in(SETTLE_MS)
+  }
+
+  /** Where the directories cannot be read: says so once more after a while. */
+  lookAgain () {
+    this.follow([])
+    clearTimeout(this.#timer)
+    this.#in(LOOK_AGAIN_MS)
+  }
+
+  #in (ms) {
     this.#timer = setTimeout(() => {
       this.#timer = null
       this.#changed()
-    }, SETTLE_MS)
+    }, ms)
     this.#timer.unref()
   }
 

@@ -20,6 +20,8 @@ class Routes {
   #service
   #dir
   #watch = null
+  // What stood in the way of reading the files, and has its line.
+  #unread = ''
 
   /**
    * @param {{ send: Function, log: () => object|null }} core see RouteService
@@ -100,15 +102,34 @@ class Routes {
 
   async #changed () {
     const service = this.#service
+    const found = this.#look()
+    if (found === null || JSON.stringify(found) === JSON.stringify(service.files)) return
+    try {
+      await service.reload(found)
+      service.log?.info({ routes: service.sets.current.routes.length }, 'routes: loaded again')
+    } catch (err) {
+      this.#notAgain(err)
+    }
+  }
+
+  // null: they cannot be read now. Perhaps later: whoever puts a directory in place of another removes
+  // it first.
+  #look () {
     try {
       const { files, dirs } = readFiles(this.#dir)
       this.#watch?.follow(dirs)
-      if (JSON.stringify(files) === JSON.stringify(service.files)) return
-      await service.reload(files)
-      service.log?.info({ routes: service.sets.current.routes.length }, 'routes: loaded again')
+      this.#unread = ''
+      return files
     } catch (err) {
-      if (err.code !== 'UC_CLOSED') service.report(err, { msg: 'routes: not loaded again, the old ones go on' })
+      this.#watch?.lookAgain()
+      if (err.message !== this.#unread) this.#notAgain(err)
+      this.#unread = err.message
+      return null
     }
+  }
+
+  #notAgain (err) {
+    if (err.code !== 'UC_CLOSED') this.#service.report(err, { msg: 'routes: not loaded again, the old ones go on' })
   }
 
   /** The core forgets them, with the last answer. Requests are answered with 503 from now on. */

@@ -46,6 +46,49 @@ t.test('reloads under load', async (t) => {
   }
 })
 
+t.test('the folder of the routes', async (t) => {
+  const dir = await project(t)
+  const routes = path.join(dir, 'routes')
+  const beside = (name, text) => fs.writeFileSync(path.join(routes, name), text)
+  const page = (n) => `-- @get /page${n} :html p.html\n-- @public\nselect ${n} as n;\n`
+  // Not read: what is neither SQL nor a template, however large.
+  beside('notes.md', Buffer.alloc(5 * 1024 * 1024, 0xff))
+  beside('.all.sql.swp', '-- @wrong')
+  beside('p.html', '{{#rows}}<b>{{n}}</b>{{/rows}}')
+  fs.symlinkSync('.', path.join(routes, 'here'))
+  fs.mkdirSync(path.join(routes, 'more'))
+  beside('more/b.sql', page(1))
+  fs.symlinkSync('..', path.join(routes, 'more/up'))
+  const daemon = await serve(t, { dir })
+  t.equal((await ask(daemon.to, { target: '/page1' })).body, '<b>1</b>', 'links to where they are end there')
+  const faulty = async (sentence) => {
+    const before = daemon.stderr.length
+    daemon.proc.kill('SIGHUP')
+    await until(() => daemon.stderr.slice(before).includes('the routes that were there go on'), sentence)
+    t.match(daemon.stderr.slice(before), sentence)
+    t.equal((await ask(daemon.to, { target: '/page1' })).status, 200)
+  }
+  beside('large.html', Buffer.alloc(4 * 1024 * 1024, 'x'))
+  await faulty('all files together are larger than 4194304 bytes')
+  fs.rmSync(path.join(routes, 'large.html'))
+  fs.mkdirSync(path.join(routes, ...'123456789'), { recursive: true })
+  await faulty('folders more than 8 deep')
+  fs.rmSync(path.join(routes, '1'), { recursive: true })
+  fs.renameSync(routes, `${routes}-away`)
+  await faulty('No such file or directory')
+  fs.mkdirSync(routes)
+  await faulty('there is no *.sql in it')
+  const empty = startDaemon(t, ['--db', path.join(dir, 'b.db'), '--http', '127.0.0.1:0', '--routes', routes], { codes: [4] })
+  await empty.done
+  t.match(empty.stderr, 'there is no *.sql in it')
+  beside('b.sql', page(2))
+  beside('p.html', '{{#rows}}{{n}}{{/rows}}')
+  const before = daemon.stderr.length
+  daemon.proc.kill('SIGHUP')
+  await until(() => daemon.stderr.slice(before).includes('read again'), 'it is back')
+  t.equal((await ask(daemon.to, { target: '/page2' })).body, '2')
+})
+
 // Whoever has an answer knows whether it was the last of its connection, and begins anew.
 for (const [name, where] of places) {
   for (const loops of [1, 2]) {

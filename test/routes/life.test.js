@@ -192,6 +192,16 @@ t.test('watching', async (t) => {
   await until(() => routes.list()[1].path === '/counted', 'a file that was put in its place')
   fs.rmSync(path.join(dir, 'more'), { recursive: true })
   await until(() => routes.list().length === 1, 'a directory that has gone')
+  fs.rmSync(dir, { recursive: true })
+  const lost = () => core.lines.filter(({ err }) => /there is no such file or directory|there is no \*\.sql/.test(err?.message)).length
+  await until(() => lost() > 0, 'all of it has gone')
+  t.match(routes.list(), [{ path: '/empty' }])
+  fs.mkdirSync(dir)
+  write('a.sql', one('/umlaut'))
+  await until(() => routes.list()[0].path === '/umlaut', 'it is back')
+  write('a.sql', one('/empty'))
+  await until(() => routes.list()[0].path === '/empty', 'and watched again')
+  t.ok(lost() <= 2, 'what stands in the way has a line, and no more')
   const loads = called(core, 'routes_load').length
   write('notes.txt', 'x')
   write('a.sql', one('/empty'))

@@ -1,166 +1,19 @@
 #include "doors/http/load.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/log.h"
 #include "desk/op.h"
+#include "doors/http/folder.h"
 #include "routes/routes.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
-enum { DEPTH = 8, NAME_BYTES = 1024, REPLY_MS = 60000, FIRST_REPLY = 65536 };
-
-/* ---- the directory ---- */
-
-typedef struct files {
-    const char *root;
-    char **names; /* relative */
-    uint32_t n, cap;
-} files;
-
-static void files_free(files *f)
-{
-    for (uint32_t i = 0; i < f->n; i++)
-        uc_free(f->names[i]);
-    uc_free(f->names);
-}
-
-static bool add_name(files *f, const char *name)
-{
-    if (f->n == f->cap) {
-        uint32_t cap = f->cap > 0 ? f->cap * 2 : 16;
-        char **names = uc_realloc(f->names, cap * sizeof *names);
-
-        if (names == NULL)
-            return false;
-        f->names = names;
-        f->cap = cap;
-    }
-    f->names[f->n] = uc_strndup(name, strlen(name));
-    if (f->names[f->n] == NULL)
-        return false;
-    f->n++;
-    return true;
-}
-
-static bool is_hidden(const char *name)
-{
-    return name[0] == '.' || strcmp(name, "node_modules") == 0;
-}
-
-static bool list(files *f, const char *under, unsigned depth);
-
-static bool list_entry(files *f, const char *under, const char *name,
-                       unsigned depth)
-{
-    char relative[NAME_BYTES], path[2 * NAME_BYTES];
-    struct stat st;
-
-    if (snprintf(relative, sizeof relative, "%s%s%s", under,
-                 *under != '\0' ? "/" : "", name) >= (int)sizeof relative ||
-        snprintf(path, sizeof path, "%s/%s", f->root, relative) >=
-            (int)sizeof path) {
-        ud_say("--routes %s: the name %s is too long", f->root, name);
-        return false;
-    }
-    if (stat(path, &st) != 0) {
-        ud_say("--routes %s: %m", path);
-        return false;
-    }
-    if (S_ISDIR(st.st_mode))
-        return list(f, relative, depth + 1);
-    if (S_ISREG(st.st_mode) && !add_name(f, relative)) {
-        ud_say("--routes %s: no memory", f->root);
-        return false;
-    }
-    return true;
-}
-
-static bool list(files *f, const char *under, unsigned depth)
-{
-    char path[2 * NAME_BYTES];
-    struct dirent *entry;
-    bool ok = true;
-    DIR *dir;
-
-    snprintf(path, sizeof path, "%s/%s", f->root, under);
-    if (depth > DEPTH) {
-        ud_say("--routes %s: folders more than %d deep", path, DEPTH);
-        return false;
-    }
-    dir = opendir(path);
-    if (dir == NULL) {
-        ud_say("--routes %s: %m", path);
-        return false;
-    }
-    while (ok && (entry = readdir(dir)) != NULL) {
-        if (!is_hidden(entry->d_name))
-            ok = list_entry(f, under, entry->d_name, depth);
-    }
-    closedir(dir);
-    return ok;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Appends the text of a file as a str. */
-static bool read_file(const files *f, const char *name, uc_buf *out)
-{
-    char path[2 * NAME_BYTES];
-    struct stat st;
-    bool ok = false;
-    uint8_t *p;
-    int fd;
-
-    snprintf(path, sizeof path, "%s/%s", f->root, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size <= UC_ROUTES_BYTES &&
-        uc_buf_reserve(out, (size_t)st.st_size + 5)) {
-        p = uc_emit_str_header(out->p + out->len, (uint32_t)st.st_size);
-        out->len = (size_t)(p - out->p);
-        ok = read(fd, p, (size_t)st.st_size) == st.st_size;
-        out->len += (size_t)st.st_size;
-    } else if (fd >= 0 && !out->failed) {
-        errno = EFBIG;
-    }
-    if (!ok)
-        ud_say("--routes %s: %s", path,
-               errno != 0 ? strerror(errno) : "it changed while it was read");
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-static bool pack_files(const char *dir, uc_buf *out)
-{
-    files f = {.root = dir};
-    bool ok = list(&f, "", 0);
-
-    if (ok && f.n > 0)
-        qsort(f.names, f.n, sizeof *f.names, by_name);
-    if (ok)
-        uc_pack_array(out, f.n);
-    for (uint32_t i = 0; ok && i < f.n; i++) {
-        uc_pack_array(out, 2);
-        uc_pack_str(out, f.names[i]);
-        errno = 0;
-        ok = read_file(&f, f.names[i], out);
-    }
-    files_free(&f);
-    return ok;
-}
+enum { REPLY_MS = 60000, FIRST_REPLY = 65536 };
 
 /* ---- calls ---- */
 
@@ -354,7 +207,7 @@ http_serving *http_keeper_load(http_keeper *k, const http_loading *what)
     uc_buf_init(&reply, SIZE_MAX);
     begin(k, &frame, UC_OP_routes_load, 2);
     from = frame.len;
-    ok = pack_files(what->dir, &frame);
+    ok = http_folder_pack(what->dir, &frame);
     pack_options(what, &frame);
     if (ok && call(k, &frame, &reply))
         v = with_routes(read_set(what->dir, &reply), &frame, from);

@@ -1,8 +1,8 @@
 #ifndef UC_CORE_DATA_SQLITE_COLUMNS_H
 #define UC_CORE_DATA_SQLITE_COLUMNS_H
 
+#include "data/engine.h"
 #include "data/sqlite/types.h"
-#include "routes/routes.h"
 
 /*
  * The columns of a route's statement, when routes are loaded.
