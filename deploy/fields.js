@@ -190,10 +190,16 @@ const migrations = work({
   timeoutMs: timeout(10 * MINUTE)
 })
 
+function inside (example) {
+  return text(`a path in the folder such as "${example}"`, /^(?!\/)(?!.*(^|\/)\.\.(\/|$))./)
+}
+
 const daemon = object({
   db: { check: filled, required: 'the database that it serves, such as "$SHARED/app.db"' },
   args: { check: list(filled), value: () => [] },
-  socket: { check: text('a path in the folder such as "run/undercroft.sock"', /^(?!\/)(?!.*(^|\/)\.\.(\/|$))./), value: 'run/undercroft.sock' }
+  socket: { check: inside('run/undercroft.sock'), value: 'run/undercroft.sock' },
+  routes: { check: or(inside('routes'), null), value: null },
+  http: { check: inside('run/http.sock'), value: 'run/http.sock' }
 })
 
 const env = object({

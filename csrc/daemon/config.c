@@ -48,6 +48,10 @@ static const option options[] = {
      "unix:/run/app/http.sock, or systemd for the socket of its unit",
      TEXT, AT(http), 0, 0, 0},
     {"routes", "DIR", "where their SQL files are", TEXT, AT(routes), 0, 0, 0},
+    {"http-mode", "OCTAL",
+     "of that unix socket, when a gateway may reach it and no other may reach "
+     "--listen (--mode)",
+     TEXT, AT(http_mode), 0, 0, 0},
     {"http-host", "NAME",
      "a name that it is asked for, beside addresses and localhost; * for any, "
      "behind a gateway that checks; again for more of them",

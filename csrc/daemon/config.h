@@ -105,6 +105,7 @@ typedef struct ud_config {
     char *http_health, *http_metrics; /* paths; NULL: as it comes */
     char *http_session;  /* name of the cookie; NULL: as it comes */
     char *http_statuses; /* plain, fine; NULL: as it comes */
+    char *http_mode;     /* octal digits, NULL: as `mode` */
     bool http_secure;
     bool http_any_address;
     bool replace;

@@ -105,7 +105,7 @@ export interface PerHost {
   /** The gateway's configuration, brought there when it has changed. */
   gateway?: { file: string, to: string, test?: Command, reload?: Command } | null
   /** undercroftd beside the service. */
-  daemon?: { db: string, args?: readonly string[], socket?: string } | null
+  daemon?: { db: string, args?: readonly string[], socket?: string, routes?: string | null, http?: string } | null
   /** Complete releases on the host. Default: 5. */
   keep?: number
   logs?: {

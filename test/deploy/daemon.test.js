@@ -3,32 +3,15 @@
 // client that goes on reading and writing all the while loses nothing.
 
 const fs = require('node:fs')
-const path = require('node:path')
 const t = require('tap')
 const helper = require('../helper')
 const { host } = require('./parts/host')
-const { daemonPath } = require('../../lib/base/binding')
+const { release } = require('./parts/daemon-release')
 const { open } = require('../../index')
 
 t.setTimeout(580_000)
 
 const settings = { daemon: { db: '$SHARED/app.db', args: [] } }
-
-/** A release that has undercroft installed: with a daemon whose content nobody else has. */
-function release (found, mark, program) {
-  const id = found.release({ 'v.js': mark })
-  const folder = path.join(found.app.release(id), 'node_modules/undercroft')
-  fs.mkdirSync(path.join(folder, 'lib/base'), { recursive: true })
-  fs.writeFileSync(path.join(folder, 'package.json'), '{"name":"undercroft","version":"0.0.0"}')
-  fs.writeFileSync(path.join(folder, 'lib/base/binding.js'), "module.exports = { daemonPath: () => require('node:path').join(__dirname, '../../undercroftd') }")
-  const file = path.join(folder, 'undercroftd')
-  if (program === undefined) {
-    fs.copyFileSync(daemonPath(), file)
-    fs.appendFileSync(file, mark) // an ELF file does not mind what is behind its end
-  } else fs.writeFileSync(file, program)
-  fs.chmodSync(file, 0o755)
-  return id
-}
 
 /** Clients as services are: they read and write all the time. -> end() -> what came of it */
 async function load (t, found) {

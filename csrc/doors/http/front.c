@@ -20,7 +20,7 @@ static bool take_place(void *arg, const ud_claim *claim, bool over)
 {
     http_settings *s = &http.settings;
     http_taking how = {.over = over,
-                       .mode = claim->mode,
+                       .mode = s->mode < 0 ? claim->mode : (mode_t)s->mode,
                        .has_group = claim->has_group,
                        .group = claim->group};
 
@@ -199,6 +199,24 @@ static bool read_paths(http_settings *s, const ud_config *config)
                      &s->metrics);
 }
 
+static bool read_mode(http_settings *s, const ud_config *config)
+{
+    const char *text = config->http_mode;
+    char *end;
+
+    s->mode = -1;
+    if (text == NULL)
+        return true;
+    s->mode = strtol(text, &end, 8);
+    if (text[0] >= '0' && text[0] <= '7' && *end == '\0' && s->mode <= 0777 &&
+        (s->mode & 0600) == 0600)
+        return true;
+    ud_say("--http-mode %s: expected an octal mode of the socket such as 0660, "
+           "with 6 for the owner",
+           text);
+    return false;
+}
+
 static bool read_session(http_settings *s, const ud_config *config)
 {
     const char *name =
@@ -259,7 +277,8 @@ int ud_http_front(ud_front *front, const ud_config *config)
     read_limits(s, &config->limits);
     if (!read_address(s, config) || !read_trust(s, &config->http_trust) ||
         !read_origins(s, config) || !read_paths(s, config) ||
-        !read_session(s, config) || !read_statuses(s, config))
+        !read_session(s, config) || !read_statuses(s, config) ||
+        !read_mode(s, config))
         return UD_USAGE;
     read_hosts(s, &config->http_host);
     return UD_OK;

@@ -37,8 +37,9 @@ typedef struct http_settings {
     http_hosts hosts;
     http_trust trust;
     http_origins origins;
-    http_cookie_names cookie;     /* of sessions */
-    bool fine;                    /* statuses beyond 200, 400 and 500 */
+    http_cookie_names cookie; /* of sessions */
+    bool fine;                /* statuses beyond 200, 400 and 500 */
+    long mode;                /* of a unix socket; -1: as the daemon\'s own */
     const char *health, *metrics; /* paths of the door's own; NULL: none */
     struct uc_log *log;           /* NULL: no lines for requests */
 } http_settings;

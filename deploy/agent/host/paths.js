@@ -17,6 +17,7 @@ function paths (folder) {
     env: path.join(folder, 'env'),
     run,
     socket: (id, port) => path.join(run, `${id}.${port}.sock`),
+    routes: path.join(run, 'routes'),
     upstream: instance => path.join(run, instance === 0 ? 'app.sock' : `app-${instance}.sock`),
     deploy,
     lock: path.join(deploy, 'lock'),

@@ -21,6 +21,7 @@ const { syncDirectory, writeAtomic } = require('./disk')
  * @property {Instance[]} instances
  * @property {string} at        since when, ISO 8601
  * @property {string} settings  a hash of what it was started with, see slots.js
+ * @property {string} [routes]  of its folder, what the daemon serves over HTTP
  * @property {boolean} [back]   a rollback has brought it
  * @property {boolean} [switched]  of a pending one: the gateway may reach it
  *

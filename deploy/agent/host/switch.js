@@ -38,4 +38,28 @@ function unlink (app, { instances }) {
   }
 }
 
-module.exports = { reached, switchTo, unlink }
+// ---- routes ---------------------------------------------------------------------------------------
+
+// The daemon reads a folder from its start on: before the first release an empty one.
+const NO_ROUTES = 'no-routes'
+
+/** Where run/routes leads for a side; null: it has none. @param {object|null} side null: no release serves */
+function routesOf (side) {
+  if (side === null) return NO_ROUTES
+  return side.routes === undefined ? null : path.join('..', 'releases', side.release, side.routes)
+}
+
+/**
+ * Points run/routes at the routes of a side, in a single step.
+ * @returns {string|null} where it led before; null: nothing has changed
+ */
+function linkRoutes (app, side) {
+  const target = routesOf(side)
+  const before = linkOf(app.routes)
+  if (target === null || target === before) return null
+  if (target === NO_ROUTES) fs.mkdirSync(path.join(app.run, NO_ROUTES), { recursive: true })
+  linkAtomic(target, app.routes)
+  return before ?? NO_ROUTES
+}
+
+module.exports = { linkRoutes, reached, switchTo, unlink }

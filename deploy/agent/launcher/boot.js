@@ -11,7 +11,7 @@ const { audit } = require('../host/audit')
 const { isRunning, launch } = require('./index')
 const { paths } = require('../host/paths')
 const { readState, writeState } = require('../host/state')
-const { switchTo } = require('../host/switch')
+const { linkRoutes, switchTo } = require('../host/switch')
 
 /**
  * @param {string} folder of the application
@@ -23,6 +23,7 @@ async function boot (folder) {
   const ctx = { app, source: (name) => fs.readFileSync(path.join(root, name), 'utf8') }
   const state = readState(app.state)
   const { active, daemon } = state
+  if (active !== null) linkRoutes(app, active)
   // The service waits for its daemon by itself, as it does when that is replaced.
   if (daemon?.slot !== undefined && !processes.look(daemon.slot).alive) await processes.start(ctx, daemon.slot)
   if (active === null || isRunning(active)) return false

@@ -29,6 +29,7 @@ function sideOf (ctx, release, ports, launcher, variables) {
     mode: config.switch,
     settings: settingsOf(ctx, release, launcher, variables),
     at: new Date().toISOString(),
+    ...(config.daemon?.routes && { routes: config.daemon.routes }),
     instances: ports.map((port, index) => ({
       index,
       port,

@@ -11,6 +11,7 @@ const path = require('node:path')
 const processes = require('../launcher/process')
 const slots = require('../launcher/slots')
 const { DeployError } = require('../../errors')
+const routes = require('./routes')
 const { listensOn } = require('../host/listeners')
 const { readState, writeState } = require('../host/state')
 const { run } = require('../host/command')
@@ -46,6 +47,7 @@ async function bring (ctx, release) {
   note(app, { ...old, pending: daemon })
   try {
     put(app, daemon)
+    if (ctx.config.daemon.routes !== null) routes.prepare(app)
     // Its supervisor shall not start the old one again when the new one has ended it.
     if (old !== null && old.slot !== daemon.slot) fs.rmSync(old.slot, { force: true })
     await processes.start(ctx, daemon.slot)
@@ -67,9 +69,15 @@ async function wanted (ctx, release) {
   const file = path.join(app.deploy, 'daemon', hash, 'undercroftd')
   const expand = (text) => text.replace(/\$SHARED\b/g, app.shared)
   const socket = path.join(app.folder, config.daemon.socket)
-  const command = [file, '--replace', '--listen', `ipc://${socket}`, '--db', expand(config.daemon.db), ...config.daemon.args.map(expand)]
+  const command = [file, '--replace', '--listen', `ipc://${socket}`, '--db', expand(config.daemon.db), ...front(ctx), ...config.daemon.args.map(expand)]
   const id = crypto.createHash('sha256').update(JSON.stringify(command)).digest('hex').slice(0, 8)
   return { id, release, launcher: 'process', socket, command, slot: path.join(app.slots, `daemon.${id}.json`), from }
+}
+
+// Its HTTP, which the gateway has to reach, and nobody else the socket beside it.
+function front ({ app, config: { daemon, socketMode } }) {
+  if (daemon.routes === null) return []
+  return ['--http', `unix:${path.join(app.folder, daemon.http)}`, '--http-mode', socketMode.toString(8).padStart(4, '0'), '--routes', app.routes]
 }
 
 // Where the release's own undercroft has it, asked as the service would.

@@ -2,6 +2,7 @@
 
 // The ends of a start, for the agent that began it and for one that finds it half done.
 
+const routes = require('./routes')
 const sources = require('../launcher/sources')
 const { keep, stop } = require('../launcher/index')
 const { linkAtomic, linkOf, readState, writeState } = require('../host/state')
@@ -39,6 +40,7 @@ async function affirm (ctx, active, old = null) {
   const { app } = ctx
   const target = `releases/${active.release}`
   if (linkOf(app.current) !== target) linkAtomic(target, app.current)
+  await routes.leadBack(ctx, active)
   sources.installBoot(ctx)
   await keep(ctx, active, old)
 }
@@ -76,6 +78,7 @@ async function undo (ctx) {
     if (active !== null && active.mode === 'socket') switchTo(app, active)
     else unlink(app, pending)
   }
+  await routes.leadBack(ctx, active)
   // Requests that have come to it are answered; without any there is nothing to wait for.
   await stop(pending, { drainMs: hadTraffic ? config.drainMs : 0, killMs: config.killMs })
   writeState(app.state, { ...readState(app.state), pending: null })
