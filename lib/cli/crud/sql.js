@@ -34,18 +34,21 @@ function head ({ plan, what }) {
 
 function list ({ plan, path, auth, sql }) {
   const { key, listed } = plan
-  const after = key.map(({ param }) => key.length === 1 ? 'after' : `after_${param}`)
-  return route('A page in the order of the key; behind the row that `after` names.', `@get ${path}/list :many`, [
-    ...key.map((field, i) => `@param ${after[i]} ${field.type} ?  of the last row seen`),
-    '@param limit integer 1..100 = 20',
+  const after = key.map(({ param }) => param)
+  const limit = after.includes('limit') ? 'page_size' : 'limit'
+  // What is handed back for the next page are parameters, and so has their names.
+  const columns = listed.map((field) => !key.includes(field) || field.name === field.param ? field.sql : `${field.sql} as ${sqlName(field.param)}`)
+  return route('A page in the order of the key; the one behind it is asked for with what `next` says.', `@get ${path}/list :page ${after.join(' ')}`, [
+    ...key.map((field) => `@param ${field.param} ${field.type} ?  of the last row seen`),
+    `@param ${limit} integer 1..100 = 20`,
     auth,
     '@scan ok'
   ], [
     ...together(after),
-    `select ${wrap(listed.map((field) => field.sql), 7)}\n` +
+    `select ${wrap(columns, 7)}\n` +
     `  from ${sql}\n` +
     ` where true { and ${tuple(key.map((field) => field.sql))} > ${tuple(after.map((name) => `:${name}`))} }\n` +
-    ` order by ${key.map((field) => field.sql).join(', ')} limit :limit`
+    ` order by ${key.map((field) => field.sql).join(', ')} limit :${limit}`
   ])
 }
 

@@ -85,8 +85,8 @@ function finding (plan, path) {
     `  const { value: row } = await ask(routes, 'GET', ${js(`${path}/one`)}, key)`,
     ...required(plan).filter(({ type }) => isPlain(type)).map((field) => `  assert.strictEqual(row${at(field.name)}, ${js(sample(field.type))})`),
     `  assert.deepStrictEqual(Object.keys(row), ${list(plan.shown.map(({ name }) => name))})`,
-    `  const { value: rows } = await ask(routes, 'GET', ${js(`${path}/list`)})`,
-    '  assert.strictEqual(rows.length, 1)'
+    `  const { value: page } = await ask(routes, 'GET', ${js(`${path}/list`)})`,
+    '  assert.deepStrictEqual([page.rows.length, page.next], [1, null])'
   ]
 }
 
@@ -124,8 +124,8 @@ function keyFrom (plan) {
 
 function empty (what, { path }) {
   return test(`${what}: an empty list`, [
-    `  const { value: rows } = await ask(routes, 'GET', ${js(`${path}/list`)})`,
-    '  assert.deepStrictEqual(rows, [])'
+    `  const { value: page } = await ask(routes, 'GET', ${js(`${path}/list`)})`,
+    '  assert.deepStrictEqual(page, { rows: [], next: null })'
   ])
 }
 

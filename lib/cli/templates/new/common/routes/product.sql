@@ -1,11 +1,11 @@
 -- A page of the products, by what the name begins with.
--- @get /product/list :many
+-- @get /product/list :page id
 -- @param name  text 1..64 ?
--- @param after integer 0.. = 0          the id of the last one seen
+-- @param id    integer 0.. = 0          of the last one seen
 -- @param limit integer 1..100 = 20
 -- @public
 select id, name, cents, stock from product
- where id > :after { and name like :name || '%' }
+ where id > :id { and name like :name || '%' }
  order by id limit :limit;
 
 -- @get /product/one :one!

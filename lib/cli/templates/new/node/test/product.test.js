@@ -16,8 +16,8 @@ async function service (t) {
 test('the list has pages', async (t) => {
   const routes = await service(t)
   const first = JSON.parse((await routes.inject('GET', '/product/list?limit=2')).body)
-  const second = JSON.parse((await routes.inject('GET', `/product/list?limit=2&after=${first[1].id}`)).body)
-  assert.deepStrictEqual([...first, ...second].map(({ name }) => name), ['lamp', 'chair', 'table'])
+  const second = JSON.parse((await routes.inject('GET', `/product/list?limit=2&id=${first.next.id}`)).body)
+  assert.deepStrictEqual([...first.rows, ...second.rows].map(({ name }) => name), ['lamp', 'chair', 'table'])
 })
 
 test('what is bought is no longer in stock', async (t) => {
