@@ -6,7 +6,8 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const t = require('tap')
-const { execFile, execFileSync } = require('node:child_process')
+const { execFile, execFileSync, spawn } = require('node:child_process')
+const { once } = require('node:events')
 const binary = require('../../.ci/binary')
 const { runtimes } = require('../runtimes')
 const { tapCounter } = require('../tap-count')
@@ -78,6 +79,18 @@ const scripts = {
     attempt().then(() => console.log('ready'), err => {
       console.log(JSON.stringify({ code: err.code, message: err.message, ours: err instanceof UndercroftError }))
     })`
+}
+
+// Where a service says that it listens.
+function portOf (service) {
+  return new Promise((resolve, reject) => {
+    let said = ''
+    service.stdout.setEncoding('utf8').on('data', piece => {
+      const [, port] = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(said += piece) ?? []
+      if (port) resolve(port)
+    })
+    service.once('close', () => reject(new Error(`it does not listen: ${said}`)))
+  })
 }
 
 async function works (t, place, env, runtime, name) {
@@ -169,6 +182,28 @@ t.test('the tarball', async t => {
     const typed = await run(process.execPath, ['-e', "import('undercroft/deploy').then(({ defineConfig }) => console.log(defineConfig({ app: 'x' }).app))"], { cwd: place, env: bareEnv() })
     t.equal(typed.out, 'x\n')
   })
+
+  for (const runtime of runtimes().filter(({ name }) => ['node', 'bun'].includes(name))) {
+    t.test(`a new service on ${runtime.name} answers at once, and its test is green`, { skip: process.env.CI !== 'true' && runtime.skip }, async t => {
+      const env = { ...bareEnv(), DB: ':memory:', PORT: '0' }
+      if (runtime.name === 'bun') fs.symlinkSync(runtime.exec, path.join(env.PATH, 'bun'))
+      const shop = path.join(dir, `shop-${runtime.name}`)
+      const options = runtime.name === 'bun' ? ['--bun'] : []
+      succeeds(t, 'npx undercroft new', await run(process.execPath, [npx, '--no-install', 'undercroft', 'new', shop, ...options], { cwd: installed, env }))
+      succeeds(t, 'npm install', await run(process.execPath, [npm, 'install', '--offline', tarball], { cwd: shop, env }))
+      const service = spawn(process.execPath, [npm, 'start'], { cwd: shop, env, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+      // Of npm the shell and the service: all are in its group.
+      const stop = () => { try { process.kill(-service.pid) } catch {} }
+      t.teardown(stop)
+      const port = await portOf(service)
+      const answer = await fetch(`http://127.0.0.1:${port}/product/list?limit=1`)
+      t.match(await answer.json(), { rows: [{ name: 'lamp' }], next: { id: 1 } })
+      const over = once(service, 'close')
+      stop()
+      await over
+      succeeds(t, 'npm test', await run(process.execPath, [npm, 'test'], { cwd: shop, env }))
+    })
+  }
 
   t.test('the packed binary passes the contract', async t => {
     const file = path.join(module, 'prebuilds/linux-x64/undercroft.node')
