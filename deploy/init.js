@@ -15,6 +15,7 @@ const nginxConf = require('./templates/nginx.conf')
 const unit = require('./templates/unit')
 
 const PORTS = [4000, 4001]
+const GATEWAY = 'deploy/nginx.conf'
 
 const SCRIPTS = {
   deploy: 'undercroft deploy',
@@ -29,6 +30,8 @@ const SCRIPTS = {
  * @param {string[]} [options.origin] of front-ends
  * @param {'node'|'bun'} [options.runtime]
  * @param {boolean} [options.force]
+ * @param {(site: { app: string, door: string }) => Promise<{ http: string, server: string }>} [options.routes] what the
+ *   gateway has to know of routes that the daemon answers; none without it
  * @param {object} io { report }
  * @param {string} [dir] where
  * @returns {Promise<{ written: string[], kept: string[], scripts: string[] }>}
@@ -37,22 +40,37 @@ const SCRIPTS = {
 async function init (options, { report }, dir = process.cwd()) {
   const pkg = readPackage(dir)
   const site = readSite(options, pkg, dir)
+  const gateway = readGateway(path.join(dir, GATEWAY))
+  if (options.origin === undefined) site.origins = gateway?.origins ?? []
+  const routes = options.routes === undefined ? null : await options.routes({ app: site.app, door: `unix:${site.folder}/run/http.sock` })
   const configName = NAMES.find((name) => fs.existsSync(path.join(dir, name))) ?? 'deploy.config.js'
   const isModule = configName.endsWith('.mjs') || (configName.endsWith('.js') && pkg?.value.type === 'module')
   const files = {
-    [configName]: configText({ ...site, isModule }),
-    'deploy/nginx.conf': nginxConf(site),
+    [configName]: configText({ ...site, hasRoutes: routes !== null, isModule }),
+    [GATEWAY]: nginxConf({ ...site, routes, own: gateway?.own ?? null }),
     [`deploy/${site.app}@.service`]: unit(site),
     'deploy/logrotate.conf': logrotateConf(site)
   }
   const written = []
   const kept = []
   for (const [name, text] of Object.entries(files)) {
-    (write(path.join(dir, name), text, options.force) ? written : kept).push(name)
+    const may = options.force || (name === GATEWAY && gateway?.isOurs === true && gateway.text !== text)
+    ;(write(path.join(dir, name), text, may) ? written : kept).push(name)
   }
   const scripts = pkg === null ? [] : addScripts(pkg)
   report.answer({ written, kept, scripts }, said({ ...site, written, kept, scripts, pkg, configName }))
   return { written, kept, scripts }
+}
+
+// What is there already, and what of it is somebody's own.
+function readGateway (file) {
+  let text
+  try {
+    text = fs.readFileSync(file, 'utf8')
+  } catch {
+    return null
+  }
+  return { text, own: nginxConf.readOwn(text), origins: nginxConf.readOrigins(text), isOurs: nginxConf.isOurs(text) }
 }
 
 function readPackage (dir) {

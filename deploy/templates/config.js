@@ -3,7 +3,7 @@
 // The deploy.config.js that `deploy init` writes: what has to be decided, and as comments what may be.
 
 /** @param {object} site as init.js reads it */
-module.exports = ({ app, hosts, folder, user, runtime, start, hasBuild, isModule }) => `// How ${app} gets to its hosts: npm run deploy:plan says what would happen, npm run deploy does it.
+module.exports = ({ app, hosts, folder, user, runtime, start, origins, hasBuild, hasRoutes, isModule }) => `// How ${app} gets to its hosts: npm run deploy:plan says what would happen, npm run deploy does it.
 // Every field is explained in node_modules/undercroft/deploy/README.md. Nothing secret belongs here.
 
 /** @type {import('undercroft/deploy').Config} */
@@ -40,7 +40,10 @@ ${isModule ? 'export default' : 'module.exports ='} {
   drainMs: 30_000, // so long the old one has for what it has begun
 
   // migrations: { command: ['node', 'migrate.js'], when: 'before-start' },
-  // daemon: { db: '$SHARED/app.db' }, // undercroftd beside the service: one owner of the file, at deployments too
+${hasRoutes
+? `  // undercroftd answers the routes of the release, and owns the file: the service opens process.env.UNDERCROFT_TARGET.
+  daemon: { db: '$SHARED/app.db', routes: 'routes', args: ${list(origins.flatMap((origin) => ['--http-origin', origin]))} },`
+: "  // daemon: { db: '$SHARED/app.db' }, // undercroftd beside the service: one owner of the file, at deployments too"}
 
   // Sent when it has changed, and reloaded after nginx has found it right.
   // gateway: { file: 'deploy/nginx.conf', to: '/etc/nginx/conf.d/${app}.conf' },
@@ -48,7 +51,7 @@ ${isModule ? 'export default' : 'module.exports ='} {
   keep: 5, // releases; a rollback goes to any of them
   order: 'one', // host after host, or 'all' at once
 
-  // hooks: { beforeUpload: 'npm test', afterStart: async ({ host }) => {} },
+${hasRoutes ? "  hooks: { beforeUpload: 'npx undercroft routes check' }," : "  // hooks: { beforeUpload: 'npm test', afterStart: async ({ host }) => {} },"}
   logs: { application: 'shared/logs', gateway: '/var/log/nginx/${app}.*.gz', to: './server-logs' }
 }
 `

@@ -7,7 +7,7 @@ module.exports = ({ app, logs = '/var/log/nginx' }) => `# Rotation of the gatewa
 #
 # An archive keeps its name for ever (dateext), which is how deploy:logs knows what it has fetched;
 # it deletes with --prune what it has verified. 63 days are kept of what it has not.
-${logs}/${app}.access.json ${logs}/${app}.error {
+${logs}/${app}.access.json ${logs}/${app}.posts.json ${logs}/${app}.error {
     daily
     rotate 63
     maxage 63

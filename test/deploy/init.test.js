@@ -13,6 +13,8 @@ const { failure, tmpdir } = require('../helper')
 const { startNginx } = require('./parts/nginx')
 const nginxConf = require('../../deploy/templates/nginx.conf')
 const unit = require('../../deploy/templates/unit')
+const { nginx } = require('../../lib/cli/routes/nginx')
+const { route } = require('../unit/routes-described')
 
 t.setTimeout(300_000)
 
@@ -91,6 +93,64 @@ t.test('nothing is overwritten, unless it is wanted', async (t) => {
   t.match(read('deploy.config.cjs'), /module\.exports = \{/)
 })
 
+t.test("the gateway's file: what is one's own is kept, the rest is written again", async (t) => {
+  const { run, read, dir } = project(t, 'own', { 'package.json': '{ "name": "shop" }' })
+  const file = path.join(dir, 'deploy/nginx.conf')
+  const origin = ['https://www.example.com']
+  const routes = (path) => ({ routes: async (site) => nginx([route('GET', path, { public: true })], site) })
+  await run({ origin, ...routes('/one') })
+  const before = read('deploy/nginx.conf')
+  t.match(before, '"/one" $app_shop_routes;')
+  t.match(before, 'server unix:/srv/shop/run/http.sock max_fails=0;')
+  t.match(read('deploy.config.js'), "daemon: { db: '$SHARED/app.db', routes: 'routes', args: ['--http-origin', 'https://www.example.com'] },")
+  const own = '    listen 443 ssl;\n    server_name shop.example; # $& $1\n    ssl_certificate /etc/x.pem;\n    location /files/ { root /srv; }'
+  fs.writeFileSync(file, before.replace(nginxConf.readOwn(before), () => own))
+
+  t.match(await run(routes('/one')), { written: [] }, 'nothing has changed')
+  t.match(await run(routes('/two')), { written: ['deploy/nginx.conf'] })
+  const after = read('deploy/nginx.conf')
+  t.match(after, '"/two" $app_shop_routes;')
+  t.notMatch(after, '"/one"')
+  t.equal(nginxConf.readOwn(after), own)
+  t.same(nginxConf.readOrigins(after), origin, 'the origins are those that were given first')
+  t.ok(nginxConf.isOurs(after))
+
+  fs.writeFileSync(file, after.replace('server_tokens off;', 'server_tokens on;'))
+  t.match(await run(routes('/three')), { written: [] }, 'changed by hand')
+  t.match(read('deploy/nginx.conf'), 'server_tokens on;')
+  await run({ force: true, origin: ['https://other.example'], ...routes('/three') })
+  t.match(read('deploy/nginx.conf'), /"\/three" [^]*server_tokens off;/)
+  t.equal(nginxConf.readOwn(read('deploy/nginx.conf')), own, 'what is their own is kept even then')
+  t.same(nginxConf.readOrigins(read('deploy/nginx.conf')), ['https://other.example'])
+  const long = [`https://${'long.'.repeat(20)}example.com`, 'https://a.example:8443']
+  for (const more of [{}, routes('/a')]) t.same(nginxConf.readOrigins(nginxConf({ app: 'a', folder: '/a', ports: [1, 2], origins: long, ...more.routes && { routes: await more.routes({ app: 'a', door: 'x' }) } })), long)
+
+  fs.writeFileSync(file, '# all mine\n')
+  t.match(await run(routes('/four')), { written: [] })
+  t.equal(read('deploy/nginx.conf'), '# all mine\n')
+})
+
+t.test('with a folder of routes the command line asks the core for their paths', async (t) => {
+  const { dir, read } = project(t, 'routes', { 'package.json': '{ "name": "shop" }' })
+  for (const [name, text] of Object.entries({
+    'migrations/0001_t.sql': 'create table t(n integer primary key);\n',
+    'routes/t.sql': '-- @get /t :many\n-- @public\n-- @rate 10/1m by ip\nselect n from t limit 10;\n'
+  })) {
+    fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true })
+    fs.writeFileSync(path.join(dir, name), text)
+  }
+  const cli = () => spawnSync(process.execPath, [path.join(__dirname, '../../lib/cli/main.js'), 'deploy', 'init'], { cwd: dir, encoding: 'utf8' })
+  const { status, stderr } = cli()
+  t.equal(status, 0, stderr)
+  t.match(read('deploy/nginx.conf'), '"GET /t" $binary_remote_addr;')
+  t.match(read('deploy/nginx.conf'), '    limit_req zone=shop_rate_1 burst=10 nodelay;')
+  t.match((await load({ cwd: dir })).forHost(0), { daemon: { routes: 'routes', http: 'run/http.sock' }, hooks: { beforeUpload: { command: 'npx undercroft routes check' } } })
+  fs.writeFileSync(path.join(dir, 'routes/t.sql'), '-- @get /t\nselect 1')
+  const bad = cli()
+  t.not(bad.status, 0)
+  t.match(bad.stderr, /the routes cannot be read: t\.sql:2/)
+})
+
 t.test('what is to be done once on a host is said as commands, which end with a service that comes back', async (t) => {
   const { dir, run, read, said } = project(t, 'commands', { 'package.json': '{ "name": "shop" }' })
   await run({ host: ['anna@host'], runtime: 'bun', folder: '/opt/shop' })
@@ -147,6 +207,7 @@ t.test('nginx takes what is written', { skip: !has('nginx', '-v') && 'nginx is n
   for (const [name, site] of Object.entries({
     sockets: {},
     ports: { mode: 'ports' },
+    routes: { routes: nginx([route('GET', `/${'long/'.repeat(40)}`, { public: true }), route('POST', '/a', { rate: { n: 1, everyMs: 1000, by: 'ip' } })], { app: 'shop', door: 'unix:/srv/shop/run/http.sock' }), origins: ['https://www.example.com', `https://${'long.'.repeat(20)}example.com`] },
     several: { instances: 3, ports: [1, 2, 3, 4, 5, 6], origins: ['https://www.example.com', 'http://localhost:3000'] },
     'a-dash': { app: 'my-shop', body: '1g' },
     'a-digit': { app: '2048' }
@@ -165,10 +226,10 @@ t.test('nginx takes what is written', { skip: !has('nginx', '-v') && 'nginx is n
 t.test('nginx answers preflights of the origins that are named, and of no others', { skip: !has('nginx', '-v') && 'nginx is not installed' }, async (t) => {
   // nginx reads a variable whose name begins with a digit as what a pattern has captured.
   for (const app of ['shop', '2048', '1-a']) {
-    const nginx = await startNginx({ app, folder: tmpdir(t), ports: [1, 2], origins: ['https://www.example.com'] })
-    t.teardown(() => nginx.stop())
+    const gateway = await startNginx({ app, folder: tmpdir(t), ports: [1, 2], origins: ['https://www.example.com'] })
+    t.teardown(() => gateway.stop())
     const ask = async (origin, method, headers) => {
-      const answer = await fetch(nginx.url, { method, headers: { origin, ...headers } })
+      const answer = await fetch(gateway.url, { method, headers: { origin, ...headers } })
       return [answer.status, answer.headers.get('access-control-allow-origin')]
     }
     const preflight = { 'access-control-request-method': 'PUT', 'access-control-request-headers': 'x-a' }

@@ -25,19 +25,34 @@ upstream 2048_shop_routes {
     keepalive_timeout 5s;
 }
 
+# A POST is never sent twice. So it takes no connection that the door may be about to close.
+upstream 2048_shop_posts {
+    server 127.0.0.1:4000 max_fails=0;
+}
+
+map $request_method $app_2048_shop_routes {
+    default 2048_shop_routes;
+    POST 2048_shop_posts;
+}
+
 # Who answers: in \`location /\`, proxy_pass http://$app_2048_shop_door;
 map $uri $app_2048_shop_door {
     default 2048_shop;
-    "/" 2048_shop_routes;
-    "/delete" 2048_shop_routes;
-    "/dmail/board" 2048_shop_routes;
-    "/dmail/pages" 2048_shop_routes;
-    "/dmail/user/add" 2048_shop_routes;
-    "/dmail/user/one" 2048_shop_routes;
-    "/dmail/user/q" 2048_shop_routes;
-    "/dmail/user/set" 2048_shop_routes;
-    "/login" 2048_shop_routes;
-    "/version" 2048_shop_routes;
+    "/" $app_2048_shop_routes;
+    "/delete" $app_2048_shop_routes;
+    "/dmail/board" $app_2048_shop_routes;
+    "/dmail/pages" $app_2048_shop_routes;
+    "/dmail/user/add" $app_2048_shop_routes;
+    "/dmail/user/one" $app_2048_shop_routes;
+    "/dmail/user/q" $app_2048_shop_routes;
+    "/dmail/user/set" $app_2048_shop_routes;
+    "/login" $app_2048_shop_routes;
+    "/version" $app_2048_shop_routes;
+}
+
+# What a log may have of a target: no query with a parameter that is secret.
+map "$request_method $uri" $app_2048_shop_url {
+    default $request_uri;
 }
 
 # What depends on who is logged in is in no cache that others share: in \`location /\`,
@@ -85,7 +100,7 @@ location @shop_limited {
 }
 `)
   t.match(nginx(described, { app: 'shop', door: 'x', fine: true }).server, 'return 429 ')
-  t.equal(nginx([route('GET', '/', { public: true })], { app: 'shop', door: 'x' }).server.split('\n').at(-2), '# No route has @rate by ip.')
+  t.match(nginx([route('GET', '/', { public: true })], { app: 'shop', door: 'x' }).server, '\n# No route has @rate by ip.\nlimit_req_status 429;')
 })
 
 t.test('a limit is never less than that of the core', async (t) => {
@@ -97,7 +112,12 @@ t.test('a limit is never less than that of the core', async (t) => {
 
 t.test('a path that a map would read in another way is in quotes', async (t) => {
   const { http } = nginx([route('GET', '/~a', { public: true }), route('GET', '/a~', { public: true })], { app: 'a', door: 'x' })
-  t.match(http, '    "/a~" a_routes;\n    "/~a" a_routes;\n')
+  t.match(http, '    "/a~" $app_a_routes;\n    "/~a" $app_a_routes;\n')
+})
+
+t.test('what is secret in a query is in no log', async (t) => {
+  const { http } = nginx([route('GET', '/reset', { public: true, params: [{ name: 'key', secret: true }] }), route('POST', '/login', { public: true, params: [{ name: 'password', secret: true }] })], { app: 'a', door: 'x' })
+  t.match(http, '    default $request_uri;\n    "GET /reset" $uri;\n    "HEAD /reset" $uri;\n}')
 })
 
 // ---- a real one ------------------------------------------------------------
@@ -125,16 +145,14 @@ t.test('nginx takes it, splits the paths and limits', { skip: program === undefi
   const dir = tmpdir(t)
   const file = (name) => path.join(dir, name)
   const [door, node, port] = [await backend(t, 'door'), await backend(t, 'node'), await freePort()]
-  const made = nginx(described, { app: 'shop', door: `127.0.0.1:${door}` })
-  const site = nginxConf({ app: 'shop', folder: dir, ports: [node], mode: 'ports', listen: `127.0.0.1:${port}`, logs: dir })
-    .replace('proxy_pass http://shop;', 'proxy_pass http://$app_shop_door;\n        add_header Cache-Control $app_shop_store always;')
-    .replace('    location / {', `    include ${file('shop.routes')};\n\n    location / {`)
-  fs.writeFileSync(file('shop.routes'), made.server)
+  const long = `/${'a'.repeat(200)}.b`
+  const secret = route('GET', '/reset', { public: true, params: [{ name: 'key', secret: true }] })
+  const routes = nginx([...described, secret, route('GET', long, { public: true })], { app: 'shop', door: `127.0.0.1:${door}` })
+  const site = nginxConf({ app: 'shop', folder: dir, ports: [node], mode: 'ports', listen: `127.0.0.1:${port}`, logs: dir, routes, origins: ['https://www.example.com'] })
   fs.writeFileSync(file('nginx.conf'), `daemon off; worker_processes 1; pid ${file('pid')}; error_log ${file('error.log')};
 events {}
 http {
 ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${file(`${name}_temp`)};`).join('\n')}
-${made.http}
 ${site}
 }
 `)
@@ -160,6 +178,26 @@ ${site}
   }
   t.equal((await ask('/dmail/user/one?id=1')).headers.get('cache-control'), 'no-store')
   t.equal((await ask('/dmail/user/q')).headers.get('cache-control'), null)
+
+  t.equal(await (await ask(long)).text(), `door ${long}`)
+  t.equal(await (await ask(long.replace('.b', 'xb'))).text(), `node ${long.replace('.b', 'xb')}`)
+
+  // Routes answer preflights by themselves, and know their methods; nginx does for the service.
+  const origin = 'https://www.example.com'
+  const preflight = { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST' } }
+  t.equal((await ask('/login', preflight)).headers.get('access-control-allow-origin'), null)
+  t.equal((await ask('/other', preflight)).headers.get('access-control-allow-origin'), origin)
+  t.equal((await ask('/other', { headers: { origin } })).headers.get('access-control-allow-origin'), origin)
+  t.match((await ask('/other')).headers.get('x-request-id'), /^[\da-f]{32}$/)
+
+  await ask('/reset?key=hidden')
+  await ask('/other?key=shown')
+  await ask('/other', { method: 'POST', body: 'x' })
+  const log = (name) => fs.readFileSync(file(name), 'utf8').trim().split('\n').map((line) => JSON.parse(line))
+  await until(() => log('shop.access.json').some(({ method }) => method === 'POST'), 'the line is there')
+  const urls = log('shop.access.json').map(({ url }) => url)
+  t.ok(urls.includes('/reset') && urls.includes('/other?key=shown') && !urls.includes('/reset?key=hidden'))
+  t.same(log('shop.posts.json').map(({ method, url }) => [method, url]), [['POST', '/other']])
 
   const answers = []
   for (let i = 0; i < 20; i++) answers.push(await ask('/login', { method: 'POST', body: '{}' }))

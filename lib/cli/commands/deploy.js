@@ -1,12 +1,14 @@
 'use strict'
 // npx undercroft deploy <action>: reads the command line, says what comes of it. The work is in deploy/.
 
+const fs = require('node:fs')
 const os = require('node:os')
 const { actions, init, load } = require('../../../deploy')
 const { DeployError } = require('../../../deploy/errors')
 const { Report } = require('../../../deploy/report')
 const { who } = require('../../../deploy/who')
 const { nearest } = require('../../base/did-you-mean')
+const { readTarget } = require('../database')
 
 const help = `
 Puts a service on its hosts, over SSH, in two steps. Step one uploads a new release and
@@ -105,10 +107,12 @@ and what is missing. Made for a weekly timer; deploy/README.md has examples.
     }
   },
   init: {
-    usage: 'deploy init [--app NAME] [--host USER@HOST …] [--folder PATH] [--origin URL] [--runtime node|bun] [--force]',
+    usage: 'deploy init [--app NAME] [--host USER@HOST …] [--folder PATH] [--origin URL] [--runtime node|bun] [--mounted] [--force]',
     help: `
 Writes a commented deploy.config.js, deploy/nginx.conf, deploy/logrotate.conf and a unit for
-systemd, and adds npm scripts to package.json. Asks nothing and overwrites nothing.
+systemd, and adds npm scripts to package.json. Asks nothing and overwrites nothing, but for
+deploy/nginx.conf, where it keeps what is your own. With a folder routes/ nginx leads their
+paths to the daemon's HTTP: say it again when routes have changed.
 `,
     options: {
       app: { type: 'string', help: 'the name of the service: that of the package' },
@@ -116,6 +120,7 @@ systemd, and adds npm scripts to package.json. Asks nothing and overwrites nothi
       folder: { type: 'string', help: 'where it goes on the hosts: /srv/<app>' },
       origin: { type: 'string', multiple: true, help: 'of the front-end, for CORS: https://www.example.com; can be repeated' },
       runtime: { type: 'string', help: 'node or bun' },
+      mounted: { type: 'boolean', help: 'the service answers its routes by itself, not the daemon' },
       force: { type: 'boolean', help: 'overwrite files that are there' },
       json: { type: 'boolean', help: 'the answer as one JSON value' }
     }
@@ -138,7 +143,8 @@ async function run ({ values, positionals, exitCodes }) {
     const { action, options } = read(values, positionals)
     const io = { report, action, signal: stop.signal, who: who() }
     if (action === 'init') {
-      await init(options, io)
+      const { mounted = false, ...given } = options
+      await init({ ...given, ...mounted ? {} : routesHere() }, io)
       return exitCodes.ok
     }
     const config = await load({ file: values.config, action })
@@ -158,6 +164,22 @@ async function run ({ values, positionals, exitCodes }) {
   }
 }
 
+// The routes of this folder are the daemon's; the gateway has to know their paths.
+function routesHere (dir = 'routes') {
+  if (!fs.existsSync(dir) || !fs.readdirSync(dir, { recursive: true }).some((name) => name.endsWith('.sql'))) return {}
+  return {
+    async routes (site) {
+      const { describe } = require('../routes/describe')
+      const { nginx } = require('../routes/nginx')
+      try {
+        return nginx(await describe(dir, readTarget({}, dir)), site)
+      } catch (err) {
+        throw wrong(`the routes cannot be read: ${err.message}`, 'npx undercroft routes check says more; --mounted leaves them to the service')
+      }
+    }
+  }
+}
+
 function read (values, [word, ...words]) {
   const action = word ?? 'deploy'
   if (!Object.hasOwn(about, action)) {
@@ -174,8 +196,8 @@ function read (values, [word, ...words]) {
   return { action, options: named === undefined ? values : { ...values, release: named } }
 }
 
-function wrong (text) {
-  return new DeployError('UC_DEPLOY_USAGE', text, { hint: 'npx undercroft deploy --help' })
+function wrong (text, hint = 'npx undercroft deploy --help') {
+  return new DeployError('UC_DEPLOY_USAGE', text, { hint })
 }
 
 // The first Ctrl-C asks for an orderly end: the hosts undo what has not been switched. The second does not wait.

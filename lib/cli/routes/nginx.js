@@ -8,6 +8,8 @@
 // Directives: nginx.org/en/docs, ngx_http_map_module, ngx_http_limit_req_module. Maps and not
 // locations: those of a location are not inherited, so that each would have to repeat all headers.
 
+const { mapKey } = require('../../../deploy/templates/nginx.conf')
+
 const MINUTE_MS = 60_000
 const SECOND_MS = 1000
 const ZONE = '1m' // about 16,000 addresses
@@ -47,7 +49,8 @@ function rateOf ({ n, everyMs }) {
 
 function http (routes, rates, { app, id, door }) {
   const paths = [...new Set(routes.map(({ path }) => path))].sort()
-  const closed = routes.filter((route) => !route.public).flatMap(({ method, path }) => method === 'GET' ? [`GET ${path}`, `HEAD ${path}`] : [`POST ${path}`])
+  const closed = routes.filter((route) => !route.public).flatMap(requestsOf)
+  const secret = routes.filter(({ method, params }) => method === 'GET' && params.some((param) => param.secret)).flatMap(requestsOf)
   return `# The routes of ${app}: written by \`npx undercroft routes --nginx http\`, goes beside the site, to
 # /etc/nginx/conf.d/${app}.routes.conf. Do not edit: what is your own is in deploy/nginx.conf.
 
@@ -57,10 +60,25 @@ upstream ${id}_routes {
     keepalive_timeout 5s;
 }
 
+# A POST is never sent twice. So it takes no connection that the door may be about to close.
+upstream ${id}_posts {
+    server ${door} max_fails=0;
+}
+
+map $request_method $app_${id}_routes {
+    default ${id}_routes;
+    POST ${id}_posts;
+}
+
 # Who answers: in \`location /\`, proxy_pass http://$app_${id}_door;
 map $uri $app_${id}_door {
     default ${id};
-${mapLines(paths.map((path) => [path, `${id}_routes`]))}}
+${mapLines(paths.map((path) => [path, `$app_${id}_routes`]))}}
+
+# What a log may have of a target: no query with a parameter that is secret.
+map "$request_method $uri" $app_${id}_url {
+    default $request_uri;
+${mapLines(secret.map((request) => [request, '$uri']))}}
 
 # What depends on who is logged in is in no cache that others share: in \`location /\`,
 # add_header Cache-Control $app_${id}_store always;
@@ -68,6 +86,10 @@ map "$request_method $uri" $app_${id}_store {
     default "";
 ${mapLines(closed.map((request) => [request, 'no-store']))}}
 ${rates.map((rate) => zone(rate)).join('')}`
+}
+
+function requestsOf ({ method, path }) {
+  return method === 'GET' ? [`GET ${path}`, `HEAD ${path}`] : [`POST ${path}`]
 }
 
 // A request whose key is empty is not counted.
@@ -86,10 +108,10 @@ function server (rates, { app, id, fine }) {
   const head = `# The limits of ${app}: written by \`npx undercroft routes --nginx server\`; in the site's server block,
 # include /etc/nginx/${app}.routes;
 `
-  if (rates.length === 0) return `${head}# No route has @rate by ip.\n`
   const status = fine ? 429 : 400
+  const limits = rates.map(({ name, n }) => `limit_req zone=${name} burst=${n} nodelay;\n`)
   return `${head}
-${rates.map(({ name, n }) => `limit_req zone=${name} burst=${n} nodelay;\n`).join('')}limit_req_status 429;
+${limits.length === 0 ? '# No route has @rate by ip.\n' : limits.join('')}limit_req_status 429;
 error_page 429 = @${id}_limited;
 location @${id}_limited {
     default_type text/plain;
@@ -98,9 +120,8 @@ location @${id}_limited {
 `
 }
 
-// Quoted: a path may hold what has a meaning in a map, as ~ at its beginning or the word default.
 function mapLines (pairs) {
-  return pairs.map(([from, to]) => `    "${from.replace(/[\\"]/g, '\\$&')}" ${to};\n`).join('')
+  return pairs.map(([from, to]) => `    ${mapKey(from)} ${to};\n`).join('')
 }
 
 function timeText (ms) {

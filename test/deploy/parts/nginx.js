@@ -31,8 +31,8 @@ async function startNginx ({ keepAliveSeconds, ...site }, edit = text => text) {
     log: path.join(dir, 'error.log')
   }
   fs.writeFileSync(file.main, mainConf(dir, file))
-  let text = nginxConf({ listen: `127.0.0.1:${port}`, logs: dir, ...site })
-  if (keepAliveSeconds !== undefined) text = text.replace(/keepalive_timeout \d+s;/, `keepalive_timeout ${keepAliveSeconds}s;`)
+  let text = nginxConf({ listen: `127.0.0.1:${port}`, logs: dir, perSecond: 100_000, ...site })
+  if (keepAliveSeconds !== undefined) text = text.replace(/keepalive_timeout \d+s;/g, `keepalive_timeout ${keepAliveSeconds}s;`)
   fs.writeFileSync(file.site, edit(text))
 
   const args = ['-p', dir, '-e', file.log, '-c', file.main]
