@@ -20,6 +20,11 @@ static bool refuse_twice(uc_input *in, uc_request *q, const uc_json_error *e)
     return refuse_at(q, e, "has a key twice");
 }
 
+static bool out_of_memory(uc_request *q)
+{
+    return uc_request_refuse(q, UC_REFUSAL_INTERNAL, "internal error");
+}
+
 static bool refuse(uc_input *in, uc_request *q, const uc_json_error *e)
 {
     switch (e->fault) {
@@ -40,7 +45,7 @@ static bool refuse(uc_input *in, uc_request *q, const uc_json_error *e)
                                  "body: has more than %d values",
                                  UC_JSON_VALUES);
     case UC_JSON_MEMORY:
-        return uc_request_refuse(q, UC_REFUSAL_INTERNAL, "internal error");
+        return out_of_memory(q);
     case UC_JSON_SYNTAX:
         break;
     }
@@ -57,14 +62,29 @@ static void member(uc_input *in, uc_view name, const json_t *value)
         in->of[place].json = value;
 }
 
+static bool members(uc_input *in, uc_request *q, const uc_flat *flat)
+{
+    for (uint32_t i = 0; i < flat->n; i++) {
+        const json_t *v = uc__json_of_flat(&flat->members[i], &q->mem);
+
+        if (v == NULL)
+            return out_of_memory(q);
+        member(in, flat->members[i].key, v);
+    }
+    return true;
+}
+
 bool uc__body_read(uc_input *in, uc_request *q)
 {
     uc_json_error e;
+    uc_flat flat;
     json_t *root;
 
     in->json = true;
     if (q->body.len == 0)
         return true;
+    if (uc__flat_read(q->body, &flat))
+        return members(in, q, &flat);
     root = uc__json_read(q->body, 0, &q->mem, &e);
     if (root == NULL)
         return refuse(in, q, &e);

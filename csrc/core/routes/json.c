@@ -194,6 +194,38 @@ json_t *uc__json_read(uc_view text, size_t flags, uc_arena *mem,
     return NULL;
 }
 
+static json_t *of_flat(const uc_flat_member *m)
+{
+    switch (m->type) {
+    case UC_FLAT_NULL:
+        return json_null();
+    case UC_FLAT_FALSE:
+        return json_false();
+    case UC_FLAT_TRUE:
+        return json_true();
+    case UC_FLAT_INTEGER:
+        return json_integer(m->i);
+    default:
+        return json_stringn_nocheck((const char *)m->s.p, m->s.len);
+    }
+}
+
+json_t *uc__json_of_flat(const uc_flat_member *m, uc_arena *mem)
+{
+    reading r = {.mem = mem};
+    json_t *v;
+
+    hook_in();
+    if (setjmp(r.no_memory) != 0) {
+        current = NULL;
+        return NULL;
+    }
+    current = &r;
+    v = of_flat(m);
+    current = NULL;
+    return v;
+}
+
 /* ---- writing ------------------------------------------------------------- */
 
 typedef struct member {

@@ -5,6 +5,7 @@
 
 #include "common/arena.h"
 #include "common/buf.h"
+#include "routes/flat.h"
 
 /*
  * JSON in, by jansson, with bounds of our own. A tree lives in an arena and is
@@ -40,6 +41,9 @@ typedef struct uc_json_error {
 /* One value of any type. flags: 0 or JSON_DECODE_INT_AS_REAL. NULL with *e. */
 json_t *uc__json_read(uc_view text, size_t flags, uc_arena *mem,
                       uc_json_error *e);
+
+/* A value that has been read without jansson. NULL: mem has failed. */
+json_t *uc__json_of_flat(const uc_flat_member *m, uc_arena *mem);
 
 /*
  * Its text in the one form that equal values have: no blanks, keys sorted by
