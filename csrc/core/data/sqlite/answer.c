@@ -19,6 +19,7 @@ typedef struct answer {
     uc_call *call;
     const uc_route *route;
     uc_buf *out;
+    bool ran;     /* a statement has, to its end */
     size_t start; /* of the reply, and of its body */
     size_t body;
     sq_part part;
@@ -167,6 +168,7 @@ static bool execute(answer *a, ready *s, uc_buf *out, sq_run *done, uc_error *e)
     c->part = s->mode != SQ_MODE_RUN && !s->st->refuses ? &a->part : NULL;
     ok = sq_execute(c, s->stmt, 0, 0, &s->params, s->mode, out, done, e);
     c->part = NULL;
+    a->ran = a->ran || ok;
     return ok;
 }
 
@@ -548,16 +550,53 @@ bool sq_answer_read(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
     return answer_end(&a, answer_known(&a) || run_read(&a, e), e);
 }
 
+/*
+ * One statement without rows needs no savepoint, which makes SQLite copy every
+ * page that the statement changes: what fails it undoes itself. But for OR
+ * FAIL, and where there is no memory for the answer: then all of the group is
+ * undone and the others run again, as after any failure that takes the
+ * transaction with it. A statement that has done so once has a savepoint from
+ * then on, so that nobody can make others run again at will.
+ */
+static bool is_single(sq_conn *c, const uc_call *call)
+{
+    const uc_route *route = call->routed->q.route;
+    const uc_stmt *s = call->stmt;
+    uc_error ignored = {0};
+    const sq_slot *slot;
+
+    if (route->nstatements != 1 || route->audit.len > 0 || route->repeat != 0 ||
+        atomic_load(&s->cls) != UC_CLASS_WRITE ||
+        (atomic_load(&s->traits) & SQ_LEAVES) != 0)
+        return false;
+    slot = sq_slot_get(c, call->stmt, &ignored);
+    return slot != NULL && slot->ncols == 0 && !slot->readonly;
+}
+
+/* What the statement has left behind, if anything. */
+static bool single_end(answer *a, bool ok, int64_t before)
+{
+    sq_conn *c = a->conn;
+
+    if (ok || sqlite3_get_autocommit(c->h) != 0 ||
+        (!a->ran && sqlite3_total_changes64(c->h) == before))
+        return ok;
+    atomic_fetch_or(&a->call->stmt->traits, SQ_LEAVES);
+    sq_step_once(c->rollback);
+    return false;
+}
+
 bool sq_answer_write(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
-    bool own, ok;
+    int64_t before = sqlite3_total_changes64(c->h);
+    bool own, ok, single = is_single(c, call);
     answer a;
 
-    if (!sq_bracket(c, e))
+    if (!single && !sq_bracket(c, e))
         return false;
     own = sq_own_begin(c);
     answer_begin(&a, c, call, out);
     ok = answer_end(&a, run_all(&a, e), e);
     sq_own_end(c, own);
-    return sq_bracket_end(c, ok, e);
+    return single ? single_end(&a, ok, before) : sq_bracket_end(c, ok, e);
 }

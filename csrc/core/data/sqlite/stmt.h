@@ -9,7 +9,9 @@ enum {
     SQ_MAKES_TEMP = 1, /* changes the TEMP schema */
     SQ_INSERTS = 2,    /* itself, not by a trigger */
     SQ_ASKS = 4, /* calls last_insert_rowid(), changes() or total_changes() */
-    SQ_ASKS_BELOW = 8 /* or a trigger or a view of it does */
+    SQ_ASKS_BELOW = 8, /* or a trigger or a view of it does */
+    SQ_LEAVES = 16     /* not found out before it has: it failed, and had left
+                        * something behind; see answer.c */
 };
 
 /* A list of column names; replies carry its id. Referenced by slots. */
