@@ -174,8 +174,11 @@ struct uc_engine {
     uint64_t expired_leases[16]; /* the last ones, for a better error */
     uint32_t expired_n;
     uint64_t next_id; /* of leases, and of what else the engine numbers */
-    struct uc_route_set *sets; /* the newest first; see desk/routed.h */
-    uint32_t nsets;            /* numbers given */
+    struct uc_route_set *sets;     /* the newest first; see desk/routed.h */
+    uint32_t nsets;                /* numbers given */
+    uc_routed *spare;              /* memory of requests; route_mu */
+    _Atomic(uc_routed *) returned; /* the same, of what has ended since */
+    _Atomic uint32_t nspares;      /* of both */
     /* Made, under mu, with the first set that has @rate; counting is under
      * route_mu. NULL: none has. */
     struct uc_rates *rates;

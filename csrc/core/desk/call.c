@@ -5,11 +5,28 @@
 #include "desk/session.h"
 #include "wire/writer.h"
 
+/* A session keeps the memory of a small batch for its next one. */
+enum { SPARE_BATCH = 1024 };
+
+static uc_batch *batch_alloc(uc_session *s, size_t size)
+{
+    uc_batch *b = NULL;
+
+    if (size <= SPARE_BATCH)
+        b = atomic_exchange(&s->spare_batch, NULL);
+    if (b != NULL)
+        return b;
+    b = uc_malloc(size < SPARE_BATCH ? SPARE_BATCH : size);
+    if (b != NULL)
+        b->is_small = size <= SPARE_BATCH;
+    return b;
+}
+
 uc_batch *uc__batch_new(uc_session *s, const uint8_t *frames, size_t len,
                         uint32_t count)
 {
     size_t head = sizeof(uc_batch) + (size_t)count * sizeof(uc_call);
-    uc_batch *b = uc_malloc(head + len);
+    uc_batch *b = batch_alloc(s, head + len);
     uint8_t *bytes;
 
     if (b == NULL)
@@ -31,10 +48,13 @@ uc_batch *uc__batch_new(uc_session *s, const uint8_t *frames, size_t len,
 static void batch_release(uc_batch *b, uint32_t n)
 {
     if (n > 0 && atomic_fetch_sub(&b->left, n) == n) {
-        atomic_fetch_sub_explicit(&b->session->held, b->bytes,
-                                  memory_order_relaxed);
-        uc__session_unref(b->session);
+        uc_session *s = b->session;
+
+        atomic_fetch_sub_explicit(&s->held, b->bytes, memory_order_relaxed);
+        if (b->is_small)
+            b = atomic_exchange(&s->spare_batch, b);
         uc_free(b);
+        uc__session_unref(s);
     }
 }
 
@@ -176,6 +196,14 @@ bool uc__call_parse(uc_call *c, uc_reader *r, int64_t t0, bool last,
     return true;
 }
 
+/* Nothing needs to know where it ends: what it is about to be read by looks at
+ * all of it. */
+static bool is_last_request(const uc_batch *b)
+{
+    return b->parsed == b->count && b->rest.end - b->rest.p > 1 &&
+           b->rest.p[1] == UC_OP_request;
+}
+
 uc_call *uc__batch_next(uc_batch *b, uc_error *e)
 {
     uc_call *c;
@@ -184,7 +212,7 @@ uc_call *uc__batch_next(uc_batch *b, uc_error *e)
     if (b->parsed == b->count)
         return NULL;
     c = &b->calls[b->parsed++];
-    uc__call_parse(c, &b->rest, b->t0, false, e);
+    uc__call_parse(c, &b->rest, b->t0, is_last_request(b), e);
     c->batch = b;
     c->session = b->session;
     if (e->code != NULL && c->op == NULL &&

@@ -77,6 +77,7 @@ struct uc_batch {
     uint32_t count;
     uint32_t parsed;
     size_t bytes;
+    bool is_small; /* its memory may be the session's next one */
     uc_reader rest;
     uc_call calls[];
 };

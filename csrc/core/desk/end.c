@@ -17,6 +17,7 @@
 void uc__engine_free(uc_engine *e)
 {
     e->ops->fini(e);
+    uc__routed_end(e);
     uc__stmts_fini(&e->stmts);
     uc__board_fini(&e->board);
     uc_cache_unref(e->cache);

@@ -18,7 +18,8 @@ static void leave(uc_peer *p, uint32_t n)
 {
     uc_engine *e = p->engine;
 
-    if (atomic_fetch_sub(&p->live, n) > n && !p->closing)
+    atomic_fetch_sub(&p->live, n);
+    if (!p->closing) /* who closes sets it before it looks at `live` */
         return;
     uc_lock(&e->mu);
     if (p->close_call != NULL && atomic_load(&p->live) == 1)

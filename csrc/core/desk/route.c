@@ -33,17 +33,15 @@ void uc__wake_last(uc_engine *e)
     uc_unlock(&e->mu);
 }
 
-static void flush(uc_engine *e, uc_turn *t)
+/* Into the queues. Under mu. */
+static void enqueue(uc_engine *e, uc_turn *t)
 {
     uint32_t reads = t->q.reads.n;
     bool writer = t->q.writes.n > 0 || t->q.tx.n > 0;
     unsigned what = 0;
 
-    uc__session_publish(t->session, &t->replies);
-    uc__hurry(e);
     if (reads == 0 && !writer && t->q.parked.n == 0)
         return;
-    uc_lock(&e->mu);
     uc_calls_append(&e->q.reads, &t->q.reads);
     atomic_store(&e->reads_n, e->q.reads.n);
     uc_calls_append(&e->q.writes, &t->q.writes);
@@ -63,8 +61,16 @@ static void flush(uc_engine *e, uc_turn *t)
         e->ops->wake(e, what);
     if (t->deadline != 0)
         uc__deadline(e, t->deadline);
-    uc_unlock(&e->mu);
     t->deadline = 0;
+}
+
+static void flush(uc_engine *e, uc_turn *t)
+{
+    uc__session_publish(t->session, &t->replies);
+    uc__hurry(e);
+    uc_lock(&e->mu);
+    enqueue(e, t);
+    uc_unlock(&e->mu);
 }
 
 static void answer_inline(uc_peer *p, uc_call *c, uc_buf *b)
@@ -263,32 +269,38 @@ static void route_one(uc_engine *e, uc_call *c, uc_error *err, uc_turn *t)
     uc__refuse(c, err);
 }
 
-/* True: there is a write for which nobody was woken. */
-static bool route_batch(uc_engine *e, uc_batch *b, bool quiet, int64_t room)
+/* Up to where its calls go into the queues. */
+static void route_batch(uc_engine *e, uc_batch *b, uc_turn *t)
 {
-    uc_session *s = uc__session_ref(b->session);
-    uc_turn t = {.quiet = quiet, .session = s, .room = room};
+    uc_session *s = t->session = uc__session_ref(b->session);
     uc_error err = {0};
     uc_peer *p = s->peer;
     uint32_t promised = b->count;
     uc_call *c;
 
-    uc_buf_init(&t.replies, SIZE_MAX);
+    uc_buf_init(&t->replies, SIZE_MAX);
     atomic_fetch_add(&b->left, 1); /* it stays while it is read */
     while ((c = uc__batch_next(b, &err)) != NULL) {
         if (err.code != NULL && b->count < promised) {
             atomic_fetch_sub(&p->live, promised - b->count);
             promised = b->count;
         }
-        route_one(e, c, &err, &t);
+        route_one(e, c, &err, t);
     }
     uc__batch_finish(b, 1);
-    flush(e, &t);
-    uc_buf_fini(&t.replies);
+    uc__session_publish(s, &t->replies);
+    uc__hurry(e);
+}
+
+/* They are there. */
+static void turn_end(uc_engine *e, uc_turn *t)
+{
+    uc_peer *p = t->session->peer;
+
+    uc_buf_fini(&t->replies);
     if (atomic_fetch_sub(&p->unrouted, 1) == 1 && atomic_load(&p->last))
         uc__wake_last(e);
-    uc__session_unref(s);
-    return t.wrote;
+    uc__session_unref(t->session);
 }
 
 /* Calls that the queues still take. Under mu. */
@@ -320,21 +332,28 @@ static uc_batch *take(uc_engine *e)
  * sessions come to share a commit. Under route_mu. */
 static bool empty_inbox(uc_engine *e, bool quiet)
 {
+    uc_turn t = {.session = NULL};
     bool wrote = false, opening;
-    int64_t most;
     uc_batch *b;
 
     for (;;) {
+        int64_t most;
+
         uc_lock(&e->mu);
+        enqueue(e, &t);
+        wrote = wrote || t.wrote;
         b = take(e);
         most = room(e);
         opening = e->state == UC_OPENING;
         if (b == NULL && wrote)
             e->ops->wake(e, UC_WAKE_WRITE);
         uc_unlock(&e->mu);
+        if (t.session != NULL)
+            turn_end(e, &t);
         if (b == NULL)
             return !opening;
-        wrote |= route_batch(e, b, quiet, most);
+        t = (uc_turn){.quiet = quiet, .room = most};
+        route_batch(e, b, &t);
     }
 }
 

@@ -40,6 +40,7 @@ enum { UC_ROUTED_HEADERS = 6 /* as many as every set asks for */ };
 
 /* A request under way; it belongs to its call. */
 typedef struct uc_routed {
+    struct uc_routed *next; /* of those that are not in use */
     uc_route_set *set;
     uc_request q;
     uc_header few[UC_ROUTED_HEADERS];
@@ -60,6 +61,11 @@ bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
                      uc_error *e);
 /* Op routes_drop: requests that are under way end as they began. */
 bool uc__routes_drop(uc_call *c, uc_buf *out, uc_error *e);
+/* A set by its number, referenced; NULL: there is none. */
+uc_route_set *uc__set_find(struct uc_engine *e, uint32_t number);
+void uc__set_unref(uc_route_set *s);
+/* Fills *e, and returns false. */
+bool uc__set_unknown(uc_error *e, uint32_t number);
 /* The session is going: all of its sets. */
 void uc__routes_end(uc_peer *p);
 
@@ -70,6 +76,8 @@ void uc__routes_end(uc_peer *p);
  */
 bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e);
 void uc__routed_free(uc_call *c);
+/* The engine goes: frees what was kept for requests to come. */
+void uc__routed_end(struct uc_engine *e);
 
 /* The moment, in uc_now() terms, at which @timeout ends it; 0: none. */
 int64_t uc__routed_deadline(const uc_call *c);

@@ -14,16 +14,29 @@ uc_session *uc__session_ref(uc_session *s)
     return s;
 }
 
+/* A chunk that a session keeps for its next replies has at most so much, and
+ * what is longer than that is not copied. */
+enum { SPARE_CHUNK = 2048 };
+
+static void chunk_free(uc_chunk *c)
+{
+    if (c == NULL)
+        return;
+    uc_buf_fini(&c->buf);
+    uc_free(c);
+}
+
 static void drop_chunks(uc_session *s)
 {
     while (s->head != NULL) {
         uc_chunk *c = s->head;
 
         s->head = c->next;
-        uc_buf_fini(&c->buf);
-        uc_free(c);
+        chunk_free(c);
     }
     s->tail = NULL;
+    chunk_free(s->spare);
+    s->spare = NULL;
     atomic_store(&s->pending, 0);
     atomic_store(&s->held, 0);
 }
@@ -34,6 +47,7 @@ void uc__session_unref(uc_session *s)
         return;
     uc_cache_unref(s->cache);
     uc_free(s->peer);
+    uc_free(atomic_load(&s->spare_batch));
     drop_chunks(s);
     uc_buf_fini(&s->sync_left);
     uc_buf_fini(&s->cache_left);
@@ -50,39 +64,80 @@ void uc__session_die(uc_session *s)
     uc_unlock(&s->mu);
 }
 
-void uc__session_publish(uc_session *s, uc_buf *replies)
+static void append(uc_session *s, uc_chunk *c)
 {
-    uc_chunk *c;
-
-    if (replies->len == 0) {
-        replies->failed = false;
-        return;
-    }
-    do
-        c = malloc(sizeof *c); /* not the seam: a lost reply is a hang */
-    while (c == NULL);
     c->next = NULL;
     c->off = 0;
-    c->buf = *replies;
-    uc_buf_init(replies, replies->max);
-    uc_lock(&s->mu);
-    if (s->dead) {
-        uc_unlock(&s->mu);
-        uc_buf_fini(&c->buf);
-        uc_free(c);
-        return;
-    }
     if (s->tail != NULL)
         s->tail->next = c;
     else
         s->head = c;
     s->tail = c;
-    atomic_fetch_add(&s->pending, c->buf.len);
-    if (!s->woken) {
-        s->woken = true;
+}
+
+/* Under mu: so many bytes more wait. */
+static void announce(uc_session *s, size_t n)
+{
+    atomic_fetch_add(&s->pending, n);
+    if (!atomic_exchange(&s->woken, true))
         s->wake(s->wake_arg);
+}
+
+static bool has_room(const uc_chunk *c, size_t n)
+{
+    return c != NULL && c->buf.cap - c->buf.len >= n;
+}
+
+/* What is short is copied where there is room, so that its buffer stays, warm,
+ * with who writes the next. Under mu; false: there is none. */
+static bool copied(uc_session *s, uc_buf *replies)
+{
+    size_t n = replies->len;
+
+    if (n > SPARE_CHUNK)
+        return false;
+    if (!has_room(s->tail, n)) {
+        if (!has_room(s->spare, n))
+            return false;
+        append(s, s->spare);
+        s->spare = NULL;
+    }
+    uc_buf_put(&s->tail->buf, replies->p, n);
+    uc_buf_rewind(replies, 0);
+    announce(s, n);
+    return true;
+}
+
+void uc__session_publish(uc_session *s, uc_buf *replies)
+{
+    uc_chunk *c;
+    bool done;
+
+    if (replies->len == 0) {
+        replies->failed = false;
+        return;
+    }
+    uc_lock(&s->mu);
+    done = s->dead || copied(s, replies);
+    uc_unlock(&s->mu);
+    if (done) {
+        uc_buf_rewind(replies, 0);
+        return;
+    }
+    do
+        c = malloc(sizeof *c); /* not the seam: a lost reply is a hang */
+    while (c == NULL);
+    c->buf = *replies;
+    uc_buf_init(replies, replies->max);
+    uc_lock(&s->mu);
+    done = s->dead;
+    if (!done) {
+        append(s, c);
+        announce(s, c->buf.len);
     }
     uc_unlock(&s->mu);
+    if (done)
+        chunk_free(c);
 }
 
 static size_t frame_len(const uint8_t *p)
@@ -115,6 +170,17 @@ static size_t take_chunk(uc_chunk *c, uint8_t *dst, size_t cap, size_t gap)
     return len;
 }
 
+/* Nothing waits, and whoever adds something wakes the door. Who does so says
+ * how much waits before it looks whether the door is awake; here it is the
+ * other way round, so that one of both sees the other. */
+static bool is_empty(uc_session *s)
+{
+    if (atomic_load(&s->pending) > 0)
+        return false;
+    atomic_store(&s->woken, false);
+    return atomic_load(&s->pending) == 0;
+}
+
 size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t head,
                size_t *need)
 {
@@ -122,6 +188,8 @@ size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t head,
     uc_chunk *spent = NULL;
 
     *need = 0;
+    if (is_empty(s))
+        return 0;
     uc_lock(&s->mu);
     while (s->head != NULL) {
         uc_chunk *c = s->head;
@@ -137,19 +205,23 @@ size_t uc_take(uc_session *s, uint8_t *dst, size_t cap, size_t head,
         s->head = c->next;
         if (s->head == NULL)
             s->tail = NULL;
+        if (s->spare == NULL && c->buf.cap <= SPARE_CHUNK) {
+            uc_buf_rewind(&c->buf, 0);
+            s->spare = c;
+            continue;
+        }
         c->next = spent;
         spent = c;
     }
     atomic_fetch_sub(&s->pending, gone);
     if (len == 0 && *need == 0)
-        s->woken = false;
+        atomic_store(&s->woken, false);
     uc_unlock(&s->mu);
     while (spent != NULL) {
         uc_chunk *c = spent;
 
         spent = c->next;
-        uc_buf_fini(&c->buf);
-        uc_free(c);
+        chunk_free(c);
     }
     return len;
 }

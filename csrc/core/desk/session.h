@@ -27,9 +27,10 @@ struct uc_session {
     _Atomic uint32_t refs;
     uc_mutex mu; /* a leaf: guards what follows up to `wake_arg` */
     uc_chunk *head, *tail;
+    uc_chunk *spare;        /* an empty one for what comes, or NULL */
     _Atomic size_t pending; /* bytes in them; written under mu */
     _Atomic size_t held;    /* bytes of batches that are not over */
-    bool woken;             /* the door knows that something waits */
+    _Atomic bool woken;     /* the door knows that something waits */
     bool dead;              /* destroyed: replies are dropped */
     uc_wake_fn *wake;
     void *wake_arg;
@@ -44,6 +45,8 @@ struct uc_session {
     uc_buf cache_left; /* see uc_cache_sync */
 
     uc_log_desk *desk; /* referenced; NULL: no log */
+
+    _Atomic(uc_batch *) spare_batch; /* memory of one that is over, or NULL */
 };
 
 uc_session *uc__session_ref(uc_session *s);
@@ -55,7 +58,8 @@ void uc__session_hurry(uc_session *s);
 
 /*
  * Moves the bytes of *replies to the session's queue and wakes the door. On
- * return *replies is empty. Replies of a dead session are dropped.
+ * return *replies is empty, and may have kept its memory. Replies of a dead
+ * session are dropped.
  */
 void uc__session_publish(uc_session *s, uc_buf *replies);
 
