@@ -339,7 +339,8 @@ static void open_place(place *p, const char *dir, const char *name)
     uc_buf_init(&names, SIZE_MAX);
     uc_buf_put(&names, none, sizeof none);
     uc_mutex_init(&p->current.mu);
-    p->current.now = http_serving_new(1, 0, &names);
+    p->current.now =
+        http_serving_new(1, (uc_reader){none, none + sizeof none}, &names);
     p->loop.current = &p->current;
     p->loop.held = &p->held;
     p->loop.reaper = &p->reaper;

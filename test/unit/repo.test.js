@@ -49,7 +49,7 @@ const layers = [
   // HTTP as a protocol knows neither a connection nor the core.
   { folder: /^csrc\/doors\/http\/(answer|caller|chunks|cors|order|parse|request|strict|token)\.[ch]$/, may: /^common\/|^doors\/http\/(answer|caller|chunks|cors|order|parse|request|strict|token)\.h$/ },
   // Its server has loops of its own, and of the daemon the options, the databases and the log.
-  { folder: /^csrc\/doors\/http\//, may: /^(common|wire|doors\/http)\/|^(uc|desk\/op|log\/(log|note)|routes\/(audit|person|routes))\.h$|^daemon\/(claim|config|dbs|front|log)\.h$/ },
+  { folder: /^csrc\/doors\/http\//, may: /^(common|wire|doors\/http)\/|^(uc|desk\/op|log\/(log|note)|routes\/(audit|etag|person|routes))\.h$|^daemon\/(claim|config|dbs|front|log)\.h$/ },
   { folder: /^csrc\/doors\/sp\//, may: /^(common|wire|doors\/sp)\/|^(uc|desk\/op)\.h$|^daemon\/(conn|door|version)\.h$/ }
 ]
 

@@ -244,7 +244,7 @@ static void put_rate(uc_buf *out, const uc_rate *rate)
 static void put_route(uc_buf *out, const uc_routes *routes,
                       const uc_route *route)
 {
-    uc_pack_map(out, 15);
+    uc_pack_map(out, 16);
     put_key_str(out, "method", route->method == UC_METHOD_GET ? "GET" : "POST");
     put_key_view(out, "path", route->path);
     put_key_str(out, "form", form_name(route->form));
@@ -262,6 +262,7 @@ static void put_route(uc_buf *out, const uc_routes *routes,
     put_rate(out, &route->rate);
     uc_pack_str(out, "replies");
     put_views(out, route->replies, route->nreplies);
+    put_key_bool(out, "constant", route->constant);
 }
 
 void uc_routes_describe(uc_buf *out, const uc_routes *routes)

@@ -215,6 +215,9 @@ typedef struct uc_route {
     int64_t random_least, random_most; /* of :_random */
     uint32_t file, line;
     void *reads; /* the engine's: what the answer depends on; NULL: unknown */
+    /* The engine's: it takes nothing and reads nothing, so that its answer is
+     * the same for everybody, as long as the set is there. */
+    bool constant;
 } uc_route;
 
 /* All of them, that of @audit included. */

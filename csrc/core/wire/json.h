@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/digits.h"
 #include "common/view.h"
 
 /*
@@ -30,24 +31,6 @@ void uc_json_end(uc_buf *b, size_t at);
  * the others.
  */
 void uc_json_key(uc_buf *b, bool first, uc_view name);
-
-/* All digits, and a sign if it is negative: at most 20 bytes. Returns the end.
- */
-static inline uint8_t *uc_emit_digits(uint8_t *p, int64_t v)
-{
-    uint8_t tmp[20];
-    unsigned n = 0;
-    uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
-
-    if (v < 0)
-        *p++ = '-';
-    do
-        tmp[n++] = (uint8_t)('0' + u % 10);
-    while ((u /= 10) != 0);
-    while (n > 0)
-        *p++ = tmp[--n];
-    return p;
-}
 
 static inline void uc_json_null(uc_buf *b)
 {

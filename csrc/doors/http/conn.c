@@ -265,10 +265,24 @@ static http_facts facts_of(const http_conn *c, uint32_t number,
     return facts;
 }
 
+static bool host_is_ours(http_conn *c, uc_view host)
+{
+    if (c->host_len == host.len && host.len > 0 &&
+        memcmp(c->host, host.p, host.len) == 0)
+        return true;
+    if (!http_host_is_ours(&c->loop->settings->hosts, host))
+        return false;
+    if (host.len <= sizeof c->host) {
+        memcpy(c->host, host.p, host.len);
+        c->host_len = (uint8_t)host.len;
+    }
+    return true;
+}
+
 /* True: it is answered already. */
 static bool turned_down(http_conn *c, uint32_t number, const http_request *q)
 {
-    if (!http_host_is_ours(&c->loop->settings->hosts, q->host))
+    if (!host_is_ours(c, q->host))
         http_conn_answer_text(c, number, 421,
                               "host: is none of this server's names");
     else if (http_conn_is_tight(c))
@@ -328,11 +342,24 @@ static void put_frame(http_conn *c, uint32_t number, const http_request *q)
     }
 }
 
+/* True: its answer is always the same, and known. */
+static bool answer_constant(http_conn *c, uint32_t number,
+                            const http_request *q)
+{
+    const http_asked *asked = http_order_asked(&c->order, number);
+    const http_answer *a = http_constant_find(
+        &c->loop->constants, c->loop->serving, asked->constant, q);
+
+    if (a != NULL)
+        http_conn_answer(c, number, a);
+    return a != NULL;
+}
+
 static void submit(http_conn *c, uint32_t number, const http_request *q)
 {
     size_t before;
 
-    if (turned_down(c, number, q))
+    if (turned_down(c, number, q) || answer_constant(c, number, q))
         return;
     if (!open_session(c)) {
         http_conn_answer_text(c, number, 503, "no memory");
@@ -416,6 +443,10 @@ static http_asked asked_by(http_conn *c, const http_request *q)
         .is_head = q->verb == HTTP_VERB_HEAD,
         .keep_alive = q->keep_alive,
         .minor = q->minor,
+        .constant = kind == HTTP_KIND_ROUTE
+                        ? http_constant_route(c->loop->serving, q)
+                        : 0,
+        .set = c->loop->serving->set,
         .origin = http_origin_of(&c->loop->settings->origins, q),
         .bytes = (uint32_t)((q->chunked ? q->body.len : q->length) +
                             http_note_size(note)),

@@ -10,6 +10,8 @@
 #include "doors/http/who.h"
 #include "uc.h"
 
+enum { HTTP_HOST_KEPT = 63 }; /* bytes of a Host: a longer one is read anew */
+
 /*
  * A connection of a loop, and its session. All of it belongs to the loop's
  * thread but what `dirty` says: the core wakes it from any.
@@ -58,6 +60,10 @@ struct http_conn {
     size_t sending_from;   /* what of it has been sent before */
     size_t counted;        /* bytes that are in *loop->held */
 
+    /* A Host that was found to be ours: the next request has the same. */
+    uint8_t host[HTTP_HOST_KEPT];
+    uint8_t host_len; /* 0: none yet */
+
     char ip[HTTP_IP]; /* of the peer */
     uint8_t ip_len;   /* 0: a unix socket */
     bool trusted;     /* a proxy whose word counts */
@@ -85,7 +91,9 @@ enum { HTTP_ID = 128, HTTP_ID_ROOM = HTTP_ID + 1 /* of a request, as text */ };
 /* The client's id of a request, or ours; in room. */
 uc_view http_conn_id(const http_conn *c, const http_asked *asked,
                      char room[HTTP_ID_ROOM]);
-/* Answers a request with a sentence. */
+/* Answers a request with *a, and what each answer has. */
+void http_conn_answer(http_conn *c, uint32_t number, const http_answer *a);
+/* The same with a sentence. */
 void http_conn_answer_text(http_conn *c, uint32_t number, unsigned status,
                            const char *sentence);
 /* Answers with what the core has replied. */

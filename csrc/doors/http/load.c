@@ -103,8 +103,8 @@ static void say_error(const char *dir, uc_reader r)
 /* [set, routes, names] */
 static http_serving *read_value(uc_reader *r)
 {
-    uint32_t set, routes;
     http_serving *v = NULL;
+    uint32_t set;
     const uint8_t *at;
     uc_reader list;
     uc_buf names;
@@ -112,7 +112,7 @@ static http_serving *read_value(uc_reader *r)
     if (!uc_read_u32(r, &set))
         return NULL;
     list = *r;
-    if (!uc_read_array(&list, &routes) || !uc_read_skip(r))
+    if (!uc_read_skip(r))
         return NULL;
     at = r->p;
     if (!uc_read_skip(r))
@@ -120,7 +120,7 @@ static http_serving *read_value(uc_reader *r)
     uc_buf_init(&names, SIZE_MAX);
     uc_buf_put(&names, at, (size_t)(r->p - at));
     if (!names.failed)
-        v = http_serving_new(set, routes, &names);
+        v = http_serving_new(set, list, &names);
     uc_buf_fini(&names);
     return v;
 }

@@ -302,6 +302,7 @@ static void fini(http_loop *l)
     l->fd = -1;
     http_serving_unref(l->serving);
     l->serving = NULL;
+    http_constants_fini(&l->constants);
     uc_free(l->in);
     uc_free(l->taken);
 }
@@ -345,6 +346,7 @@ bool http_loop_start(http_loop *l)
     snprintf(l->prefix, sizeof l->prefix, "%" PRIx64 "-",
              (uint64_t)uc_wall_ms() << 8 ^ (uint64_t)getpid() ^
                  (uint64_t)l->fd << 40);
+    l->prefix_len = (uint8_t)strlen(l->prefix);
     http_current_take(l->current, &l->serving, &l->number);
     if (l->in != NULL && l->taken != NULL && open_handles(l) &&
         uc_thread_start(&l->thread, "ud-http", loop_main, l) == 0)

@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/thread.h"
 #include "doors/http/answer.h"
+#include "doors/http/constant.h"
 #include "doors/http/note.h"
 #include "doors/http/server.h"
 #include "doors/http/serving.h"
@@ -50,6 +51,7 @@ typedef struct http_loop {
     bool drained;   /* on_drained was called */
     http_serving *serving; /* the routes of this turn */
     uint32_t number;       /* of them */
+    http_constants constants;
 
     uc_mutex mu; /* guards `dirty` and what connections say of it */
     http_conn *dirty;
@@ -63,6 +65,7 @@ typedef struct http_loop {
     uint64_t requests;  /* so many have come */
     bool told_no_table; /* that there are no sessions has been said */
     char prefix[24];    /* of their ids */
+    uint8_t prefix_len;
     _Atomic bool draining, stopping;
 } http_loop;
 

@@ -34,6 +34,8 @@ typedef struct http_asked {
     uint8_t minor; /* of HTTP/1.x */
     http_origin origin;
     uint32_t bytes;         /* of its body and its note */
+    uint32_t constant;      /* http_constant_route(), */
+    uint32_t set;           /* of these routes */
     uint64_t serial;        /* of our own id */
     char *id;               /* that the client has given; NULL: none */
     struct http_note *note; /* for the log; from uc_malloc, NULL: none */

@@ -2,10 +2,10 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/digits.h"
 #include "common/mem.h"
 #include "daemon/log.h"
 #include "doors/http/conn.h"
-#include "wire/json.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -18,7 +18,7 @@ enum {
 uc_view http_conn_id(const http_conn *c, const http_asked *asked,
                      char room[HTTP_ID_ROOM])
 {
-    size_t n = strlen(c->loop->prefix);
+    size_t n = c->loop->prefix_len;
     uint8_t *p = (uint8_t *)room, *end;
 
     if (asked->id != NULL)
@@ -102,7 +102,7 @@ static void send_answer(http_conn *c, uint32_t number, http_answer *a)
 }
 
 /* With what each answer has. a: has HTTP_HEADERS of its own at most. */
-static void answer(http_conn *c, uint32_t number, const http_answer *given)
+void http_conn_answer(http_conn *c, uint32_t number, const http_answer *given)
 {
     const http_asked *asked = http_order_asked(&c->order, number);
     http_header headers[HTTP_HEADERS + EXTRA], allow;
@@ -137,7 +137,7 @@ void http_conn_answer_text(http_conn *c, uint32_t number, unsigned status,
 
     uc_buf_init(&text, SIZE_MAX);
     a = http_text(status, sentence, &text);
-    answer(c, number, &a);
+    http_conn_answer(c, number, &a);
     uc_buf_fini(&text);
 }
 
@@ -186,7 +186,7 @@ static void answer_metrics(http_conn *c, uint32_t number, uc_reader stats)
     if (text.failed)
         http_conn_answer_text(c, number, 503, "no memory");
     else
-        answer(c, number, &a);
+        http_conn_answer(c, number, &a);
     uc_buf_fini(&text);
 }
 
@@ -256,6 +256,18 @@ static bool answer_own(http_conn *c, uc_view frame)
     return true;
 }
 
+/* The next who asks for it is answered without the core. */
+static void keep_constant(const http_conn *c, uint32_t number,
+                          const http_answer *a)
+{
+    const http_asked *asked = http_order_asked(&c->order, number);
+    http_loop *l = c->loop;
+
+    if (asked != NULL && asked->constant != 0 && !asked->is_head &&
+        asked->set == l->serving->set)
+        http_constant_keep(&l->constants, l->serving, asked->constant, a);
+}
+
 static void answer_frame(http_conn *c, uc_view frame)
 {
     http_header headers[HTTP_HEADERS];
@@ -273,9 +285,11 @@ static void answer_frame(http_conn *c, uc_view frame)
     }
     if (failure.failed)
         say_failure(c, number, &failure);
+    else
+        keep_constant(c, number, &a);
     if (c->loop->settings->fine && uc_view_is(failure.kind, "timeout"))
         a.status = 504;
-    answer(c, number, &a);
+    http_conn_answer(c, number, &a);
 }
 
 void http_conn_take(http_conn *c)

@@ -1,7 +1,6 @@
 #include "doors/http/serving.h"
 
 #include "common/mem.h"
-#include "wire/reader.h"
 
 /* ---- what was loaded ---- */
 
@@ -20,6 +19,37 @@ static bool read_names(http_serving *v)
             return false;
     }
     v->wanted = (http_wanted){n, v->views};
+    return true;
+}
+
+static bool read_constant(uc_reader *r, bool *constant)
+{
+    uc_value map;
+    uc_view key;
+
+    if (!uc_read(r, &map) || map.type != UC_T_MAP)
+        return false;
+    for (uint32_t i = 0; i < map.n; i++) {
+        if (!uc_read_str(r, &key) ||
+            !(uc_view_is(key, "constant") ? uc_read_bool(r, constant)
+                                          : uc_read_skip(r)))
+            return false;
+    }
+    return true;
+}
+
+static bool read_routes(http_serving *v, uc_reader r)
+{
+    if (!uc_read_array(&r, &v->routes))
+        return false;
+    v->constant = uc_calloc(v->routes + 1, sizeof *v->constant);
+    if (v->constant == NULL)
+        return false;
+    for (uint32_t i = 0; i < v->routes; i++) {
+        if (!read_constant(&r, &v->constant[i]))
+            return false;
+        v->nconstant += v->constant[i];
+    }
     return true;
 }
 
@@ -55,7 +85,7 @@ static bool write_allowed(http_serving *v)
     return !v->text.failed;
 }
 
-http_serving *http_serving_new(uint32_t set, uint32_t routes, uc_buf *names)
+http_serving *http_serving_new(uint32_t set, uc_reader described, uc_buf *names)
 {
     http_serving *v = uc_calloc(1, sizeof *v);
 
@@ -63,11 +93,10 @@ http_serving *http_serving_new(uint32_t set, uint32_t routes, uc_buf *names)
         return NULL;
     atomic_init(&v->refs, 1);
     v->set = set;
-    v->routes = routes;
     v->names = *names;
     uc_buf_init(names, SIZE_MAX);
     uc_buf_init(&v->text, SIZE_MAX);
-    if (read_names(v) && write_allowed(v))
+    if (read_names(v) && read_routes(v, described) && write_allowed(v))
         return v;
     http_serving_unref(v);
     return NULL;
@@ -86,6 +115,7 @@ void http_serving_unref(http_serving *v)
     uc_buf_fini(&v->names);
     uc_buf_fini(&v->text);
     uc_free(v->views);
+    uc_free(v->constant);
     uc_free(v->counts);
     uc_routes_unref(v->known);
     uc_free(v);

@@ -7,6 +7,7 @@
 #include "common/thread.h"
 #include "common/view.h"
 #include "routes/routes.h"
+#include "wire/reader.h"
 
 /*
  * The routes that serve, as a door needs to know them. What is loaded is never
@@ -28,15 +29,18 @@ typedef struct http_serving {
     uc_view allowed;           /* of those what a page may set: for CORS */
     struct http_serving *next; /* the server's list of old ones */
     uc_routes *known; /* the same files: for lines of the log and the metrics */
+    uint32_t nconstant; /* so many of `constant` are true */
+    bool *constant;     /* of each of them: its answer is always the same */
     struct http_count **counts; /* of each of them; NULL: nobody counts */
 
     uc_buf names, text; /* what the views point into */
     uc_view *views;
 } http_serving;
 
-/* names: a msgpack array, which is taken over. NULL: it is none, or there is no
- * memory. */
-http_serving *http_serving_new(uint32_t set, uint32_t routes, uc_buf *names);
+/* names: a msgpack array, which is taken over; described: that of the routes.
+ * NULL: they are none, or there is no memory. */
+http_serving *http_serving_new(uint32_t set, uc_reader described,
+                               uc_buf *names);
 http_serving *http_serving_ref(http_serving *v);
 void http_serving_unref(http_serving *v);
 

@@ -11,28 +11,6 @@ const http_limits http_default_limits = {
 
 /* ---- bytes ---- */
 
-/* How many bytes of a line come first: no control byte but the tab. Eight at a
- * time, since most of a block is this. */
-static size_t text_len(const uint8_t *p, size_t n)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    size_t i = 0;
-
-    for (uint64_t eight; n - i >= 8; i += 8) {
-        uint64_t small, del;
-
-        memcpy(&eight, p + i, 8);
-        small = (eight - ones * 0x20) & ~eight;
-        del = eight ^ (ones * 0x7f);
-        del = (del - ones) & ~del;
-        if (((small | del) & tops) != 0)
-            break;
-    }
-    while (i < n && http_is_text(p[i]))
-        i++;
-    return i;
-}
-
 /* The LF of a line. False when it may not be there. */
 static bool line_ends(http_scan *s)
 {
@@ -54,7 +32,7 @@ http_scanned http_scan_bytes(http_scan *s, const uint8_t *p, size_t n,
     size_t i = 0;
 
     while (i < n) {
-        size_t len = text_len(p + i, n - i);
+        size_t len = http_text_len(p + i, n - i);
 
         if (s->last == '\r' && p[i] != '\n')
             return HTTP_SCAN_BAD;

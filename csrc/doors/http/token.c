@@ -1,5 +1,7 @@
 #include "doors/http/token.h"
 
+#include <string.h>
+
 const uint8_t http_token_chars[256] = {
     ['!'] = '!',   ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&',
     ['\''] = '\'', ['*'] = '*', ['+'] = '+', ['-'] = '-', ['.'] = '.',
@@ -22,6 +24,36 @@ const uint8_t http_token_chars[256] = {
 static uint8_t lower_of(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+/* Eight at a time, since most of what is sent and answered is this. The lowest
+ * byte that is marked is one that was looked for; those above it may be marked
+ * by a borrow. */
+size_t http_text_len(const uint8_t *p, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    size_t i = 0;
+
+    for (uint64_t eight;
+         __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && n - i >= sizeof eight;) {
+        uint64_t small, del;
+
+        memcpy(&eight, p + i, sizeof eight);
+        small = (eight - ones * 0x20) & ~eight;
+        del = eight ^ (ones * 0x7f);
+        del = (del - ones) & ~del;
+        if (((small | del) & tops) == 0) {
+            i += sizeof eight;
+            continue;
+        }
+        i += (size_t)__builtin_ctzll((small | del) & tops) / 8;
+        if (p[i] != '\t')
+            return i;
+        i++;
+    }
+    while (i < n && http_is_text(p[i]))
+        i++;
+    return i;
 }
 
 bool http_is_token(uc_view v)

@@ -16,6 +16,9 @@ static inline bool http_is_text(uint8_t c)
     return (c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
+/* How many of n bytes come before the first that may not stand in a value. */
+size_t http_text_len(const uint8_t *p, size_t n);
+
 /* A token, and not an empty one. */
 bool http_is_token(uc_view v);
 /* Whether v is `lower`, in any case. */

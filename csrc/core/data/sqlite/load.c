@@ -335,6 +335,8 @@ static bool check_route(load *l, uint32_t schema, uc_error *e)
     if (l->route->method == UC_METHOD_GET &&
         !sq_reads_end(&l->reads, l->conn, schema, l->route, &l->set->mem, e))
         return false;
+    l->route->constant = l->route->method == UC_METHOD_GET &&
+                         sq_reads_nothing(&l->reads, l->route);
     if (l->route->template != NULL && !uc_fits_check(&l->fits, e))
         return false;
     if (l->route->audit.len > 0 && !check_audit(l, e))

@@ -299,3 +299,14 @@ bool sq_reads_end(sq_reads *r, sq_conn *c, uint32_t schema, uc_route *route,
     __atomic_store_n(&route->reads, known, __ATOMIC_RELEASE);
     return true;
 }
+
+bool sq_reads_nothing(const sq_reads *r, const uc_route *route)
+{
+    size_t tables = 0, bare = 0;
+
+    /* A view is named as well, and may say another thing tomorrow. */
+    return r->why == NULL && next_of(r, 'T', &tables) == NULL &&
+           next_of(r, '?', &bare) == NULL && route->nparams == 0 &&
+           route->nreplies == 0 && route->is_public &&
+           route->rate.by == UC_RATE_NONE && route->audit.len == 0;
+}

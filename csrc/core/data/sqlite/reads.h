@@ -43,6 +43,11 @@ void sq_reads_fini(sq_reads *r);
 bool sq_reads_end(sq_reads *r, sq_conn *c, uint32_t schema, uc_route *route,
                   uc_arena *mem, uc_error *e);
 
+/* Whether the answer is the same for everybody, as long as the route is there:
+ * it takes nothing, and nothing is read but what stands in its statements. Of a
+ * GET, after sq_reads_end. */
+bool sq_reads_nothing(const sq_reads *r, const uc_route *route);
+
 /* What is known of a route; NULL: nothing. */
 static inline sq_known *sq_known_of(const uc_route *route)
 {
