@@ -8,6 +8,7 @@ const path = require('node:path')
 const t = require('tap')
 const { host } = require('./parts/host')
 const { release } = require('./parts/daemon-release')
+const { watchOwners } = require('./parts/owners')
 const { open } = require('../../index')
 
 t.setTimeout(580_000)
@@ -79,42 +80,21 @@ t.test('another daemon: those who ask meanwhile wait, and the file has one owner
   await found.start({ release: release(found, 'a', undefined, route('one')) })
   const store = open(`ipc://${found.folder}/run/undercroft.sock`)
   t.teardown(() => store.close())
-  const seen = { ok: 0, wrong: [], owners: 0 }
+  const seen = { ok: 0, wrong: [] }
   let goesOn = true
-  const file = path.join(found.folder, 'shared/app.db')
+  const watching = watchOwners(path.join(found.folder, 'shared/app.db'))
   const asking = (async () => {
     while (goesOn) {
       await get(found).then(({ status, body }) => status === 200 && /^(one|two)$/.test(body) ? seen.ok++ : seen.wrong.push(`${status} ${body}`), (err) => seen.wrong.push(err.code))
     }
   })()
-  const looking = (async () => {
-    while (goesOn) {
-      seen.owners = Math.max(seen.owners, ownersOf(found, file))
-      await new Promise((resolve) => { setTimeout(resolve, 2) })
-    }
-  })()
   t.match(await found.start({ release: release(found, 'b', undefined, route('two')) }), { daemon: 'replaced' })
   t.same(await get(found), { status: 200, body: 'two' })
   goesOn = false
-  await Promise.all([asking, looking])
+  await asking
+  const owners = await watching.stop()
   t.same(seen.wrong, [], `${seen.ok} requests`)
   t.ok(seen.ok > 10)
-  t.equal(seen.owners, 1, 'never two')
+  t.equal(owners.most, 1, 'never two')
+  t.equal(owners.all.size, 2)
 })
-
-// Processes of this host that have the file open.
-function ownersOf (found, file) {
-  return found.processes().filter((pid) => {
-    try {
-      return fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
-        try {
-          return fs.readlinkSync(`/proc/${pid}/fd/${fd}`) === file
-        } catch {
-          return false
-        }
-      })
-    } catch {
-      return false
-    }
-  }).length
-}

@@ -40,7 +40,7 @@ function unlink (app, { instances }) {
 
 // ---- routes ---------------------------------------------------------------------------------------
 
-// The daemon reads a folder from its start on: before the first release an empty one.
+// The daemon reads a folder from its start on: before the first release one without a route.
 const NO_ROUTES = 'no-routes'
 
 /** Where run/routes leads for a side; null: it has none. @param {object|null} side null: no release serves */
@@ -57,7 +57,10 @@ function linkRoutes (app, side) {
   const target = routesOf(side)
   const before = linkOf(app.routes)
   if (target === null || target === before) return null
-  if (target === NO_ROUTES) fs.mkdirSync(path.join(app.run, NO_ROUTES), { recursive: true })
+  if (target === NO_ROUTES) {
+    fs.mkdirSync(path.join(app.run, NO_ROUTES), { recursive: true })
+    fs.writeFileSync(path.join(app.run, NO_ROUTES, 'none.sql'), '-- No release serves.\n')
+  }
   linkAtomic(target, app.routes)
   return before ?? NO_ROUTES
 }

@@ -33,6 +33,7 @@ const IDLE_MS = 300
  * @param {number} [load.oneShot] clients that connect for each request
  * @param {number} [load.everyMs] how long each of them pauses between two requests
  * @param {number} [load.base] the first number
+ * @param {boolean} [load.routes] orders are routes, which know no 201 and no path with a number in it
  */
 async function startLoad (load) {
   const proc = fork(path.join(__dirname, 'load.js'), [JSON.stringify(load)], { execArgv: [], serialization: 'advanced' })
@@ -191,14 +192,16 @@ class Load {
   #url
   #next
   #everyMs
+  #routes
   #isOver = false
   counts = { requests: 0, gets: 0, posts: 0, failed: 0, failures: [], twice: 0, releases: {} }
   answered = []
 
-  constructor ({ url, base = 1, everyMs = 15 }) {
+  constructor ({ url, base = 1, everyMs = 15, routes = false }) {
     this.#url = new URL(url)
     this.#next = base
     this.#everyMs = everyMs
+    this.#routes = routes
   }
 
   /** Ends what is under way. */
@@ -250,7 +253,7 @@ class Load {
     this.counts.posts++
     const body = JSON.stringify({ number, item: `lamp ${number}` })
     const answer = await connection.ask('POST', '/orders', this.#url.host, { body, close })
-    const told = this.#read(answer, 201)
+    const told = this.#read(answer, this.#routes ? 200 : 201)
     if (told.number !== number) throw new Error(`the answer of another order: ${answer.body.slice(0, 100)}`)
     return answer
   }
@@ -259,7 +262,7 @@ class Load {
   async #get (connection, number, close) {
     this.counts.requests++
     this.counts.gets++
-    const answer = await connection.ask('GET', number === null ? '/' : `/orders/${number}`, this.#url.host, { close })
+    const answer = await connection.ask('GET', number === null ? '/' : `${this.#routes ? '/order?number=' : '/orders/'}${number}`, this.#url.host, { close })
     const told = this.#read(answer, 200)
     if (number !== null && (told.number !== number || told.item !== `lamp ${number}`)) throw new Error(`another order: ${answer.body.slice(0, 100)}`)
     return answer

@@ -14,6 +14,7 @@ const { spawn } = require('node:child_process')
 const { startHosts } = require('./sshd')
 const { freePort, startNginx } = require('./nginx')
 const { open } = require('../../..')
+const { nginx: nginxRoutes } = require('../../../lib/cli/routes/nginx')
 
 const root = path.join(__dirname, '../../..')
 const example = path.join(root, 'examples/deployed')
@@ -24,16 +25,17 @@ const DEADLINE_MS = 120_000
  * @param {'socket'|'ports'} [options.mode]
  * @param {{ name: string, path: string }} [options.runtime] of the service and the agent
  * @param {boolean} [options.daemon] the service reaches its database through undercroftd
+ * @param {boolean} [options.routes] orders are routes, which the daemon answers; all else is the service's
  * @param {object} [options.config] more fields of the configuration
  * @param {object} [options.site] more fields for nginx, see startNginx
  */
-async function startSite ({ mode = 'socket', runtime = { name: 'node', path: process.execPath }, daemon = false, config = {}, site = {} } = {}) {
+async function startSite ({ mode = 'socket', runtime = { name: 'node', path: process.execPath }, daemon = false, routes = false, config = {}, site = {} } = {}) {
   const hosts = await startHosts(null, 1)
   const [{ folder, ...host }] = hosts
   const source = path.join(hosts.dir, 'source')
   fs.cpSync(example, source, { recursive: true, filter: file => !/node_modules|\.db/.test(path.basename(file)) })
   // Two releases write to the file at the same time, on a disk that may be slow.
-  if (!daemon) patch(path.join(source, 'server.js'), '?? file)', '?? file, { busyTimeoutMs: 60_000 })')
+  if (!daemon && !routes) patch(path.join(source, 'server.js'), '?? file)', '?? file, { busyTimeoutMs: 60_000 })')
   const ports = [await freePort(), await freePort()]
   const written = {
     app: 'shop',
@@ -51,12 +53,13 @@ async function startSite ({ mode = 'socket', runtime = { name: 'node', path: pro
     drainMs: 20_000,
     keep: 2,
     ...(daemon ? { daemon: { db: '$SHARED/shop.db' } } : {}),
+    ...(routes ? { daemon: { db: '$SHARED/shop.db', routes: 'routes' } } : {}),
     ...config
   }
   const write = () => fs.writeFileSync(path.join(source, 'deploy.config.js'), `module.exports = ${JSON.stringify(written, null, 2)}\n`)
   write()
   // nginx looks for the sockets in a folder that the first deployment makes; it asks when a request comes.
-  const nginx = await startNginx({ app: 'shop', folder, ports, mode, keepAliveSeconds: 1, ...site })
+  const nginx = await startNginx({ app: 'shop', folder, ports, mode, keepAliveSeconds: 1, ...routes ? { routes: paths(folder) } : {}, ...site })
 
   let number = 0
   const run = (...args) => cli(source, args)
@@ -76,13 +79,14 @@ async function startSite ({ mode = 'socket', runtime = { name: 'node', path: pro
     /** Changes a file and deploys. @throws with what was said, when it fails */
     async deploy () {
       fs.writeFileSync(path.join(source, 'version.json'), JSON.stringify({ number: ++number }))
+      if (routes) writeRoutes(source, number)
       const { code, text } = await run()
       if (code !== 0) throw new Error(`deployment ${number} ended with exit code ${code}:\n${text}`)
       return text
     },
     /** Of all orders, by a reader of the same file. */
     async numbers () {
-      const store = open(daemon ? `ipc://${path.join(folder, 'run/undercroft.sock')}` : path.join(folder, 'shared/shop.db'), { timeoutMs: 60_000 })
+      const store = open(daemon || routes ? `ipc://${path.join(folder, 'run/undercroft.sock')}` : path.join(folder, 'shared/shop.db'), { timeoutMs: 60_000 })
       try {
         return (await store.db.values('select number from orders')).map(([number]) => number)
       } finally {
@@ -96,6 +100,27 @@ async function startSite ({ mode = 'socket', runtime = { name: 'node', path: pro
       await hosts.stop()
     }
   }
+}
+
+// What the example does in JavaScript. Which release answers is written into them.
+function writeRoutes (source, number) {
+  fs.mkdirSync(path.join(source, 'routes'), { recursive: true })
+  fs.writeFileSync(path.join(source, 'routes/orders.sql'), `-- @post /orders :one
+-- @param number integer
+-- @param item   text
+-- @public
+insert into orders(number, item, release, at) values (:number, :item, 'v${number}', :_now) returning number, 'v${number}' as release;
+
+-- @get /order :one!
+-- @param number integer
+-- @public
+select number, item, 'v${number}' as release from orders where number = :number;
+`)
+}
+
+function paths (folder) {
+  const route = (method, path) => ({ method, path, public: true, params: [], rate: null })
+  return nginxRoutes([route('POST', '/orders'), route('GET', '/order')], { app: 'shop', door: `unix:${folder}/run/http.sock` })
 }
 
 function patch (file, what, by) {
