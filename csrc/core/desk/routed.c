@@ -73,15 +73,7 @@ static uc_routed *take_spare(uc_engine *e)
 static void routed_fini(uc_routed *d)
 {
     uc_request_fini(&d->q);
-    uc_buf_fini(&d->params);
     uc_free(d);
-}
-
-static void keep_buf(uc_buf *b)
-{
-    uc_buf_rewind(b, 0);
-    if (b->cap > SPARE_BYTES)
-        uc_buf_fini(b);
 }
 
 static void give_back(uc_engine *e, uc_routed *d)
@@ -95,8 +87,9 @@ static void give_back(uc_engine *e, uc_routed *d)
     uc_arena_reset(&d->q.mem);
     if (d->q.mem.left > SPARE_BYTES)
         uc_arena_fini(&d->q.mem);
-    keep_buf(&d->q.text);
-    keep_buf(&d->params);
+    uc_buf_rewind(&d->q.text, 0);
+    if (d->q.text.cap > SPARE_BYTES)
+        uc_buf_fini(&d->q.text);
     d->next = atomic_load_explicit(&e->returned, memory_order_relaxed);
     while (!atomic_compare_exchange_weak(&e->returned, &d->next, d))
         ;
@@ -122,7 +115,6 @@ static uc_routed *routed_new(uc_engine *e, uc_route_set *set)
             return NULL;
         }
         uc_request_init(&d->q);
-        uc_buf_init(&d->params, SIZE_MAX);
     }
     d->set = set;
     d->q.route = NULL;
@@ -172,12 +164,12 @@ static bool key_of(uc_call *c, uc_error *e)
 
 static bool first_statement(uc_call *c, uc_error *e)
 {
-    uc_reader params;
+    const uc_variant *v;
     uc_stmt *s;
 
     if (c->routed->q.route->nstatements == 0)
         return true;
-    s = uc__routed_statement(c, 0, &params, e);
+    s = uc__routed_statement(c, 0, &v, e);
     if (s == NULL)
         return false;
     uc__stmt_ref(s);
@@ -328,22 +320,18 @@ static uc_stmt *stmt_of(uc_engine *engine, uc_variant *v)
     return none;
 }
 
-uc_stmt *uc__routed_statement(uc_call *c, uint32_t i, uc_reader *params,
+uc_stmt *uc__routed_statement(uc_call *c, uint32_t i, const uc_variant **v,
                               uc_error *e)
 {
     uc_routed *d = c->routed;
     const uc_route *route = d->q.route;
-    uc_variant *v = uc_statement_variant(d->set->routes, route,
-                                         &route->statements[i], d->q.given);
-    uc_stmt *s = v != NULL ? stmt_of(c->session->peer->engine, v) : NULL;
+    uc_variant *made = uc_statement_variant(
+        d->set->routes, route, &route->statements[i], d->q.given);
+    uc_stmt *s =
+        made != NULL ? stmt_of(c->session->peer->engine, made) : NULL;
 
-    uc_buf_rewind(&d->params, 0);
-    if (s != NULL)
-        uc_request_bind(&d->q, v, &d->params);
-    if (s == NULL || d->params.failed) {
+    if (s == NULL)
         uc_fail(e, UC_MEMORY, "no memory for the statement of a route");
-        return NULL;
-    }
-    *params = (uc_reader){d->params.p, d->params.p + d->params.len};
+    *v = made;
     return s;
 }

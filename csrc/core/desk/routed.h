@@ -45,7 +45,6 @@ typedef struct uc_routed {
     uc_request q;
     uc_header few[UC_ROUTED_HEADERS];
     uc_header *more; /* where they are more than these */
-    uc_buf params;   /* of the statement that runs */
     uint64_t random; /* the state of :_random's */
     uc_facts facts;
     int64_t changes; /* rows that it has changed */
@@ -90,10 +89,10 @@ static inline bool uc__routed_writes(const uc_call *c)
 
 /*
  * Statement i of the request with the pieces that were asked for, not
- * referenced: it stays as long as the call. *params: its parameters, as sq_bind
- * and its like take them, until the next one. NULL with *e. One thread.
+ * referenced: it stays as long as the call. *v: which values of the request its
+ * parameters are. NULL with *e.
  */
-uc_stmt *uc__routed_statement(uc_call *c, uint32_t i, uc_reader *params,
+uc_stmt *uc__routed_statement(uc_call *c, uint32_t i, const uc_variant **v,
                               uc_error *e);
 
 /* How often @repeat wants it, -1: it has none. */

@@ -108,7 +108,7 @@ __attribute__((format(printf, 3, 4))) bool
 uc_request_refuse(uc_request *q, uc_refusal why, const char *fmt, ...);
 
 /* The parameters of a variant as a msgpack array: ints, doubles, str, bin, nil.
- * Of what is absent: nil. */
+ * Of what is absent: nil. For an engine that does not take them as they are. */
 void uc_request_bind(const uc_request *q, const uc_variant *v, uc_buf *out);
 
 /* A hash (FNV-1a, 128 bits) of route and what the caller sent, by values and

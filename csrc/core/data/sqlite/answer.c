@@ -19,7 +19,7 @@ typedef struct answer {
     uc_call *call;
     const uc_route *route;
     uc_buf *out;
-    bool ran;     /* a statement has, to its end */
+    bool wrote;   /* a statement that may write has run to its end */
     size_t start; /* of the reply, and of its body */
     size_t body;
     sq_part part;
@@ -134,28 +134,28 @@ static bool not_found(answer *a, uc_error *e)
 typedef struct ready {
     const uc_statement *st;
     uc_stmt *stmt;
-    uc_reader params;
+    const uc_variant *variant;
+    sq_slot *slot;
     sq_mode mode;
 } ready;
 
 static bool prepare(answer *a, uint32_t i, ready *s, uc_error *e)
 {
     sq_conn *c = a->conn;
-    const sq_slot *slot;
 
     s->st = &a->route->statements[i];
-    s->stmt = uc__routed_statement(a->call, i, &s->params, e);
+    s->stmt = uc__routed_statement(a->call, i, &s->variant, e);
     if (s->stmt == NULL)
         return false;
     if (c->role == SQ_WRITER &&
         atomic_load(&s->stmt->cls) == UC_CLASS_UNKNOWN &&
         !sq_classify(c, s->stmt, e))
         return false;
-    slot = sq_slot_get(c, s->stmt, e);
-    if (slot == NULL)
+    s->slot = sq_slot_get(c, s->stmt, e);
+    if (s->slot == NULL)
         return false;
     /* Of several of a POST the last that returns rows answers. */
-    s->mode = slot->ncols > 0 ? mode_of(a->route, s->st) : SQ_MODE_RUN;
+    s->mode = s->slot->ncols > 0 ? mode_of(a->route, s->st) : SQ_MODE_RUN;
     return true;
 }
 
@@ -166,9 +166,10 @@ static bool execute(answer *a, ready *s, uc_buf *out, sq_run *done, uc_error *e)
 
     a->part.most = s->st->bounded ? 0 : UC_ROUTE_LIST;
     c->part = s->mode != SQ_MODE_RUN && !s->st->refuses ? &a->part : NULL;
-    ok = sq_execute(c, s->stmt, 0, 0, &s->params, s->mode, out, done, e);
+    ok = sq_execute_args(c, s->stmt, s->slot, &a->call->routed->q, s->variant,
+                         s->mode, out, done, e);
     c->part = NULL;
-    a->ran = a->ran || ok;
+    a->wrote = a->wrote || (ok && !s->slot->readonly);
     return ok;
 }
 
@@ -551,35 +552,28 @@ bool sq_answer_read(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 }
 
 /*
- * One statement without rows needs no savepoint, which makes SQLite copy every
- * page that the statement changes: what fails it undoes itself. But for OR
- * FAIL, and where there is no memory for the answer: then all of the group is
- * undone and the others run again, as after any failure that takes the
- * transaction with it. A statement that has done so once has a savepoint from
- * then on, so that nobody can make others run again at will.
+ * A savepoint makes SQLite copy every page that is changed, and few requests
+ * fail when they have changed something. So the first time is without one: a
+ * request that does leave something behind takes the transaction with it, and
+ * the others of the group run again. From then on its statement has savepoints,
+ * so that nobody can make others run again at will.
  */
-static bool is_single(sq_conn *c, const uc_call *call)
+static bool is_trusted(const uc_call *call)
 {
-    const uc_route *route = call->routed->q.route;
-    const uc_stmt *s = call->stmt;
-    uc_error ignored = {0};
-    const sq_slot *slot;
+    int cls = call->stmt != NULL ? atomic_load(&call->stmt->cls)
+                                 : UC_CLASS_UNKNOWN;
 
-    if (route->nstatements != 1 || route->audit.len > 0 || route->repeat != 0 ||
-        atomic_load(&s->cls) != UC_CLASS_WRITE ||
-        (atomic_load(&s->traits) & SQ_LEAVES) != 0)
-        return false;
-    slot = sq_slot_get(c, call->stmt, &ignored);
-    return slot != NULL && slot->ncols == 0 && !slot->readonly;
+    return (cls == UC_CLASS_WRITE || cls == UC_CLASS_READ) &&
+           (atomic_load(&call->stmt->traits) & SQ_LEAVES) == 0;
 }
 
-/* What the statement has left behind, if anything. */
-static bool single_end(answer *a, bool ok, int64_t before)
+/* Of one without a savepoint. */
+static bool trusted_end(answer *a, bool ok, int64_t before)
 {
     sq_conn *c = a->conn;
 
     if (ok || sqlite3_get_autocommit(c->h) != 0 ||
-        (!a->ran && sqlite3_total_changes64(c->h) == before))
+        (!a->wrote && sqlite3_total_changes64(c->h) == before))
         return ok;
     atomic_fetch_or(&a->call->stmt->traits, SQ_LEAVES);
     sq_step_once(c->rollback);
@@ -589,14 +583,14 @@ static bool single_end(answer *a, bool ok, int64_t before)
 bool sq_answer_write(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
 {
     int64_t before = sqlite3_total_changes64(c->h);
-    bool own, ok, single = is_single(c, call);
+    bool own, ok, trusted = is_trusted(call);
     answer a;
 
-    if (!single && !sq_bracket(c, e))
+    if (!trusted && !sq_bracket(c, e))
         return false;
     own = sq_own_begin(c);
     answer_begin(&a, c, call, out);
     ok = answer_end(&a, run_all(&a, e), e);
     sq_own_end(c, own);
-    return single ? single_end(&a, ok, before) : sq_bracket_end(c, ok, e);
+    return trusted ? trusted_end(&a, ok, before) : sq_bracket_end(c, ok, e);
 }

@@ -28,7 +28,38 @@ static const char *param_name(sqlite3_stmt *stmt, int i, char *out, size_t n)
     return out;
 }
 
-/* The bytes stay where they are until the call is over: SQLITE_STATIC. */
+static bool bound(int rc, sqlite3_stmt *stmt, int i, uc_error *e)
+{
+    char name[64];
+
+    if (rc == SQLITE_TOOBIG)
+        return bad_param(e, param_name(stmt, i, name, sizeof name),
+                         "larger than SQLite's limit for a value");
+    return rc == SQLITE_OK ||
+           uc_fail(e, UC_MEMORY, "no memory for parameter %d", i);
+}
+
+/* SQLite would store it as it is. The bytes stay where they are until the call
+ * is over: SQLITE_STATIC. */
+static bool bind_text(sqlite3_stmt *stmt, int i, uc_view s, uc_error *e)
+{
+    char name[64];
+
+    if (!uc_is_utf8(s.p, s.len))
+        return bad_param(e, param_name(stmt, i, name, sizeof name),
+                         "the text is not valid UTF-8; bytes go in a bin");
+    return bound(sqlite3_bind_text64(stmt, i,
+                                     s.len > 0 ? (const char *)s.p : "", s.len,
+                                     SQLITE_STATIC, SQLITE_UTF8),
+                 stmt, i, e);
+}
+
+static int bind_blob(sqlite3_stmt *stmt, int i, uc_view s)
+{
+    return s.len > 0 ? sqlite3_bind_blob64(stmt, i, s.p, s.len, SQLITE_STATIC)
+                     : sqlite3_bind_zeroblob(stmt, i, 0);
+}
+
 static bool bind_value(sqlite3_stmt *stmt, int i, const uc_value *v,
                        uc_error *e)
 {
@@ -52,18 +83,9 @@ static bool bind_value(sqlite3_stmt *stmt, int i, const uc_value *v,
         rc = sqlite3_bind_double(stmt, i, v->d);
         break;
     case UC_T_STR:
-        /* SQLite would store it as it is. */
-        if (!uc_is_utf8(v->s.p, v->s.len))
-            return bad_param(e, param_name(stmt, i, name, sizeof name),
-                             "the text is not valid UTF-8; bytes go in a bin");
-        rc = sqlite3_bind_text64(stmt, i,
-                                 v->s.len > 0 ? (const char *)v->s.p : "",
-                                 v->s.len, SQLITE_STATIC, SQLITE_UTF8);
-        break;
+        return bind_text(stmt, i, v->s, e);
     case UC_T_BIN:
-        rc = v->s.len > 0
-                 ? sqlite3_bind_blob64(stmt, i, v->s.p, v->s.len, SQLITE_STATIC)
-                 : sqlite3_bind_zeroblob(stmt, i, 0);
+        rc = bind_blob(stmt, i, v->s);
         break;
     case UC_T_UINT:
         return bad_param(e, param_name(stmt, i, name, sizeof name),
@@ -73,12 +95,7 @@ static bool bind_value(sqlite3_stmt *stmt, int i, const uc_value *v,
         return bad_param(e, param_name(stmt, i, name, sizeof name),
                          "arrays and objects are not values");
     }
-    if (rc == SQLITE_TOOBIG)
-        return bad_param(e, param_name(stmt, i, name, sizeof name),
-                         "larger than SQLite's limit for a value");
-    if (rc != SQLITE_OK)
-        return uc_fail(e, UC_MEMORY, "no memory for parameter %d", i);
-    return true;
+    return bound(rc, stmt, i, e);
 }
 
 static bool wrong_count(uc_error *e, int want, uint32_t got)
@@ -179,6 +196,35 @@ bool sq_bind(sqlite3_stmt *stmt, int nparams, uc_reader *r, uc_error *e)
         if (!uc_read(r, &v))
             return uc_fail(e, UC_FRAME, "parameter %d could not be read", i);
         if (!bind_value(stmt, i, &v, e))
+            return false;
+    }
+    return true;
+}
+
+/* Of a request to a route; what is absent is null. */
+static bool bind_arg(sqlite3_stmt *stmt, int i, const uc_arg *arg, uc_error *e)
+{
+    switch (arg->type) {
+    case UC_ARG_INT:
+        return bound(sqlite3_bind_int64(stmt, i, arg->i), stmt, i, e);
+    case UC_ARG_REAL:
+        return bound(sqlite3_bind_double(stmt, i, arg->d), stmt, i, e);
+    case UC_ARG_TEXT:
+        return bind_text(stmt, i, arg->s, e);
+    case UC_ARG_BLOB:
+        return bound(bind_blob(stmt, i, arg->s), stmt, i, e);
+    default:
+        return bound(sqlite3_bind_null(stmt, i), stmt, i, e);
+    }
+}
+
+static bool bind_args(const sq_slot *slot, const uc_request *q,
+                      const uc_variant *v, uc_error *e)
+{
+    if (v->nparams != (uint32_t)slot->nparams)
+        return wrong_count(e, slot->nparams, v->nparams);
+    for (uint32_t i = 0; i < v->nparams; i++) {
+        if (!bind_arg(slot->stmt, (int)i + 1, &q->args[v->params[i]], e))
             return false;
     }
     return true;
@@ -435,27 +481,29 @@ void sq_notes_off(sq_conn *c, const sq_slot *slot, bool ok, int64_t before)
         sq_touch(c->db, slot->notes);
 }
 
-bool sq_execute(sq_conn *c, uc_stmt *s, uint32_t id, uint32_t shape,
-                uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
-                uc_error *e)
+static bool may_run(const sq_conn *c, const uc_stmt *s, const sq_slot *slot,
+                    sq_mode mode, uc_error *e)
+{
+    if (slot->ncols == 0 && mode != SQ_MODE_RUN)
+        return sq_no_rows(e);
+    if (atomic_load_explicit(&s->traits, memory_order_relaxed) & SQ_ASKS &&
+        !c->own)
+        return sq_asks(e);
+    return true;
+}
+
+/* Its parameters are bound. */
+static bool run_slot(sq_conn *c, uc_stmt *s, sq_slot *slot, uint32_t id,
+                     uint32_t shape, sq_mode mode, uc_buf *out, sq_run *done,
+                     uc_error *e)
 {
     size_t at = out->len, max = out->max;
-    sq_slot *slot = sq_slot_get(c, s, e);
     int64_t start = 0, before = 0, rowid = 0;
-    unsigned traits;
+    unsigned traits = atomic_load_explicit(&s->traits, memory_order_relaxed);
     uint64_t rows = 0;
     bool big = false, ok = false, timed;
     int rc;
 
-    if (slot == NULL)
-        return false;
-    if (slot->ncols == 0 && mode != SQ_MODE_RUN)
-        return sq_no_rows(e);
-    traits = atomic_load_explicit(&s->traits, memory_order_relaxed);
-    if (traits & SQ_ASKS && !c->own)
-        return sq_asks(e);
-    if (!sq_bind(slot->stmt, slot->nparams, params, e))
-        return false;
     /* A look at the clock is a tenth of a point read: where there are many,
      * time one in SAMPLE. */
     timed = (!c->sync && !c->sampled) || slot->tick++ % SAMPLE == 0;
@@ -519,4 +567,23 @@ bool sq_execute(sq_conn *c, uc_stmt *s, uint32_t id, uint32_t shape,
     else
         sq_stat_count(slot, rows);
     return ok;
+}
+
+bool sq_execute(sq_conn *c, uc_stmt *s, uint32_t id, uint32_t shape,
+                uc_reader *params, sq_mode mode, uc_buf *out, sq_run *done,
+                uc_error *e)
+{
+    sq_slot *slot = sq_slot_get(c, s, e);
+
+    return slot != NULL && may_run(c, s, slot, mode, e) &&
+           sq_bind(slot->stmt, slot->nparams, params, e) &&
+           run_slot(c, s, slot, id, shape, mode, out, done, e);
+}
+
+bool sq_execute_args(sq_conn *c, uc_stmt *s, sq_slot *slot,
+                     const uc_request *q, const uc_variant *v, sq_mode mode,
+                     uc_buf *out, sq_run *done, uc_error *e)
+{
+    return may_run(c, s, slot, mode, e) && bind_args(slot, q, v, e) &&
+           run_slot(c, s, slot, 0, 0, mode, out, done, e);
 }
