@@ -101,11 +101,13 @@ static void cut(uc_view rest, uc_header *headers)
 
 /* ---- what has to hold ---------------------------------------------------- */
 
-static void must(bool holds)
+static void fail(const char *what, int at)
 {
-    if (!holds)
-        abort();
+    fprintf(stderr, "line %d does not hold: %s\n", at, what);
+    abort();
 }
+
+#define must(holds) ((holds) ? (void)0 : fail(#holds, __LINE__))
 
 static bool is_json(uc_view s)
 {

@@ -1,5 +1,6 @@
 #include "routes/json.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -319,6 +320,17 @@ static bool write_string(const json_t *v, uc_buf *out)
     return true;
 }
 
+/*
+ * With JavaScript's digits. Up to 1e21 these have no point: beyond 64 bits they
+ * would be an integer that is too large for who reads them again, as we do.
+ */
+static void write_real(double v, uc_buf *out)
+{
+    uc_json_double(out, v);
+    if (fabs(v) >= 0x1p63 && fabs(v) < 1e21)
+        uc_buf_put(out, ".0", 2);
+}
+
 bool uc__json_write(const json_t *v, uc_arena *mem, uc_buf *out)
 {
     switch (json_typeof(v)) {
@@ -332,7 +344,7 @@ bool uc__json_write(const json_t *v, uc_arena *mem, uc_buf *out)
         uc_json_int(out, json_integer_value(v));
         break;
     case JSON_REAL:
-        uc_json_double(out, json_real_value(v));
+        write_real(json_real_value(v), out);
         break;
     case JSON_TRUE:
         uc_buf_put(out, "true", 4);
