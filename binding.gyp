@@ -7,17 +7,26 @@
     'sqlite_dir': '<!(node csrc/find-lib.js sqlite --dir)',
     'napi_dir': '<!(node csrc/find-lib.js napi --dir)',
     'oldglibc%': 0,
+    # What `prepack` has of it already: build/Release/sqlite3.a.
+    'sqlite_archive%': '',
     'daemon%': '<!(node csrc/find-lib.js daemon --there)',
     'http%': '<!(node csrc/find-lib.js http --there)',
   },
   'targets': [
     {
       'target_name': 'sqlite3',
-      'type': 'static_library',
-      'sources': ['<(sqlite_dir)/sqlite3.c'],
-      'cflags': ['-w'],
-      'defines': ['<!@(node csrc/find-lib.js sqlite --defines)'],
+      'type': 'none',
       'conditions': [
+        ['sqlite_archive==""', {
+          'type': 'static_library',
+          'sources': ['<(sqlite_dir)/sqlite3.c'],
+          # One file already: to optimise it across files once more for each
+          # program takes minutes, and saves no instruction of a query.
+          'cflags': ['-w', '-fno-lto'],
+          'defines': ['<!@(node csrc/find-lib.js sqlite --defines)'],
+        }, {
+          'link_settings': { 'libraries': ['<(sqlite_archive)'] },
+        }],
         # It shifts and reads unaligned on purpose where a platform allows it.
         ['sanitize!=""', { 'cflags': ['-fno-sanitize=undefined'] }],
       ],

@@ -46,6 +46,14 @@ function isFresh (print) {
   }
 }
 
+// SQLite as the set-up has compiled it, for whoever wants the very same; null
+// when build/ holds another build, or an old one.
+function sqliteArchive () {
+  const file = path.join(root, 'build/Release/sqlite3.a')
+  const isOurs = [{}, { werror: 1 }].some(defines => isFresh(fingerprint(defines)))
+  return isOurs && fs.existsSync(file) ? file : null
+}
+
 // Two builds in one directory would break each other's object files.
 // -> a function that gives the lock back
 async function takeLock () {
@@ -120,7 +128,7 @@ function settings (args, env = process.env) {
   return defines
 }
 
-module.exports = { BuildError, build, settings }
+module.exports = { BuildError, build, settings, sqliteArchive }
 
 if (require.main === module) {
   const args = process.argv.slice(2)

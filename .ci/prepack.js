@@ -9,6 +9,7 @@ const path = require('node:path')
 const { execFileSync } = require('node:child_process')
 const binary = require('./binary')
 const native = require('../lib/cli/native')
+const { sqliteArchive } = require('./build')
 const { checkDaemon, checkHttp } = require('../csrc/find-lib')
 
 const root = path.join(__dirname, '..')
@@ -67,7 +68,9 @@ async function compile (defines) {
 async function packBinary () {
   const lacking = [...checkDaemon(), ...checkHttp()]
   if (lacking.length) throw new Error(`the daemon cannot be packed:\n  ${lacking.join('\n  ')}`)
-  const built = await compile({ lto: 1, oldglibc: 1 })
+  // The same source under the same flags, for which a compiler needs a minute and more.
+  const sqlite = sqliteArchive()
+  const built = await compile({ lto: 1, oldglibc: 1, ...(sqlite && { sqlite_archive: sqlite }) })
   const dir = path.join(prebuilds, `${process.platform}-${process.arch}`)
   const file = path.join(dir, 'undercroft.node')
   fs.mkdirSync(dir, { recursive: true })

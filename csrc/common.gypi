@@ -36,7 +36,7 @@
       ['lto==1', {
         # Fat objects: a plain `ar`, which has no plugin, can still index them.
         'cflags': ['-flto=auto', '-ffat-lto-objects'],
-        # -w: at this point the compiler sees SQLite again, under our flags.
+        # -w: each file has said its warnings already.
         'ldflags': ['-flto=auto', '-O3', '-w'],
       }],
       ['OS=="linux"', {

@@ -76,16 +76,16 @@ function parts () {
   ].filter(Boolean))
 }
 
-// A run of everything is planned by what the last one took. A tenth less: beside two
-// jobs that compute there is room for one that waits, and no core is ever idle for
-// the sake of a few percent.
+// A run of everything is planned by what the last one took. A fifth less: what a job
+// takes on average it takes at some times and not at others, and when two that compute
+// both wait, a third has the core.
 function planned (all) {
   const times = isFull ? readTimes(path.join(root, 'test/README.md')) : new Map()
   for (const job of all.flatMap(({ jobs }) => jobs)) {
     const { seconds, cpu } = times.get(job.name) ?? {}
     if (seconds === undefined) continue
     job.expected = seconds
-    job.cores = Math.min(cores, Math.max(0.15, 0.9 * cpu / seconds))
+    job.cores = Math.min(cores, Math.max(0.15, 0.8 * cpu / seconds))
   }
   return all
 }

@@ -14,12 +14,11 @@
 const os = require('node:os')
 const { jobOf, parts } = require('./parts')
 const { runtimes } = require('./runtimes')
-const { schedule } = require('./schedule')
+const { byUrgency, schedule } = require('./schedule')
 const { filesTable, partsTable, writeTimes } = require('./times')
 
 const isFull = process.env.CI === 'true'
 const cores = os.availableParallelism()
-const LONG_S = 60
 
 async function main (args) {
   if (args[0] === '--repeat') return repeat(args.slice(1))
@@ -82,14 +81,8 @@ async function runParts (chosen) {
     if (report) result.reports.push(report)
     if (result.jobs.length === part.jobs.length) console.log(told(result))
   }
-  await schedule(jobs.sort((a, b) => urgency(b) - urgency(a)), { cores, onEnd })
+  await schedule(byUrgency(jobs), { cores, onEnd })
   return [...results.values()]
-}
-
-// What takes turns begins first, then what takes longest: the end of a run is not to
-// wait for one of them. All others keep their order, in which a mistake shows soonest.
-function urgency ({ first, expected = 0 }) {
-  return first ? Number.MAX_VALUE : expected >= LONG_S ? expected : 0
 }
 
 function told ({ part, passed, failed, skipped, seconds, cpu, reports }) {

@@ -1,7 +1,7 @@
 'use strict'
 // Which jobs of a test run may run at the same time.
 //
-//   await schedule(jobs, { cores, onEnd })
+//   await schedule(byUrgency(jobs), { cores, onEnd })
 //
 // A job is { name, run, cores?, uses?, after?, alone? }:
 //   cores   how many of the machine's cores it keeps busy on average; what waits
@@ -67,6 +67,25 @@ function schedule (jobs, { cores, onEnd }) {
   })
 }
 
+// What takes less is no reason to begin early.
+const LONG_S = 30
+
+// What takes turns begins first, then what takes longest, with all that waits for it:
+// the end of a run is not to wait for one of them. All others keep their order, in
+// which a mistake shows soonest. `expected` of a job are its seconds.
+function byUrgency (jobs) {
+  const whole = new Map()
+  const wait = job => {
+    if (!whole.has(job)) {
+      const later = jobs.filter(other => other.after?.includes(job)).map(wait)
+      whole.set(job, (job.expected ?? 0) + Math.max(0, ...later))
+    }
+    return whole.get(job)
+  }
+  const urgency = job => job.first ? Number.MAX_VALUE : wait(job) >= LONG_S ? wait(job) : 0
+  return [...jobs].sort((a, b) => urgency(b) - urgency(a))
+}
+
 async function attempt (job) {
   try {
     return await job.run()
@@ -75,4 +94,4 @@ async function attempt (job) {
   }
 }
 
-module.exports = { schedule }
+module.exports = { byUrgency, schedule }

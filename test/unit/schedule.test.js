@@ -4,7 +4,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
-const { schedule } = require('../schedule')
+const { byUrgency, schedule } = require('../schedule')
 const { share, CHOSEN } = require('../choice')
 const { gate, tmpdir } = require('../helper')
 const { readTimes, writeTimes } = require('../times')
@@ -83,6 +83,20 @@ t.test('after what it needs, and not at all when that failed', async t => {
   t.same(run.order, [['build', 1], ['late', 1], ['later', 1]], 'each is told as failed')
   await run.end('other')
   await run.over
+})
+
+t.test('what the end would wait for begins first', t => {
+  const build = { name: 'build', expected: 20 }
+  const jobs = [
+    { name: 'short' },
+    { name: 'long', expected: 40 },
+    build,
+    { name: 'behind it', expected: 30, after: [build] },
+    { name: 'quick', expected: 5 },
+    { name: 'in turn', first: true, expected: 1 }
+  ]
+  t.same(byUrgency(jobs).map(({ name }) => name), ['in turn', 'build', 'long', 'behind it', 'short', 'quick'])
+  t.end()
 })
 
 t.test('what throws has failed', async t => {
