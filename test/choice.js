@@ -9,7 +9,7 @@
 // runtime still meet.
 //
 // A file that crosses three things, each with each, takes a pairwise choice there
-// (UNDERCROFT_PAIRWISE).
+// and on Bun (UNDERCROFT_PAIRWISE).
 //
 // Some files start processes of every runtime by themselves: those are run once.
 //
@@ -25,12 +25,17 @@ const ONCE = ['test/durability/log.test.js']
 const CROSSED = ['test/life/exit.test.js']
 
 const named = file => file.replace(/^.*\/|\.test\.js$/g, '')
+const pairwise = file => `all but a third of ${named(file)}, so that any two of what it crosses meet`
 
 function share (suite, runtime, all) {
   const turn = CHOSEN.indexOf(runtime)
   const files = all.filter(file => runtime === 'node' || !ONCE.includes(file))
   const once = all.filter(file => !files.includes(file)).map(named)
-  if (turn < 0 || files.length < 2) return { files, env: {}, ...(once.length > 0 && { chosen: once }) }
+  if (turn < 0 || files.length < 2) {
+    const crossed = runtime === 'node' ? [] : files.filter(file => CROSSED.includes(file))
+    const chosen = [...once, ...crossed.map(pairwise)]
+    return { files, env: crossed.length > 0 ? { UNDERCROFT_PAIRWISE: '1' } : {}, ...(chosen.length > 0 && { chosen }) }
+  }
   if (suite === DOORS) {
     return {
       files,
@@ -39,11 +44,10 @@ function share (suite, runtime, all) {
     }
   }
   const mine = files.filter((_, i) => i % CHOSEN.length === turn)
-  const crossed = mine.filter(file => CROSSED.includes(file)).map(file => `every third of ${named(file)}, so that any two of what it crosses meet`)
   return {
     files: mine,
     env: { UNDERCROFT_PAIRWISE: '1' },
-    chosen: [...all.filter(file => !mine.includes(file)).map(named), ...crossed]
+    chosen: [...all.filter(file => !mine.includes(file)).map(named), ...mine.filter(file => CROSSED.includes(file)).map(pairwise)]
   }
 }
 

@@ -52,7 +52,7 @@ const suites = [
 ]
 
 function parts () {
-  const built = c('', 'C modules')
+  const built = c('', 'C modules', { also: ['stub'] })
   const asan = c('address,undefined', 'C modules under ASan and UBSan', { full: true, also: ['daemon', 'objects'] })
   const tsan = c('thread', 'C modules under TSan', { full: true, also: ['daemon'] })
   return planned([
@@ -60,7 +60,7 @@ function parts () {
     check('format', 'clang-format agrees with the C sources', [process.execPath, '.ci/clang.js'], { if: has('clang-format') }),
     check('types', 'index.d.ts against its tests', [bin('tsd')], { if: exists('test/types') }),
     ...suites.filter(({ name }) => exists(`test/${name}`)).flatMap(suite =>
-      (suite.mixed ? runtimes().slice(0, 1) : runtimes()).map(runtime => javascript(suite, runtime))),
+      (suite.mixed ? runtimes().slice(0, 1) : runtimes()).map(runtime => javascript(suite, runtime, { after: built ? { [STUB]: [built.jobs[0]] } : {} }))),
     built,
     check('tour', 'npm start -- --once', ['npm', 'start', '--silent', '--', '--once'], { if: exists('examples/tour.js') }),
     asan,
@@ -144,6 +144,9 @@ function c (kinds, about, { full, also = [] } = {}) {
   }
 }
 
+// It has a build of its own, whose objects are mostly those of the programs in C.
+const STUB = 'test/contract/stub.test.js'
+
 // Of the programs in C those that mostly wait for a clock or a disk.
 const WAITS = new Set(['test_alloc', 'test_io', 'test_log', 'test_log_kill', 'test_log_shared', 'test_log_sync', 'test_core'])
 
@@ -191,6 +194,7 @@ function javascript (suite, runtime, options = {}) {
       cores: suite.cores,
       uses: suite.uses,
       alone: suite.alone,
+      after: options.after?.[file],
       run: () => tapOf(file, runtime.exec, [...before, path.join(root, file)], {
         timeoutMs: suite.timeoutMs || 300_000,
         env: { ...process.env, ...env }

@@ -30,7 +30,7 @@ const HELP = `npm run bench [-- OPTIONS] [WORD ...]
 const MODES = {
   full: { rounds: 7, ms: 300, warmMs: 400, scale: 1 },
   quick: { rounds: 3, ms: 150, warmMs: 200, scale: 0.2 },
-  smoke: { rounds: 1, ms: 20, scale: 0.02, isSmoke: true }
+  smoke: { rounds: 1, ms: 20, scale: 0.01, isSmoke: true }
 }
 
 function parse (argv) {
