@@ -16,7 +16,7 @@ t.setTimeout(fileTimeoutMs)
 
 const bun = path.join(__dirname, '../runtimes/node_modules/bun/bin/bun')
 const runtimes = [['node', process.execPath], ...(fs.existsSync(bun) ? [['bun', bun]] : [])]
-const rounds = budget.of(200)
+const rounds = budget.of(120)
 // The default drops lines when the disk, or whoever writes for all, stands still for a second.
 const blockMs = 120000
 const options = (dir) => ({ dir, ringBytes: 1 << 20, maxLineBytes: 4096, blockMs, rotate: { bytes: 200000 } })

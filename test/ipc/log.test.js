@@ -15,7 +15,7 @@ const { start } = require('../daemon/raw')
 
 t.setTimeout(fileTimeoutMs)
 
-const kills = budget.of(200)
+const kills = budget.of(120)
 const others = runtimes().filter(({ skip }) => !skip)
 
 function logDaemon (t, { dir = tmpdir(t), args = [] } = {}) {
