@@ -150,6 +150,12 @@ const STUB = 'test/contract/stub.test.js'
 // Of the programs in C those that mostly wait for a clock or a disk.
 const WAITS = new Set(['test_alloc', 'test_io', 'test_log', 'test_log_kill', 'test_log_shared', 'test_log_sync', 'test_core'])
 
+// How many inputs, of those that are counted and not timed: what strangers send is to be tried a million
+// times in a run of everything.
+const INPUTS = { fuzz_http: 1_000_000 }
+
+const howLong = name => name in INPUTS ? `RUNS=${budget.of(INPUTS[name])}` : `SECONDS=${budget.seconds}`
+
 function fuzzers (core) {
   const make = (...args) => ['make', '-s', '--no-print-directory', '-C', 'test/fuzz', ...args]
   const build = { name: 'fuzz: build', after: [core], run: () => succeeds('fuzz: build', make('all'), { counts: 0 }) }
@@ -157,12 +163,12 @@ function fuzzers (core) {
     .map(file => path.basename(file, '.c'))
   return {
     name: 'fuzz',
-    about: `each fuzzer for ${budget.seconds} s`,
+    about: `each fuzzer for ${budget.seconds} s, that of HTTP for ${budget.of(INPUTS.fuzz_http)} inputs`,
     full: true,
     jobs: [build, ...names.map(name => ({
       name: `fuzz: ${name}`,
       after: [build],
-      run: () => succeeds(`fuzz: ${name}`, make('fuzz', `ONLY=${name}`, `SECONDS=${budget.seconds}`))
+      run: () => succeeds(`fuzz: ${name}`, make('fuzz', `ONLY=${name}`, howLong(name)))
     }))]
   }
 }
