@@ -24,7 +24,8 @@ t.setTimeout(fileTimeoutMs)
 t.test('bad ones beside good ones', async (t) => {
   const daemon = await serve(t, {
     dir: await project(t),
-    args: ['--http-head-ms', '500', '--http-body-ms', '500', '--http-idle-ms', '1500', '--write-timeout-ms', '1000']
+    // Long enough for the good ones on a machine that stands still for a second.
+    args: ['--http-head-ms', '3000', '--http-body-ms', '3000', '--http-idle-ms', '6000', '--write-timeout-ms', '3000']
   })
   const { to } = daemon
   const good = load(to, { clients: 2 })
