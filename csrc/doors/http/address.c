@@ -340,7 +340,12 @@ bool http_address_listen(http_address *a, const http_taking *how, unsigned n,
 /* ---- the end ---- */
 
 /* Of the sockets of a port those of a successor stand behind our n: the program
- * chooses the first of them. Where it is none the kernel spreads as before. */
+ * chooses the first of them. Where it is none the kernel spreads as before.
+ *
+ * The last socket moves to the place of one that is closed, so this holds as
+ * long as a successor's are more than we have closed: until the end where it
+ * has as many loops. With fewer, who comes between a loop's last look at its
+ * line and its close may still be lost. */
 void http_address_yield(const http_address *a, int fd, unsigned n)
 {
     struct sock_filter next = BPF_STMT(BPF_RET | BPF_K, n);
