@@ -9,8 +9,8 @@ const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { setTimeout: sleep } = require('node:timers/promises')
 
-const START_MS = 15000
-const END_MS = 15000 // a daemon finishes what is in flight and checkpoints
+const START_MS = 60000
+const END_MS = 60000 // a daemon finishes what is in flight and checkpoints
 const ERRORS_KEPT = 4000 // characters of stderr
 
 const running = new Set()

@@ -208,9 +208,7 @@ static bool is_lock_of(const char *line, pid_t pid, ino_t inode)
     return p != NULL && strtol(p, &end, 10) == pid && strstr(end, file) != NULL;
 }
 
-/* Whether the kernel says, of our name space, that this process has locked it.
- */
-static bool has_lock(pid_t pid, ino_t inode)
+static bool is_listed(pid_t pid, ino_t inode)
 {
     char line[200];
     bool found = false;
@@ -221,6 +219,21 @@ static bool has_lock(pid_t pid, ino_t inode)
     while (!found && fgets(line, sizeof line, f) != NULL)
         found = is_lock_of(line, pid, inode);
     fclose(f);
+    return found;
+}
+
+/*
+ * Whether the kernel says, of our name space, that this process has locked it.
+ * The list comes in pieces: where others lock and unlock meanwhile, a lock can
+ * be passed over between two of them.
+ */
+static bool has_lock(pid_t pid, ino_t inode)
+{
+    enum { LOOKS = 5 };
+    bool found = false;
+
+    for (int i = 0; i < LOOKS && !found; i++)
+        found = is_listed(pid, inode);
     return found;
 }
 
