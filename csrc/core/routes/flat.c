@@ -42,16 +42,16 @@ static bool integer(cursor *c, int64_t *i)
 {
     bool negative = *c->p == '-';
     const uint8_t *from = c->p += negative;
-    int64_t n = 0;
+    uint64_t n = 0; /* one digit more than counts fits as well */
 
     while (c->p < c->end && *c->p >= '0' && *c->p <= '9' &&
            c->p - from <= DIGITS_MOST)
-        n = 10 * n + (*c->p++ - '0');
+        n = 10 * n + (uint64_t)(*c->p++ - '0');
     if (c->p == from || c->p - from > DIGITS_MOST || c->p == c->end ||
         *c->p == '.' || *c->p == 'e' || *c->p == 'E' ||
         (*from == '0' && (negative || c->p - from > 1)))
         return false;
-    *i = negative ? -n : n;
+    *i = negative ? -(int64_t)n : (int64_t)n;
     return true;
 }
 
