@@ -14,19 +14,19 @@ select id, created_at, name, age from person
 -- @param age  integer 0..150
 -- @public
 insert into person(created_at, name, age)
-values (strftime('%Y-%m-%dT%H:%M:%SZ', :_now / 1000, 'unixepoch'), :name, :age);
+values (strftime('%FT%TZ', :_now / 1000, 'unixepoch'), :name, :age);
 
 -- @post /dmail/user/ret :one
 -- @param name text 1..64
 -- @param age  integer 0..150
 -- @public
 insert into person(created_at, name, age)
-values (strftime('%Y-%m-%dT%H:%M:%SZ', :_now / 1000, 'unixepoch'), :name, :age)
+values (strftime('%FT%TZ', :_now / 1000, 'unixepoch'), :name, :age)
 returning id, created_at, name, age;
 
 -- @post /dmail/user/batch :none
 -- @param people json[] 1..1000
 -- @public
 insert into person(created_at, name, age)
-select strftime('%Y-%m-%dT%H:%M:%SZ', :_now / 1000, 'unixepoch'), value ->> 'name', value ->> 'age'
+select strftime('%FT%TZ', :_now / 1000, 'unixepoch'), value ->> 'name', value ->> 'age'
   from json_each(:people);

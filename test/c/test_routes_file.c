@@ -280,6 +280,10 @@ static const char *const good[] = {
     GET PS "select a from t where b in (select c from d) LIMIT :ps;",
     GET "with a as (select 1 as b from t) select b from a limit 7;",
     GET "(select a from t) union (select b from t) limit 7;",
+    GET "select a from (select a from t limit 3) order by a, b;",
+    GET "select a from (select a from t union all select 1 limit 3) as u "
+        "where a > 1;",
+    GET "with a as (select 1) select * from (values (1), (2) limit 1);",
     GET "select count(*) from t;",
     GET "select max(a) as m, count(*) filter (where b) from t where c = 1;",
     GET "select json_group_array(a) from t;",

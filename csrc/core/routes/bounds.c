@@ -10,6 +10,13 @@ typedef struct look {
     bool of_two;  /* within min( or max(, which are scalars with two values */
     bool values;  /* the keyword */
     bool selects; /* the same */
+    enum {
+        SOURCE_UNKNOWN,
+        SOURCE_BEGUN,   /* `from (`, within it */
+        SOURCE_LIMITED, /* its last is a limit */
+        SOURCE_ENDED,   /* all rows come from it, as far as is known */
+        SOURCE_OTHER
+    } source;
 } look;
 
 uc__verb uc__verb_of(const uc__token *t)
@@ -109,6 +116,28 @@ static void limit(look *l, uc__bounds *b)
         b->limited = UC__LIMIT_UNKNOWN;
 }
 
+/* A query in parentheses is all that rows come from: there are no more than its
+ * own limit says. */
+static void from(look *l, uc__bounds *b)
+{
+    bool first = l->source == SOURCE_UNKNOWN && !b->from && !l->piece;
+
+    b->from = true;
+    l->source =
+        first && uc__sql_sign(&l->next, '(') ? SOURCE_BEGUN : SOURCE_OTHER;
+}
+
+static void limit_within(look *l)
+{
+    uc__bounds b = {0};
+
+    count(&l->next, &b);
+    step(l);
+    if (b.limited == UC__LIMIT_NUMBER && uc__sql_sign(&l->next, ')') &&
+        !l->piece)
+        l->source = SOURCE_LIMITED;
+}
+
 static bool is_refuse(const uc__token *t)
 {
     return uc__sql_is(t, "refuse") ||
@@ -119,8 +148,12 @@ static void keyword(look *l, uc__bounds *b)
 {
     static const char *const more_rows[] = {
         "group", "union", "intersect", "except", "over", "window", NULL};
+    static const char *const more_sources[] = {"join", "union", "intersect",
+                                               "except", NULL};
     const uc__token *t = &l->now;
 
+    if (is_any(t, more_sources))
+        l->source = SOURCE_OTHER;
     if (b->verb == UC__VERB_OTHER)
         b->verb = uc__sql_is(t, "replace") ? UC__VERB_INSERT : uc__verb_of(t);
     if (uc__sql_is(t, "select"))
@@ -128,7 +161,7 @@ static void keyword(look *l, uc__bounds *b)
     else if (uc__sql_is(t, "values"))
         l->values = true;
     else if (uc__sql_is(t, "from"))
-        b->from = true;
+        from(l, b);
     else if (uc__sql_is(t, "order") && uc__sql_is(&l->next, "by"))
         b->ordered = true;
     else if (uc__sql_is(t, "limit"))
@@ -146,7 +179,20 @@ static void keyword(look *l, uc__bounds *b)
     }
 }
 
-static void sign(look *l)
+static void source_sign(look *l, const uc__bounds *b)
+{
+    if (uc__sql_sign(&l->now, ')') && l->depth == 0) {
+        if (l->source == SOURCE_LIMITED)
+            l->source = SOURCE_ENDED;
+        else if (l->source == SOURCE_BEGUN)
+            l->source = SOURCE_OTHER;
+    } else if (uc__sql_sign(&l->now, ',') && l->depth == 0 &&
+               l->source == SOURCE_ENDED && !b->ordered) {
+        l->source = SOURCE_OTHER;
+    }
+}
+
+static void sign(look *l, const uc__bounds *b)
 {
     const uc__token *t = &l->now;
 
@@ -158,6 +204,7 @@ static void sign(look *l)
         l->of_two = false;
     else if (uc__sql_sign(t, ',') && l->depth == 1 && l->of_two)
         l->aggregate = false;
+    source_sign(l, b);
 }
 
 void uc__bounds_of(uc_view sql, uc__bounds *b)
@@ -174,7 +221,10 @@ void uc__bounds_of(uc_view sql, uc__bounds *b)
     for (step(&l); l.now.kind != UC__SQL_END && l.now.kind != UC__SQL_FAULT;
          step(&l)) {
         if (l.now.kind == UC__SQL_SIGN)
-            sign(&l);
+            sign(&l, b);
+        else if (l.depth == 1 && l.source == SOURCE_BEGUN &&
+                 uc__sql_is(&l.now, "limit"))
+            limit_within(&l);
         else if (l.now.kind == UC__SQL_WORD && l.depth == 0 &&
                  !uc__sql_sign(&l.before, '.'))
             keyword(&l, b);
@@ -182,4 +232,5 @@ void uc__bounds_of(uc_view sql, uc__bounds *b)
     b->few = (l.values && !l.selects &&
               (b->verb == UC__VERB_VALUES || b->verb == UC__VERB_INSERT)) ||
              (b->verb == UC__VERB_SELECT && l.aggregate && !l.several);
+    b->within = b->verb == UC__VERB_SELECT && l.source == SOURCE_ENDED;
 }

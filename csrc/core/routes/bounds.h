@@ -19,7 +19,8 @@ typedef struct uc__bounds {
     bool refuses; /* `as refuse` */
     bool ordered; /* `order by` */
     bool from;
-    bool few; /* one row, or those that stand in the text */
+    bool few;    /* one row, or those that stand in the text */
+    bool within; /* all rows come from one query in parentheses, with a limit */
     enum {
         UC__LIMIT_NONE,
         UC__LIMIT_NUMBER,

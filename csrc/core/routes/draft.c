@@ -296,9 +296,10 @@ static const char *unlimited(const uc__bounds *b)
         return "its 'limit' has to be a number or a parameter, and the last "
                "of it but 'offset'";
     case UC__LIMIT_NONE:
-        return b->from ? "a list needs a 'limit': a number, or a parameter "
-                         "with a range"
-                       : NULL;
+        return b->from && !b->within
+                   ? "a list needs a 'limit': a number, or a parameter "
+                     "with a range"
+                   : NULL;
     default:
         return NULL;
     }
@@ -309,7 +310,8 @@ static bool bounded(uc__reading *r, uc_statement *s, const uc__bounds *b)
     bool of_param = b->limited == UC__LIMIT_PARAM;
     const char *fault = unlimited(b);
 
-    s->bounded = b->few || of_param || b->limited == UC__LIMIT_NUMBER;
+    s->bounded = b->few || of_param || b->limited == UC__LIMIT_NUMBER ||
+                 (b->within && b->limited == UC__LIMIT_NONE);
     if (s->form != UC_FORM_MANY && s->form != UC_FORM_PAGE &&
         s->form != UC_FORM_HTML)
         return true;

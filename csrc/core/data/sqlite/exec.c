@@ -580,9 +580,9 @@ bool sq_execute(sq_conn *c, uc_stmt *s, uint32_t id, uint32_t shape,
            run_slot(c, s, slot, id, shape, mode, out, done, e);
 }
 
-bool sq_execute_args(sq_conn *c, uc_stmt *s, sq_slot *slot,
-                     const uc_request *q, const uc_variant *v, sq_mode mode,
-                     uc_buf *out, sq_run *done, uc_error *e)
+bool sq_execute_args(sq_conn *c, uc_stmt *s, sq_slot *slot, const uc_request *q,
+                     const uc_variant *v, sq_mode mode, uc_buf *out,
+                     sq_run *done, uc_error *e)
 {
     return may_run(c, s, slot, mode, e) && bind_args(slot, q, v, e) &&
            run_slot(c, s, slot, 0, 0, mode, out, done, e);

@@ -63,15 +63,33 @@ char *sq_json_keys(sqlite3_stmt *stmt, int ncols)
     for (int i = 0; i < ncols; i++) {
         const char *name = sqlite3_column_name(stmt, i);
         uc_view s = {(const uint8_t *)name, name != NULL ? strlen(name) : 0};
+        size_t at = b.len;
+        uint32_t len = 0;
 
+        uc_buf_put(&b, &len, sizeof len);
         uc_json_key(&b, i == 0, s);
-        uc_buf_byte(&b, '\0');
+        if (b.failed)
+            break;
+        len = (uint32_t)(b.len - at - sizeof len);
+        memcpy(b.p + at, &len, sizeof len);
     }
     if (b.failed) {
         uc_buf_fini(&b);
         return NULL;
     }
     return (char *)b.p;
+}
+
+/* Takes the next off them. */
+static uc_view next_key(const char **keys)
+{
+    uint32_t len;
+    uc_view key;
+
+    memcpy(&len, *keys, sizeof len);
+    key = (uc_view){(const uint8_t *)*keys + sizeof len, len};
+    *keys += sizeof len + len;
+    return key;
 }
 
 void sq_json_cell(uc_buf *b, sqlite3_value *v)
@@ -104,10 +122,9 @@ void sq_json_cell(uc_buf *b, sqlite3_value *v)
 bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys)
 {
     for (int i = 0; i < ncols; i++) {
-        size_t klen = strlen(keys);
+        uc_view key = next_key(&keys);
 
-        uc_buf_put(b, keys, klen);
-        keys += klen + 1;
+        uc_buf_put(b, key.p, key.len);
         sq_json_cell(b, sqlite3_column_value(stmt, i));
     }
     uc_buf_byte(b, '}');
@@ -120,15 +137,14 @@ bool sq_json_part(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys,
     bool first = true;
 
     for (int i = 0; i < ncols; i++) {
-        size_t klen = strlen(keys);
+        uc_view key = next_key(&keys);
 
-        if (!sq_part_skips(part, i)) {
-            uc_buf_byte(b, first ? '{' : ',');
-            uc_buf_put(b, keys + 1, klen - 1);
-            sq_json_cell(b, sqlite3_column_value(stmt, i));
-            first = false;
-        }
-        keys += klen + 1;
+        if (sq_part_skips(part, i))
+            continue;
+        uc_buf_byte(b, first ? '{' : ',');
+        uc_buf_put(b, key.p + 1, key.len - 1);
+        sq_json_cell(b, sqlite3_column_value(stmt, i));
+        first = false;
     }
     if (first)
         uc_buf_byte(b, '{');

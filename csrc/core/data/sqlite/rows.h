@@ -22,8 +22,8 @@ bool sq_rows_add(uc_rows *r, sqlite3_stmt *stmt, int ncols, bool utf8);
 
 /* One row as a JSON object into b; keys: of sq_json_keys. */
 bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys);
-/* ncols pieces of uc_json_key, each NUL-terminated. Owned by the caller; NULL
- * when memory runs out. */
+/* ncols pieces of uc_json_key, each behind its length. Owned by the caller;
+ * NULL when memory runs out. */
 char *sq_json_keys(sqlite3_stmt *stmt, int ncols);
 
 /* The same without the columns that the part skips. */

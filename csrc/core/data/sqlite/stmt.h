@@ -33,7 +33,7 @@ typedef struct sq_slot {
     int reprepared; /* SQLITE_STMTSTATUS_REPREPARE when shape was taken */
     bool readonly;
     sq_shape *shape;
-    char *json_keys; /* ncols NUL-terminated strings: ,"name": */
+    char *json_keys; /* of sq_json_keys; NULL: not needed yet */
     uint32_t tick;   /* sync executions, of which some are timed */
     uc_stat *stat;
     sq_notes *notes; /* the writer's: what it changes */
