@@ -38,6 +38,15 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
                             void *wake_arg);
 
 /*
+ * Another session on the database of this one, whatever is at its path by now:
+ * a file that was deleted or replaced since is an error of each of its calls,
+ * as it is of the other's. No file is looked for. Any thread, while `of` is
+ * open. NULL when memory ran out; the caller owns it.
+ */
+uc_session *uc_session_beside(const uc_session *of, uc_wake_fn *wake,
+                              void *wake_arg);
+
+/*
  * Gives the session the log that it answers for (log/desk.h); a reference is
  * taken. Before the first uc_submit; without it there is no log here.
  */

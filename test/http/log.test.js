@@ -7,6 +7,7 @@ const http = require('node:http')
 const net = require('node:net')
 const path = require('node:path')
 const t = require('tap')
+const undercroft = require('../..')
 const { project, serve, ask } = require('./server')
 const { until } = require('../helper')
 
@@ -148,6 +149,25 @@ t.test('health', async (t) => {
   t.same([gone.status, gone.body], [503, 'the database does not answer\n'], 'the file has gone')
 })
 
+t.test('a database that is gone is not well', async (t) => {
+  for (const replaced of [false, true]) {
+    const dir = await project(t, ROUTES)
+    const { to } = await serve(t, { dir, http: PORT })
+    const file = path.join(dir, 'app.db')
+    const agent = new http.Agent({ keepAlive: true })
+    t.teardown(() => agent.destroy())
+    t.equal((await ask(to, { target: '/health', agent })).status, 200)
+    fs.renameSync(file, `${file}.old`)
+    if (replaced) fs.copyFileSync(`${file}.old`, file)
+    for (let i = 0; i < 3; i++) {
+      t.equal((await ask(to, { target: '/health' })).status, 503, 'to who comes now')
+      t.equal((await ask(to, { target: '/health', agent })).status, 503, 'and who was here')
+      t.equal((await ask(to, { method: 'POST', target: '/add', body: '{"n":1}' })).status, 500, 'nothing is written')
+    }
+    t.equal(fs.existsSync(file), replaced, 'nor is another made')
+  }
+})
+
 t.test('health elsewhere, or a route in its place', async (t) => {
   const dir = await project(t, `${ROUTES}\n-- @get /health :text\n-- @public\nselect 'own';\n`)
   const own = await serve(t, { dir })
@@ -203,6 +223,19 @@ t.test('metrics', async (t) => {
   }
   t.ok(after.get('undercroft_http_connections') >= 1, 'the one that asks')
   for (const name of ['queues_reads', 'queues_max', 'connections_readers', 'writer_groups', 'wal_bytes']) t.type(after.get(`undercroft_db_${name}`), 'number', name)
+
+  // Whoever uses the daemon's cache is seen there.
+  const other = undercroft.open(daemon.url)
+  await other.cache.set('a', 1)
+  for (const key of ['a', 'a', 'b']) await other.cache.get(key)
+  await other.close()
+  const cached = await read()
+  for (const name of ['entries', 'sets', 'hits', 'misses', 'bytes', 'limit_bytes', 'evicted_size', 'evicted_ttl', 'loads_begun']) {
+    t.type(cached.get(`undercroft_cache_${name}`), 'number', `cache: ${name}`)
+  }
+  t.equal(cached.get('undercroft_cache_sets') - after.get('undercroft_cache_sets'), 1)
+  t.ok(cached.get('undercroft_cache_misses') > after.get('undercroft_cache_misses'))
+  t.ok(cached.get('undercroft_cache_entries') >= 1)
 
   fs.appendFileSync(path.join(dir, 'routes/all.sql'), '\n-- @get /new :text\n-- @public\nselect 1;\n')
   daemon.proc.kill('SIGHUP')

@@ -10,14 +10,9 @@
 
 /* What doors call (uc.h): from here everything else is reached. */
 
-uc_session *uc_session_open(const char *path, const uint8_t *options,
-                            size_t options_len, uc_wake_fn *wake,
-                            void *wake_arg)
+static uc_session *session_new(uc_wake_fn *wake, void *wake_arg)
 {
     uc_session *s = uc_calloc(1, sizeof *s);
-    uc_options o;
-    uc_error e = {0};
-    bool ok;
 
     if (s == NULL)
         return NULL;
@@ -27,15 +22,45 @@ uc_session *uc_session_open(const char *path, const uint8_t *options,
     s->wake_arg = wake_arg;
     uc_buf_init(&s->sync_left, SIZE_MAX);
     uc_buf_init(&s->cache_left, SIZE_MAX);
+    return s;
+}
+
+static uc_session *with_peer(uc_session *s)
+{
+    if (s->peer != NULL)
+        return s;
+    uc__session_unref(s);
+    return NULL;
+}
+
+uc_session *uc_session_open(const char *path, const uint8_t *options,
+                            size_t options_len, uc_wake_fn *wake,
+                            void *wake_arg)
+{
+    uc_session *s = session_new(wake, wake_arg);
+    uc_options o;
+    uc_error e = {0};
+    bool ok;
+
+    if (s == NULL)
+        return NULL;
     ok = uc_options_read(&o, (uc_view){options, options_len}, &e);
     s->max_unsent = (size_t)o.max_unsent;
     /* A bad option is an answer to every call, like a bad file. */
     s->peer = uc__peer_open(s, path, &o, ok ? NULL : &e);
-    if (s->peer == NULL) {
-        uc__session_unref(s);
+    return with_peer(s);
+}
+
+uc_session *uc_session_beside(const uc_session *of, uc_wake_fn *wake,
+                              void *wake_arg)
+{
+    uc_session *s = session_new(wake, wake_arg);
+
+    if (s == NULL)
         return NULL;
-    }
-    return s;
+    s->max_unsent = of->max_unsent;
+    s->peer = uc__peer_beside(s, of->peer);
+    return with_peer(s);
 }
 
 void uc_session_log(uc_session *s, struct uc_log_desk *desk)

@@ -132,6 +132,25 @@ static uc_engine *join(const uc_engine_ops *ops, const char *target, char *key,
     return e;
 }
 
+/* Under the registry's lock. */
+static void take_engine(uc_session *s, uc_peer *p, uc_engine *e, bool cached)
+{
+    e->npeers++;
+    p->engine = e;
+    if (e->cache != NULL && cached && p->failed.code == NULL)
+        s->cache = uc_cache_ref(e->cache);
+}
+
+static void enter(uc_peer *p)
+{
+    uc_engine *e = p->engine;
+
+    uc_lock(&e->mu);
+    p->next = e->peers;
+    e->peers = p;
+    uc_unlock(&e->mu);
+}
+
 uc_peer *uc__peer_open(uc_session *s, const char *target, uc_options *o,
                        const uc_error *failed)
 {
@@ -157,14 +176,25 @@ uc_peer *uc__peer_open(uc_session *s, const char *target, uc_options *o,
         uc_free(p);
         return NULL;
     }
-    e->npeers++;
-    p->engine = e;
-    if (e->cache != NULL && failed == NULL && p->failed.code == NULL)
-        s->cache = uc_cache_ref(e->cache);
+    take_engine(s, p, e, failed == NULL);
     uc__registry_unlock();
-    uc_lock(&e->mu);
-    p->next = e->peers;
-    e->peers = p;
-    uc_unlock(&e->mu);
+    enter(p);
+    return p;
+}
+
+uc_peer *uc__peer_beside(uc_session *s, const uc_peer *of)
+{
+    uc_peer *p = uc_calloc(1, of->engine->ops->peer_size);
+
+    if (p == NULL)
+        return NULL;
+    p->session = s;
+    p->owner = uc_thread_self();
+    p->readonly = of->readonly;
+    p->failed = of->failed;
+    uc__registry_lock();
+    take_engine(s, p, of->engine, of->session->cache != NULL);
+    uc__registry_unlock();
+    enter(p);
     return p;
 }

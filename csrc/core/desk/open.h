@@ -9,5 +9,7 @@
  * were bad) is the answer to every call. Takes what *o owns. */
 uc_peer *uc__peer_open(struct uc_session *s, const char *target, uc_options *o,
                        const uc_error *failed);
+/* The same on the database of a peer that is there. */
+uc_peer *uc__peer_beside(struct uc_session *s, const uc_peer *of);
 
 #endif

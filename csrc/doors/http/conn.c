@@ -236,7 +236,7 @@ static void write_out(http_conn *c)
 static bool open_session(http_conn *c)
 {
     if (c->session == NULL)
-        c->session = ud_db_session(c->loop->db, false, http_loop_wake, c);
+        c->session = uc_session_beside(c->loop->home, http_loop_wake, c);
     return c->session != NULL;
 }
 

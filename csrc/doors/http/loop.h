@@ -29,8 +29,8 @@ typedef struct http_reaper {
 
 typedef struct http_loop {
     const http_settings *settings;
-    const ud_db *db;
-    http_current *current; /* routes */
+    const uc_session *home; /* that has the routes: others are beside it */
+    http_current *current;  /* routes */
     http_reaper *reaper;
     _Atomic uint64_t *open;   /* connections of all loops */
     _Atomic uint64_t *let_in; /* so many have come */

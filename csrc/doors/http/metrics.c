@@ -277,20 +277,25 @@ static bool snake(uc_view name, char out[NAME_MOST])
     return n > 0;
 }
 
-static void put_number(uc_buf *b, const char *group, const char *name,
-                       const uc_value *v)
-{
-    const char *between = *group != '\0' ? "_" : "";
-    int64_t n = v->type == UC_T_BOOL ? v->b : v->i;
+/* A map of the core, as it becomes names: undercroft_ROOM_GROUP_name. */
+typedef struct place {
+    const char *room, *group; /* group "": not in a map of it */
+} place;
 
-    put(b,
-        "# TYPE undercroft_db_%s%s%s gauge\nundercroft_db_%s%s%s %" PRId64 "\n",
-        group, between, name, group, between, name, n);
+static void put_number(uc_buf *b, place in, const char *name, const uc_value *v)
+{
+    const char *between = *in.group != '\0' ? "_" : "";
+    int64_t n = v->type == UC_T_BOOL ? v->b : v->i;
+    char full[3 * NAME_MOST];
+
+    snprintf(full, sizeof full, "undercroft_%s_%s%s%s", in.room, in.group,
+             between, name);
+    put(b, "# TYPE %s gauge\n%s %" PRId64 "\n", full, full, n);
 }
 
 /* Numbers of a map, and of the maps in it; what else there is, is not for
  * this. */
-static bool put_map(uc_buf *b, const char *group, uc_reader *r)
+static bool put_map(uc_buf *b, place in, uc_reader *r)
 {
     uc_value map, v;
     uc_view key;
@@ -309,16 +314,16 @@ static bool put_map(uc_buf *b, const char *group, uc_reader *r)
         if (!snake(key, name))
             continue;
         if (v.type == UC_T_INT || v.type == UC_T_BOOL) {
-            put_number(b, group, name, &v);
-        } else if (v.type == UC_T_MAP && *group == '\0') {
-            put_map(b, name, &from);
+            put_number(b, in, name, &v);
+        } else if (v.type == UC_T_MAP && *in.group == '\0') {
+            put_map(b, (place){in.room, name}, &from);
         }
     }
     return true;
 }
 
 void http_metrics_write(http_metrics *m, uint64_t open, uc_reader stats,
-                        uc_buf *out)
+                        uc_reader cache, uc_buf *out)
 {
     http_count *first;
 
@@ -335,5 +340,6 @@ void http_metrics_write(http_metrics *m, uint64_t open, uc_reader stats,
         value(&m->received));
     one(out, "http_sent_bytes_total", "counter", "Bytes to clients.",
         value(&m->sent));
-    put_map(out, "", &stats);
+    put_map(out, (place){"db", ""}, &stats);
+    put_map(out, (place){"cache", ""}, &cache);
 }

@@ -32,8 +32,9 @@ void http_metrics_add(http_count *c, unsigned status, int64_t ns, bool limited);
 void http_metrics_connection(http_metrics *m);
 void http_metrics_bytes(http_metrics *m, size_t received, size_t sent);
 
-/* open: connections at the moment; stats: the map of the core's operation. */
+/* open: connections at the moment; stats, cache: the maps of the core's
+ * operations stats and cache_stats, either may be empty. */
 void http_metrics_write(http_metrics *m, uint64_t open, uc_reader stats,
-                        uc_buf *out);
+                        uc_reader cache, uc_buf *out);
 
 #endif

@@ -5,11 +5,13 @@
 #include "common/digits.h"
 #include "common/mem.h"
 #include "daemon/log.h"
+#include "desk/op.h"
 #include "doors/http/conn.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
 enum {
+    CACHE_STATS = 4096,           /* bytes: they have a tenth of that */
     HEAD = 4,                     /* of a reply that is taken: its length */
     EXTRA = HTTP_CORS_HEADERS + 1 /* of an answer, beside its own */
 };
@@ -172,16 +174,38 @@ static bool is_ok(uc_reader r)
     return false;
 }
 
+/* What the cache tells of itself, which it does at once; empty: there is none,
+ * or it cannot at the moment. */
+static uc_reader ask_cache(http_conn *c, uint8_t *room, size_t n)
+{
+    uint32_t three, number, kind;
+    uc_reader r = {room, room};
+    uc_buf frame;
+
+    uc_buf_init(&frame, SIZE_MAX);
+    http_frame_ask(&frame, 1, UC_OP_cache_stats);
+    if (!frame.failed)
+        r.end += uc_cache_sync(c->session, frame.p, frame.len, room, n);
+    uc_buf_fini(&frame);
+    if ((size_t)(r.end - room) > n || !uc_read_array(&r, &three) ||
+        !uc_read_u32(&r, &number) || !uc_read_u32(&r, &kind) ||
+        kind != UC_REPLY_VALUE)
+        r = (uc_reader){room, room};
+    return r;
+}
+
 static void answer_metrics(http_conn *c, uint32_t number, uc_reader stats)
 {
     static const char type[] = "text/plain; version=0.0.4; charset=utf-8";
     http_loop *l = c->loop;
     http_answer a = {.status = 200,
                      .type = {(const uint8_t *)type, sizeof type - 1}};
+    uint8_t room[CACHE_STATS];
     uc_buf text;
 
     uc_buf_init(&text, SIZE_MAX);
-    http_metrics_write(l->noting.metrics, atomic_load(l->open), stats, &text);
+    http_metrics_write(l->noting.metrics, atomic_load(l->open), stats,
+                       ask_cache(c, room, sizeof room), &text);
     a.body = (uc_view){text.p, text.len};
     if (text.failed)
         http_conn_answer_text(c, number, 503, "no memory");

@@ -171,13 +171,13 @@ static void close_fds(const int *fds, unsigned n)
         close(fds[i]);
 }
 
-static bool start_loops(http_server *s, const int *fds, const ud_db *db)
+static bool start_loops(http_server *s, const int *fds)
 {
     for (unsigned i = 0; i < s->settings->loops; i++) {
         http_loop *l = &s->loops[i];
 
         l->settings = s->settings;
-        l->db = db;
+        l->home = s->keeper.session;
         l->current = &s->current;
         l->reaper = &s->reaper;
         l->open = &s->open;
@@ -240,7 +240,7 @@ http_server *http_server_start(const http_settings *settings, const int *fds,
         server_free(s);
         return NULL;
     }
-    if (start_loops(s, fds, db)) {
+    if (start_loops(s, fds)) {
         ud_say("serving %u routes on http://%s", s->current.now->routes,
                settings->address.text);
         return s;
