@@ -65,7 +65,7 @@ const doors = [
     cases: path.join(BENCH, 'cases/http'),
     order: [
       'notes', 'single', 'queries', 'insert', 'returning', 'batch', 'updates', 'json', 'plaintext', 'pipelined',
-      'fortunes', 'cached'
+      'fortunes', 'cached', 'crowd'
     ],
     contestants: require('../contestants/http'),
     data: path.join(BENCH, 'lib/people.js'),

@@ -3,6 +3,7 @@
 // The product: routes in files behind each door, and handlers by hand on its core.
 // A case's program says which:
 //   door          the daemon's own HTTP; `door-full` with synchronous = full
+//   door-crowded, door-alone   with room for a crowd
 //   node, bun     store.routes in node:http and in Bun.serve
 //   node-by-hand, bun-by-hand
 
@@ -29,8 +30,16 @@ async function door ({ file, socket, settings, test }) {
 
 const full = job => ({ ...job, settings: { ...job.settings, synchronous: 'full' } })
 
+// Also the file descriptors that it may have are enough for a crowd then, or it does not begin.
+async function roomy (job) {
+  const found = await door(job)
+  return { ...found, args: [...found.args, '--http-connections', '11000'] }
+}
+
 const servers = {
   door,
+  'door-crowded': roomy,
+  'door-alone': roomy,
   'door-full': job => door(full(job)),
   node: job => scripted('mount', 'node', job),
   bun: job => scripted('mount', 'bun', job),
