@@ -187,9 +187,10 @@ static cell cell_at(const uc_html_rows *r, const uint8_t *row, uint32_t i)
     return (cell){{p + from, (to & ~something) - from}, to & something};
 }
 
+/* NULL: there is none to look at. */
 static const uint8_t *first_row(const page *g, const uc_html_rows *r)
 {
-    return r->ncells > 0 ? g->cells->p + r->at : NULL;
+    return r->ncells > 0 && g->cells->p != NULL ? g->cells->p + r->at : NULL;
 }
 
 static const uint8_t *next_row(const uc_html_rows *r, const uint8_t *row)
