@@ -104,7 +104,10 @@ export interface PerHost {
   killMs?: Ms
   /** The gateway's configuration, brought there when it has changed. */
   gateway?: { file: string, to: string, test?: Command, reload?: Command } | null
-  /** undercroftd beside the service. */
+  /**
+   * undercroftd beside the service. `routes`: a folder of the release, whose routes it answers over HTTP at the
+   * socket `http` (default: run/http.sock), from the switch on.
+   */
   daemon?: { db: string, args?: readonly string[], socket?: string, routes?: string | null, http?: string } | null
   /** Complete releases on the host. Default: 5. */
   keep?: number
