@@ -1396,6 +1396,7 @@ static void hashes(void)
         PARAM("r", TYPE(REAL), .optional = true),
         PARAM("j", TYPE(JSON), .optional = true),
         PARAM("p", TYPE(INTEGER), PRESET(5)),
+        PARAM("s", TYPE(TEXT), .optional = true, .secret = true),
     };
     static const uc_route two = ROUTE(POST, "/two", of_two);
     static const uc_route other = ROUTE(POST, "/other", of_two);
@@ -1416,6 +1417,8 @@ static void hashes(void)
         {"{\"p\":5}", "{}", false}, /* what was sent, and no preset */
         {"{\"j\":[1,2]}", "{\"j\":[2,1]}", false},
         {"{\"j\":\"1\"}", "{\"j\":1}", false},
+        {"{\"a\":\"x\",\"s\":\"y\"}", "{\"a\":\"x\",\"s\":\"z\"}", true},
+        {"{\"a\":\"x\",\"s\":\"y\"}", "{\"a\":\"x\"}", true},
     };
     char name[100];
 

@@ -169,6 +169,18 @@ const persons = [
   get('of the right one', '/staff', plain(200, 'staff only'), { user: 7, roles: ['guest', 'admin'] })
 ]
 
+const keyed = (key, more) => ({ headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key }, ...more })
+
+// What is kept with a key says nothing of secrets.
+const secrets = [
+  post('with a key', '/secret', { by: 1, pin: '1' }, json({ n: 6 }), keyed('k-2', { user: 'ada' })),
+  post('once more, whatever the secret is', '/secret', { by: 1, pin: '2' }, json({ n: 6 }), keyed('k-2', { user: 'ada' })),
+  post('but another value', '/secret', { by: 2, pin: '1' }, bad('idempotency-key: belongs to another request'), keyed('k-2', { user: 'ada' })),
+  post('and another user', '/secret', { by: 1, pin: '1' }, json({ n: 7 }), keyed('k-2', { user: 'bob' })),
+  post('where everybody is the same', '/secret/public', { pin: '12' }, bad('idempotency-key: is not for a public route with secrets'), keyed('k-2')),
+  post('which goes without', '/secret/public', { pin: '12' }, plain(200, '2'))
+]
+
 const tooMany = { status: 400, type: TEXT, like: /^too many requests, try again in \d+ s$/, answer: { 'retry-after': /^\d+$/ } }
 
 const rates = [
@@ -186,4 +198,4 @@ const rates = [
   get('and the second', '/seldom/mine', tooMany, { user: 7 })
 ]
 
-module.exports = { schema, vectors: [...reading, ...pages, ...types, ...writing, ...tags, ...persons, ...rates] }
+module.exports = { schema, vectors: [...reading, ...pages, ...types, ...writing, ...tags, ...persons, ...secrets, ...rates] }

@@ -124,3 +124,9 @@ t.test('who may call it, and what it is about', async (t) => {
   t.same(openapi([]).info, { title: 'routes', version: '0.0.0' })
   t.same(param('x', 'text').words, [])
 })
+
+t.test('a key, where the route takes one', async (t) => {
+  const keyOf = (rest) => (one(route('POST', '/x', rest)).parameters ?? []).length
+  const secret = body('pin', 'text', { secret: true })
+  t.same([keyOf({ public: true }), keyOf({ params: [secret] }), keyOf({ public: true, params: [secret] })], [1, 1, 0])
+})

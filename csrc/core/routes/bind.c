@@ -96,7 +96,7 @@ void uc_request_hash(const uc_request *q, uint8_t hash[16])
     h = uc_fnv_add(h, &method, 1);
     h = add_view(h, r->path);
     for (uint32_t i = 0; i < r->nparams; i++) {
-        if (!(q->sent >> i & 1))
+        if (!(q->sent >> i & 1) || r->params[i].secret)
             continue;
         h = add_view(h, r->params[i].name);
         h = add_arg(h, &q->args[i]);

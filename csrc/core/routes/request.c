@@ -97,13 +97,28 @@ static bool visible(uc_view v)
     return true;
 }
 
+/* The hash that is kept with a key leaves secrets out. So whoever has a key is
+ * given its answer without knowing them, and is nobody else only where the key
+ * belongs to a user. */
+static bool takes_key(const uc_route *route)
+{
+    for (uint32_t i = 0; i < route->nparams && route->is_public; i++) {
+        if (route->params[i].secret)
+            return false;
+    }
+    return true;
+}
+
 static void read_key(uc_request *q)
 {
     const uc_view name = uc__static("idempotency-key");
     uc_view key;
     uint32_t n = uc__header(q, name, &key);
 
-    if (n > 1)
+    if (n > 0 && !takes_key(q->route))
+        uc__problem(q, name,
+                    uc__static("is not for a public route with secrets"));
+    else if (n > 1)
         uc__problem(q, name, uc__static("was given twice"));
     else if (n == 1 && (key.len == 0 || key.len > KEY_MOST || !visible(key)))
         uc__problem(

@@ -112,7 +112,8 @@ uc_request_refuse(uc_request *q, uc_refusal why, const char *fmt, ...);
 void uc_request_bind(const uc_request *q, const uc_variant *v, uc_buf *out);
 
 /* A hash (FNV-1a, 128 bits) of route and what the caller sent, by values and
- * not by how they were written: of a key of `once`. */
+ * not by how they were written: of a key of `once`. Without secrets: it is kept
+ * in the database, and a short one could be found by trying. */
 void uc_request_hash(const uc_request *q, uint8_t hash[16]);
 /* Appends the route and the value of each parameter, presets and those of the
  * service included: what an answer depends on besides the data. Two requests

@@ -43,7 +43,7 @@ function operation (route, name, fine) {
   const body = params.filter((param) => param.in === 'body')
   const parameters = [
     ...params.filter((param) => param.in !== 'body').map(parameter),
-    ...(isPost ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : [])
+    ...(takesKey(route) ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : [])
   ]
   return {
     operationId: name,
@@ -200,13 +200,18 @@ function components (routes, fine) {
   const text = (description) => ({ description, content: { [TEXT]: { schema: { type: 'string' } } } })
   const out = { responses: { BadRequest: text(BAD), Failed: text(FAILED) } }
   if (fine) for (const [status, description] of Object.entries(FINE)) out.responses[`Status${status}`] = text(description)
-  if (routes.some(({ method }) => method === 'POST')) out.parameters = { IdempotencyKey: idempotencyKey }
+  if (routes.some(takesKey)) out.parameters = { IdempotencyKey: idempotencyKey }
   if (isClosed) {
     out.securitySchemes = {
       session: { type: 'apiKey', in: 'cookie', name: COOKIE, description: 'The session of who is logged in; behind https it is __Host-sid.' }
     }
   }
   return out
+}
+
+// As the core: a public route with secrets takes none.
+function takesKey ({ method, public: isPublic, params }) {
+  return method === 'POST' && !(isPublic && params.some(({ secret }) => secret))
 }
 
 const idempotencyKey = {

@@ -161,3 +161,14 @@ select name, :most as x_most from person order by id limit :most;
 -- @get /when :text
 -- @public
 select :_now || count(*) from person;
+
+-- @post /secret :one
+-- @param by  integer 1..9
+-- @param pin text 1..9 secret
+-- @auth
+update counter set n = n + :by where :pin <> '' returning n;
+
+-- @post /secret/public :text
+-- @param pin text 1..9 secret
+-- @public
+select length(:pin);
