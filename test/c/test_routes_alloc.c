@@ -84,7 +84,8 @@ static void fill(const uc_route *route)
         uc_html_cell(&r, &cells, row, 0, true);
     }
     if (!cells.failed)
-        uc_html_render(route->template, &r, 1, &cells, &out);
+        uc_html_render(route->template, &r, 1, &cells,
+                       (uc_html_end){NULL, NULL}, &out);
     if (!cells.failed && !out.failed)
         wrong += out.len != sizeof page - 1 ||
                  memcmp(out.p, page, sizeof page - 1) != 0;

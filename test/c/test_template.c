@@ -135,7 +135,8 @@ static bool fill(const uc_routes *set, uc_buf *out)
     uc_buf_init(&cells, SIZE_MAX);
     for (uint32_t i = 0; i < STATEMENTS; i++)
         keep(&r[i], route->template, i, &route->statements[i], &cells);
-    whole = uc_html_render(route->template, r, STATEMENTS, &cells, out);
+    whole = uc_html_render(route->template, r, STATEMENTS, &cells,
+                           (uc_html_end){NULL, NULL}, out);
     uc_buf_fini(&cells);
     uc_free(r);
     return whole;

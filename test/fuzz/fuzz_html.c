@@ -109,7 +109,8 @@ static void fill(const uc_route *route, bool plain)
     uc_buf_init(&out, MOST);
     for (uint32_t i = 0; i < STATEMENTS; i++)
         keep(&r[i], route, i, &kept);
-    uc_html_render(route->template, r, STATEMENTS, &kept, &out);
+    uc_html_render(route->template, r, STATEMENTS, &kept,
+                   (uc_html_end){NULL, NULL}, &out);
     check(out.len <= MOST);
     for (size_t i = 1; plain && i < out.len; i++)
         check(out.p[i] != 1 || (out.p[i - 1] != '<' && out.p[i - 1] != '&'));

@@ -80,3 +80,15 @@ t.test('a page without end is given up', async (t) => {
   await routes.ready
   t.equal((await routes.inject('GET', '/page')).status, 500)
 })
+
+t.test('nor does one go on for whom nobody waits', async (t) => {
+  // What it would take without a look at the clock ends as the one above.
+  const sql = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000) select i, 'x' as t from n limit 1000;"
+  const template = '{{#rows}}{{#rows}}{{#rows}}{{^i}}{{t}}{{/i}}{{/rows}}{{/rows}}{{/rows}}'
+  for (const [method, begin] of [['GET', page(sql)], ['POST', page(`insert into person(name) values ('x');\n${sql}`).replace('@get', '@post')]]) {
+    const routes = await loaded(t, { 'page.sql': begin.replace('-- @public', '-- @public\n-- @timeout 30ms'), 'page.mustache': template }, { log: false })
+    await routes.ready
+    const { status, body } = await routes.inject(method, '/page', method === 'POST' ? { body: {} } : {})
+    t.same([status, body.toString()], [500, 'timed out'], method)
+  }
+})

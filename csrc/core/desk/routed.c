@@ -325,10 +325,9 @@ uc_stmt *uc__routed_statement(uc_call *c, uint32_t i, const uc_variant **v,
 {
     uc_routed *d = c->routed;
     const uc_route *route = d->q.route;
-    uc_variant *made = uc_statement_variant(
-        d->set->routes, route, &route->statements[i], d->q.given);
-    uc_stmt *s =
-        made != NULL ? stmt_of(c->session->peer->engine, made) : NULL;
+    uc_variant *made = uc_statement_variant(d->set->routes, route,
+                                            &route->statements[i], d->q.given);
+    uc_stmt *s = made != NULL ? stmt_of(c->session->peer->engine, made) : NULL;
 
     if (s == NULL)
         uc_fail(e, UC_MEMORY, "no memory for the statement of a route");

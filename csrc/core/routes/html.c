@@ -159,7 +159,11 @@ typedef struct page {
     uint32_t n;
     const uc_buf *cells;
     uc_buf *out;
+    uc_html_end end;
+    bool over;
     uint32_t steps;
+    uint32_t look_step; /* whether it is still wanted is asked then */
+    size_t look_byte;
     uint32_t depth;
     frame frames[UC_TEMPLATE_DEPTH];
 } page;
@@ -250,9 +254,25 @@ static found value_of(const page *g, const uc_node *n)
 
 static void nodes(page *g, uint32_t from, uint32_t to);
 
+/* So much is done without a look at whether anybody waits for it: less than a
+ * millisecond, unless a cell is larger. */
+enum { STEPS_BETWEEN = 4096, BYTES_BETWEEN = 1 << 18 };
+
+static bool is_over(page *g)
+{
+    if (g->end.is_over == NULL)
+        return false;
+    g->look_step = g->steps + STEPS_BETWEEN;
+    g->look_byte = g->out->len + BYTES_BETWEEN;
+    g->over = g->end.is_over(g->end.arg);
+    return g->over;
+}
+
 static bool goes_on(page *g)
 {
-    if (g->steps >= UC_HTML_STEPS || g->out->failed)
+    if (g->steps >= UC_HTML_STEPS || g->out->failed || g->over)
+        return false;
+    if ((g->steps >= g->look_step || g->out->len >= g->look_byte) && is_over(g))
         return false;
     g->steps++;
     return true;
@@ -331,10 +351,17 @@ static void nodes(page *g, uint32_t from, uint32_t to)
 }
 
 bool uc_html_render(const uc_template *t, const uc_html_rows *rows, uint32_t n,
-                    const uc_buf *cells, uc_buf *out)
+                    const uc_buf *cells, uc_html_end end, uc_buf *out)
 {
-    page g = {.t = t, .rows = rows, .n = n, .cells = cells, .out = out};
+    page g = {.t = t,
+              .rows = rows,
+              .n = n,
+              .cells = cells,
+              .out = out,
+              .end = end,
+              .look_step = STEPS_BETWEEN,
+              .look_byte = out->len + BYTES_BETWEEN};
 
     nodes(&g, 0, t->nnodes);
-    return g.steps < UC_HTML_STEPS;
+    return g.steps < UC_HTML_STEPS && !g.over;
 }

@@ -44,10 +44,16 @@ size_t uc_html_row(uc_html_rows *r, uc_buf *cells);
 void uc_html_cell(const uc_html_rows *r, uc_buf *cells, size_t row, uint32_t i,
                   bool is);
 
-/* Appends the page to out; look at out->failed. False: it took too many steps.
- */
+/* Whether the page is no longer wanted; asked now and then. */
+typedef struct uc_html_end {
+    bool (*is_over)(void *arg); /* NULL: it always is */
+    void *arg;
+} uc_html_end;
+
+/* Appends the page to out; look at out->failed. False: it took too many steps,
+ * or was no longer wanted. */
 bool uc_html_render(const uc_template *t, const uc_html_rows *rows, uint32_t n,
-                    const uc_buf *cells, uc_buf *out);
+                    const uc_buf *cells, uc_html_end end, uc_buf *out);
 /* Text, as it stands in HTML between tags or in an attribute's quotes. */
 void uc_html_escape(uc_buf *out, uc_view text);
 

@@ -247,6 +247,11 @@ static bool run_statement(answer *a, uint32_t i, size_t from, uc_error *e)
     return true;
 }
 
+static bool is_over(void *conn)
+{
+    return sq_conn_over(conn);
+}
+
 static bool render(answer *a, uc_error *e)
 {
     long long most = (long long)a->conn->db->e.opt.max_bytes;
@@ -256,8 +261,10 @@ static bool render(answer *a, uc_error *e)
 
     out->max = out->len + (size_t)most;
     ok = uc_html_render(a->route->template, a->rows, a->route->nstatements,
-                        &a->cells, out);
+                        &a->cells, (uc_html_end){is_over, a->conn}, out);
     out->max = max;
+    if (!ok && !out->failed && sq_conn_over(a->conn))
+        return sq_fail(a->conn, SQLITE_INTERRUPT, e);
     if (out->failed && out->full)
         return uc_fail(e, UC_REPLY_TOO_LARGE,
                        "the page is larger than %lld bytes (option "
@@ -560,8 +567,8 @@ bool sq_answer_read(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
  */
 static bool is_trusted(const uc_call *call)
 {
-    int cls = call->stmt != NULL ? atomic_load(&call->stmt->cls)
-                                 : UC_CLASS_UNKNOWN;
+    int cls =
+        call->stmt != NULL ? atomic_load(&call->stmt->cls) : UC_CLASS_UNKNOWN;
 
     return (cls == UC_CLASS_WRITE || cls == UC_CLASS_READ) &&
            (atomic_load(&call->stmt->traits) & SQ_LEAVES) == 0;

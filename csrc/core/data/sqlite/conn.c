@@ -45,6 +45,11 @@ static int on_progress(void *arg)
     return 0;
 }
 
+bool sq_conn_over(sq_conn *c)
+{
+    return on_progress(c) != 0;
+}
+
 /*
  * Waits for another process's lock: short sleeps with jitter, so that writers
  * of several processes get their turns in a fair lottery, until busy_until.

@@ -83,6 +83,9 @@ static inline void sq_conn_wait(sq_conn *c, int64_t until)
     c->busy_until = until;
     c->waited = 0;
 }
+/* Whether what runs has to end: its deadline, its caller, the end of the store.
+ */
+bool sq_conn_over(sq_conn *c);
 /* Sets the authorizer; all statements are prepared anew at their next step. */
 void sq_conn_authorize(sq_conn *c);
 

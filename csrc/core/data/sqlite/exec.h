@@ -34,9 +34,9 @@ bool sq_execute(sq_conn *c, uc_stmt *s, uint32_t id, uint32_t shape,
                 uc_error *e);
 /* The same of a request to a route, whose values are bound as they are; slot:
  * that of s on c. */
-bool sq_execute_args(sq_conn *c, uc_stmt *s, sq_slot *slot,
-                     const uc_request *q, const uc_variant *v, sq_mode mode,
-                     uc_buf *out, sq_run *done, uc_error *e);
+bool sq_execute_args(sq_conn *c, uc_stmt *s, sq_slot *slot, const uc_request *q,
+                     const uc_variant *v, sq_mode mode, uc_buf *out,
+                     sq_run *done, uc_error *e);
 
 /* Around the steps of a statement that writes: the rowid of the last row that
  * it inserts, 0 if it inserts none. What last_insert_rowid() says stays as it
