@@ -172,4 +172,4 @@ function belongs (pid, folder) {
   }
 }
 
-module.exports = { startSite }
+module.exports = { endProcesses, startSite }
