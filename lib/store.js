@@ -97,7 +97,7 @@ class Store {
   routes (dir, options) {
     if (this.target === null) refuseDb()
     const { Routes } = require('./routes')
-    const made = new Routes({ send: routesOf(this.#client), log: () => this.log }, dir, options)
+    const made = new Routes({ ...routesOf(this.#client), log: () => this.log }, dir, options)
     this.#routes.push(made)
     return made
   }
@@ -130,7 +130,7 @@ class Store {
 // The three operations of routes. What stands for a set there knows its connection: the next one
 // may give its number to another.
 function routesOf (client) {
-  return (op, args, opts) => {
+  const send = (op, args, opts) => {
     if (op === 'routes_load') {
       return client.call(op, args, opts).then(([number, ...rest]) => [{ number, epoch: client.epoch }, ...rest])
     }
@@ -138,6 +138,12 @@ function routesOf (client) {
     args[0] = number
     return op === 'request' ? client.request(args, opts, epoch) : client.call(op, args, opts, null, epoch)
   }
+  const now = (args, timeoutMs, takeBody) => {
+    const { number, epoch } = args[0]
+    args[0] = number
+    return client.requestNow(args, timeoutMs, epoch, takeBody)
+  }
+  return { send, now: client.answersNow ? now : null }
 }
 
 function refuseDb () {

@@ -118,6 +118,17 @@ size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
                size_t cap);
 size_t uc_sync_take(uc_session *s, uint8_t *dst, size_t cap);
 
+/*
+ * Answers one request of a route (op request) on the calling thread, if that
+ * takes next to no time: it only reads, its statements are known to be quick,
+ * and nothing has to be waited for, what the session has submitted before it
+ * included. What takes longer than it did so far is given up after a few ms.
+ * Returns the length of the reply as uc_sync does, which is kept for
+ * uc_sync_take as well; 0: nothing has happened, submit it.
+ */
+size_t uc_request_now(uc_session *s, const uint8_t *frame, size_t len,
+                      uint8_t *dst, size_t cap);
+
 /* Ends the snapshot that sync reads of one turn share. Cheap without one. */
 void uc_turn_end(uc_session *s);
 

@@ -22,10 +22,14 @@ const { INTEGERS, defaults, readCall } = require('../base/options')
 const { UndercroftError, expected } = require('../base/errors')
 const { listen } = require('../base/abort')
 const { tracing } = require('../base/trace')
+const { answerOf } = require('../wire/decode')
 const { ReplyPoll, isWorthwhile } = require('./poll')
 const { SyncBuffers } = require('./sync-buffers')
 
 const done = Promise.resolve()
+
+// Of what is answered at once; those of the calls are never this small.
+const NOW_ID = 1
 
 // In the place of a statement, for calls that have none.
 const NO_STATEMENT = Object.freeze({ sql: undefined, shape: NO_SHAPE })
@@ -100,6 +104,8 @@ class Client {
     return this.#syncBuffers
   }
 
+  /** Whether requestNow may have an answer. */
+  get answersNow () { return this.#session.requestNow !== undefined && !this.memory }
   get integers () { return this.#integers }
   get inFlight () { return this.#calls.inFlight }
   get writing () { return this.#pipeline.writing }
@@ -370,6 +376,39 @@ class Client {
     call.shape = NO_SHAPE
     if (signal !== null) listen(this, call, signal)
     return this.#await(call, false, args[1] === 'GET')
+  }
+
+  /**
+   * The same, where the core has the answer at once: see uc_request_now.
+   *
+   * @param {Array} args of the operation, see request
+   * @param {number|undefined} timeoutMs
+   * @param {Function} takeBody (buffer, from, to) -> the answer's body, whose bytes are overwritten afterwards
+   * @returns {{ status, type, headers, body }|null} null: request() is to be asked
+   */
+  requestNow (args, timeoutMs = this.#timeoutMs, epoch, takeBody) {
+    const session = this.#session
+    if (this.#guard !== null || this.#inside !== null || !this.#life.isOpen) return null
+    const pipeline = this.#pipeline
+    const buffers = this.syncBuffers
+    if (pipeline.writing || !pipeline.isEmpty || buffers.busy || epoch !== session.epoch) return null
+    const w = buffers.writer
+    w.pos = 0
+    try {
+      w.head(9, ops.REQUEST, NOW_ID, timeoutMs, null)
+      w.request(args)
+    } catch {
+      return null
+    }
+    buffers.ready()
+    let n = session.requestNow(w.pos)
+    if (n === 0) return null
+    if (n < 0) n = buffers.takeLarge(-n)
+    try {
+      return answerOf(buffers.reply, buffers.view, n, takeBody)
+    } finally {
+      buffers.shrink()
+    }
   }
 
   /** Sends a request that wants no reply. Ignored once the client is closed. */

@@ -113,6 +113,9 @@ class Pipeline {
     }
   }
 
+  /** Nothing waits to leave. */
+  get isEmpty () { return this.#count === 0 }
+
   // ---- statements ------------------------------------------------------------
 
   /**

@@ -12,7 +12,9 @@ const { requestId } = require('../base/request-id')
  *   body(most)     a promise of the bytes of a POST; rejects with Refusal BODY_SIZE
  *   peer           { address: string|null, isUnix }, see peerAt
  *   isEncrypted    whether it came by TLS
+ *   begin()        it has to be waited for: signal is there from now on. Nothing when it is called again
  *   signal         aborted when the caller hangs up
+ *   takeBody       static: (buffer, from, to) -> the body of an answer, see answerOf of wire/decode.js
  *   subject        what stands for the request where others know it
  *   raw            what user() and handlers are given as such
  */
@@ -38,6 +40,10 @@ class Exchange {
     // What serves it, once that is known.
     this.set = null
     this.place = undefined
+  }
+
+  takeBody (b, from, to) {
+    return copyOf(b, from, to)
   }
 
   get id () {
@@ -83,6 +89,12 @@ class Exchange {
   }
 }
 
+function copyOf (b, from, to) {
+  const copy = Buffer.allocUnsafe(to - from)
+  b.copy(copy, 0, from, to)
+  return copy
+}
+
 // HTTP's bytes, of which servers make a character each, are UTF-8 to the core.
 function asBytes (text) {
   return BEYOND_ASCII.test(text) ? Buffer.from(text, 'latin1').toString() : text
@@ -109,4 +121,4 @@ class Requester {
   header (name) { return this.#exchange.header(name) }
 }
 
-module.exports = { Exchange, Requester, asBytes }
+module.exports = { Exchange, Requester, asBytes, copyOf }

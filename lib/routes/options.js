@@ -17,6 +17,7 @@ const table = Object.freeze({
   origins: { value: Object.freeze([]), read: readOrigins },
   cacheBytes: { value: 8 * MiB, read: whole(0, 1024 * MiB) },
   check: { value: false, read: flag },
+  inline: { value: true, read: flag },
   timeoutMs: { value: undefined, read: whole(1, DAY) },
   trustProxy: { value: readTrust('unix'), read: readTrust },
   user: { value: null, read: readFunction },

@@ -30,6 +30,10 @@ class Place {
     this.get = null
     this.post = null
     this.allow = ''
+    // How many requests to go before the core is asked again to answer one at once, and how many it
+    // was the last time that it would not.
+    this.rest = 0
+    this.pause = 0
     // Names of parameters that no line of a log shows.
     this.secrets = []
   }

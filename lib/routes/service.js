@@ -15,6 +15,8 @@ const { Sets, closed } = require('./sets')
 
 const NO_ROLES = Object.freeze([])
 const ROLES_MOST = 1000
+// Requests to a path.
+const PAUSE_MOST = 15
 
 class RouteService {
   #core
@@ -47,7 +49,7 @@ class RouteService {
     this.trust = options.trustProxy
     this.access = options.log === true ? core.log() : options.log
     const { bodyMost, origins, cacheBytes, check } = options
-    this.sets = new Sets(core.send, { fine: this.isFine, bodyMost, origins, cacheBytes, check })
+    this.sets = new Sets(core.send, options.inline ? core.now ?? null : null, { fine: this.isFine, bodyMost, origins, cacheBytes, check })
     this.#begin()
   }
 
@@ -92,22 +94,50 @@ class RouteService {
 
   /**
    * @param {Exchange} exchange
-   * @returns {Promise<object|null>} the answer; null: there is no such route, and the body is unread
+   * @returns {object|null|Promise<object|null>} the answer, without a promise where nothing had to be
+   *   waited for; null: there is no such route, and the body is unread
    */
-  async answer (exchange) {
+  answer (exchange) {
     let answer
-    let audit
     try {
-      if (exchange.set === null) {
-        await this.#serving()
-        this.claims(exchange)
-      }
+      if (exchange.set === null) return this.#later(this.#loaded(exchange), exchange)
       if (exchange.place === undefined) return null
-      answer = await this.#run(exchange)
-      if (answer.status === 0) return null
-      audit = answer.audit
-      if (answer.headers.length > 0) answer = sendable(answer)
+      answer = this.#run(exchange)
     } catch (err) {
+      return this.#over(exchange, null, err)
+    }
+    return answer instanceof Promise ? this.#later(answer, exchange) : this.#over(exchange, answer)
+  }
+
+  async #loaded (exchange) {
+    exchange.begin()
+    await this.#serving()
+    return this.claims(exchange) ? this.#run(exchange) : null
+  }
+
+  async #later (promise, exchange) {
+    let answer
+    try {
+      answer = await promise
+    } catch (err) {
+      return this.#over(exchange, null, err)
+    }
+    return answer === null ? null : this.#over(exchange, answer)
+  }
+
+  // The answer as the door is to send it.
+  #over (exchange, answer, err) {
+    if (answer?.status === 0) return null
+    if (answer !== null && answer.headers.length > 0) {
+      try {
+        answer = sendable(answer)
+      } catch (why) {
+        answer = null
+        err = why
+      }
+    }
+    let audit = answer?.audit
+    if (answer === null) {
       answer = this.failed(err, exchange)
       audit = err?.audit
     }
@@ -119,6 +149,7 @@ class RouteService {
     const { method, place } = exchange
     if (method === 'OPTIONS') return this.#cors.options(exchange)
     const own = place.ownFor(method)
+    if (own !== null) exchange.begin()
     if ((method === 'GET' || method === 'HEAD') && exchange.hasBody) throw new Refusal('PARAMS', 'body: a GET takes none')
     if (own === null && place.isOwn) throw new Refusal('METHOD', undefined, ['allow', place.allow])
     if (method !== 'POST' && this.#user === null && exchange.known === null) return this.#go(exchange, own, null, anonymous(exchange))
@@ -127,6 +158,7 @@ class RouteService {
 
   // What has to be waited for first.
   async #prepare (exchange, own) {
+    exchange.begin()
     const body = exchange.method === 'POST' && exchange.place.post !== null ? await exchange.body(this.bodyMost) : null
     const facts = exchange.known ?? (this.#user === null ? anonymous(exchange) : await this.#identify(exchange))
     return this.#go(exchange, own, body, facts)
@@ -145,8 +177,25 @@ class RouteService {
     if (method === 'POST' && this.#audits) facts = { ...facts, audit: true }
     // HEAD is GET but for the body, which the door leaves out.
     const args = [null, method === 'HEAD' ? 'GET' : method, target, exchange.pick(method === 'POST' ? set.names : set.namesOfGet), body, facts]
+    if (method !== 'POST') {
+      const answer = this.#now(exchange, args)
+      if (answer !== null) return answer
+    }
+    exchange.begin()
     const { signal } = exchange
     return this.sets.request(set, args, this.#timeoutMs === undefined ? { signal } : { timeoutMs: this.#timeoutMs, signal })
+  }
+
+  // What takes no time the core answers on this thread. Where it did not it is not asked for a while.
+  #now ({ place, set, takeBody }, args) {
+    if (place.rest > 0) {
+      place.rest--
+      return null
+    }
+    const answer = this.sets.requestNow(set, args, this.#timeoutMs, takeBody)
+    place.pause = answer === null ? Math.min(2 * place.pause + 1, PAUSE_MOST) : 0
+    place.rest = place.pause
+    return answer
   }
 
   /** The answer where there is no route. */

@@ -38,6 +38,7 @@ class RouteSet {
 
 class Sets {
   #send
+  #now
   #options
   // Handlers of one's own.
   #own = []
@@ -50,10 +51,12 @@ class Sets {
 
   /**
    * @param {(op: string, args: Array, opts?: object) => Promise} send
+   * @param {((args: Array, timeoutMs: number|undefined, takeBody: Function) => object|null)|null} now
    * @param {object} options of routes_load
    */
-  constructor (send, options) {
+  constructor (send, now, options) {
     this.#send = send
+    this.#now = now
     this.#options = options
     this.#loading = Promise.resolve()
   }
@@ -141,6 +144,18 @@ class Sets {
     if (this.#current !== set && this.#current !== null && !this.#current.isOld) return this.#current
     this.#again ??= this.load(set.files).finally(() => { this.#again = null })
     return this.#again
+  }
+
+  /**
+   * Asks the core for what it has at once.
+   *
+   * @param {Function} takeBody see answerOf of wire/decode.js
+   * @returns {object|null} null: ask by request()
+   */
+  requestNow (set, args, timeoutMs, takeBody) {
+    if (this.#now === null) return null
+    args[0] = set.handle
+    return this.#now(args, timeoutMs, takeBody)
   }
 
   close () {

@@ -52,6 +52,11 @@ export interface RoutesOptions {
   cacheBytes?: number
   /** The plans of statements are looked at as well: a table is read as a whole only with @scan ok. Default false. */
   check?: boolean
+  /**
+   * A GET whose statements are known to be quick is answered on the thread that asks, where nothing has to be waited
+   * for. false: no statement of a route runs on the event loop. Default true.
+   */
+  inline?: boolean
   /** What a request may take. Default: the database's, and that of a route's @timeout. */
   timeoutMs?: number
   /**

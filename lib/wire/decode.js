@@ -293,6 +293,33 @@ function answer (b, dv, end) {
   return { status, type, body, headers, audit }
 }
 
+/**
+ * The answer in a reply frame of n bytes at the front of `b`, or null for a reply of another kind.
+ *
+ * @param {Function} takeBody (b, from, to) -> what becomes of its bytes: a copy of them, or a text of a
+ *   character each
+ */
+function answerOf (b, dv, n, takeBody) {
+  if (n <= BODY || b[KIND] !== kinds.ANSWER) return null
+  at.p = BODY
+  const status = value(b, dv, n, 0)
+  const type = value(b, dv, n, 0)
+  const from = at.p + 5
+  if (b[at.p] !== 0xc6 || from > n) throw badFrame('answer')
+  const to = from + dv.getUint32(at.p + 1)
+  if (to >= n) throw badFrame('answer')
+  let headers = NO_HEADERS
+  if (b[to] !== 0x90) {
+    at.p = to
+    headers = value(b, dv, n, 0)
+    if (!Array.isArray(headers)) throw badFrame('answer')
+  }
+  const body = takeBody(b, from, to)
+  return { status, type, body, headers, encoding: typeof body === 'string' ? 'latin1' : undefined }
+}
+
+const NO_HEADERS = Object.freeze([])
+
 function isInteger (v) {
   return typeof v === 'number' || typeof v === 'bigint'
 }
@@ -342,4 +369,4 @@ function frameError (err) {
   return err instanceof RangeError ? badFrame('cut short') : err
 }
 
-module.exports = { KIND, BODY, head, rowsHeader, page, row, allRows, simple, valueAt, forgetText, frameError, badFrame }
+module.exports = { KIND, BODY, head, rowsHeader, page, row, allRows, simple, answerOf, valueAt, forgetText, frameError, badFrame }

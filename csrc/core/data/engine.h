@@ -124,6 +124,11 @@ typedef struct uc_engine_ops {
 
     /* NULL: it wakes its own threads. See uc_assist. */
     void (*assist)(uc_engine *e);
+    /* NULL: never. See uc_request_now: false, with nothing done, where it
+     * cannot be answered at once. */
+    bool (*now)(uc_peer *p, uc_call *c, uc_buf *out);
+    /* Opens what that needs, on a thread of the engine: there are routes. */
+    void (*now_begin)(uc_engine *e);
     /* NULL: it has no blocking calls. Runs c on this thread and appends its
      * reply frame to out, or fills *err (whose code is NULL otherwise). */
     void (*sync)(uc_peer *p, uc_call *c, uc_buf *out, uc_error *err);
@@ -217,6 +222,13 @@ static inline bool uc__route_wanted(const uc_engine *e)
 {
     return e->inbox_head != NULL && atomic_load(&e->called) && !e->routing &&
            e->state != UC_OPENING;
+}
+/* Writes of the session are not done, or a transaction of its has not ended:
+ * what reads waits for them. Once all that it has submitted is routed. */
+static inline bool uc__writes_pending(const uc_peer *p)
+{
+    return p->last_wseq > atomic_load(&p->engine->wdone) ||
+           p->ending_tx > atomic_load(&p->engine->ended_tx);
 }
 extern const uc_engine_ops uc_engine_sqlite;
 

@@ -238,7 +238,7 @@ static bool into_route(uc_engine *e, uc_peer *p, uc_call *c, uc_turn *t,
         answer_refused(c, t);
         return true;
     }
-    end_by(c, t, uc__routed_deadline(c));
+    end_by(c, t, uc__routed_deadline(c, c->batch->t0));
     return by_class(e, p, c, uc__routed_writes(c), t, err);
 }
 

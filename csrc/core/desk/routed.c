@@ -207,17 +207,21 @@ static bool within_rate(uc_engine *engine, uc_request *q, const uc_facts *facts)
                              q->retry_s);
 }
 
-/* True to go on; otherwise q->refusal says why not. */
-static bool admit(uc_peer *p, uc_routed *d, uc_reader facts)
+/* True to go on; otherwise q->refusal says why not, or *e. */
+static bool admit(uc_peer *p, uc_call *c, uc_reader facts, uc_error *e)
 {
+    uc_routed *d = c->routed;
     const uc_route_set *set = d->set;
 
     if (!uc_request_read(&d->q, set->routes, &set->serving)) {
         uc_facts_read(facts, &d->facts); /* for the line of audit */
         return false;
     }
-    return uc_request_given(&d->q, facts, uc_wall_ms(), &d->facts) &&
-           within_rate(p->engine, &d->q, &d->facts);
+    if (!uc_request_given(&d->q, facts, uc_wall_ms(), &d->facts))
+        return false;
+    if (c->batch == NULL && d->q.route->rate.by != UC_RATE_NONE)
+        return uc_fail(e, UC_BUSY, "what is counted is not begun twice");
+    return within_rate(p->engine, &d->q, &d->facts);
 }
 
 bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
@@ -238,19 +242,41 @@ bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e)
         return uc_fail(e, UC_FRAME,
                        "request takes [routes, method, target, headers, body, "
                        "facts]");
-    if (!admit(p, c->routed, r))
-        return true;
+    if (!admit(p, c, r, e))
+        return e->code == NULL;
     uc__routed_again(c);
     if (c->routed->q.idempotency_key.p != NULL && !key_of(c, e))
         return false;
     return first_statement(c, e);
 }
 
-int64_t uc__routed_deadline(const uc_call *c)
+int64_t uc__routed_deadline(const uc_call *c, int64_t t0)
 {
     int64_t ms = c->routed->q.route->timeout_ms;
 
-    return ms > 0 ? c->batch->t0 + ms * UC_MS : 0;
+    return ms > 0 ? t0 + ms * UC_MS : 0;
+}
+
+uint64_t uc__routed_ns(const uc_call *c)
+{
+    const uc_routed *d = c->routed;
+    const uc_route *route = d->q.route;
+    int64_t times = uc__routed_times(c);
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < route->nstatements; i++) {
+        const uc_variant *v = uc_statement_variant(
+            d->set->routes, route, &route->statements[i], d->q.given);
+        const uc_stmt *s =
+            v != NULL ? __atomic_load_n(&v->slot, __ATOMIC_ACQUIRE) : NULL;
+        uint32_t ns =
+            s != NULL ? atomic_load_explicit(&s->ns, memory_order_relaxed) : 0;
+
+        if (ns == 0)
+            return 0;
+        sum += ns;
+    }
+    return times > 1 ? sum * (uint64_t)times : sum;
 }
 
 int64_t uc__routed_times(const uc_call *c)

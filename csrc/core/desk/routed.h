@@ -71,15 +71,22 @@ void uc__routes_end(uc_peer *p);
 /*
  * Op request, when it is routed. Sets c->routed and, where there is a statement
  * to run, c->stmt. False with *e where the frame is at fault; what is wrong
- * with the request itself stands in c->routed->q.refusal.
+ * with the request itself stands in c->routed->q.refusal. Under route_mu. A
+ * call without a batch may be begun again: for a route with @rate, which
+ * counts, that fails.
  */
 bool uc__routed_begin(uc_peer *p, uc_call *c, uc_error *e);
 void uc__routed_free(uc_call *c);
 /* The engine goes: frees what was kept for requests to come. */
 void uc__routed_end(struct uc_engine *e);
 
-/* The moment, in uc_now() terms, at which @timeout ends it; 0: none. */
-int64_t uc__routed_deadline(const uc_call *c);
+/* The moment, in uc_now() terms, at which @timeout ends what arrived at t0; 0:
+ * none. */
+int64_t uc__routed_deadline(const uc_call *c, int64_t t0);
+
+/* How long its statements take together, as far as that is known, in ns; 0:
+ * of one of them it is not. */
+uint64_t uc__routed_ns(const uc_call *c);
 
 /* Whether it may change something: a POST. */
 static inline bool uc__routed_writes(const uc_call *c)

@@ -238,6 +238,8 @@ bool uc__routes_load(uc_call *c, uc_routes_check *check, void *arg, uc_buf *out,
         uc__set_unref(s);
         return false;
     }
+    if (s->owner->engine->ops->now_begin != NULL)
+        s->owner->engine->ops->now_begin(s->owner->engine);
     reply_set(out, c->id, s);
     return true;
 }

@@ -3,6 +3,7 @@
 #include "desk/cancel.h"
 #include "desk/inline.h"
 #include "desk/lookup.h"
+#include "desk/routed.h"
 #include "desk/session.h"
 #include "desk/verdict.h"
 #include "log/desk.h"
@@ -179,6 +180,92 @@ size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
         run(s->peer, &c, out);
     } else {
         uc_reply_error(out, c.id, &e);
+    }
+    return uc__sync_reply(out, c.id, dst, cap);
+}
+
+/* ---- requests that are answered where they arrive ---- */
+
+/* The file is open and where it was, and what the session has submitted is in
+ * the queues, so that the order of its calls is known. Waits for nothing. */
+static bool is_clear(uc_peer *p)
+{
+    uc_engine *e = p->engine;
+    uc_error err;
+
+    if (e->ops->now == NULL || atomic_load(&p->unrouted) > 0 || p->closing)
+        return false;
+    if (!p->sync_ready) {
+        uc_lock(&e->mu);
+        p->sync_ready = e->state == UC_OPEN && p->failed.code == NULL;
+        uc_unlock(&e->mu);
+    }
+    uc_error_init(&err);
+    return p->sync_ready &&
+           (e->ops->stale == NULL || !e->ops->stale(e, false, &err));
+}
+
+/* False where another thread routes, or the frame is at fault. */
+static bool begin(uc_peer *p, uc_call *c)
+{
+    uc_engine *e = p->engine;
+    uc_error err;
+    bool ok;
+
+    if (!uc_trylock(&e->route_mu))
+        return false;
+    uc_error_init(&err);
+    ok = uc__routed_begin(p, c, &err);
+    uc_unlock(&e->route_mu);
+    uc__route(e, false); /* for who found it locked */
+    return ok;
+}
+
+/* False, with nothing done, where it is to be submitted. */
+static bool answer(uc_peer *p, uc_call *c, uc_buf *out)
+{
+    int64_t now = uc_now_coarse(), deadline;
+
+    if (!begin(p, c))
+        return false;
+    if (c->routed->q.refusal != UC_REFUSAL_NONE) {
+        uc__routed_refused(c, out);
+        return true;
+    }
+    if (uc__routed_writes(c) || uc__writes_pending(p))
+        return false;
+    deadline = uc__routed_deadline(c, now);
+    if (deadline != 0 && (c->deadline == 0 || deadline < c->deadline))
+        c->deadline = deadline;
+    return p->engine->ops->now(p, c, out);
+}
+
+size_t uc_request_now(uc_session *s, const uint8_t *frame, size_t len,
+                      uint8_t *dst, size_t cap)
+{
+    uc_reader r = {frame, frame + len};
+    uc_buf *out = &s->sync_left;
+    uc_peer *p = s->peer;
+    bool ok = false;
+    uc_error e;
+    uc_call c;
+
+    uc_error_init(&e);
+    uc_buf_rewind(out, 0);
+    if (!uc__call_parse(&c, &r, 0, true, &e) || c.op->lane != UC_LANE_ROUTE ||
+        !uc__visit(p))
+        return 0;
+    c.session = s;
+    if (c.deadline != 0)
+        c.deadline += uc_now();
+    if (c.tx == 0 && c.snap == 0 && c.inside == 0 && c.once.p == NULL &&
+        !c.repeat && is_clear(p))
+        ok = answer(p, &c, out);
+    uc__finish(&c);
+    uc__visit_end(p);
+    if (!ok || out->failed) {
+        uc_buf_rewind(out, 0);
+        return 0;
     }
     return uc__sync_reply(out, c.id, dst, cap);
 }

@@ -189,6 +189,26 @@ napi_value Sync(napi_env env, napi_callback_info info)
     return v;
 }
 
+// requestNow(length) -> n, 0: submit it; for large replies as sync().
+napi_value RequestNow(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1, n;
+    napi_value argv[1], v;
+    Handle *h;
+    uint32_t len;
+
+    if (!Enter(env, info, &argc, argv, &h))
+        return Number(env, 0);
+    if (argc < 1 || napi_get_value_uint32(env, argv[0], &len) != napi_ok ||
+        len > h->in.len)
+        return TypeError(env, "requestNow(length)");
+    n = uc_request_now(h->session, h->in.p, len, h->out.p, h->out.len);
+    if (n > h->out.len)
+        return Number(env, -int64_t(n));
+    napi_create_uint32(env, uint32_t(n), &v);
+    return v;
+}
+
 // What is left of a reply that was too large: (bytes) -> n
 template <size_t take(uc_session *, uint8_t *, size_t)>
 napi_value TakeLeft(napi_env env, napi_callback_info info)
@@ -395,6 +415,7 @@ napi_value Open(napi_env env, napi_callback_info info)
         {"attach", Attach},
         {"sync", Sync},
         {"syncTake", TakeLeft<uc_sync_take>},
+        {"requestNow", RequestNow},
         {"endTurn", EndTurn},
         {"ref", Ref},
         {"unref", Unref},

@@ -3,6 +3,7 @@
 // A plugin of fastify (4 and 5). It lives in a context of its own: the application's parsers, hooks
 // and error handler stay as they are, and its hooks hold for our routes as for its own.
 
+const { copyOf } = require('../exchange')
 const { NodeExchange, lingering } = require('./node')
 
 class FastifyExchange extends NodeExchange {
@@ -15,6 +16,11 @@ class FastifyExchange extends NodeExchange {
   }
 
   get raw () { return this.request }
+
+  // Its hooks know bytes, or text in UTF-8.
+  takeBody (b, from, to) {
+    return copyOf(b, from, to)
+  }
 
   send (answer) {
     const { reply, req } = this
@@ -61,7 +67,7 @@ function fastifyDoor (service) {
 
 async function handle (exchange) {
   const { service, reply } = exchange
-  exchange.begin()
+  if (service.access !== null) exchange.begin()
   const answer = service.claims(exchange) ? await service.answer(exchange) : null
   if (answer !== null) return exchange.send(answer)
   exchange.leave()

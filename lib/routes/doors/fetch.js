@@ -28,7 +28,7 @@ class FetchExchange extends Exchange {
 
   /** From here on it is ours: a caller that hangs up is noticed. */
   begin () {
-    this.signal = lookout.watch(this.request)
+    if (this.signal === null) this.signal = lookout.watch(this.request)
   }
 
   get subject () { return this.request }
@@ -79,12 +79,15 @@ function peerOf (request, info) {
 
 /** (request, info) => a promise of a Response. */
 function fetchDoor (service) {
-  return async function fetch (request, info) {
+  return function fetch (request, info) {
     const exchange = new FetchExchange(service, request, info, request)
-    if (!service.claims(exchange)) return exchange.respond(service.nowhere(exchange))
-    exchange.begin()
-    return exchange.respond(await service.answer(exchange) ?? service.nowhere(exchange))
+    const answer = service.claims(exchange) ? service.answer(exchange) : null
+    return answer instanceof Promise ? later(exchange, answer) : exchange.respond(answer ?? service.nowhere(exchange))
   }
+}
+
+async function later (exchange, promise) {
+  return exchange.respond(await promise ?? exchange.service.nowhere(exchange))
 }
 
 /** A handler of Hono, and a middleware: what is none of ours goes on. */
@@ -96,7 +99,6 @@ function honoDoor (service) {
     const info = env?.server ?? env
     const exchange = new HonoExchange(service, raw, info, context)
     if (!service.claims(exchange)) return leave(exchange, next)
-    exchange.begin()
     const answer = await service.answer(exchange)
     return answer === null ? leave(exchange, next) : exchange.respond(answer)
   }
@@ -112,7 +114,7 @@ class HonoExchange extends FetchExchange {
   begin () {
     const { outgoing } = this.info ?? {}
     if (outgoing === undefined) super.begin()
-    else this.signal = new NodeHangup(outgoing)
+    else if (this.signal === null) this.signal = new NodeHangup(outgoing)
   }
 
   get abortSignal () {

@@ -21,6 +21,8 @@ class InjectExchange extends Exchange {
     this.#body = body
   }
 
+  begin () {}
+
   get subject () { return this }
   get raw () { return this }
   get isEncrypted () { return false }

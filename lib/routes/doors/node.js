@@ -5,8 +5,11 @@
 const { Hangup } = require('../../base/abort')
 const { originForm } = require('../../base/origin-form')
 const { peerAt } = require('../../base/peer')
-const { Exchange, asBytes } = require('../exchange')
+const { Exchange, asBytes, copyOf } = require('../exchange')
 const { readMessage, parsedBody } = require('../body')
+
+// Bytes of a body that is sent as text.
+const TEXT_MOST = 16 * 1024
 
 const EXCHANGE = Symbol('undercroft.exchange')
 
@@ -45,6 +48,11 @@ class NodeExchange extends Exchange {
     return peerAt(socket.remoteAddress, !socket.destroyed)
   }
 
+  // One write of head and body takes a third of two, and text a third of bytes: a character each.
+  takeBody (b, from, to) {
+    return to - from > TEXT_MOST ? copyOf(b, from, to) : b.toString('latin1', from, to)
+  }
+
   body (most) {
     const { req } = this
     if (!req.readableEnded) return readMessage(req, most)
@@ -55,14 +63,17 @@ class NodeExchange extends Exchange {
 
   /** From here on it is ours: a caller that hangs up is noticed. */
   begin () {
+    if (this.signal !== null) return
+    const { res } = this
     this.signal = new Hangup()
-    this.res[EXCHANGE] = this
-    this.res.on('close', onClose)
+    res[EXCHANGE] = this
+    res.on('close', onClose)
+    if (res.destroyed) this.signal.abort()
   }
 
   /** It is somebody else's after all. */
   leave () {
-    this.res.off('close', onClose)
+    if (this.signal !== null) this.res.off('close', onClose)
   }
 
   closed () {
@@ -81,13 +92,13 @@ class NodeExchange extends Exchange {
     const { res, req } = this
     // The client has gone, or somebody else was quicker.
     if (res.destroyed || res.headersSent) return
-    const { status, body } = answer
-    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+    const { status, body, encoding } = answer
+    const length = typeof body === 'string' ? Buffer.byteLength(body, encoding) : body.length
     this.sent = this.method === 'HEAD' ? 0 : length
     res.writeHead(status, headersOf(answer, length, this.id, res))
     if (length === 0 || this.method === 'HEAD') res.end()
     else if (status === 413 && !req.complete) lingering(req, res, body)
-    else res.end(body)
+    else res.end(body, encoding)
   }
 }
 
@@ -144,13 +155,19 @@ function nodeDoor (service, next = null) {
   return function routes (req, res, pass) {
     const exchange = new NodeExchange(service, req, res)
     if (!service.claims(exchange)) return leave(exchange, next, pass)
-    exchange.begin()
-    run(exchange, next, pass)
+    // The line of a request is written when its answer is out.
+    if (service.access !== null) exchange.begin()
+    const answer = service.answer(exchange)
+    if (answer instanceof Promise) later(answer, exchange, next, pass)
+    else end(answer, exchange, next, pass)
   }
 }
 
-async function run (exchange, next, pass) {
-  const answer = await exchange.service.answer(exchange)
+async function later (promise, exchange, next, pass) {
+  end(await promise, exchange, next, pass)
+}
+
+function end (answer, exchange, next, pass) {
   if (answer !== null) return exchange.write(answer)
   exchange.leave()
   leave(exchange, next, pass)

@@ -109,6 +109,58 @@ void sq_assist(uc_engine *e)
     }
 }
 
+void sq_now_begin(uc_engine *e)
+{
+    sq_db *db = sq_db_of(e);
+
+    if (!db->memory && uc_trylock(&db->guest.mu)) {
+        ready(db, &db->guest);
+        uc_unlock(&db->guest.mu);
+    }
+}
+
+/* ---- a request, answered where it arrived ---- */
+
+/* Who asks is a thread with an event loop, which stands still meanwhile. */
+enum { NOW_NS = 100000, NOW_MS = 2 };
+
+/* Of one call what sq_read_batch does of several; nobody else sees it, so no
+ * worker holds it. */
+static bool answer_now(sq_db *db, sq_conn *c, uc_call *call, uc_buf *out)
+{
+    uc_error e;
+    bool ok;
+
+    c->lent_until = uc_now_coarse() + NOW_MS * UC_MS;
+    c->overdue = false;
+    c->sampled = true;
+    sq_fresh_at(db, &c->moment);
+    uc_error_init(&e);
+    sq_conn_enter(c, call, call->deadline);
+    ok = sq_read_call(c, call, out, &e);
+    sq_conn_leave(c);
+    c->moment.gen = 0;
+    if (!ok && !c->overdue && call->routed->q.refusal != UC_REFUSAL_NONE) {
+        uc_buf_rewind(out, 0);
+        uc__routed_refused(call, out);
+        ok = true;
+    }
+    return ok;
+}
+
+bool sq_now(uc_peer *p, uc_call *c, uc_buf *out)
+{
+    sq_db *db = sq_db_of(p->engine);
+    uint64_t ns = uc__routed_ns(c);
+    bool ok;
+
+    if (db->memory || ns == 0 || ns > NOW_NS || !uc_trylock(&db->guest.mu))
+        return false;
+    ok = db->guest.conn != NULL && answer_now(db, db->guest.conn, c, out);
+    uc_unlock(&db->guest.mu);
+    return ok;
+}
+
 void sq_guest_end(sq_db *db)
 {
     sq_conn_close(db->guest.conn);

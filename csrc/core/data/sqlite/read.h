@@ -25,6 +25,10 @@ uint32_t sq_read_batch(sq_db *db, sq_conn *c, uc_call **run, uint32_t n,
 
 /* ---- guest.c ---- */
 void sq_assist(uc_engine *e);
+/* The guests' connection is opened by sq_now_begin, and not by sq_now, which
+ * waits for nothing. */
+void sq_now_begin(uc_engine *e);
+bool sq_now(uc_peer *p, uc_call *c, uc_buf *out);
 /* Nobody is a guest any more. */
 void sq_guest_end(sq_db *db);
 

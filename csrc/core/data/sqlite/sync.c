@@ -40,12 +40,6 @@ static bool held_by_this_thread(sq_db *db, sq_peer *p)
            holder->owner == p->p.owner;
 }
 
-static bool writes_pending(sq_db *db, sq_peer *p)
-{
-    return p->p.last_wseq > atomic_load(&db->e.wdone) ||
-           p->p.ending_tx > atomic_load(&db->e.ended_tx);
-}
-
 /* blocking: what is open is not waited for by the event loop. */
 static bool tx_open_error(bool blocking, uc_error *e)
 {
@@ -72,7 +66,7 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
     uc_lock(&db->e.mu);
     if (own)
         db->owner.sync_waiting++;
-    while (writes_pending(db, p) || (own && db->owner.by != SQ_FREE)) {
+    while (uc__writes_pending(&p->p) || (own && db->owner.by != SQ_FREE)) {
         if (held_by_this_thread(db, p) &&
             !(p->p.ending_tx == db->tx.id && db->tx.id != 0)) {
             ok = tx_open_error(db->owner.by == SQ_BY_SYNC, e);
@@ -80,7 +74,7 @@ static bool acquire(sq_db *db, sq_peer *p, bool own, int64_t until, uc_error *e)
         }
         /* The writer gives way to whoever waits here; it may only do so once
          * what this session has queued is done. */
-        if (own && writes_pending(db, p)) {
+        if (own && uc__writes_pending(&p->p)) {
             db->owner.sync_waiting--;
             uc_cond_signal(&db->threads.writer_cond);
             ok = uc_cond_wait_until(&db->threads.owner_cond, &db->e.mu, until);
@@ -321,7 +315,7 @@ static void general(sq_db *db, sq_peer *p, uc_call *c, uc_buf *out, uc_error *e)
     if (!db->memory &&
         (c->op->lane == UC_LANE_READ ||
          (c->op->lane == UC_LANE_STMT && cls == UC_CLASS_READ))) {
-        if (writes_pending(db, p) && !acquire(db, p, false, c->deadline, e))
+        if (uc__writes_pending(&p->p) && !acquire(db, p, false, c->deadline, e))
             return;
         if (c->op->num == UC_OP_cursor_open)
             sq_cursor_open(db, c, NULL, out, e);
@@ -362,7 +356,7 @@ void sq_sync(uc_peer *peer, uc_call *c, uc_buf *out, uc_error *e)
                 c->op->num != UC_OP_cursor_open &&
                 atomic_load_explicit(&c->stmt->cls, memory_order_relaxed) ==
                     UC_CLASS_READ &&
-                !writes_pending(db, p);
+                !uc__writes_pending(&p->p);
 
     if (fast)
         read_now(db, p, c, out, e);
