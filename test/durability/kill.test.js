@@ -10,7 +10,7 @@ const { child, exact, fileTimeoutMs, tmpfile } = require('../helper')
 
 t.setTimeout(fileTimeoutMs)
 
-const rounds = Math.max(8, budget.of(60))
+const rounds = Math.max(8, budget.of(40))
 
 // Writes in every way there is and says what was acknowledged: `r <id>` a row, `p <n>` a pair of
 // rows written in one transaction, `m <n>` ten rows written by one `many`.
@@ -114,7 +114,7 @@ t.test('every acknowledged row is there', async (t) => {
 
 t.test('killed in a checkpoint, a vacuum, a migration, a backup', async (t) => {
   const file = tmpfile(t)
-  for (let round = 0; round < Math.max(4, budget.of(24)); round++) {
+  for (let round = 0; round < Math.max(4, budget.of(16)); round++) {
     const result = child(t, async ({ undercroft, args, say }) => {
       const fs = require('node:fs')
       const { db } = undercroft.open(args.file, { walCheckpointBytes: 4096 * 20 })

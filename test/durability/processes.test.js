@@ -57,7 +57,7 @@ t.test('two processes write at once, and both get on', async (t) => {
     const waiting = []
     const onLine = (line, proc) => {
       if (line !== 'ready' || waiting.push(proc) < names.length) return
-      const end = Date.now() + (isLong ? 10000 : 3000)
+      const end = Date.now() + (isLong ? 5000 : 3000)
       for (const { stdin } of waiting) stdin.end(String(end))
     }
     const all = await Promise.all(names.map((who) => runs(t, body, { args: { file, who }, onLine, name: `${who}: no error` })))
@@ -120,7 +120,7 @@ t.test('a transaction of another process: wait, then a deadline with an outcome'
 t.test('ten processes open a new file at once', async (t) => {
   const dir = tmpdir(t)
   const many = isLong ? 20 : 10
-  const files = isLong ? 60 : 20
+  const files = isLong ? 40 : 20
   const at = Date.now() + 1500
   await Promise.all(Array.from({ length: many }, (_, who) => runs(t, async ({ undercroft, args }) => {
     const ofNewFiles = { pragmas: { page_size: 8192, encoding: 'UTF-16le', auto_vacuum: 'full' } }

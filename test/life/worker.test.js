@@ -111,10 +111,10 @@ t.test('exit and throw inside of a worker, with work under way', async (t) => {
   exact(t, result.lines, ['5', '5', '1', '1', '0', '0'], 'their exit codes')
 })
 
-t.test('hundreds of short workers', async (t) => {
+t.test('a hundred short workers', async (t) => {
   const file = tmpfile(t)
   await prepare(undercroft, file, 10)
-  const n = isLong ? 200 : 40
+  const n = isLong ? 100 : 40
   const result = await runs(t, async ({ args, root, say }) => {
     const { Worker } = require('node:worker_threads')
     const source = `
