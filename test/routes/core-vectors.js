@@ -59,6 +59,26 @@ const reading = [
   get('time that is up', '/slow', plain(500, 'timed out'))
 ]
 
+// A filter is not widened, and nothing else is reached, by what other services read as operators.
+const attacks = [
+  get('a name of the service', '/one?id=2&_user=1', bad('_user: is unknown')),
+  get('an operator in a name', '/one?id[gt]=0', bad('id: is missing', 'id[gt]: is unknown')),
+  get('a filter of its own', '/one?id=2&filter[name][$startsWith]=A', bad('filter[name][$startsWith]: is unknown')),
+  get('a column that is none of the parameters', '/maybe?id=1&password=x&fields=*&populate=*', bad('password: is unknown', 'fields: is unknown', 'populate: is unknown')),
+  get('SQL behind a number', '/one?id=2%20or%201=1', bad('id: must be an integer')),
+  get('SQL in a text', '/dmail/user/q?name=%27%20or%20%271%27=%271&age=36', json([])),
+  get('a wildcard, which is a character', '/dmail/user/q?name=%25&age=36', json([])),
+  get('the same name in another case', '/dmail/user/q?Name=x&name=Ada&age=36', bad('Name: is unknown')),
+  get('a list for a value', '/one?id=1,2', bad('id: must be an integer')),
+  get('a limit below none', '/dmail/user/q?name=Ada&age=36&ps=-1', bad('ps: must be between 1 and 100')),
+  get('an integer that would wrap', '/one?id=18446744073709551617', bad('id: must be at most 9223372036854775807')),
+  post('an operator in a body', '/dmail/user/set', { id: { gt: 0 }, age: 1 }, bad('id: must be an integer')),
+  post('a list in a body', '/dmail/user/set', { id: [1, 2], age: 1 }, bad('id: must be an integer')),
+  post('a column that nobody may set', '/dmail/user/set', { id: 1, age: 36, role: 'admin', _user: 1, __proto__x: 1 }, bad('role: is unknown', '_user: is unknown', '__proto__x: is unknown')),
+  post('the prototype', '/dmail/user/set', '{"id":1,"__proto__":{"age":1}}', bad('__proto__: is unknown'), { headers: { 'Content-Type': 'application/json' } }),
+  get('and nothing has changed', '/one?id=1', json({ id: 1, name: 'Ada', age: 36 }))
+]
+
 const list = (...items) => page('<!doctype html>', '<ul>', ...items.map((item) => `  ${item}`), '</ul>')
 const board = (name, total, age, ...items) =>
   page(`<h1>${name}</h1>`, `<p>${total} ${age}</p>`, '<ol>', ...items.map((item) => `  <li>${item}</li>`), '</ol>')
@@ -198,4 +218,4 @@ const rates = [
   get('and the second', '/seldom/mine', tooMany, { user: 7 })
 ]
 
-module.exports = { schema, vectors: [...reading, ...pages, ...types, ...writing, ...tags, ...persons, ...secrets, ...rates] }
+module.exports = { schema, vectors: [...reading, ...attacks, ...pages, ...types, ...writing, ...tags, ...persons, ...secrets, ...rates] }
