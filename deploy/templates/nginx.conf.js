@@ -47,7 +47,13 @@ log_format ${id}_json escape=json
     '"url":"${routes === null ? '$request_uri' : `${variable}_url`}","status":$status,"bytes":$body_bytes_sent,"in":$request_length,'
     '"seconds":$request_time,"upstream":"$upstream_addr","upstreamStatus":"$upstream_status",'
     '"upstreamSeconds":"$upstream_response_time","connectSeconds":"$upstream_connect_time",'
-    '"client":"$remote_addr","agent":"$http_user_agent","referer":"$http_referer"}';
+    '"client":"$remote_addr","agent":"$http_user_agent","referer":"${variable}_referer"}';
+
+# The page that a request came from, without its query, which may hold a secret.
+map $http_referer ${variable}_referer {
+    default $http_referer;
+    "~^(?<app_${id}_page>[^?]*)\\?" ${variable}_page;
+}
 
 # POSTs have a log of their own as well: who has changed something.
 map $request_method ${variable}_post {

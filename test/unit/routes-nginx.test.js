@@ -191,11 +191,14 @@ ${site}
   t.match((await ask('/other')).headers.get('x-request-id'), /^[\da-f]{32}$/)
 
   await ask('/reset?key=hidden')
+  await ask('/other', { headers: { referer: `http://127.0.0.1:${port}/reset?key=hidden` } })
   await ask('/other?key=shown')
   await ask('/other', { method: 'POST', body: 'x' })
   const log = (name) => fs.readFileSync(file(name), 'utf8').trim().split('\n').map((line) => JSON.parse(line))
   await until(() => log('shop.access.json').some(({ method }) => method === 'POST'), 'the line is there')
   const urls = log('shop.access.json').map(({ url }) => url)
+  t.ok(log('shop.access.json').some(({ referer }) => referer === `http://127.0.0.1:${port}/reset`))
+  t.notMatch(fs.readFileSync(file('shop.access.json'), 'utf8'), 'hidden')
   t.ok(urls.includes('/reset') && urls.includes('/other?key=shown') && !urls.includes('/reset?key=hidden'))
   t.same(log('shop.posts.json').map(({ method, url }) => [method, url]), [['POST', '/other']])
 
