@@ -445,9 +445,39 @@ static void no_memory(void)
     eq_int(failed, 3, "without memory it is said, and nothing leaks");
 }
 
+/* Lines that are written once stand for what they were written from. */
+static void ready(void)
+{
+    const http_header own = {view("etag"), view("\"a\"")};
+    const http_header bad = {view("etag"), view("a\r\nb: c")};
+    http_answer a = {.status = 200,
+                     .type = view("text/plain"),
+                     .body = view("words"),
+                     .nheaders = 1,
+                     .headers = &own};
+    uc_buf lines, one, other;
+
+    uc_buf_init(&lines, SIZE_MAX);
+    uc_buf_init(&one, SIZE_MAX);
+    uc_buf_init(&other, SIZE_MAX);
+    ok(http_lines(&lines, &a), "lines of a type and a header");
+    ok(write_one(&one, &a, false), "an answer with both");
+    a = (http_answer){
+        .status = 200, .body = a.body, .ready = {lines.p, lines.len}};
+    ok(write_one(&other, &a, false), "and one with those lines");
+    eq_bytes(other.p, other.len, one.p, one.len, "are the same");
+    uc_buf_rewind(&lines, 0);
+    a = (http_answer){.status = 200, .nheaders = 1, .headers = &bad};
+    ok(!http_lines(&lines, &a) && lines.len == 0, "what may not be sent");
+    uc_buf_fini(&lines);
+    uc_buf_fini(&one);
+    uc_buf_fini(&other);
+}
+
 int main(void)
 {
     dates();
+    ready();
     forms();
     endings();
     sentences();

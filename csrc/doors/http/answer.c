@@ -153,11 +153,31 @@ static bool has_no_body(unsigned status)
 static size_t room_of(const http_answer *a, size_t reason, size_t date)
 {
     enum { WORDS = 160 };
-    size_t n = WORDS + reason + date + a->type.len;
+    size_t n = WORDS + reason + date + a->type.len + a->ready.len;
 
     for (uint32_t i = 0; i < a->nheaders; i++)
         n += a->headers[i].name.len + a->headers[i].value.len + 4;
     return n;
+}
+
+static uint8_t *put_lines(uint8_t *p, const http_answer *a)
+{
+    if (a->type.len > 0 && !has_no_body(a->status)) {
+        p = PUT(p, "Content-Type: ");
+        p = put(p, a->type.p, a->type.len);
+        p = PUT(p, "\r\n");
+    }
+    for (uint32_t i = 0; i < a->nheaders; i++)
+        p = put_header(p, a->headers[i].name, a->headers[i].value);
+    return p;
+}
+
+bool http_lines(uc_buf *b, const http_answer *a)
+{
+    if (!may_be_sent(a) || !uc_buf_reserve(b, room_of(a, 0, 0)))
+        return false;
+    b->len = (size_t)(put_lines(b->p + b->len, a) - b->p);
+    return true;
 }
 
 /* Of each answer: room is made once, and not for each of its words. */
@@ -178,13 +198,8 @@ bool http_head(uc_buf *b, const http_answer *a, const char *date)
     p = PUT(p, "\r\nDate: ");
     p = put(p, date, date_len);
     p = PUT(p, "\r\n");
-    if (a->type.len > 0 && !has_no_body(a->status)) {
-        p = PUT(p, "Content-Type: ");
-        p = put(p, a->type.p, a->type.len);
-        p = PUT(p, "\r\n");
-    }
-    for (uint32_t i = 0; i < a->nheaders; i++)
-        p = put_header(p, a->headers[i].name, a->headers[i].value);
+    p = put(p, a->ready.p, a->ready.len);
+    p = put_lines(p, a);
     if (!has_no_body(a->status)) {
         p = PUT(p, "Content-Length: ");
         p = uc_emit_digits(p, (int64_t)a->body.len);

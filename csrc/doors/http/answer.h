@@ -13,6 +13,7 @@ typedef struct http_answer {
     unsigned status;
     uc_view type; /* Content-Type; empty: none */
     uc_view body;
+    uc_view ready; /* lines of http_lines(), in front of what is below */
     uint32_t nheaders;
     const http_header *headers;
     uc_view audit; /* of a POST, for the log: JSON; it is not sent */
@@ -33,6 +34,11 @@ typedef enum http_going {
     HTTP_GOES_ON_10, /* of HTTP/1.0, which has to be told */
     HTTP_ENDS
 } http_going;
+
+/* The lines of an answer's type and headers alone, for http_answer.ready of one
+ * that is sent again. False, with nothing written: one may not be sent, or
+ * there is no memory. */
+bool http_lines(uc_buf *b, const http_answer *a);
 
 /* The lines up to the headers of the connection, which come with http_end.
  * False, with nothing written, when a header of the answer may not be sent: its

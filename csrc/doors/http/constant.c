@@ -9,14 +9,21 @@
 typedef struct http_constant {
     http_answer answer;
     http_answer unchanged; /* for who has it already: 304 */
-    size_t held;           /* bytes of all of it */
-    http_header headers[];
+    uc_view tag;
+    uc_buf text; /* what the views point into */
 } http_constant;
+
+static void constant_free(http_constant *c)
+{
+    if (c != NULL)
+        uc_buf_fini(&c->text);
+    uc_free(c);
+}
 
 void http_constants_fini(http_constants *k)
 {
     for (uint32_t i = 0; i < k->n; i++)
-        uc_free(k->kept[i]);
+        constant_free(k->kept[i]);
     uc_free(k->kept);
     *k = (http_constants){0};
 }
@@ -72,8 +79,7 @@ const http_answer *http_constant_find(const http_constants *k,
         return NULL;
     c = k->kept[route - 1];
     tags = http_only(q, "if-none-match");
-    if (tags.len > 0 &&
-        (uc_etag_any(tags) || uc_etag_listed(tags, tag_of(&c->answer))))
+    if (tags.len > 0 && (uc_etag_any(tags) || uc_etag_listed(tags, c->tag)))
         return &c->unchanged;
     return &c->answer;
 }
@@ -94,69 +100,80 @@ static bool renew(http_constants *k, const http_serving *serving)
     return true;
 }
 
-static size_t size_of(const http_answer *a)
+static size_t held_by(const http_constant *c)
 {
-    size_t n = sizeof(http_constant) + a->type.len + a->body.len +
-               a->nheaders * sizeof(http_header);
-
-    for (uint32_t i = 0; i < a->nheaders; i++)
-        n += a->headers[i].name.len + a->headers[i].value.len;
-    return n;
+    return sizeof *c + c->text.cap;
 }
 
-static uc_view copy(uint8_t **to, uc_view v)
-{
-    uc_view there = {*to, v.len};
+/* Where the views point to is known when all of it is there. */
+typedef struct cuts {
+    size_t type, headers, tag; /* where each ends */
+} cuts;
 
-    if (v.len > 0)
-        memcpy(*to, v.p, v.len);
-    *to += v.len;
-    return there;
+static void cut(http_constant *c, const http_answer *a, const cuts *at)
+{
+    const uint8_t *p = c->text.p;
+
+    c->answer = (http_answer){.status = 200,
+                              .ready = {p, at->headers},
+                              .body = {p + at->tag, a->body.len}};
+    c->unchanged = (http_answer){
+        .status = 304, .ready = {p + at->type, at->headers - at->type}};
+    c->tag = (uc_view){p + at->headers, at->tag - at->headers};
 }
 
-static http_constant *constant_new(const http_answer *a, size_t size)
+/* NULL: no memory, or a header that may not be sent. */
+static http_constant *constant_new(const http_answer *a)
 {
-    http_constant *c = uc_malloc(size);
-    uint8_t *to;
+    http_constant *c = uc_calloc(1, sizeof *c);
+    http_answer type = {.status = 200, .type = a->type};
+    http_answer headers = {
+        .status = 200, .nheaders = a->nheaders, .headers = a->headers};
+    uc_view tag = tag_of(a);
+    cuts at = {0};
+    bool ok;
 
     if (c == NULL)
         return NULL;
-    to = (uint8_t *)&c->headers[a->nheaders];
-    *c = (http_constant){.held = size};
-    c->answer = (http_answer){.status = a->status,
-                              .type = copy(&to, a->type),
-                              .body = copy(&to, a->body),
-                              .nheaders = a->nheaders,
-                              .headers = c->headers};
-    for (uint32_t i = 0; i < a->nheaders; i++) {
-        c->headers[i].name = copy(&to, a->headers[i].name);
-        c->headers[i].value = copy(&to, a->headers[i].value);
+    uc_buf_init(&c->text, SIZE_MAX);
+    ok = http_lines(&c->text, &type);
+    at.type = c->text.len;
+    ok = ok && http_lines(&c->text, &headers);
+    at.headers = c->text.len;
+    uc_buf_put(&c->text, tag.p, tag.len);
+    at.tag = c->text.len;
+    uc_buf_put(&c->text, a->body.p, a->body.len);
+    if (ok && !c->text.failed) {
+        cut(c, a, &at);
+        return c;
     }
-    c->unchanged = (http_answer){
-        .status = 304, .nheaders = a->nheaders, .headers = c->headers};
-    return c;
+    constant_free(c);
+    return NULL;
+}
+
+static void forget(http_constants *k, uint32_t place)
+{
+    if (k->kept[place] != NULL)
+        k->held -= held_by(k->kept[place]);
+    constant_free(k->kept[place]);
+    k->kept[place] = NULL;
 }
 
 void http_constant_keep(http_constants *k, const http_serving *serving,
                         uint32_t route, const http_answer *a)
 {
-    size_t size = size_of(a);
     http_constant *c;
 
     if (route == 0 || route > serving->routes || a->status != 200 ||
-        tag_of(a).len == 0 || size > HTTP_CONSTANT_MOST || !renew(k, serving))
+        tag_of(a).len == 0 || a->body.len > HTTP_CONSTANT_MOST ||
+        !renew(k, serving))
         return;
-    c = k->kept[route - 1];
-    if (c != NULL) {
-        k->held -= c->held;
-        k->kept[route - 1] = NULL;
-        uc_free(c);
+    forget(k, route - 1);
+    c = constant_new(a);
+    if (c == NULL || k->held + held_by(c) > HTTP_CONSTANTS_MOST) {
+        constant_free(c);
+        return;
     }
-    if (k->held + size > HTTP_CONSTANTS_MOST)
-        return;
-    c = constant_new(a, size);
-    if (c == NULL)
-        return;
-    k->held += size;
+    k->held += held_by(c);
     k->kept[route - 1] = c;
 }

@@ -12,7 +12,7 @@
  * its own: no lock, no other thread, no frame.
  */
 enum {
-    HTTP_CONSTANT_MOST = 64 * 1024,   /* bytes of one: a larger one is asked
+    HTTP_CONSTANT_MOST = 64 * 1024,   /* bytes of a body: a larger one is asked
                                          for each time */
     HTTP_CONSTANTS_MOST = 1024 * 1024 /* of all that a loop keeps */
 };
