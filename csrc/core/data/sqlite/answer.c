@@ -293,10 +293,8 @@ static bool run_once(answer *a, uc_error *e)
     return true;
 }
 
-/* @repeat: an array of what each time answers. */
-static bool run_often(answer *a, int64_t times, uc_error *e)
+static bool run_each(answer *a, int64_t times, uc_error *e)
 {
-    uc_buf_byte(a->out, '[');
     for (int64_t i = 0; i < times; i++) {
         size_t before;
 
@@ -309,8 +307,21 @@ static bool run_often(answer *a, int64_t times, uc_error *e)
         if (a->out->len == before)
             uc_json_null(a->out);
     }
-    uc_buf_byte(a->out, ']');
     return true;
+}
+
+/* @repeat: an array of what each time answers. Statements that run so often are
+ * timed now and then. */
+static bool run_often(answer *a, int64_t times, uc_error *e)
+{
+    bool sampled = a->conn->sampled, ok;
+
+    a->conn->sampled = sampled || times > 1;
+    uc_buf_byte(a->out, '[');
+    ok = run_each(a, times, e);
+    uc_buf_byte(a->out, ']');
+    a->conn->sampled = sampled;
+    return ok;
 }
 
 /* @audit: once, however often the statements ran. */
