@@ -245,6 +245,7 @@ t.test('what routes check says of plans', async (t) => {
   const cases = [
     ['select n from number where n = :a limit 5', scan('number')],
     ['select n from number as k where k.n = :a limit 5', scan('number')],
+    ['select n from "number" as "k" where "k".n = :a limit 5', scan('number')],
     ['select n from seen where n = :a limit 5', scan('number')],
     ['select count(x) as x, :a as a from other limit 1', scan('other')],
     ['select n from number where id = 1 { or n = :a } limit 5', scan('number')],
