@@ -22,7 +22,7 @@ static void constant_free(http_constant *c)
 
 void http_constants_fini(http_constants *k)
 {
-    for (uint32_t i = 0; i < k->n; i++)
+    for (uint32_t i = 0; k->kept != NULL && i < k->n; i++)
         constant_free(k->kept[i]);
     uc_free(k->kept);
     *k = (http_constants){0};
