@@ -46,6 +46,12 @@ insert into person(name) values (:name);
 -- @public
 insert into person(name) values (:name), (json(:name));
 
+-- @post /once :one
+-- @param name text 1..64
+-- @public
+-- @audit audit
+insert into person(name) values (:name) returning id;
+
 -- @get /rows
 -- @public
 select route, who, ip, request, params, at > 1700000000000 as is_now from audit order by id limit 100;
@@ -118,8 +124,9 @@ for (const [name, target] of [['in this process', () => ':memory:'], ['behind a 
 
 t.test('a key of once: who repeats it is another line, and no other row', async (t) => {
   const { routes, log } = await serving(t, ':memory:')
-  const post = (id) => routes.inject('POST', '/add', { body: { name: 'Ada', pass: 'x' }, headers: { 'idempotency-key': 'k', 'x-request-id': id } })
+  const post = (id) => routes.inject('POST', '/once', { body: { name: 'Ada' }, headers: { 'idempotency-key': 'k', 'x-request-id': id } })
   const [first, second] = [await post('a'), await post('b')]
+  t.equal(first.status, 200)
   t.equal(second.body, first.body)
   t.same(log.lines.filter(({ msg }) => msg === 'audit').map(({ reqId, changes }) => [reqId, changes]), [['a', 1], ['b', 0]])
   t.equal(JSON.parse((await routes.inject('GET', '/rows')).body).length, 1)
