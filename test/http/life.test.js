@@ -284,7 +284,7 @@ t.test('a socket that systemd hands over', async (t) => {
   const { daemonPath } = require('../../lib/base/binding')
   const server = net.createServer()
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => new Promise((resolve) => { server.close(resolve) }))
+  t.teardown(() => { server.close(() => {}) })
   const to = { host: '127.0.0.1', port: server.address().port }
   const args = ['--db', path.join(dir, 'app.db'), '--http', 'systemd', '--routes', path.join(dir, 'routes')]
   const proc = spawn('/bin/sh', ['-c', 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"', daemonPath(), ...args], { stdio: ['ignore', 'ignore', 'pipe', server._handle.fd] })
@@ -293,13 +293,9 @@ t.test('a socket that systemd hands over', async (t) => {
   const done = new Promise((resolve) => { proc.on('close', resolve) })
   t.teardown(async () => { proc.kill('SIGKILL'); await done })
   await until(() => /serving 6 routes/.test(said) || proc.exitCode !== null, 'it serves')
-  // Node would let clients in as well.
-  let mine = 0
-  server.on('connection', (socket) => { mine++; socket.destroy() })
-  const statusesOf = []
-  for (let i = 0; i < 20; i++) statusesOf.push((await ask(to, {}).catch(() => ({ status: 0 }))).status)
-  t.ok(statusesOf.filter((status) => status === 200).length + mine >= 20, `${statusesOf} ${said}`)
-  t.ok(statusesOf.includes(200))
+  // Node would let clients in as well. The daemon has the socket still.
+  await new Promise((resolve) => { server.close(resolve) })
+  for (let i = 0; i < 20; i++) t.equal((await ask(to, {})).status, 200)
   proc.kill('SIGTERM')
   t.equal(await done, 0)
 })
