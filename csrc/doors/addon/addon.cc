@@ -163,19 +163,48 @@ bool Rethrow(napi_env env, Handle *h)
     return true;
 }
 
+// Of a call whose request is in `in`: its handle and the length. False: *v is
+// to be returned.
+bool EnterWith(napi_env env, napi_callback_info info, const char *usage,
+               Handle **h, uint32_t *len, napi_value *v)
+{
+    size_t argc = 1;
+    napi_value argv[1];
+
+    if (!Enter(env, info, &argc, argv, h)) {
+        *v = Number(env, 0);
+        return false;
+    }
+    if (argc < 1 || napi_get_value_uint32(env, argv[0], len) != napi_ok ||
+        *len > (*h)->in.len) {
+        *v = TypeError(env, usage);
+        return false;
+    }
+    return true;
+}
+
+// The length of the reply in `out`; negative: it is larger, and left to be
+// taken.
+napi_value Replied(napi_env env, const Handle *h, size_t n)
+{
+    napi_value v;
+
+    if (n > h->out.len)
+        return Number(env, -int64_t(n));
+    napi_create_uint32(env, uint32_t(n), &v);
+    return v;
+}
+
 // sync(length) -> n
 napi_value Sync(napi_env env, napi_callback_info info)
 {
-    size_t argc = 1, n;
-    napi_value argv[1], v;
+    napi_value v;
     Handle *h;
     uint32_t len;
+    size_t n;
 
-    if (!Enter(env, info, &argc, argv, &h))
-        return Number(env, 0);
-    if (argc < 1 || napi_get_value_uint32(env, argv[0], &len) != napi_ok ||
-        len > h->in.len)
-        return TypeError(env, "sync(length)");
+    if (!EnterWith(env, info, "sync(length)", &h, &len, &v))
+        return v;
     h->busy = true;
     n = uc_sync(h->session, h->in.p, len, h->out.p, h->out.len);
     h->busy = false;
@@ -183,30 +212,20 @@ napi_value Sync(napi_env env, napi_callback_info info)
         End(h);
     if (__builtin_expect(h->thrown != nullptr, 0) && Rethrow(env, h))
         return nullptr;
-    if (n > h->out.len)
-        return Number(env, -int64_t(n));
-    napi_create_uint32(env, uint32_t(n), &v);
-    return v;
+    return Replied(env, h, n);
 }
 
 // requestNow(length) -> n, 0: submit it; for large replies as sync().
 napi_value RequestNow(napi_env env, napi_callback_info info)
 {
-    size_t argc = 1, n;
-    napi_value argv[1], v;
+    napi_value v;
     Handle *h;
     uint32_t len;
 
-    if (!Enter(env, info, &argc, argv, &h))
-        return Number(env, 0);
-    if (argc < 1 || napi_get_value_uint32(env, argv[0], &len) != napi_ok ||
-        len > h->in.len)
-        return TypeError(env, "requestNow(length)");
-    n = uc_request_now(h->session, h->in.p, len, h->out.p, h->out.len);
-    if (n > h->out.len)
-        return Number(env, -int64_t(n));
-    napi_create_uint32(env, uint32_t(n), &v);
-    return v;
+    if (!EnterWith(env, info, "requestNow(length)", &h, &len, &v))
+        return v;
+    return Replied(
+        env, h, uc_request_now(h->session, h->in.p, len, h->out.p, h->out.len));
 }
 
 // What is left of a reply that was too large: (bytes) -> n
