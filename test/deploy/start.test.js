@@ -256,12 +256,26 @@ long('migrations and hooks', async t => {
   await fails(t, found, { code: 'UC_DEPLOY_HOOK', message: /beforeStart/ }, { more: { hooks: { beforeStart: { command: ['false'], where: 'there' } } } })
   fs.rmSync(mark)
   const migrations = { command: ['node', 'migrate.js'] }
-  // One that a deployment has left behind whose agent was killed.
-  const left = spawn(process.execPath, ['-e', `setTimeout(() => require('node:fs').appendFileSync(${JSON.stringify(mark)}, 'left\\n'), 1500)`], { env: { UNDERCROFT_MIGRATES: found.app.deploy }, stdio: 'ignore' })
+  // One that a deployment has left behind whose agent was killed; it ends once somebody has said that he waits for it.
+  const seen = path.join(found.root, 'seen')
+  const left = spawn(process.execPath, ['-e', `
+    const fs = require('node:fs')
+    setInterval(() => {
+      if (!fs.existsSync(${JSON.stringify(seen)})) return
+      fs.appendFileSync(${JSON.stringify(mark)}, 'left\\n')
+      process.exit()
+    }, 20)`], { env: { UNDERCROFT_MIGRATES: found.app.deploy }, stdio: 'ignore' })
+  t.teardown(() => left.kill('SIGKILL'))
   const early = await helper.failure(found.start({}, { migrations: { ...migrations, timeoutMs: 300 } }))
   t.match(early, { code: 'UC_DEPLOY_MIGRATION', message: new RegExp(`pid ${left.pid}`) }, 'is not waited for longer than one may take')
   const said = []
-  const { release } = await found.start({}, { migrations }, { onEvent: ({ log }) => { if (log) said.push(log) } })
+  const { release } = await found.start({}, { migrations }, {
+    onEvent: ({ log }) => {
+      if (!log) return
+      said.push(log)
+      if (log.includes('still runs')) fs.writeFileSync(seen, '')
+    }
+  })
   t.match(said.join(), new RegExp(`pid ${left.pid}\\) still runs`))
   t.equal(fs.readFileSync(mark, 'utf8'), `left\n${release}\n`, 'one after the other')
   fs.writeFileSync(mark, `${release}\n`)
