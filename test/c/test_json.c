@@ -1,4 +1,5 @@
 /* The JSON of rows, through a session: what a parser has to make of it. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "client.h"
@@ -23,6 +24,54 @@ static void param(const char *fmt, const void *p, size_t n, const char *want,
     client_define(c, 1, "select ? v");
     snprintf(full, sizeof full, "bytes [{\"v\":%s}]", want);
     eq_str(client_ask(c, UC_OP_json, fmt, 1, 0, p, n), full, name);
+}
+
+/* Of each length, one byte at each place is another one. */
+static void lengths(void)
+{
+    static const struct {
+        const char *in, *out;
+    } odd[] = {{"\"", "\\\""}, {"\x1f", "\\u001f"}, {"\xc3\xbc", "\xc3\xbc"}};
+
+    for (int n = 0; n <= 20; n++) {
+        for (int i = 0; i < 3 * (n + 1); i++) {
+            char text[40], wanted[60], name[40];
+            int at = i / 3;
+            bool is_whole = at == n;
+
+            snprintf(text, sizeof text, "%.*s%s%.*s", at,
+                     "abcdefghijklmnopqrst", is_whole ? "" : odd[i % 3].in,
+                     is_whole ? 0 : n - at - 1, "uvwxyzABCDEFGHIJKLMN");
+            snprintf(wanted, sizeof wanted, "\"%.*s%s%.*s\"", at,
+                     "abcdefghijklmnopqrst", is_whole ? "" : odd[i % 3].out,
+                     is_whole ? 0 : n - at - 1, "uvwxyzABCDEFGHIJKLMN");
+            snprintf(name, sizeof name, "%d bytes, the %dth", n, at);
+            param("n i i [t]", text, strlen(text), wanted, name);
+        }
+    }
+}
+
+/* With one digit more each, and the least and the largest of them. */
+static void integers(void)
+{
+    int64_t least = 1;
+
+    for (int digits = 1; digits <= 19; digits++) {
+        int64_t most = digits < 19 ? least * 10 - 1 : INT64_MAX;
+        char sql[120], wanted[120];
+
+        snprintf(sql, sizeof sql,
+                 "select %" PRId64 " a, %" PRId64 " b, %" PRId64 " c", least,
+                 most, -most);
+        snprintf(wanted, sizeof wanted,
+                 "[{\"a\":%" PRId64 ",\"b\":%" PRId64 ",\"c\":%" PRId64 "}]",
+                 least, most, -most);
+        is(sql, wanted, "integers");
+        if (digits < 19)
+            least *= 10;
+    }
+    is("select 0 a, 102030405060708090 b",
+       "[{\"a\":0,\"b\":102030405060708090}]", "zeros");
 }
 
 int main(void)
@@ -80,6 +129,8 @@ int main(void)
         snprintf(name, sizeof name, "a quote at %d", i);
         param("n i i [t]", text, 20, all, name);
     }
+    lengths();
+    integers();
     client_close(c);
     return tap_end();
 }

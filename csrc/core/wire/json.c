@@ -101,11 +101,68 @@ static void escape_rest(uc_buf *b, const uint8_t *s, size_t n)
     }
 }
 
+static inline uint64_t word_of(const uint8_t *s, size_t n)
+{
+    uint64_t w = 0;
+
+    memcpy(&w, s, n);
+    return w;
+}
+
+static inline bool is_plain(uint64_t w)
+{
+    return ((any_special(w) ? 1 : 0) | (w & 0x8080808080808080u)) == 0;
+}
+
+/* Most text: ASCII, and nothing to escape. It is looked at and copied at once,
+ * the last word over a part of the one before. False, with nothing appended:
+ * it is no such text. */
+static bool plain(uc_buf *b, const uint8_t *s, size_t n)
+{
+    uint8_t *p;
+
+    if (!uc_buf_reserve(b, n + 2))
+        return true;
+    p = b->p + b->len;
+    if (n >= 8) {
+        uint64_t last = word_of(s + n - 8, 8);
+
+        if (!is_plain(last))
+            return false;
+        for (size_t i = 0; i + 8 < n; i += 8) {
+            uint64_t w = word_of(s + i, 8);
+
+            if (!is_plain(w))
+                return false;
+            memcpy(p + 1 + i, &w, 8);
+        }
+        memcpy(p + 1 + n - 8, &last, 8);
+    } else if (n >= 4) {
+        uint64_t first = word_of(s, 4), last = word_of(s + n - 4, 4);
+
+        if (!is_plain(first | last << 32))
+            return false;
+        memcpy(p + 1, &first, 4);
+        memcpy(p + 1 + n - 4, &last, 4);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            if (special(s[i]) || s[i] >= 0x80)
+                return false;
+            p[1 + i] = s[i];
+        }
+    }
+    p[0] = p[1 + n] = '"';
+    b->len += n + 2;
+    return true;
+}
+
 /* Text that is not valid UTF-8 would not be valid JSON. */
 void uc_json_text(uc_buf *b, uc_view s)
 {
     uc_buf fixed;
 
+    if (plain(b, s.p, s.len))
+        return;
     if (uc_is_utf8(s.p, s.len)) {
         string(b, s.p, s.len);
         return;

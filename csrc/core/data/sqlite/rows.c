@@ -55,8 +55,18 @@ bool sq_rows_add(uc_rows *r, sqlite3_stmt *stmt, int ncols, bool utf8)
     return uc_row_end(r, p);
 }
 
+/* A key takes whole words, which are copied without asking how many bytes of
+ * them count. */
+enum { KEY_WORD = 8, INT_MOST = 21 };
+
+static size_t padded(size_t len)
+{
+    return (len + KEY_WORD - 1) & ~(size_t)(KEY_WORD - 1);
+}
+
 char *sq_json_keys(sqlite3_stmt *stmt, int ncols)
 {
+    static const char zeros[KEY_WORD];
     uc_buf b;
 
     uc_buf_init(&b, SIZE_MAX);
@@ -72,6 +82,7 @@ char *sq_json_keys(sqlite3_stmt *stmt, int ncols)
             break;
         len = (uint32_t)(b.len - at - sizeof len);
         memcpy(b.p + at, &len, sizeof len);
+        uc_buf_put(&b, zeros, padded(len) - len);
     }
     if (b.failed) {
         uc_buf_fini(&b);
@@ -88,8 +99,21 @@ static uc_view next_key(const char **keys)
 
     memcpy(&len, *keys, sizeof len);
     key = (uc_view){(const uint8_t *)*keys + sizeof len, len};
-    *keys += sizeof len + len;
+    *keys += sizeof len + padded(len);
     return key;
+}
+
+/* The same, appended; behind it is room for an integer. */
+static void put_key(uc_buf *b, const char **keys)
+{
+    uc_view key = next_key(keys);
+    size_t n = padded(key.len);
+
+    if (!uc_buf_reserve(b, n + INT_MOST))
+        return;
+    for (size_t i = 0; i < n; i += KEY_WORD)
+        memcpy(b->p + b->len + i, key.p + i, KEY_WORD);
+    b->len += key.len;
 }
 
 void sq_json_cell(uc_buf *b, sqlite3_value *v)
@@ -122,9 +146,7 @@ void sq_json_cell(uc_buf *b, sqlite3_value *v)
 bool sq_json_row(uc_buf *b, sqlite3_stmt *stmt, int ncols, const char *keys)
 {
     for (int i = 0; i < ncols; i++) {
-        uc_view key = next_key(&keys);
-
-        uc_buf_put(b, key.p, key.len);
+        put_key(b, &keys);
         sq_json_cell(b, sqlite3_column_value(stmt, i));
     }
     uc_buf_byte(b, '}');
