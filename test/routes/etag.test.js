@@ -18,10 +18,12 @@ const NUMBERS = 4
 
 const schema = `
   create table number(id integer primary key, n integer not null);
+  create table pair(id integer primary key, n integer not null);
   create table other(x text);
   create view seen as select id, n from number;
-  insert into number select value, 0 from generate_series(0, 3);
-`.replace('select value, 0 from generate_series(0, 3)', [0, 1, 2, 3].map((id) => `select ${id}, 0`).join(' union all '))
+  insert into number values (0, 0), (1, 0), (2, 0), (3, 0);
+  insert into pair select id, n from number;
+`
 
 const source = `
 -- @get /n :text
@@ -34,6 +36,18 @@ select n from number where id = :id;
 -- @public
 -- @cache 1h
 select n from number where id = :id;
+
+-- @get /pairs :one
+-- @param n integer 1..20
+-- @public
+-- @repeat :n
+-- @random 0..3
+-- @cache 1h
+select id, n from pair where id = :_random;
+
+-- @post /pairs :none
+-- @public
+update pair set n = n + 1;
 
 -- @get /seen :text
 -- @param id integer 0..
@@ -148,6 +162,54 @@ t.test('10^4 random writes, of two handles and another process', async (t) => {
   }
 })
 
+// All rows of `pair` have the same number after each commit.
+t.test('each time of @repeat is kept, and all of one request are of one snapshot', async (t) => {
+  const file = await filled(t)
+  const first = await service(t, file)
+  const second = await service(t, file)
+  const other = await secondWriter(t, file)
+  const wrong = []
+  let known = 0
+  let left = budget.of(3000)
+
+  const statements = async ({ store }) => {
+    const { rows } = await store.db.stats().then(({ statements }) => statements.find(({ sql }) => sql.includes('from pair')))
+    return rows
+  }
+  const ask = async ({ get }) => {
+    const { body, tag } = await get('/pairs?n=20')
+    t.equal(tag, undefined, 'all of it has no tag')
+    return JSON.parse(body)
+  }
+  for (let i = 0; i < 20; i++) await ask(first)
+  const rows = await statements(first)
+  for (let i = 0; i < 20; i++) t.ok((await ask(first)).every(({ id, n }) => id < NUMBERS && n === 0))
+  t.equal(await statements(first), rows, 'nothing has run')
+
+  async function write (raise) {
+    while (left-- > 0) {
+      const least = known + 1
+      await raise()
+      known = Math.max(known, least)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+  }
+
+  async function read ({ get }) {
+    while (left > 0) {
+      const least = known
+      const rows = JSON.parse((await get('/pairs?n=20')).body)
+      if (rows.some(({ n }) => n < least || n !== rows[0].n)) wrong.push({ rows, least })
+    }
+  }
+
+  const raise = ({ routes }) => () => routes.inject('POST', '/pairs', { body: {} })
+  await Promise.all([write(raise(first)), write(raise(second)), write(() => other({ sql: 'update pair set n = n + 1' })), read(first), read(second), read(second)])
+  t.same(wrong, [])
+  const [{ n }] = await ask(first)
+  t.equal((await first.store.db.get('select max(n) as n from pair')).n, n)
+})
+
 t.test('a table that others write to', async (t) => {
   const file = await filled(t)
   const { get, routes } = await service(t, file)
@@ -206,16 +268,16 @@ t.test('a transaction that is rolled back changes no tag, and an open one none y
 t.test('what has no tag, and is not kept', async (t) => {
   const { store } = await service(t, await filled(t))
   const cases = [
-    [':_now', 'select :_now'], [':_ip', 'select :_ip'], [':_id', 'select :_id'],
+    [':_random', 'select :_random', '-- @random 1..9\n'], [':_now', 'select :_now'], [':_ip', 'select :_ip'], [':_id', 'select :_id'],
     ['random', 'select random()'], ['strftime', "select strftime('%Y', 'now')"], ['current_timestamp', 'select current_timestamp'],
     ['date', 'select date(n) from number limit 1'], ['sqlite_master', 'select count(*) from sqlite_schema'],
     ['dbstat', 'select count(*) from dbstat']
   ]
-  for (const [name, sql] of cases) {
-    const routes = store.routes(folder(t, `-- @get /x :text\n-- @public\n${sql};\n`))
+  for (const [name, sql, tags = ''] of cases) {
+    const routes = store.routes(folder(t, `-- @get /x :text\n-- @public\n${tags}${sql};\n`))
     await routes.ready
     t.equal((await routes.inject('GET', '/x')).headers.etag, undefined, sql)
-    const kept = store.routes(folder(t, `-- @get /x :text\n-- @cache 1s\n-- @public\n${sql};\n`))
+    const kept = store.routes(folder(t, `-- @get /x :text\n-- @cache 1s\n-- @public\n${tags}${sql};\n`))
     await t.rejects(kept.ready, { code: 'UC_ROUTE', message: /^all.sql:1: @cache: nobody would know how long an answer is right: .*/ }, name)
     routes.close()
   }

@@ -1,7 +1,7 @@
 'use strict'
 
-// TechEmpower's cached queries, 20 of them. The rivals in JavaScript and ours ask SQLite,
-// whose pages are in memory; axum has a list of the rows.
+// TechEmpower's cached queries, 20 of them. Ours keeps rows by @cache, axum has a list of
+// them; the rivals in JavaScript ask SQLite, whose pages are in memory.
 
 const { question, rowsOf, byHand, byRule } = require('../../lib/http-case')
 
@@ -12,7 +12,7 @@ module.exports = question({
   check: byRule('cached'),
   rows: rowsOf({
     name: 'cached-door',
-    title: '20 cached queries, C door: the page cache of SQLite is the cache, where axum has the rows in a list',
+    title: '20 cached queries, C door: rows kept by @cache, where axum has a list that no write changes',
     ours: 'door',
     rivals: byHand(['axum', 'bun', 'node', 'fastify'])
   })

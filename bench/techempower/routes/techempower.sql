@@ -33,10 +33,11 @@ select id, randomnumber from world where id = :_random;
 update world set randomnumber = abs(random() % 10000) + 1 where id = :_random;
 select id, randomnumber as "randomNumber" from world where id = :_random;
 
--- Out of the page cache of SQLite, which is in the memory of the process.
+-- Each row is kept by its id until the table changes.
 -- @get /cached-queries :one
 -- @param count integer 1..500 = 1 @clamp
 -- @repeat :count
 -- @random 1..10000
+-- @cache 1h
 -- @public
 select id, randomnumber as "randomNumber" from world where id = :_random;

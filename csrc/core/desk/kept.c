@@ -13,8 +13,11 @@ struct uc_kept_entry {
     uint8_t bytes[]; /* the key, then the answer */
 };
 
-/* One answer takes no more than this part of all. */
-enum { PART = 4 };
+enum {
+    PART = 4,          /* one answer takes no more than this part of all */
+    FIRST_CHAINS = 64, /* a power of two */
+    CHAINS_EACH = 2    /* at most, for each answer: what they take counts */
+};
 
 uc_kept *uc_kept_new(size_t most)
 {
@@ -22,6 +25,12 @@ uc_kept *uc_kept_new(size_t most)
 
     if (k == NULL)
         return NULL;
+    k->nchains = FIRST_CHAINS;
+    k->chains = uc_calloc(k->nchains, sizeof *k->chains);
+    if (k->chains == NULL) {
+        uc_free(k);
+        return NULL;
+    }
     uc_mutex_init(&k->mu);
     k->most = most;
     return k;
@@ -31,20 +40,32 @@ static uint64_t hash_of(uc_view key)
 {
     uc_fnv h = uc_fnv_words(UC_FNV_START, key.p, key.len);
 
-    return (uint64_t)(h >> 64) ^ (uint64_t)h;
+    /* By words its low bits know little of a word's high ones. */
+    return uc_fold((uint64_t)(h >> 64) ^ UC_MIX_1, (uint64_t)h ^ UC_MIX_2);
+}
+
+static size_t size_for(size_t key_len, size_t len)
+{
+    return sizeof(uc_kept_entry) + CHAINS_EACH * sizeof(uc_kept_entry *) +
+           key_len + len;
 }
 
 static size_t size_of(const uc_kept_entry *e)
 {
-    return sizeof *e + e->key_len + e->len;
+    return size_for(e->key_len, e->len);
 }
 
 /* ---- under mu ---- */
 
+static uc_kept_entry **chain_of(uc_kept *k, uint64_t hash)
+{
+    return &k->chains[hash & (k->nchains - 1)];
+}
+
 /* The link to it, or the end of its chain. */
 static uc_kept_entry **find(uc_kept *k, uint64_t hash, uc_view key)
 {
-    uc_kept_entry **at = &k->chains[hash % UC_KEPT_CHAINS];
+    uc_kept_entry **at = chain_of(k, hash);
 
     while (*at != NULL &&
            ((*at)->hash != hash ||
@@ -75,6 +96,7 @@ static void drop(uc_kept *k, uc_kept_entry **at)
     *at = e->next;
     leave_order(k, e);
     k->bytes -= size_of(e);
+    k->n--;
     uc_free(e);
 }
 
@@ -88,6 +110,38 @@ static void make_room(uc_kept *k, size_t size)
             return;
         drop(k, at);
     }
+}
+
+/* Twice as many chains. Without memory they stay as they are, and longer. */
+static void spread(uc_kept *k)
+{
+    uc_kept_entry **wider = uc_calloc(2 * (size_t)k->nchains, sizeof *wider);
+
+    if (wider == NULL)
+        return;
+    uc_free(k->chains);
+    k->chains = wider;
+    k->nchains *= 2;
+    for (uc_kept_entry *e = k->newest; e != NULL; e = e->older) {
+        uc_kept_entry **at = chain_of(k, e->hash);
+
+        e->next = *at;
+        *at = e;
+    }
+}
+
+static void add(uc_kept *k, uc_kept_entry *e)
+{
+    uc_kept_entry **at;
+
+    if (k->n >= k->nchains)
+        spread(k);
+    at = chain_of(k, e->hash);
+    e->next = *at;
+    *at = e;
+    be_newest(k, e);
+    k->bytes += size_of(e);
+    k->n++;
 }
 
 /* ---- anybody ---- */
@@ -106,8 +160,10 @@ bool uc_kept_get(uc_kept *k, uc_view key, const uint8_t tag[16], int64_t now,
         good = e->until > now && memcmp(e->tag, tag, sizeof e->tag) == 0;
         if (good) {
             uc_buf_put(out, e->bytes + e->key_len, e->len);
-            leave_order(k, e);
-            be_newest(k, e);
+            if (e != k->newest) {
+                leave_order(k, e);
+                be_newest(k, e);
+            }
         } else {
             drop(k, at);
         }
@@ -119,10 +175,11 @@ bool uc_kept_get(uc_kept *k, uc_view key, const uint8_t tag[16], int64_t now,
 void uc_kept_put(uc_kept *k, uc_view key, const uint8_t tag[16], int64_t until,
                  uc_view answer)
 {
-    size_t size = sizeof(uc_kept_entry) + key.len + answer.len;
+    size_t size = size_for(key.len, answer.len);
     uc_kept_entry *e, **at;
 
-    if (size > k->most / PART || (e = uc_malloc(size)) == NULL)
+    if (size > k->most / PART ||
+        (e = uc_malloc(sizeof *e + key.len + answer.len)) == NULL)
         return;
     e->hash = hash_of(key);
     e->until = until;
@@ -137,11 +194,7 @@ void uc_kept_put(uc_kept *k, uc_view key, const uint8_t tag[16], int64_t until,
     if (*at != NULL)
         drop(k, at);
     make_room(k, size);
-    at = &k->chains[e->hash % UC_KEPT_CHAINS];
-    e->next = *at;
-    *at = e;
-    be_newest(k, e);
-    k->bytes += size;
+    add(k, e);
     uc_unlock(&k->mu);
 }
 
@@ -152,5 +205,6 @@ void uc_kept_free(uc_kept *k)
     k->most = 0;
     make_room(k, 1);
     uc_mutex_fini(&k->mu);
+    uc_free(k->chains);
     uc_free(k);
 }

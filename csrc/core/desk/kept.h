@@ -15,14 +15,13 @@
  * its place is taken by the next answer to the same request. What was not asked
  * for the longest time makes room. Any thread.
  */
-enum { UC_KEPT_CHAINS = 1024 };
-
 typedef struct uc_kept_entry uc_kept_entry;
 
 typedef struct uc_kept {
     uc_mutex mu;
     size_t bytes, most;
-    uc_kept_entry *chains[UC_KEPT_CHAINS];
+    uc_kept_entry **chains;         /* as many as there are entries, or more */
+    uint32_t nchains, n;            /* a power of two; entries */
     uc_kept_entry *newest, *oldest; /* by when they were asked for */
 } uc_kept;
 

@@ -134,15 +134,15 @@ bool uc__routed_any_tag(const uc_call *c)
 }
 
 bool uc__routed_kept(const uc_call *c, uc_view key, const uint8_t tag[16],
-                     uc_buf *out)
+                     int64_t now, uc_buf *out)
 {
-    return uc_kept_get(c->routed->set->kept, key, tag, uc_now(), out);
+    return uc_kept_get(c->routed->set->kept, key, tag, now, out);
 }
 
 void uc__routed_keep(const uc_call *c, uc_view key, const uint8_t tag[16],
-                     uc_view answer)
+                     int64_t now, uc_view answer)
 {
-    int64_t until = uc_now() + c->routed->q.route->cache_ms * UC_MS;
+    int64_t until = now + c->routed->q.route->cache_ms * UC_MS;
 
     uc_kept_put(c->routed->set->kept, key, tag, until, answer);
 }

@@ -124,8 +124,8 @@ bool uc__routed_any_tag(const uc_call *c);
 bool uc__routes_keep(uc_route_set *s, uc_error *e);
 /* What is kept for the request, of a route with @cache; see kept.h. */
 bool uc__routed_kept(const uc_call *c, uc_view key, const uint8_t tag[16],
-                     uc_buf *out);
+                     int64_t now, uc_buf *out);
 void uc__routed_keep(const uc_call *c, uc_view key, const uint8_t tag[16],
-                     uc_view answer);
+                     int64_t now, uc_view answer);
 
 #endif

@@ -125,12 +125,19 @@ static void key_arg(uc_buf *out, const uc_arg *arg)
         key_bytes(out, arg->s);
 }
 
+void uc_request_key_values(const uc_request *q, uint64_t without, uc_buf *out)
+{
+    for (uint32_t i = 0; i < q->route->nparams; i++) {
+        if ((without >> i & 1) == 0)
+            key_arg(out, &q->args[i]);
+    }
+}
+
 void uc_request_key(const uc_request *q, uc_buf *out)
 {
     const uc_route *r = q->route;
 
     uc_buf_byte(out, (uint8_t)r->method);
     key_bytes(out, r->path);
-    for (uint32_t i = 0; i < r->nparams; i++)
-        key_arg(out, &q->args[i]);
+    uc_request_key_values(q, 0, out);
 }

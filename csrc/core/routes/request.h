@@ -119,5 +119,7 @@ void uc_request_hash(const uc_request *q, uint8_t hash[16]);
  * service included: what an answer depends on besides the data. Two requests
  * have one key only where they are the same. */
 void uc_request_key(const uc_request *q, uc_buf *out);
+/* The values alone, but for those of these parameters (1 << their place). */
+void uc_request_key_values(const uc_request *q, uint64_t without, uc_buf *out);
 
 #endif

@@ -228,6 +228,13 @@ static bool judge_tables(judge *j)
 
 /* ---- routes ---- */
 
+/* With @repeat and @cache each time's answer is kept by itself, and has the
+ * value in its key. Headers are the whole answer's. */
+static bool keeps_each(const uc_route *route)
+{
+    return route->repeat != 0 && route->cache_ms > 0 && route->nreplies == 0;
+}
+
 /* What the service gives, and which is another one each time. */
 static void judge_given(sq_reads *r, const uc_route *route)
 {
@@ -236,7 +243,8 @@ static void judge_given(sq_reads *r, const uc_route *route)
         char name[UC_ROUTE_NAME + 2];
 
         if (p->type != UC_PARAM_GIVEN || p->given == UC_GIVEN_user ||
-            p->given == UC_GIVEN_roles)
+            p->given == UC_GIVEN_roles ||
+            (p->given == UC_GIVEN_random && keeps_each(route)))
             continue;
         snprintf(name, sizeof name, ":%.*s", (int)p->name.len,
                  (const char *)p->name.p);
@@ -254,7 +262,18 @@ static bool is_same(const sq_known *k, const judge *j)
     return same;
 }
 
-static sq_known *known_of(const judge *j, uint32_t schema, uc_arena *mem)
+static bool has_random(const uc_route *route)
+{
+    for (uint32_t i = 0; i < route->nparams; i++) {
+        if (route->params[i].type == UC_PARAM_GIVEN &&
+            route->params[i].given == UC_GIVEN_random)
+            return true;
+    }
+    return false;
+}
+
+static sq_known *known_of(const judge *j, uint32_t schema,
+                          const uc_route *route, uc_arena *mem)
 {
     sq_known *k = uc_arena_alloc(mem, sizeof *k + j->n * sizeof k->tables[0]);
 
@@ -262,6 +281,7 @@ static sq_known *known_of(const judge *j, uint32_t schema, uc_arena *mem)
         return NULL;
     atomic_init(&k->schema, schema);
     atomic_init(&k->tried, schema);
+    k->each = has_random(route);
     k->n = j->n;
     for (uint32_t i = 0; i < j->n; i++) {
         const uint8_t *name = (const uint8_t *)j->tables[i];
@@ -293,7 +313,7 @@ bool sq_reads_end(sq_reads *r, sq_conn *c, uint32_t schema, uc_route *route,
         atomic_store(&known->schema, schema);
         return true;
     }
-    known = known_of(&j, schema, mem);
+    known = known_of(&j, schema, route, mem);
     if (known == NULL)
         return uc_fail(e, UC_MEMORY, "no memory for the routes");
     __atomic_store_n(&route->reads, known, __ATOMIC_RELEASE);

@@ -20,6 +20,9 @@ typedef struct sq_read {
 typedef struct sq_known {
     _Atomic uint32_t schema; /* that this is true of, see sq_moment */
     _Atomic uint32_t tried;  /* the last one that was looked at */
+    bool each; /* :_random is another one each time of @repeat: what one of them
+                  answers depends on that and on the tables, all of it does not
+                */
     uint32_t n;
     sq_read tables[];
 } sq_known;

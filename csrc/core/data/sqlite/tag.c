@@ -97,8 +97,9 @@ void sq_tag_begin(sq_tag *t, sq_conn *c, const uc_call *call)
 {
     const uc_routed *d = call->routed;
     const sq_known *k;
+    bool known;
 
-    t->known = false;
+    t->known = t->each = false;
     uc_buf_init(&t->key, SIZE_MAX);
     k = sq_known_of(d->q.route);
     if (k == NULL)
@@ -108,10 +109,12 @@ void sq_tag_begin(sq_tag *t, sq_conn *c, const uc_call *call)
     if (c->moment.gen != 0 && atomic_load(&k->schema) != c->moment.schema &&
         atomic_load(&k->tried) != c->moment.schema)
         sq_reads_again(c, d->set, d->q.route);
-    uc_request_key(&d->q, &t->key);
+    if (!k->each)
+        uc_request_key(&d->q, &t->key);
     add_user(&t->key, d);
-    t->known =
-        !t->key.failed && tag_at(c->db, d, &t->key, &c->moment, t->bytes);
+    known = !t->key.failed && tag_at(c->db, d, &t->key, &c->moment, t->bytes);
+    t->known = known && !k->each;
+    t->each = known && k->each;
 }
 
 void sq_tag_fini(sq_tag *t)

@@ -12,6 +12,8 @@ enum { SQ_TAG_BYTES = 16, SQ_TAG_TEXT = 51 };
 
 typedef struct sq_tag {
     bool known; /* it has one */
+    bool each;  /* it has none, but each time of @repeat does: `bytes` are of
+                   the data alone, and the values are not in `key` */
     uint8_t bytes[SQ_TAG_BYTES];
     uc_buf key; /* the request's, see uc_request_key, and the user's */
 } sq_tag;
