@@ -10,7 +10,7 @@ void uc_buf_init(uc_buf *b, size_t max)
     *b = (uc_buf){.max = max};
 }
 
-void uc_buf_fini(uc_buf *b)
+void uc__buf_free(uc_buf *b)
 {
     uc_free(b->p);
     *b = (uc_buf){.max = b->max};

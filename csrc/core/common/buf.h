@@ -21,7 +21,14 @@ typedef struct uc_buf {
 
 /* The caller's struct; allocates nothing. max in bytes. */
 void uc_buf_init(uc_buf *b, size_t max);
-void uc_buf_fini(uc_buf *b);
+void uc__buf_free(uc_buf *b);
+/* Many never get to have bytes. */
+static inline void uc_buf_fini(uc_buf *b)
+{
+    if (b->p != NULL)
+        uc__buf_free(b);
+    b->failed = b->full = false;
+}
 
 /* Out of line: makes room for n more bytes. False (and failed) if it cannot. */
 bool uc_buf_grow(uc_buf *b, size_t n);

@@ -273,7 +273,7 @@ static void route_one(uc_engine *e, uc_call *c, uc_error *err, uc_turn *t)
 static void route_batch(uc_engine *e, uc_batch *b, uc_turn *t)
 {
     uc_session *s = t->session = uc__session_ref(b->session);
-    uc_error err = {0};
+    uc_error err; /* begun with each call */
     uc_peer *p = s->peer;
     uint32_t promised = b->count;
     uc_call *c;

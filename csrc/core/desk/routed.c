@@ -307,14 +307,14 @@ static int64_t random_of(uc_routed *d)
 void uc__routed_again(uc_call *c)
 {
     uc_routed *d = c->routed;
-    const uc_route *route = d->q.route;
+    uint64_t random = d->q.route->random;
+    uc_arg *arg;
 
-    for (uint32_t i = 0; i < route->nparams; i++) {
-        const uc_param *p = &route->params[i];
-
-        if (p->type == UC_PARAM_GIVEN && p->given == UC_GIVEN_random)
-            d->q.args[i] = (uc_arg){.type = UC_ARG_INT, .i = random_of(d)};
-    }
+    if (random == 0)
+        return;
+    arg = &d->q.args[__builtin_ctzll(random)];
+    arg->type = UC_ARG_INT;
+    arg->i = random_of(d);
 }
 
 void uc__routed_free(uc_call *c)

@@ -392,18 +392,15 @@ static bool repeat(uc__reading *r)
 static bool all_used(uc__reading *r)
 {
     const uc__draft *d = &r->d;
-    bool random = false;
 
     for (uint32_t i = 0; i < d->route.nparams; i++) {
         const uc_param *p = &d->params[i];
 
-        if (p->type == UC_PARAM_GIVEN)
-            random = random || p->given == UC_GIVEN_random;
-        else if ((d->used & (uint64_t)1 << i) == 0)
+        if (p->type != UC_PARAM_GIVEN && (d->used & (uint64_t)1 << i) == 0)
             return uc__wrong(r, p->line, "no statement uses ':%.*s'",
                              UC__SHOW(p->name));
     }
-    return random || d->random_line == 0 ||
+    return d->route.random != 0 || d->random_line == 0 ||
            uc__wrong(r, d->random_line, "no statement uses ':_random'");
 }
 

@@ -212,7 +212,8 @@ typedef struct uc_route {
     const uc_view *page;
     uint8_t page_limit;
     uint64_t repeat;                   /* bit of @repeat's parameter; 0: none */
-    int64_t random_least, random_most; /* of :_random */
+    uint64_t random;                   /* bit of :_random; 0: it has none */
+    int64_t random_least, random_most;
     uint32_t file, line;
     void *reads; /* the engine's: what the answer depends on; NULL: unknown */
     /* The engine's: it takes nothing and reads nothing, so that its answer is

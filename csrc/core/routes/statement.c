@@ -99,6 +99,9 @@ static bool use(walk *w, const uc__token *t)
         d->params[place].given == UC_GIVEN_random && d->random_line == 0)
         return uc__wrong(w->r, t->line, "':_random' needs '@random lo..hi'");
     w->uses |= (uint64_t)1 << place;
+    if (d->params[place].type == UC_PARAM_GIVEN &&
+        d->params[place].given == UC_GIVEN_random)
+        d->route.random = (uint64_t)1 << place;
     return true;
 }
 

@@ -223,7 +223,7 @@ bool uc_read_u64(uc_reader *r, uint64_t *n)
     return true;
 }
 
-bool uc_read_u32(uc_reader *r, uint32_t *n)
+bool uc__read_any_u32(uc_reader *r, uint32_t *n)
 {
     uint64_t u;
 
@@ -233,7 +233,7 @@ bool uc_read_u32(uc_reader *r, uint32_t *n)
     return true;
 }
 
-bool uc_read_str(uc_reader *r, uc_view *s)
+bool uc__read_any_str(uc_reader *r, uc_view *s)
 {
     uc_value v;
 
@@ -253,7 +253,7 @@ bool uc_read_bool(uc_reader *r, bool *b)
     return true;
 }
 
-bool uc_read_array(uc_reader *r, uint32_t *n)
+bool uc__read_any_array(uc_reader *r, uint32_t *n)
 {
     uc_value v;
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/view.h"
 
@@ -52,11 +53,52 @@ bool uc_read(uc_reader *r, uc_value *v);
 bool uc_read_skip(uc_reader *r);
 
 /* Typed forms; false when the next token is another type or out of range. */
-bool uc_read_u32(uc_reader *r, uint32_t *n);
 bool uc_read_u64(uc_reader *r, uint64_t *n);
-bool uc_read_str(uc_reader *r, uc_view *s);
 bool uc_read_bool(uc_reader *r, bool *b);
-bool uc_read_array(uc_reader *r, uint32_t *n);
+
+/* Of any form; see those without `any`. */
+bool uc__read_any_u32(uc_reader *r, uint32_t *n);
+bool uc__read_any_str(uc_reader *r, uc_view *s);
+bool uc__read_any_array(uc_reader *r, uint32_t *n);
+
+/* What most are in a request: of one byte, or a frame's own of four. */
+static inline bool uc_read_u32(uc_reader *r, uint32_t *n)
+{
+    if (r->p < r->end && *r->p <= 0x7f) {
+        *n = *r->p++;
+        return true;
+    }
+    if (r->end - r->p >= 5 && *r->p == 0xce) {
+        memcpy(n, r->p + 1, sizeof *n);
+        *n = __builtin_bswap32(*n);
+        r->p += 5;
+        return true;
+    }
+    return uc__read_any_u32(r, n);
+}
+
+/* Up to 31 bytes. */
+static inline bool uc_read_str(uc_reader *r, uc_view *s)
+{
+    if (r->p < r->end && (*r->p & 0xe0) == 0xa0 &&
+        (size_t)(r->end - r->p) > (*r->p & 0x1fu)) {
+        *s = (uc_view){r->p + 1, *r->p & 0x1fu};
+        r->p += 1 + s->len;
+        return true;
+    }
+    return uc__read_any_str(r, s);
+}
+
+/* Up to 15 elements. */
+static inline bool uc_read_array(uc_reader *r, uint32_t *n)
+{
+    if (r->p < r->end && (*r->p & 0xf0) == 0x90 &&
+        (size_t)(r->end - r->p) > (*r->p & 0x0fu)) {
+        *n = *r->p++ & 0x0fu;
+        return true;
+    }
+    return uc__read_any_array(r, n);
+}
 
 enum { UC_MAX_DEPTH = 32 };
 

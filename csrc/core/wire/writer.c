@@ -54,17 +54,12 @@ void uc_pack_double(uc_buf *b, double v)
     msgpack_pack_double(&pk, v);
 }
 
-void uc_pack_strn(uc_buf *b, const void *s, size_t n)
+void uc__pack_any_strn(uc_buf *b, const void *s, size_t n)
 {
     msgpack_packer pk = packer(b);
 
     msgpack_pack_str(&pk, n);
     msgpack_pack_str_body(&pk, s, n);
-}
-
-void uc_pack_str(uc_buf *b, const char *s)
-{
-    uc_pack_strn(b, s, strlen(s));
 }
 
 void uc_pack_array(uc_buf *b, uint32_t n)

@@ -16,8 +16,26 @@ void uc_pack_bool(uc_buf *b, bool v);
 void uc_pack_uint(uc_buf *b, uint64_t v);
 void uc_pack_int(uc_buf *b, int64_t v);
 void uc_pack_double(uc_buf *b, double v);
-void uc_pack_str(uc_buf *b, const char *s);
-void uc_pack_strn(uc_buf *b, const void *s, size_t n);
+void uc__pack_any_strn(uc_buf *b, const void *s, size_t n);
+
+/* Most are short. */
+static inline void uc_pack_strn(uc_buf *b, const void *s, size_t n)
+{
+    if (n >= 32 || !uc_buf_reserve(b, n + 1)) {
+        uc__pack_any_strn(b, s, n);
+        return;
+    }
+    b->p[b->len] = (uint8_t)(0xa0 | n);
+    if (n > 0)
+        memcpy(b->p + b->len + 1, s, n);
+    b->len += n + 1;
+}
+
+static inline void uc_pack_str(uc_buf *b, const char *s)
+{
+    uc_pack_strn(b, s, strlen(s));
+}
+
 void uc_pack_array(uc_buf *b, uint32_t n);
 void uc_pack_map(uc_buf *b, uint32_t n);
 

@@ -14,6 +14,19 @@
  * GET's in one snapshot, a POST's as one unit of the group that it is in.
  */
 
+/* A statement, ready to run. */
+typedef struct ready {
+    const uc_statement *st;
+    uc_stmt *stmt;
+    const uc_variant *variant;
+    sq_slot *slot;
+    sq_mode mode;
+    bool simple; /* its rows are the body, and nothing else is to be done */
+    bool needs_part;
+} ready;
+
+enum { READY = 4 }; /* statements that are found once, however often they run */
+
 /* An answer that is being made. */
 typedef struct answer {
     sq_conn *conn;
@@ -21,6 +34,8 @@ typedef struct answer {
     const uc_route *route;
     uc_buf *out;
     bool wrote;   /* a statement that may write has run to its end */
+    bool plain;   /* no column of it is anything but a part of the body */
+    unsigned nth; /* time of @repeat, from 0 */
     size_t start; /* of the reply, and of its body */
     size_t body;
     sq_part part;
@@ -29,6 +44,7 @@ typedef struct answer {
     uint32_t nheaders;
     uc_html_rows *rows; /* of a template, by statement */
     uc_buf cells;       /* what they point into */
+    ready again[READY]; /* from the third time on */
 } answer;
 
 static bool keeps(sq_mode mode)
@@ -131,16 +147,21 @@ static bool not_found(answer *a, uc_error *e)
     return refuse(a, UC_REFUSAL_NO_ROW, (uc_view){text, sizeof text - 1}, e);
 }
 
-/* A statement, ready to run. */
-typedef struct ready {
-    const uc_statement *st;
-    uc_stmt *stmt;
-    const uc_variant *variant;
-    sq_slot *slot;
-    sq_mode mode;
-} ready;
+static bool is_simple(const answer *a, const ready *s)
+{
+    return a->rows == NULL && s->st->name.len == 0 && !s->st->refuses &&
+           s->st->form != UC_FORM_PAGE && s->mode != SQ_MODE_RUN;
+}
 
-static bool prepare(answer *a, uint32_t i, ready *s, uc_error *e)
+/* Whether it matters what its rows are besides JSON, or how many. */
+static bool needs_part(const answer *a, const ready *s)
+{
+    if (s->mode == SQ_MODE_RUN || s->st->refuses)
+        return false;
+    return !a->plain || (s->mode == SQ_MODE_ARRAY && !s->st->bounded);
+}
+
+static bool find(answer *a, uint32_t i, ready *s, uc_error *e)
 {
     sq_conn *c = a->conn;
 
@@ -157,7 +178,22 @@ static bool prepare(answer *a, uint32_t i, ready *s, uc_error *e)
         return false;
     /* Of several of a POST the last that returns rows answers. */
     s->mode = s->slot->ncols > 0 ? mode_of(a->route, s->st) : SQ_MODE_RUN;
+    s->simple = is_simple(a, s);
+    s->needs_part = needs_part(a, s);
     return true;
+}
+
+/* A slot may move when another one is needed, so those of the first time are
+ * found once more: from then on all of them are there. NULL with *e. */
+static ready *prepare(answer *a, uint32_t i, ready *room, uc_error *e)
+{
+    bool again = a->nth > 0 && i < READY;
+
+    if (again && a->nth > 1)
+        return &a->again[i];
+    if (again)
+        room = &a->again[i];
+    return find(a, i, room, e) ? room : NULL;
 }
 
 static bool execute(answer *a, ready *s, uc_buf *out, sq_run *done, uc_error *e)
@@ -166,7 +202,7 @@ static bool execute(answer *a, ready *s, uc_buf *out, sq_run *done, uc_error *e)
     bool ok;
 
     a->part.most = s->st->bounded ? 0 : UC_ROUTE_LIST;
-    c->part = s->mode != SQ_MODE_RUN && !s->st->refuses ? &a->part : NULL;
+    c->part = s->needs_part ? &a->part : NULL;
     ok = sq_execute_args(c, s->stmt, s->slot, &a->call->routed->q, s->variant,
                          s->mode, out, done, e);
     c->part = NULL;
@@ -203,6 +239,19 @@ static bool keep_rows(answer *a, uint32_t i, ready *s, uc_error *e)
     return true;
 }
 
+static bool run_simple(answer *a, ready *s, uc_error *e)
+{
+    sq_run done;
+
+    if (!execute(a, s, a->out, &done, e))
+        return false;
+    if (done.rows == 0 && s->st->form == UC_FORM_ONE_REQUIRED)
+        return not_found(a, e);
+    if (!a->plain)
+        keep_headers(a);
+    return true;
+}
+
 /* from: where the body, or this time of several, begins. */
 static bool run_statement(answer *a, uint32_t i, size_t from, uc_error *e)
 {
@@ -210,36 +259,40 @@ static bool run_statement(answer *a, uint32_t i, size_t from, uc_error *e)
     const uc_statement *st;
     size_t before;
     sq_run done;
-    ready s;
+    ready room, *s = prepare(a, i, &room, e);
 
-    if (!prepare(a, i, &s, e))
+    if (s == NULL)
         return false;
-    st = s.st;
-    if (keeps(s.mode))
-        return keep_rows(a, i, &s, e);
+    if (s->simple) {
+        uc_buf_rewind(out, from); /* what answered before */
+        return run_simple(a, s, e);
+    }
+    st = s->st;
+    if (keeps(s->mode))
+        return keep_rows(a, i, s, e);
     if (a->rows != NULL && st->name.len > 0)
         return sq_no_rows(e); /* its columns are gone */
-    if (st->name.len == 0 && !st->refuses && s.mode != SQ_MODE_RUN)
-        uc_buf_rewind(out, from); /* what answered before */
+    if (st->name.len == 0 && !st->refuses && s->mode != SQ_MODE_RUN)
+        uc_buf_rewind(out, from);
     name_part(a, st, from);
     if (st->form == UC_FORM_PAGE)
         uc_buf_put(out, "{\"rows\":", 8);
     before = out->len;
-    if (!execute(a, &s, out, &done, e))
+    if (!execute(a, s, out, &done, e))
         return false;
-    if (s.mode == SQ_MODE_RUN)
+    if (s->mode == SQ_MODE_RUN)
         uc_buf_rewind(out, before); /* the reply of a run */
     if (st->refuses && done.rows > 0)
         return refuse(a, UC_REFUSAL_REFUSED,
                       (uc_view){out->p + before, out->len - before}, e);
-    if (done.rows == 0 && s.mode == SQ_MODE_OBJECT &&
+    if (done.rows == 0 && s->mode == SQ_MODE_OBJECT &&
         st->form == UC_FORM_ONE_REQUIRED)
         return not_found(a, e);
     if (st->refuses) {
         uc_buf_rewind(out, before);
         return true;
     }
-    if (s.mode != SQ_MODE_RUN)
+    if (s->mode != SQ_MODE_RUN)
         keep_headers(a);
     if (st->form == UC_FORM_PAGE)
         end_page(a, done.rows);
@@ -303,6 +356,8 @@ static bool run_time(answer *a, sq_times *s, uc_error *e)
         return true;
     if (!run_once(a, e))
         return false;
+    if (a->nth < 2)
+        a->nth++;
     if (a->out->len == before)
         uc_json_null(a->out);
     if (!a->out->failed)
@@ -355,7 +410,7 @@ static bool add_audit(answer *a, uc_error *e)
 
     if (a->route->audit.len == 0)
         return true;
-    if (!prepare(a, a->route->nstatements, &s, e) ||
+    if (!find(a, a->route->nstatements, &s, e) ||
         !execute(a, &s, a->out, &done, e))
         return false;
     uc_buf_rewind(a->out, before);
@@ -533,6 +588,8 @@ static bool run_all(answer *a, uc_error *e)
     int64_t before = sqlite3_total_changes64(a->conn->h);
     bool ok;
 
+    a->plain = route->nreplies == 0 && route->npage == 0 &&
+               route->template == NULL;
     sq_part_init(&a->part, route->replies, route->nreplies, route->page,
                  route->npage);
     ok = begin_html(a, e) &&
@@ -548,8 +605,14 @@ static bool run_all(answer *a, uc_error *e)
 
 static void answer_begin(answer *a, sq_conn *c, uc_call *call, uc_buf *out)
 {
-    *a = (answer){
-        .conn = c, .call = call, .route = call->routed->q.route, .out = out};
+    a->conn = c;
+    a->call = call;
+    a->route = call->routed->q.route;
+    a->out = out;
+    a->wrote = false;
+    a->nth = 0;
+    a->nheaders = 0;
+    a->rows = NULL;
     uc_buf_init(&a->headers, SIZE_MAX);
     uc_buf_init(&a->cells, SIZE_MAX);
     begin(a, type_of(a->route));

@@ -28,15 +28,19 @@ static const char *param_name(sqlite3_stmt *stmt, int i, char *out, size_t n)
     return out;
 }
 
-static bool bound(int rc, sqlite3_stmt *stmt, int i, uc_error *e)
+static bool not_bound(int rc, sqlite3_stmt *stmt, int i, uc_error *e)
 {
     char name[64];
 
     if (rc == SQLITE_TOOBIG)
         return bad_param(e, param_name(stmt, i, name, sizeof name),
                          "larger than SQLite's limit for a value");
-    return rc == SQLITE_OK ||
-           uc_fail(e, UC_MEMORY, "no memory for parameter %d", i);
+    return uc_fail(e, UC_MEMORY, "no memory for parameter %d", i);
+}
+
+static inline bool bound(int rc, sqlite3_stmt *stmt, int i, uc_error *e)
+{
+    return rc == SQLITE_OK || not_bound(rc, stmt, i, e);
 }
 
 /* SQLite would store it as it is. The bytes stay where they are until the call
@@ -427,8 +431,10 @@ static int step_rows(sq_conn *c, sq_slot *slot, uint32_t id, uint32_t known,
 {
     sqlite3_stmt *stmt = slot->stmt;
     uint64_t max = most_rows(c);
-    reply r = {.mode = mode};
+    reply r; /* `rows` and `array_at` are begun where they are used */
     int rc = sqlite3_step(stmt);
+
+    r.mode = mode;
 
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         return rc;

@@ -262,16 +262,6 @@ static bool is_same(const sq_known *k, const judge *j)
     return same;
 }
 
-static bool has_random(const uc_route *route)
-{
-    for (uint32_t i = 0; i < route->nparams; i++) {
-        if (route->params[i].type == UC_PARAM_GIVEN &&
-            route->params[i].given == UC_GIVEN_random)
-            return true;
-    }
-    return false;
-}
-
 static sq_known *known_of(const judge *j, uint32_t schema,
                           const uc_route *route, uc_arena *mem)
 {
@@ -281,7 +271,7 @@ static sq_known *known_of(const judge *j, uint32_t schema,
         return NULL;
     atomic_init(&k->schema, schema);
     atomic_init(&k->tried, schema);
-    k->each = has_random(route);
+    k->each = route->random != 0;
     k->n = j->n;
     for (uint32_t i = 0; i < j->n; i++) {
         const uint8_t *name = (const uint8_t *)j->tables[i];

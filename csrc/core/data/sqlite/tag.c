@@ -133,24 +133,33 @@ bool sq_tag_now(sq_conn *c, const uc_call *call, const sq_tag *t,
     return tag_at(c->db, call->routed, &t->key, &now, bytes);
 }
 
-static char *hex(char *text, uint8_t byte)
+/* Eight digits of four bytes at once: a nibble in each byte of a word, and a
+ * carry tells which of them are letters. */
+static char *hex(char *text, const uint8_t four[4])
 {
-    static const char digits[] = "0123456789abcdef";
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t x = uc_load4(four);
 
-    *text++ = digits[byte >> 4];
-    *text++ = digits[byte & 15];
-    return text;
+    x = (x | x << 16) & 0x0000ffff0000ffffu;
+    x = (x | x << 8) & 0x00ff00ff00ff00ffu;
+    x = (x >> 4 & 0x000f000f000f000fu) | (x & 0x000f000f000f000fu) << 8;
+    x += ones * '0' + ((x + ones * 6) >> 4 & ones) * ('a' - '0' - 10);
+    memcpy(text, &x, sizeof x);
+    return text + sizeof x;
 }
 
 void sq_tag_text(const sq_conn *c, const uint8_t bytes[SQ_TAG_BYTES],
                  char text[SQ_TAG_TEXT + 1])
 {
+    uint64_t epoch = __builtin_bswap64(c->db->fresh.epoch);
+    uint8_t front[sizeof epoch];
+
+    memcpy(front, &epoch, sizeof epoch);
     *text++ = '"';
-    for (int shift = 56; shift >= 0; shift -= 8)
-        text = hex(text, (uint8_t)(c->db->fresh.epoch >> shift));
+    text = hex(hex(text, front), front + 4);
     *text++ = '-';
-    for (int i = 0; i < SQ_TAG_BYTES; i++)
-        text = hex(text, bytes[i]);
+    for (int i = 0; i < SQ_TAG_BYTES; i += 4)
+        text = hex(text, bytes + i);
     *text++ = '"';
     *text = '\0';
 }

@@ -148,8 +148,9 @@ static bool admit(sq_db *db, uc_call **taken, uint32_t i, bool first,
                   uc_class *cls, bool *wait)
 {
     uc_call *call = taken[i];
-    uc_error e = {0};
+    uc_error e;
 
+    uc_error_init(&e);
     *wait = false;
     if (!uc__call_over(call, &e)) {
         if (sq_call_class(db, call, cls, &e)) {
