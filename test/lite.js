@@ -1,8 +1,8 @@
 'use strict'
 // The part of tap's interface that our suites use, small and free of anything
 // but what every runtime has: tap itself needs parts of node:v8 that Bun lacks.
-// It writes TAP to stdout and sets the exit code. Under Bun test/lite-bun.js
-// makes `require('tap')` answer with this.
+// It writes TAP to stdout and sets the exit code. test/lite-preload.js makes
+// `require('tap')` answer with this; test/parts.js says where.
 
 const util = require('node:util')
 const { writeSync } = require('node:fs')

@@ -45,7 +45,7 @@ const suites = [
     uses: isFull ? ['deploy'] : [],
     first: true,
     mixed: true,
-    slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'logs', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload', 'walk']
+    slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'load-routes', 'logs', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload', 'walk']
   },
   { name: 'life', about: 'closing, exiting, worker threads, collection', timeoutMs: 900_000, cores: 0.5, long: true },
   { name: 'durability', about: 'kill -9, power cut, full disk', timeoutMs: 900_000, cores: 0.6, uses: ['disk'], first: true }
@@ -56,7 +56,7 @@ function parts () {
   const asan = c('address,undefined', 'C modules under ASan and UBSan', { full: true, also: ['daemon', 'objects'] })
   const tsan = c('thread', 'C modules under TSan', { full: true, also: ['daemon'] })
   return planned([
-    check('lint', 'eslint', [bin('eslint'), '--max-warnings', '0', '.']),
+    check('lint', 'eslint', [bin('eslint'), '--max-warnings', '0', '--cache', '--cache-strategy', 'content', '--cache-location', 'node_modules/.cache/eslint/', '.']),
     check('format', 'clang-format agrees with the C sources', [process.execPath, '.ci/clang.js'], { if: has('clang-format') }),
     check('types', 'index.d.ts against its tests', [bin('tsd')], { if: exists('test/types') }),
     ...suites.filter(({ name }) => exists(`test/${name}`)).flatMap(suite =>
@@ -175,6 +175,12 @@ function fuzzers (core) {
 
 // ---- suites in JavaScript --------------------------------------------------
 
+// What makes a file run with test/lite.js in tap's place. Bun needs that. Elsewhere to load tap takes more of a
+// processor than most files do, so that it runs once: on the machine's Node, in a run of everything.
+function lite ({ kind }) {
+  return [kind === 'bun' ? '--preload' : '--require', path.join(root, 'test/lite-preload.js')]
+}
+
 // One suite on one runtime. The other runtimes belong to the long run, and of
 // those that choice.js names each does its share.
 function javascript (suite, runtime, options = {}) {
@@ -189,7 +195,7 @@ function javascript (suite, runtime, options = {}) {
   }
   const all = testFiles(suite.name).filter(file => isFull || !slow.includes(file))
   const { files, env, chosen } = share(suite.name, runtime.name, all)
-  const before = runtime.kind === 'bun' ? ['--preload', path.join(root, 'test/lite-bun.js')] : []
+  const before = isOther || !isFull ? lite(runtime) : []
   return {
     ...part,
     chosen,
@@ -246,7 +252,7 @@ async function withReports (file, variant) {
     UBSAN_OPTIONS: `${to}:print_stacktrace=1`,
     TSAN_OPTIONS: `${to}:second_deadlock_stack=1:suppressions=${root}/test/c/tsan.supp`
   }
-  const result = await tapOf(file, runtimes()[0].exec, [file], { timeoutMs: 600_000, env })
+  const result = await tapOf(file, runtimes()[0].exec, [...lite(runtimes()[0]), file], { timeoutMs: 600_000, env })
   const found = fs.readdirSync(reports).flatMap(file => fs.readFileSync(path.join(reports, file), 'utf8').split(/^={18,}$/m))
     .filter(report => report.trim() && !notOurs.test(report))
   fs.rmSync(reports, { recursive: true })
@@ -267,7 +273,7 @@ function testFiles (name) {
 // One file, as its suite would run it: for --repeat.
 function jobOf (file, runtime = runtimes()[0]) {
   const name = path.relative(root, path.resolve(file))
-  const before = runtime.kind === 'bun' ? ['--preload', path.join(root, 'test/lite-bun.js')] : []
+  const before = runtime.kind === 'bun' ? lite(runtime) : []
   const command = /\.js$/.test(name) ? [runtime.exec, ...before, path.join(root, name)] : [path.join(root, 'test/c/run'), path.join(root, name)]
   return { name, run: () => tapOf(name, command[0], command.slice(1), { timeoutMs: 900_000 }) }
 }

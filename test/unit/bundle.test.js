@@ -7,7 +7,7 @@ const path = require('node:path')
 const t = require('tap')
 const { execFileSync } = require('node:child_process')
 const { runtimes } = require('../runtimes')
-const { fileTimeoutMs, root, startDaemon, tmpdir } = require('../helper')
+const { fileTimeoutMs, isLong, root, startDaemon, tmpdir } = require('../helper')
 
 t.setTimeout(fileTimeoutMs)
 
@@ -109,7 +109,8 @@ t.test('bundled by esbuild', { skip: elsewhere }, async (t) => {
   })
 })
 
-t.test('bundled by webpack', { skip: elsewhere }, async (t) => {
+// It takes as long as all others together.
+t.test('bundled by webpack', { skip: elsewhere || (!isLong && 'in the long run') }, async (t) => {
   const webpack = require('webpack')
   await check(t, async (dir, { entry, format, isOutside, to }) => {
     const isEsm = format === 'esm'

@@ -1,5 +1,5 @@
 'use strict'
-// bun --preload test/lite-bun.js FILE: require('tap') answers with test/lite.js.
+// bun --preload test/lite-preload.js FILE, or node --require …: require('tap') answers with test/lite.js.
 
 const path = require.resolve('tap')
 
