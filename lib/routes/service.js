@@ -17,7 +17,8 @@ const NO_ROLES = Object.freeze([])
 const ROLES_MOST = 1000
 // Requests to a path.
 const PAUSE_MOST = 15
-// Answers on this thread before one comes by the event loop.
+// Answers on this thread in one turn of the event loop, before one comes by the next. From half of them
+// on it is looked whether the turn is another one.
 const AT_ONCE = 64
 
 class RouteService {
@@ -28,6 +29,7 @@ class RouteService {
   #options
   #timeoutMs
   #atOnce = 0
+  #onTurn = () => { this.#atOnce = 0 }
   #files
   #ready = null
   // The first load failed for a reason that may have passed.
@@ -201,6 +203,7 @@ class RouteService {
       this.#atOnce = 0
       return null
     }
+    if (this.#atOnce === AT_ONCE / 2) setImmediate(this.#onTurn)
     const answer = this.sets.requestNow(set, args, this.#timeoutMs, takeBody)
     place.pause = answer === null ? Math.min(2 * place.pause + 1, PAUSE_MOST) : 0
     place.rest = place.pause

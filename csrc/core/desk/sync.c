@@ -186,14 +186,22 @@ size_t uc_sync(uc_session *s, const uint8_t *frame, size_t len, uint8_t *dst,
 
 /* ---- requests that are answered where they arrive ---- */
 
-/* The file is open and where it was, and what the session has submitted is in
- * the queues, so that the order of its calls is known. Waits for nothing. */
+/* What the session has submitted is in the queues, so that the order of its
+ * calls is known. Whoever was woken to route it may not be there yet. */
+static bool is_routed(uc_peer *p)
+{
+    if (atomic_load(&p->unrouted) > 0)
+        uc__route(p->engine, false);
+    return atomic_load(&p->unrouted) == 0;
+}
+
+/* The file is open and where it was. Waits for nothing. */
 static bool is_clear(uc_peer *p)
 {
     uc_engine *e = p->engine;
     uc_error err;
 
-    if (e->ops->now == NULL || atomic_load(&p->unrouted) > 0 || p->closing)
+    if (e->ops->now == NULL || !is_routed(p) || p->closing)
         return false;
     if (!p->sync_ready) {
         uc_lock(&e->mu);
