@@ -133,7 +133,7 @@ class RouteService {
   // The answer as the door is to send it.
   #over (exchange, answer, err) {
     if (answer?.status === 0) return null
-    if (answer !== null && answer.headers.length > 0) {
+    if (answer !== null && answer.headers.length > 0 && answer.isTagged !== true) {
       try {
         answer = sendable(answer)
       } catch (why) {

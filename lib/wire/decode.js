@@ -303,22 +303,65 @@ function answerOf (b, dv, n, takeBody) {
   if (n <= BODY || b[KIND] !== kinds.ANSWER) return null
   at.p = BODY
   const status = value(b, dv, n, 0)
-  const type = value(b, dv, n, 0)
+  const type = known(b, dv, n, types)
   const from = at.p + 5
   if (b[at.p] !== 0xc6 || from > n) throw badFrame('answer')
   const to = from + dv.getUint32(at.p + 1)
   if (to >= n) throw badFrame('answer')
   let headers = NO_HEADERS
+  let isTagged = false
   if (b[to] !== 0x90) {
     at.p = to
-    headers = value(b, dv, n, 0)
+    isTagged = begins(b, to, n, TAGGED)
+    headers = isTagged ? taggedHeaders(b, dv, to, n) : value(b, dv, n, 0)
     if (!Array.isArray(headers)) throw badFrame('answer')
+    isTagged &&= TAG.test(headers[1]) && headers[2] === 'cache-control' && NO_CACHE.has(headers[3])
   }
   const body = takeBody(b, from, to)
-  return { status, type, body, headers, encoding: typeof body === 'string' ? 'latin1' : undefined }
+  return { status, type, body, headers, isTagged, encoding: typeof body === 'string' ? 'latin1' : undefined }
 }
 
 const NO_HEADERS = Object.freeze([])
+const NOTHING = new Uint8Array(0)
+
+// How the headers of most answers begin: the two that the core adds itself, the first of them ETag.
+const TAGGED = Buffer.from('\x94\xa4etag\xd9\x33', 'latin1')
+const TAG = /^"[0-9a-f]{16}-[0-9a-f]{32}"$/
+const NO_CACHE = new Set(['no-cache', 'private, no-cache'])
+
+function begins (b, p, end, text) {
+  if (end - p < text.length) return false
+  for (let i = 0; i < text.length; i++) {
+    if (b[p + i] !== text[i]) return false
+  }
+  return true
+}
+
+function taggedHeaders (b, dv, p, end) {
+  const from = p + TAGGED.length
+  const tag = string(b, from, end, b[from - 1])
+  return ['etag', tag, known(b, dv, end, names), known(b, dv, end, caches)]
+}
+
+// Texts that are nearly always the same are not made anew: of each place the last one, with its bytes.
+const types = { bytes: NOTHING, text: '' }
+const names = { bytes: NOTHING, text: '' }
+const caches = { bytes: NOTHING, text: '' }
+
+/** The text at at.p, where it is the one of `memo`; otherwise the value there, which is that from now on. */
+function known (b, dv, end, memo) {
+  const from = at.p
+  const { length } = memo.bytes
+  if (length > 0 && begins(b, from, end, memo.bytes)) {
+    at.p = from + length
+    return memo.text
+  }
+  const text = value(b, dv, end, 0)
+  if (typeof text !== 'string') throw badFrame('answer')
+  memo.bytes = Uint8Array.prototype.slice.call(b, from, at.p)
+  memo.text = text
+  return text
+}
 
 function isInteger (v) {
   return typeof v === 'number' || typeof v === 'bigint'

@@ -440,15 +440,22 @@ class Writer {
     this.#value(target, 0, 'target')
     this.texts(headers)
     this.#value(body, 0, 'body')
-    this.mapHeader(audit ? 5 : 4)
-    this.text('user', 0)
-    this.#value(user, 0, 'user')
-    this.text('roles', 0)
-    this.texts(roles)
-    this.text('ip', 0)
-    this.#value(ip, 0, 'ip')
+    // What is not there need not be said.
+    this.mapHeader(1 + (user !== null ? 1 : 0) + (roles.length > 0 ? 1 : 0) + (ip !== null ? 1 : 0) + (audit ? 1 : 0))
     this.text('id', 0)
     this.#value(id, 0, 'id')
+    if (user !== null) {
+      this.text('user', 0)
+      this.#value(user, 0, 'user')
+    }
+    if (roles.length > 0) {
+      this.text('roles', 0)
+      this.texts(roles)
+    }
+    if (ip !== null) {
+      this.text('ip', 0)
+      this.#value(ip, 0, 'ip')
+    }
     if (!audit) return
     this.text('audit', 0)
     this.flag(true)
