@@ -86,11 +86,10 @@ void http_who_end(http_who *w)
 /* ---- whether ---- */
 
 /* Whether the answer depends on who it is. Of a POST the line of audit says it,
- * and a key belongs to one user. */
+ * and a key belongs to one user. @rate by user has @auth. */
 static bool wants_user(const uc_route *route)
 {
-    if (!route->is_public || route->method == UC_METHOD_POST ||
-        route->rate.by == UC_RATE_USER)
+    if (!route->is_public || route->method == UC_METHOD_POST)
         return true;
     for (uint32_t i = 0; i < route->nparams; i++) {
         const uc_param *p = &route->params[i];

@@ -588,8 +588,8 @@ static bool run_all(answer *a, uc_error *e)
     int64_t before = sqlite3_total_changes64(a->conn->h);
     bool ok;
 
-    a->plain = route->nreplies == 0 && route->npage == 0 &&
-               route->template == NULL;
+    a->plain =
+        route->nreplies == 0 && route->npage == 0 && route->template == NULL;
     sq_part_init(&a->part, route->replies, route->nreplies, route->page,
                  route->npage);
     ok = begin_html(a, e) &&
