@@ -211,8 +211,8 @@ typedef struct uc_route {
     uint32_t npage;
     const uc_view *page;
     uint8_t page_limit;
-    uint64_t repeat;                   /* bit of @repeat's parameter; 0: none */
-    uint64_t random;                   /* bit of :_random; 0: it has none */
+    uint64_t repeat; /* bit of @repeat's parameter; 0: none */
+    uint64_t random; /* bit of :_random; 0: it has none */
     int64_t random_least, random_most;
     uint32_t file, line;
     void *reads; /* the engine's: what the answer depends on; NULL: unknown */

@@ -1,17 +1,25 @@
-/* From a request that has been read to what the core is asked, or to an answer
- * without it. */
+/* From a request that has been read to what the core is asked, and by whom. */
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/digits.h"
 #include "common/mem.h"
 #include "desk/op.h"
 #include "doors/http/conn.h"
 
-static bool open_session(http_conn *c)
+/* The client's, or ours. */
+uc_view http_conn_id(const http_conn *c, const http_asked *asked,
+                     char room[HTTP_ID_ROOM])
 {
-    if (c->session == NULL)
-        c->session = uc_session_beside(c->loop->home, http_loop_wake, c);
-    return c->session != NULL;
+    size_t n = c->loop->prefix_len;
+    uint8_t *p = (uint8_t *)room, *end;
+
+    if (asked->id != NULL)
+        return (uc_view){(const uint8_t *)asked->id, strlen(asked->id)};
+    /* Of each request, for which snprintf is slow. */
+    memcpy(p, c->loop->prefix, n);
+    end = uc_emit_digits(p + n, (int64_t)asked->serial);
+    return (uc_view){p, (size_t)(end - p)};
 }
 
 /* The caller's address, which may be in the room. */
@@ -39,7 +47,7 @@ static http_facts facts_of(const http_conn *c, uint32_t number,
     return facts;
 }
 
-static bool host_is_ours(http_conn *c, uc_view host)
+bool http_conn_host_is_ours(http_conn *c, uc_view host)
 {
     if (c->host_len == host.len && host.len > 0 &&
         memcmp(c->host, host.p, host.len) == 0)
@@ -53,20 +61,37 @@ static bool host_is_ours(http_conn *c, uc_view host)
     return true;
 }
 
-/* True: it is answered already. */
-static bool turned_down(http_conn *c, uint32_t number, const http_request *q)
+static bool is_https(const http_conn *c, const http_request *q)
 {
-    if (!host_is_ours(c, q->host))
-        http_conn_answer_text(c, number, 421,
-                              "host: is none of this server's names");
-    else if (http_conn_is_tight(c))
-        http_conn_answer_text(c, number, 503, "busy");
-    else
+    return c->trusted && uc_view_is(http_only(q, "x-forwarded-proto"), "https");
+}
+
+/* True: it waits until it is known who has sent it, or there is no memory. */
+static bool ask_who(http_conn *c, uint32_t number, const http_request *q,
+                    const http_facts *facts)
+{
+    const http_settings *s = c->loop->settings;
+    uc_view token;
+
+    if (!http_cookie_is_there(q) ||
+        !http_who_asks(&s->cookie, is_https(c, q), c->loop->serving, q, &token))
         return false;
+    if (c->who == NULL)
+        c->who = http_who_new();
+    if (c->who == NULL) {
+        c->frames.failed = true;
+        return true;
+    }
+    http_who_begin(c->who, number, c->loop->serving, q, facts, token,
+                   &c->frames);
+    if (c->frames.failed)
+        http_who_end(c->who);
+    else
+        c->unknown = number;
     return true;
 }
 
-static void put_frame(http_conn *c, uint32_t number, const http_request *q)
+void http_conn_put_frame(http_conn *c, uint32_t number, const http_request *q)
 {
     char id[HTTP_ID_ROOM], ip[HTTP_IP];
     http_kind kind = http_order_asked(&c->order, number)->kind;
@@ -74,7 +99,7 @@ static void put_frame(http_conn *c, uint32_t number, const http_request *q)
 
     if (kind == HTTP_KIND_ROUTE) {
         facts = facts_of(c, number, q, id, ip);
-        if (!http_conn_ask_who(c, number, q, &facts))
+        if (!ask_who(c, number, q, &facts))
             http_frame_request(&c->frames, number, c->loop->serving, q, &facts);
         return;
     }
@@ -84,39 +109,6 @@ static void put_frame(http_conn *c, uint32_t number, const http_request *q)
         c->probe = number;
         c->probe_since = uc_now_coarse();
     }
-}
-
-/* True: its answer is always the same, and known. */
-static bool answer_constant(http_conn *c, uint32_t number,
-                            const http_request *q)
-{
-    const http_asked *asked = http_order_asked(&c->order, number);
-    const http_answer *a = http_constant_find(
-        &c->loop->constants, c->loop->serving, asked->constant, q);
-
-    if (a != NULL)
-        http_conn_answer(c, number, a);
-    return a != NULL;
-}
-
-static void submit(http_conn *c, uint32_t number, const http_request *q)
-{
-    size_t before;
-
-    if (turned_down(c, number, q) || answer_constant(c, number, q))
-        return;
-    if (!open_session(c)) {
-        http_conn_answer_text(c, number, 503, "no memory");
-        return;
-    }
-    before = c->frames.len;
-    put_frame(c, number, q);
-    if (c->frames.failed) {
-        uc_buf_rewind(&c->frames, before);
-        http_conn_answer_text(c, number, 503, "no memory");
-        return;
-    }
-    c->nframes++;
 }
 
 /* It is written into lines and sent back: printable, without blanks, short. */
@@ -176,7 +168,7 @@ static http_note *note_of(const http_conn *c, const http_request *q,
     return http_note_new(&l->noting, l->serving, q, caller_of(c, q, room));
 }
 
-static http_asked asked_by(http_conn *c, const http_request *q)
+http_asked http_conn_asked_by(http_conn *c, const http_request *q)
 {
     http_kind kind = kind_of(c, q);
     http_note *note = note_of(c, q, kind);
@@ -197,60 +189,4 @@ static http_asked asked_by(http_conn *c, const http_request *q)
         .serial = ++c->loop->requests,
         .id = given_id(q),
     };
-}
-
-/* The number of the request that was found, 0: no memory. */
-static uint32_t number_of(http_conn *c, const http_request *q)
-{
-    uint32_t number = c->announced;
-    http_asked asked;
-
-    c->announced = 0;
-    if (number != 0) {
-        http_order_wait(&c->order, false, &c->out);
-        return number;
-    }
-    asked = asked_by(c, q);
-    number = http_order_add(&c->order, &asked);
-    if (number == 0)
-        http_conn_close(c);
-    return number;
-}
-
-void http_conn_begin_request(http_conn *c)
-{
-    const http_request *q = http_parser_request(c->parser);
-    uint32_t number = number_of(c, q);
-
-    if (number == 0)
-        return;
-    if (atomic_load_explicit(&c->loop->draining, memory_order_relaxed))
-        http_order_close(&c->order);
-    submit(c, number, q);
-}
-
-void http_conn_begin_body(http_conn *c)
-{
-    http_asked asked = asked_by(c, http_parser_request(c->parser));
-
-    c->announced = http_order_add(&c->order, &asked);
-    if (c->announced == 0)
-        http_conn_close(c);
-    else
-        http_order_wait(&c->order, true, &c->out);
-}
-
-void http_conn_refuse(http_conn *c, unsigned status, const char *text)
-{
-    http_asked asked = {.is_head = http_parser_is_head(c->parser), .minor = 1};
-    uint32_t number = c->announced;
-
-    c->announced = 0;
-    if (number == 0)
-        number = http_order_add(&c->order, &asked);
-    http_order_close(&c->order);
-    if (number == 0)
-        http_conn_close(c);
-    else
-        http_conn_answer_text(c, number, status, text);
 }

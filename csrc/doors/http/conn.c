@@ -231,7 +231,117 @@ static void write_out(http_conn *c)
     }
 }
 
-/* ---- reading ---- */
+/* ---- requests ---- */
+
+static bool open_session(http_conn *c)
+{
+    if (c->session == NULL)
+        c->session = uc_session_beside(c->loop->home, http_loop_wake, c);
+    return c->session != NULL;
+}
+
+/* True: it is answered already. */
+static bool turned_down(http_conn *c, uint32_t number, const http_request *q)
+{
+    if (!http_conn_host_is_ours(c, q->host))
+        http_conn_answer_text(c, number, 421,
+                              "host: is none of this server's names");
+    else if (http_conn_is_tight(c))
+        http_conn_answer_text(c, number, 503, "busy");
+    else
+        return false;
+    return true;
+}
+
+/* True: its answer is always the same, and known. */
+static bool answer_constant(http_conn *c, uint32_t number,
+                            const http_request *q)
+{
+    const http_asked *asked = http_order_asked(&c->order, number);
+    const http_answer *a = http_constant_find(
+        &c->loop->constants, c->loop->serving, asked->constant, q);
+
+    if (a != NULL)
+        http_conn_answer(c, number, a);
+    return a != NULL;
+}
+
+static void submit(http_conn *c, uint32_t number, const http_request *q)
+{
+    size_t before;
+
+    if (turned_down(c, number, q) || answer_constant(c, number, q))
+        return;
+    if (!open_session(c)) {
+        http_conn_answer_text(c, number, 503, "no memory");
+        return;
+    }
+    before = c->frames.len;
+    http_conn_put_frame(c, number, q);
+    if (c->frames.failed) {
+        uc_buf_rewind(&c->frames, before);
+        http_conn_answer_text(c, number, 503, "no memory");
+        return;
+    }
+    c->nframes++;
+}
+
+/* The number of the request that was found, 0: no memory. */
+static uint32_t number_of(http_conn *c, const http_request *q)
+{
+    uint32_t number = c->announced;
+    http_asked asked;
+
+    c->announced = 0;
+    if (number != 0) {
+        http_order_wait(&c->order, false, &c->out);
+        return number;
+    }
+    asked = http_conn_asked_by(c, q);
+    number = http_order_add(&c->order, &asked);
+    if (number == 0)
+        http_conn_close(c);
+    return number;
+}
+
+static void begin_request(http_conn *c)
+{
+    const http_request *q = http_parser_request(c->parser);
+    uint32_t number = number_of(c, q);
+
+    if (number == 0)
+        return;
+    if (atomic_load_explicit(&c->loop->draining, memory_order_relaxed))
+        http_order_close(&c->order);
+    submit(c, number, q);
+}
+
+/* Its client sends the body when it has been asked for it. */
+static void begin_body(http_conn *c)
+{
+    http_asked asked = http_conn_asked_by(c, http_parser_request(c->parser));
+
+    c->announced = http_order_add(&c->order, &asked);
+    if (c->announced == 0)
+        http_conn_close(c);
+    else
+        http_order_wait(&c->order, true, &c->out);
+}
+
+void http_conn_refuse(http_conn *c, unsigned status, const char *text)
+{
+    http_asked asked = {.is_head = http_parser_is_head(c->parser), .minor = 1};
+    uint32_t number = c->announced;
+
+    c->announced = 0;
+    if (number == 0)
+        number = http_order_add(&c->order, &asked);
+    http_order_close(&c->order);
+    if (number == 0)
+        http_conn_close(c);
+    else
+        http_conn_answer_text(c, number, status, text);
+}
 
 /* Returns how many of the bytes are done with. */
 static size_t feed(http_conn *c, const uint8_t *p, size_t n)
@@ -244,9 +354,9 @@ static size_t feed(http_conn *c, const uint8_t *p, size_t n)
 
         done += used;
         if (found == HTTP_FOUND_REQUEST) {
-            http_conn_begin_request(c);
+            begin_request(c);
         } else if (found == HTTP_FOUND_CONTINUE) {
-            http_conn_begin_body(c);
+            begin_body(c);
         } else if (found == HTTP_FOUND_FAULT) {
             const http_fault *f = http_parser_fault(c->parser);
 

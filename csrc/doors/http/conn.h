@@ -84,7 +84,7 @@ void http_conn_close(http_conn *c);
 /* On the reaper's thread. */
 void http_conn_free(http_conn *c);
 
-/* ---- between its files: conn.c, ask.c, session.c, reply.c, sweep.c ---- */
+/* ---- between its files: conn.c, ask.c, reply.c, sweep.c ---- */
 
 enum { HTTP_ID = 128, HTTP_ID_ROOM = HTTP_ID + 1 /* of a request, as text */ };
 
@@ -99,18 +99,13 @@ void http_conn_answer_text(http_conn *c, uint32_t number, unsigned status,
 /* Answers with what the core has replied. */
 void http_conn_take(http_conn *c);
 
-/* The parser has found a request: asks the core, or answers. */
-void http_conn_begin_request(http_conn *c);
-/* The parser has found a head whose client sends the body when it has been
- * asked for it. */
-void http_conn_begin_body(http_conn *c);
-/* True: the request waits until it is known who has sent it, or there is no
- * memory: c->frames.failed. */
-bool http_conn_ask_who(http_conn *c, uint32_t number, const http_request *q,
-                       const http_facts *facts);
-/* Takes the reply for the request that waits for it. False: it is a failure,
- * which is the request's. */
-bool http_conn_take_who(http_conn *c, uc_view frame);
+/* ask.c: what is known of a request, with a note where there are lines. */
+http_asked http_conn_asked_by(http_conn *c, const http_request *q);
+/* Whether it is for us by its name. */
+bool http_conn_host_is_ours(http_conn *c, uc_view host);
+/* Appends what the core is asked for it, or for who has sent it. Look at
+ * c->frames.failed. */
+void http_conn_put_frame(http_conn *c, uint32_t number, const http_request *q);
 
 /* After whatever has happened: goes on, or ends. */
 void http_conn_go_on(http_conn *c);

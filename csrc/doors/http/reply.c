@@ -16,21 +16,6 @@ enum {
     EXTRA = HTTP_CORS_HEADERS + 1 /* of an answer, beside its own */
 };
 
-/* The client's, or ours. */
-uc_view http_conn_id(const http_conn *c, const http_asked *asked,
-                     char room[HTTP_ID_ROOM])
-{
-    size_t n = c->loop->prefix_len;
-    uint8_t *p = (uint8_t *)room, *end;
-
-    if (asked->id != NULL)
-        return (uc_view){(const uint8_t *)asked->id, strlen(asked->id)};
-    /* Of each request, for which snprintf is slow. */
-    memcpy(p, c->loop->prefix, n);
-    end = uc_emit_digits(p + n, (int64_t)asked->serial);
-    return (uc_view){p, (size_t)(end - p)};
-}
-
 /* The core knows no OPTIONS, but what may be done there instead. */
 static uc_view answer_options(http_answer *a, http_header *allow, uc_buf *text)
 {
@@ -214,6 +199,43 @@ static void answer_metrics(http_conn *c, uint32_t number, uc_reader stats)
     uc_buf_fini(&text);
 }
 
+/* ---- who asks ---- */
+
+/* That of a request which waits for it. False: the reply is a failure, which is
+ * the request's. */
+static bool take_who(http_conn *c, uc_view frame)
+{
+    uint32_t number = c->unknown;
+    char room[HTTP_ID_ROOM];
+    http_whom whom;
+    http_who_news news =
+        http_who_take(c->who, frame, uc_wall_ms(), &c->frames, &whom);
+
+    c->nframes += whom.frames;
+    if (whom.no_table && !c->loop->told_no_table)
+        ud_say("a request has the cookie of a session, and there is no table "
+               "session: nobody is logged in");
+    c->loop->told_no_table = c->loop->told_no_table || whom.no_table;
+    if (news == HTTP_WHO_KNOWN) {
+        http_who_send(
+            c->who, &whom,
+            http_conn_id(c, http_order_asked(&c->order, number), room),
+            &c->frames);
+        c->nframes++;
+    }
+    if (news != HTTP_WHO_WAITS) {
+        http_who_end(c->who);
+        c->unknown = 0;
+    }
+    if (news == HTTP_WHO_FAULT) {
+        ud_say("a session could not be read: %s", whom.why);
+        http_conn_answer_text(c, number, 500, "internal error");
+    }
+    if (c->frames.failed)
+        http_conn_close(c);
+    return news != HTTP_WHO_FAILURE;
+}
+
 /* What the core tells of itself, and of who asks. False: it is the answer of a
  * route. */
 static bool answer_own(http_conn *c, uc_view frame)
@@ -226,7 +248,7 @@ static bool answer_own(http_conn *c, uc_view frame)
         !uc_read_u32(&r, &kind) || kind == UC_REPLY_ANSWER)
         return false;
     if (number == c->unknown && number != 0)
-        return http_conn_take_who(c, frame);
+        return take_who(c, frame);
     asked = http_order_asked(&c->order, number);
     if (asked == NULL)
         return kind == UC_REPLY_VALUE; /* too late: sweep.c has answered */
