@@ -546,7 +546,8 @@ static void bodies(void)
     eq_str(hear(c), "200 524293", "one of chunks");
     ask(c,
         "POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n");
-    eq_str(hear(c), "413 close the body is too large\n", "one that is larger");
+    eq_str(hear(c), "413 close body: must have at most 1048576 bytes\n",
+           "one that is larger");
     send_bytes(c, large, 1 << 20);
     eq_str(hear(c), "end", "and the connection ends");
     free(large);

@@ -153,7 +153,7 @@ static size_t data(http_chunks *k, size_t n)
 static bool refused(step why, http_fault *f)
 {
     if (why == TOO_LARGE)
-        return http_refuse(f, 413, "the body is too large");
+        return http_refuse(f, 413, "body: is too large");
     return http_refuse(f, 400,
                        "a chunk is its size in hexadecimal digits, CR LF, the "
                        "data and CR LF");

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -343,6 +344,16 @@ void http_conn_refuse(http_conn *c, unsigned status, const char *text)
         http_conn_answer_text(c, number, status, text);
 }
 
+/* Of a body the core says how long it may be, and so does this. */
+static void refuse_fault(http_conn *c, const http_fault *f)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "body: must have at most %zu bytes",
+             c->loop->settings->limits.body);
+    http_conn_refuse(c, f->status, f->status == 413 ? text : f->text);
+}
+
 /* Returns how many of the bytes are done with. */
 static size_t feed(http_conn *c, const uint8_t *p, size_t n)
 {
@@ -358,9 +369,7 @@ static size_t feed(http_conn *c, const uint8_t *p, size_t n)
         } else if (found == HTTP_FOUND_CONTINUE) {
             begin_body(c);
         } else if (found == HTTP_FOUND_FAULT) {
-            const http_fault *f = http_parser_fault(c->parser);
-
-            http_conn_refuse(c, f->status, f->text);
+            refuse_fault(c, http_parser_fault(c->parser));
         }
     }
     /* What comes behind the last request is thrown away. */

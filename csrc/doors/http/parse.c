@@ -60,7 +60,7 @@ static bool second_opinion(http_parser *p, const uint8_t *bytes, size_t n)
 
     if (p->body.failed)
         return http_refuse(&p->fault, p->body.full ? 413 : 503,
-                           p->body.full ? "the body is too large"
+                           p->body.full ? "body: is too large"
                                         : "no memory for the body");
     if (found == HPE_OK ||
         (found == HPE_PAUSED && p->whole && at == (const char *)bytes + n))

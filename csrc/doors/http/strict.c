@@ -345,7 +345,7 @@ static bool fits_together(look *l, uc_view authority, const http_limits *limits)
                            "there are both Content-Length and "
                            "Transfer-Encoding");
     if (q->length > limits->body)
-        return http_refuse(l->f, 413, "the body is too large");
+        return http_refuse(l->f, 413, "body: is too large");
     q->keep_alive = !l->close && (q->minor == 1 || l->keep_alive);
     q->expects_continue =
         l->expects && q->minor == 1 && (q->chunked || q->length > 0);
