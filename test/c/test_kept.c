@@ -79,6 +79,29 @@ static void room(void)
     uc_kept_free(k);
 }
 
+/* More than it has begun with chains for; some of them are replaced. */
+static void many(void)
+{
+    uc_kept *k = uc_kept_new(4096 * 1024);
+    char key[16], answer[16];
+    int found = 0;
+
+    for (int i = 0; i < 6000; i++) {
+        snprintf(key, sizeof key, "key %d", i % 5000);
+        snprintf(answer, sizeof answer, "answer %d", i);
+        uc_kept_put(k, view(key), one, 10, view(answer));
+    }
+    for (int i = 1000; i < 6000; i++) {
+        snprintf(key, sizeof key, "key %d", i % 5000);
+        snprintf(answer, sizeof answer, "answer %d", i);
+        found += is(get(k, key, one, 1), answer);
+    }
+    eq_int(found, 5000, "each has its own");
+    eq_int(k->n, 5000, "once");
+    ok(k->nchains >= k->n, "in short chains");
+    uc_kept_free(k);
+}
+
 static void tags(void)
 {
     static const struct {
@@ -116,6 +139,7 @@ int main(void)
 {
     keeping();
     room();
+    many();
     tags();
     return tap_end();
 }
