@@ -474,6 +474,24 @@ static void ready(void)
     uc_buf_fini(&other);
 }
 
+/* What the door has put behind a route's headers is not looked at again; what
+ * is in front of it is. */
+static void own_headers(void)
+{
+    http_header two[] = {{view("a"), view("b")}, {view("x"), view("\n")}};
+    http_answer a = {.status = 200, .nheaders = 2, .nown = 1, .headers = two};
+    uc_buf b;
+
+    uc_buf_init(&b, SIZE_MAX);
+    ok(http_head(&b, &a, "now"), "the last is the door's own");
+    a.nown = 0;
+    ok(!http_head(&b, &a, "now"), "and is a route's where it is not");
+    two[0].value = view("\n");
+    a.nown = 1;
+    ok(!http_head(&b, &a, "now"), "those in front are a route's");
+    uc_buf_fini(&b);
+}
+
 int main(void)
 {
     dates();
@@ -489,5 +507,6 @@ int main(void)
     interim();
     second_try();
     no_memory();
+    own_headers();
     return tap_end();
 }

@@ -694,8 +694,38 @@ static void shared(void)
     uc_routes_unref(set);
 }
 
+/* Of each length, one byte at each place has to be escaped, or none. */
+static void escapes(void)
+{
+    static const char *const odd[] = {"&", "<", ">", "\"", "'"};
+    static const char *const entities[] = {"&amp;", "&lt;", "&gt;", "&quot;",
+                                           "&#39;"};
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+    unsigned wrong = 0;
+
+    for (int n = 0; n <= 25; n++) {
+        for (int i = 0; i < 5 * (n + 1); i++) {
+            int at = i / 5, rest = at == n ? 0 : n - at - 1;
+            char in[40], want[60];
+            uc_buf b;
+
+            snprintf(in, sizeof in, "%.*s%s%.*s", at, letters,
+                     at == n ? "" : odd[i % 5], rest, letters);
+            snprintf(want, sizeof want, "-%.*s%s%.*s", at, letters,
+                     at == n ? "" : entities[i % 5], rest, letters);
+            uc_buf_init(&b, SIZE_MAX);
+            uc_buf_byte(&b, '-');
+            uc_html_escape(&b, (uc_view){(const uint8_t *)in, strlen(in)});
+            wrong += b.len != strlen(want) || memcmp(b.p, want, b.len) != 0;
+            uc_buf_fini(&b);
+        }
+    }
+    eq_int(wrong, 0, "escaped at each place of each length");
+}
+
 int main(void)
 {
+    escapes();
     EACH(comments);
     EACH(delimiters);
     EACH(interpolation);

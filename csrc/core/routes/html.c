@@ -106,29 +106,39 @@ static inline bool any_special(uint64_t w)
            high;
 }
 
-/* How many bytes from p on stand in HTML as they are. */
-static size_t plain(const uint8_t *p, size_t n)
+/* Appends the bytes from p on that stand in HTML as they are, looked at and
+ * copied at once; the last word over a part of the one before. Returns how
+ * many. There is room for all. */
+static size_t plain(uc_buf *out, const uint8_t *p, size_t n)
 {
+    uint8_t *to = out->p + out->len;
+    uint64_t w = 0;
     size_t i = 0;
 
     for (; n - i >= 8; i += 8) {
-        uint64_t w;
-
         memcpy(&w, p + i, 8);
         if (any_special(w))
             break;
+        memcpy(to + i, &w, 8);
     }
-    while (i < n && entities[p[i]].len == 0)
-        i++;
+    if (n >= 8 && n - i < 8) {
+        memcpy(&w, p + n - 8, 8);
+        if (!any_special(w)) {
+            memcpy(to + n - 8, &w, 8);
+            i = n;
+        }
+    }
+    for (; i < n && entities[p[i]].len == 0; i++)
+        to[i] = p[i];
+    out->len += i;
     return i;
 }
 
 void uc_html_escape(uc_buf *out, uc_view text)
 {
-    while (text.len > 0) {
-        size_t n = plain(text.p, text.len);
+    while (text.len > 0 && uc_buf_reserve(out, text.len)) {
+        size_t n = plain(out, text.p, text.len);
 
-        uc_buf_put(out, text.p, n);
         text.p += n;
         text.len -= n;
         if (text.len == 0)

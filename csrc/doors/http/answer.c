@@ -110,7 +110,7 @@ static bool is_value(uc_view v)
 
 static bool may_be_sent(const http_answer *a)
 {
-    for (uint32_t i = 0; i < a->nheaders; i++) {
+    for (uint32_t i = 0; i + a->nown < a->nheaders; i++) {
         const http_header *h = &a->headers[i];
 
         if (!http_is_token(h->name) || is_ours(h->name) || !is_value(h->value))

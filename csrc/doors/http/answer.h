@@ -15,6 +15,7 @@ typedef struct http_answer {
     uc_view body;
     uc_view ready; /* lines of http_lines(), in front of what is below */
     uint32_t nheaders;
+    uint32_t nown; /* the last so many are the door's, and may be sent */
     const http_header *headers;
     uc_view audit; /* of a POST, for the log: JSON; it is not sent */
 } http_answer;

@@ -112,6 +112,7 @@ void http_conn_answer(http_conn *c, uint32_t number, const http_answer *given)
         headers[a.nheaders++] = (http_header){
             {(const uint8_t *)"x-request-id", 12}, http_conn_id(c, asked, id)};
     a.headers = headers;
+    a.nown = asked->serial != 0;
     send_answer(c, number, &a);
     uc_buf_fini(&text);
 }
