@@ -5,10 +5,11 @@
 
 struct uc_kept_entry {
     uc_kept_entry *next;          /* of its chain */
-    uc_kept_entry *newer, *older; /* of all */
+    uc_kept_entry *newer, *older; /* of all; see make_room */
     uint64_t hash;
     int64_t until;
     uint8_t tag[16];
+    bool asked; /* for it, since it came or was spared */
     uint32_t key_len, len;
     uint8_t bytes[]; /* the key, then the answer */
 };
@@ -100,15 +101,24 @@ static void drop(uc_kept *k, uc_kept_entry **at)
     uc_free(e);
 }
 
+/* The oldest goes, unless it was asked for: then it counts as new once more. To
+ * put it in front each time would take as much as all the rest of a look-up
+ * (Corbato, "A Paging Experiment with the Multics System", 1968). */
 static void make_room(uc_kept *k, size_t size)
 {
     while (k->oldest != NULL && k->bytes + size > k->most) {
-        const uc_kept_entry *e = k->oldest;
+        uc_kept_entry *e = k->oldest;
         uc_kept_entry **at = find(k, e->hash, (uc_view){e->bytes, e->key_len});
 
         if (*at == NULL)
             return;
-        drop(k, at);
+        if (e->asked) {
+            e->asked = false;
+            leave_order(k, e);
+            be_newest(k, e);
+        } else {
+            drop(k, at);
+        }
     }
 }
 
@@ -160,10 +170,7 @@ bool uc_kept_get(uc_kept *k, uc_view key, const uint8_t tag[16], int64_t now,
         good = e->until > now && memcmp(e->tag, tag, sizeof e->tag) == 0;
         if (good) {
             uc_buf_put(out, e->bytes + e->key_len, e->len);
-            if (e != k->newest) {
-                leave_order(k, e);
-                be_newest(k, e);
-            }
+            e->asked = true;
         } else {
             drop(k, at);
         }
@@ -183,6 +190,7 @@ void uc_kept_put(uc_kept *k, uc_view key, const uint8_t tag[16], int64_t until,
         return;
     e->hash = hash_of(key);
     e->until = until;
+    e->asked = false;
     memcpy(e->tag, tag, sizeof e->tag);
     e->key_len = (uint32_t)key.len;
     e->len = (uint32_t)answer.len;

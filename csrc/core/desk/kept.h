@@ -12,8 +12,8 @@
 /*
  * Answers that are kept for a while: those of routes with @cache. Each has the
  * tag of what it was made of. One with another tag is of no use any more, and
- * its place is taken by the next answer to the same request. What was not asked
- * for the longest time makes room. Any thread.
+ * its place is taken by the next answer to the same request. The oldest of
+ * those that nobody has asked for lately makes room. Any thread.
  */
 typedef struct uc_kept_entry uc_kept_entry;
 
@@ -22,7 +22,7 @@ typedef struct uc_kept {
     size_t bytes, most;
     uc_kept_entry **chains;         /* as many as there are entries, or more */
     uint32_t nchains, n;            /* a power of two; entries */
-    uc_kept_entry *newest, *oldest; /* by when they were asked for */
+    uc_kept_entry *newest, *oldest; /* by when they came, or were spared */
 } uc_kept;
 
 /* NULL: no memory. most: bytes of all answers, their keys and what it takes to
