@@ -255,12 +255,16 @@ static bool asks(const char *name, bool https, http_verb verb,
     snprintf(cookie, sizeof cookie, "%s=" TOKEN, name);
     q.headers[q.nheaders++] = (http_header){view("cookie"), view(cookie)};
     http_cookie_name(&names, "sid");
-    return http_who_asks(&names, https, &serving, &q, &token) &&
-           uc_view_is(token, TOKEN);
+    if (!http_who_asks(&names, https, &serving, &q, &token))
+        return false;
+    ok(uc_view_is(token, TOKEN), "the token is that of the cookie");
+    return true;
 }
 
 static void whether(void)
 {
+    uc_view token;
+
     ok(asks("sid", false, HTTP_VERB_GET, "/mine?a=1"), "@auth");
     ok(asks("sid", false, HTTP_VERB_HEAD, "/mine"), "of a HEAD as well");
     ok(asks("sid", false, HTTP_VERB_GET, "/named"), ":_user");
@@ -271,6 +275,9 @@ static void whether(void)
     ok(!asks("sid", false, HTTP_VERB_POST, "/mine"), "by that method");
     ok(!asks("sid", false, HTTP_VERB_OPTIONS, "/mine"), "nor of OPTIONS");
     ok(!asks("other", false, HTTP_VERB_GET, "/mine"), "nor by another cookie");
+    ok(!http_who_asks(&(http_cookie_names){.secure = false}, false, &serving,
+                      &(http_request){.target = view("/mine")}, &token),
+       "nor where sessions are not read");
     ok(asks("__Host-sid", true, HTTP_VERB_GET, "/mine"), "behind https");
     ok(!asks("sid", true, HTTP_VERB_GET, "/mine"), "by that name alone");
     ok(!asks("__Host-sid", false, HTTP_VERB_GET, "/mine"), "which is of https");
