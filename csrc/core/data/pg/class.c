@@ -1,0 +1,184 @@
+#include <string.h>
+
+#include "data/pg/sql.h"
+
+/*
+ * What a statement is by its words. A read that turns out to write is found by
+ * the server, whose connections for reads are read-only: here it is only
+ * guessed, so that nothing has to be asked first.
+ */
+
+typedef enum verdict {
+    READS,
+    WRITES,
+    ALONE,   /* in no transaction */
+    CONTROL, /* of a transaction */
+    SESSION  /* changes the connection, which is shared */
+} verdict;
+
+static const struct {
+    const char *word;
+    verdict is;
+} firsts[] = {
+    {"select", READS},
+    {"values", READS},
+    {"table", READS},
+    {"show", READS},
+    {"with", READS},
+    {"explain", READS},
+    {"begin", CONTROL},
+    {"start", CONTROL},
+    {"commit", CONTROL},
+    {"end", CONTROL},
+    {"rollback", CONTROL},
+    {"abort", CONTROL},
+    {"savepoint", CONTROL},
+    {"release", CONTROL},
+    {"set", SESSION},
+    {"reset", SESSION},
+    {"discard", SESSION},
+    {"listen", SESSION},
+    {"unlisten", SESSION},
+    {"load", SESSION},
+    {"declare", SESSION},
+    {"fetch", SESSION},
+    {"move", SESSION},
+    {"close", SESSION},
+    {"prepare", SESSION},
+    {"execute", SESSION},
+    {"deallocate", SESSION},
+    {"lock", SESSION},
+    {"copy", SESSION},
+    {"vacuum", ALONE},
+    {"checkpoint", ALONE},
+    {"cluster", ALONE},
+};
+
+/* Words behind the first that put a statement out of transactions. */
+static const struct {
+    const char *word, *second;
+} alones[] = {
+    {"create", "database"},   {"drop", "database"},  {"alter", "system"},
+    {"create", "tablespace"}, {"drop", "tablespace"}, {"create", "subscription"},
+    {"drop", "subscription"},
+};
+
+static bool is_any(const pg_token *t, const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (pg_token_is(t, *words))
+            return true;
+    }
+    return false;
+}
+
+/* Any word of the rest, up to the `;`. */
+static bool has_word(pg_lexer l, const char *const *words)
+{
+    for (;;) {
+        pg_token t = pg_lex(&l);
+
+        if (t.kind == PG_END || t.kind == PG_BAD ||
+            (t.kind == PG_OTHER && *t.text.p == ';'))
+            return false;
+        if (is_any(&t, words))
+            return true;
+    }
+}
+
+static const char *const changes[] = {"insert", "update", "delete", "merge",
+                                      NULL};
+static const char *const analyze[] = {"analyze", "analyse", NULL};
+static const char *const concurrently[] = {"concurrently", NULL};
+/* They do what read-only transactions do not refuse. */
+static const char *const effects[] = {
+    "pg_notify", "nextval", "setval", "lo_create", "lo_unlink",
+    "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared", NULL};
+/* They leave something behind on the connection. */
+static const char *const leftovers[] = {
+    "set_config", "pg_advisory_lock", "pg_advisory_lock_shared",
+    "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
+    "pg_advisory_unlock", "pg_advisory_unlock_all", NULL};
+
+/* with x as (insert …), select … into, explain analyze … */
+static verdict refined(const pg_token *first, pg_lexer rest)
+{
+    if (pg_token_is(first, "explain"))
+        return has_word(rest, analyze) ? WRITES : READS;
+    if (pg_token_is(first, "with") && has_word(rest, changes))
+        return WRITES;
+    if (has_word(rest, leftovers))
+        return SESSION;
+    return has_word(rest, effects) ? WRITES : READS;
+}
+
+static verdict by_second(const pg_token *first, pg_lexer rest)
+{
+    pg_token second = pg_lex(&rest);
+
+    for (size_t i = 0; i < sizeof alones / sizeof *alones; i++) {
+        if (pg_token_is(first, alones[i].word) &&
+            pg_token_is(&second, alones[i].second))
+            return ALONE;
+    }
+    /* create index concurrently, reindex, drop index, refresh … */
+    if (!is_any(first, changes) && has_word(rest, concurrently) &&
+        !pg_token_is(&second, "materialized"))
+        return ALONE;
+    return WRITES;
+}
+
+static verdict verdict_of(const pg_token *first, pg_lexer rest)
+{
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+        if (!pg_token_is(first, firsts[i].word))
+            continue;
+        return firsts[i].is == READS ? refined(first, rest) : firsts[i].is;
+    }
+    return by_second(first, rest);
+}
+
+static bool session_refused(const pg_token *first, uc_error *e)
+{
+    int n = (int)(first->text.len < 20 ? first->text.len : 20);
+
+    return uc_fail(e, UC_SQL_CONNECTION,
+                   "%.*s would change a connection that others use next: %s", n,
+                   first->text.p,
+                   pg_token_is(first, "set") || pg_token_is(first, "reset")
+                       ? "set it for the role or the database (ALTER ROLE … "
+                         "SET), or with SET LOCAL in a transaction"
+                       : "there is a call of the package for it, or none");
+}
+
+bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
+{
+    static const uc_class classes[] = {
+        [READS] = UC_CLASS_READ,      [WRITES] = UC_CLASS_WRITE,
+        [ALONE] = UC_CLASS_ALONE,     [CONTROL] = UC_CLASS_CONTROL,
+        [SESSION] = UC_CLASS_CONTROL,
+    };
+    pg_lexer l = {text.p, text.p + text.len};
+    pg_token first = pg_lex(&l), second;
+    pg_lexer rest = l;
+    verdict v;
+
+    while (first.kind == PG_OTHER && *first.text.p == '(')
+        first = pg_lex(&l); /* (select …) union … */
+    if (first.kind == PG_END)
+        return uc_fail(e, UC_SQL_EMPTY, "there is no statement in the text");
+    v = verdict_of(&first, l);
+    second = pg_lex(&rest);
+    if (v == CONTROL && !pg_token_is(&second, "prepared"))
+        return uc_fail(e, UC_SQL_TRANSACTION,
+                       "transactions are db.transaction(): %.*s by itself "
+                       "would be somebody else's next time",
+                       (int)(first.text.len < 20 ? first.text.len : 20),
+                       first.text.p);
+    /* In a transaction it ends with that. */
+    s->local = pg_token_is(&first, "set") && pg_token_is(&second, "local");
+    if (v == SESSION && !s->local)
+        return session_refused(&first, e);
+    s->cls = s->local ? UC_CLASS_WRITE : classes[v];
+    return true;
+}
