@@ -68,7 +68,7 @@ class UndercroftError extends Error {
 }
 
 const FIELDS = ['kind', 'retryable', 'sql', 'param', 'column', 'outcome', 'op',
-  'offset', 'index', 'native']
+  'offset', 'index', 'native', 'sqlstate', 'table', 'constraint', 'detail', 'hint']
 
 // On the prototype and not enumerable, so that a logged error stays short.
 Object.defineProperty(UndercroftError.prototype, 'name', {
@@ -98,7 +98,12 @@ function fromWire (map, sql, op) {
     op,
     offset: characters(sql, map.offset),
     index: number(map.index),
-    native: number(map.native)
+    native: number(map.native),
+    sqlstate: string(map.sqlstate),
+    table: string(map.table),
+    constraint: string(map.constraint),
+    detail: string(map.detail),
+    hint: string(map.hint)
   })
   // For the line of audit of a request to a route; no part of the error.
   if (typeof map.audit === 'string') Object.defineProperty(err, 'audit', { value: map.audit })

@@ -45,12 +45,18 @@ static const struct {
     const char *password, *want, *signature;
 } proofs[] = {
     {PG_BINDING_NONE, "pencil",
-     "c=biws,r=rOprNGfwEbeRWgbN%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=H/csCH8oakw5XKZyfI6OWBEUC/w8PbWc6+nnEV6p2p8=",
+     "c=biws,r=rOprNGfwEbeRWgbN%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=H/"
+     "csCH8oakw5XKZyfI6OWBEUC/w8PbWc6+nnEV6p2p8=",
      "v=QBOMmVPSRkH2Y5IVY2c9qADvxzlMaOYQ1BUj7jUQIYE="},
-    {PG_BINDING_USED, "pencil", "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=,r=rOprNGfwEbeRWgbN%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=o2I40/mseE7BQFRRKTznbDfdU1XNN74G3VRyZezmKF8=",
+    {PG_BINDING_USED, "pencil",
+     "c="
+     "cD10bHMtc2VydmVyLWVuZC1wb2ludCwsMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZ"
+     "WY=,r=rOprNGfwEbeRWgbN%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=o2I40/"
+     "mseE7BQFRRKTznbDfdU1XNN74G3VRyZezmKF8=",
      "v=3EwzLJ0xO4+K+AseaOa3nGo07hbs0CXoJe2LOOJPnws="},
     {PG_BINDING_NONE, "p\xc3\xa9 \xe2\x84\xa2",
-     "c=biws,r=rOprNGfwEbeRWgbN%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=wy9DdpsMapPc3MHEgzRWI2oPB9HqLOf8GL1WZCunYjk=",
+     "c=biws,r=rOprNGfwEbeRWgbN%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p="
+     "wy9DdpsMapPc3MHEgzRWI2oPB9HqLOf8GL1WZCunYjk=",
      "v=PdGVd7Tc46wngiO6F9lOIbhxenO9DHbsJN44mmmQvE0="},
 };
 
@@ -74,9 +80,8 @@ static void prove(void)
         eq_str((const char *)b.p, proofs[i].want, "with this");
         ok(pg_scram_check(&s, view(proofs[i].signature), &e),
            "and this server knows the password");
-        ok(!pg_scram_check(&s,
-                           view("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="),
-                           &e),
+        ok(!pg_scram_check(
+               &s, view("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), &e),
            "another one does not");
         ok(!pg_scram_check(&s, view("v="), &e) &&
                !pg_scram_check(&s, view("e=other-error"), &e) &&
@@ -113,8 +118,9 @@ static void refused(void)
         ok(!pg_scram_prove(&s, view(bad[i]), view("pencil"), &b, &e), bad[i]);
         ok(e.code != NULL && strstr(e.message, "pencil") == NULL,
            "with a reason, without the password");
-        ok(!pg_scram_check(&s, view("v=6rriTRBi23WpRR/wtup+mMhUZUn/"
-                                    "dB5nLTJRsjl95G4="),
+        ok(!pg_scram_check(&s,
+                           view("v=6rriTRBi23WpRR/wtup+mMhUZUn/"
+                                "dB5nLTJRsjl95G4="),
                            &e),
            "and nothing that comes then is believed");
         uc_buf_fini(&b);
@@ -134,7 +140,9 @@ static const struct {
     {"\x07", "\x07", "ASCII is not looked at"},
     {"\xc3\xa9\x07", "\xc3\xa9\x07", "a control character: as it is"},
     {"\xd8\xa7\x31", "\xd8\xa7\x31", "both directions: as it is"},
-    {"a\xc2\xa0" "b", "a b", "a space is a space"},
+    {"a\xc2\xa0"
+     "b",
+     "a b", "a space is a space"},
     {"e\xcc\x81", "\xc3\xa9", "what can be composed is"},
     {"\xe2\x84\xa2", "TM", "a trade mark"},
     {"\xff\xfe", "\xff\xfe", "no UTF-8: as it is"},
@@ -163,7 +171,8 @@ static void md5(void)
     char got[36];
 
     pg_md5(view("ada"), view("secret"), salt, got);
-    eq_str(got, "md5164dbcd37c01a78e869e72965960a754", "md5 of the password, the name and the salt");
+    eq_str(got, "md5164dbcd37c01a78e869e72965960a754",
+           "md5 of the password, the name and the salt");
 }
 
 int main(void)

@@ -27,19 +27,26 @@ bool uc_code_retryable(uc_code code)
     return codes[code].retryable;
 }
 
-bool uc_fail(uc_error *e, uc_code code, const char *fmt, ...)
+void uc_error_own(uc_error *e, const char *code, const char *kind,
+                  bool retryable)
 {
-    va_list ap;
-
-    e->code = codes[code].name;
-    e->kind = codes[code].kind;
-    e->retryable = codes[code].retryable;
+    e->code = code;
+    e->kind = kind;
     e->outcome = NULL;
     e->native = 0;
     e->offset = -1;
     e->index = -1;
-    e->param[0] = '\0';
-    e->column[0] = '\0';
+    e->retryable = retryable;
+    e->param[0] = e->column[0] = e->sqlstate[0] = '\0';
+    e->table[0] = e->constraint[0] = e->detail[0] = e->hint[0] = '\0';
+    e->message[0] = '\0';
+}
+
+bool uc_fail(uc_error *e, uc_code code, const char *fmt, ...)
+{
+    va_list ap;
+
+    uc_error_own(e, codes[code].name, codes[code].kind, codes[code].retryable);
     va_start(ap, fmt);
     vsnprintf(e->message, sizeof e->message, fmt, ap);
     va_end(ap);

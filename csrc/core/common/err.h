@@ -8,7 +8,7 @@
 /*
  * The one list of the core's own error codes: X(code, kind, retryable).
  * `kind` is the same word over all engines. Codes are for ever; the engine's
- * own codes (SQLITE_*) pass through beside these. The client's table is made
+ * own codes (SQLITE_*, PG_*) pass through beside these. The client's table is made
  * from this one (.ci/tables.js).
  */
 #define UC_CODE_MAP(X)                         \
@@ -78,7 +78,10 @@ typedef struct uc_error {
     int64_t index;       /* of the row or statement at fault, -1 if none */
     bool retryable;
     char param[64];  /* name or number of the parameter at fault, or "" */
-    char column[64]; /* "" if none */
+    char column[64]; /* "" if none, as those below */
+    char sqlstate[6];
+    char table[64], constraint[64];
+    char detail[256], hint[256];
     char message[512];
 } uc_error;
 
@@ -88,6 +91,11 @@ static inline void uc_error_init(uc_error *e)
 {
     e->code = NULL;
 }
+
+/* Makes *e an engine's own: code and kind are static, its message is empty, and
+ * nothing else is known. */
+void uc_error_own(uc_error *e, const char *code, const char *kind,
+                  bool retryable);
 
 const char *uc_code_name(uc_code code);
 const char *uc_code_kind(uc_code code);

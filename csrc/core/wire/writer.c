@@ -163,14 +163,25 @@ static void field(uc_buf *b, const char *key, const char *value)
 
 void uc_reply_error(uc_buf *b, uint32_t id, const uc_error *e)
 {
+    const struct {
+        const char *key, *value;
+    } texts[] = {
+        {"param", e->param},
+        {"column", e->column},
+        {"sqlstate", e->sqlstate},
+        {"table", e->table},
+        {"constraint", e->constraint},
+        {"detail", e->detail},
+        {"hint", e->hint},
+    };
     uint32_t n = 4;
 
     n += e->outcome != NULL;
     n += e->native != 0;
     n += e->offset >= 0;
     n += e->index >= 0;
-    n += e->param[0] != '\0';
-    n += e->column[0] != '\0';
+    for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
+        n += *texts[i].value != '\0';
     uc_reply_begin(b, id, UC_REPLY_ERROR, 3);
     uc_pack_map(b, n);
     field(b, "code", e->code);
@@ -192,8 +203,8 @@ void uc_reply_error(uc_buf *b, uint32_t id, const uc_error *e)
         uc_pack_str(b, "index");
         uc_pack_int(b, e->index);
     }
-    if (e->param[0] != '\0')
-        field(b, "param", e->param);
-    if (e->column[0] != '\0')
-        field(b, "column", e->column);
+    for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (*texts[i].value != '\0')
+            field(b, texts[i].key, texts[i].value);
+    }
 }

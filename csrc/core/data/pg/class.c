@@ -20,46 +20,26 @@ static const struct {
     const char *word;
     verdict is;
 } firsts[] = {
-    {"select", READS},
-    {"values", READS},
-    {"table", READS},
-    {"show", READS},
-    {"with", READS},
-    {"explain", READS},
-    {"begin", CONTROL},
-    {"start", CONTROL},
-    {"commit", CONTROL},
-    {"end", CONTROL},
-    {"rollback", CONTROL},
-    {"abort", CONTROL},
-    {"savepoint", CONTROL},
-    {"release", CONTROL},
-    {"set", SESSION},
-    {"reset", SESSION},
-    {"discard", SESSION},
-    {"listen", SESSION},
-    {"unlisten", SESSION},
-    {"load", SESSION},
-    {"declare", SESSION},
-    {"fetch", SESSION},
-    {"move", SESSION},
-    {"close", SESSION},
-    {"prepare", SESSION},
-    {"execute", SESSION},
-    {"deallocate", SESSION},
-    {"lock", SESSION},
-    {"copy", SESSION},
-    {"vacuum", ALONE},
-    {"checkpoint", ALONE},
-    {"cluster", ALONE},
+    {"select", READS},      {"values", READS},     {"table", READS},
+    {"show", READS},        {"with", READS},       {"explain", READS},
+    {"begin", CONTROL},     {"start", CONTROL},    {"commit", CONTROL},
+    {"end", CONTROL},       {"rollback", CONTROL}, {"abort", CONTROL},
+    {"savepoint", CONTROL}, {"release", CONTROL},  {"set", SESSION},
+    {"reset", SESSION},     {"discard", SESSION},  {"listen", SESSION},
+    {"unlisten", SESSION},  {"load", SESSION},     {"declare", SESSION},
+    {"fetch", SESSION},     {"move", SESSION},     {"close", SESSION},
+    {"prepare", SESSION},   {"execute", SESSION},  {"deallocate", SESSION},
+    {"lock", SESSION},      {"copy", SESSION},     {"vacuum", ALONE},
+    {"checkpoint", ALONE},  {"cluster", ALONE},
 };
 
 /* Words behind the first that put a statement out of transactions. */
 static const struct {
     const char *word, *second;
 } alones[] = {
-    {"create", "database"},   {"drop", "database"},  {"alter", "system"},
-    {"create", "tablespace"}, {"drop", "tablespace"}, {"create", "subscription"},
+    {"create", "database"},   {"drop", "database"},
+    {"alter", "system"},      {"create", "tablespace"},
+    {"drop", "tablespace"},   {"create", "subscription"},
     {"drop", "subscription"},
 };
 
@@ -91,14 +71,23 @@ static const char *const changes[] = {"insert", "update", "delete", "merge",
 static const char *const analyze[] = {"analyze", "analyse", NULL};
 static const char *const concurrently[] = {"concurrently", NULL};
 /* They do what read-only transactions do not refuse. */
-static const char *const effects[] = {
-    "pg_notify", "nextval", "setval", "lo_create", "lo_unlink",
-    "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared", NULL};
+static const char *const effects[] = {"pg_notify",
+                                      "nextval",
+                                      "setval",
+                                      "lo_create",
+                                      "lo_unlink",
+                                      "pg_advisory_xact_lock",
+                                      "pg_advisory_xact_lock_shared",
+                                      NULL};
 /* They leave something behind on the connection. */
-static const char *const leftovers[] = {
-    "set_config", "pg_advisory_lock", "pg_advisory_lock_shared",
-    "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
-    "pg_advisory_unlock", "pg_advisory_unlock_all", NULL};
+static const char *const leftovers[] = {"set_config",
+                                        "pg_advisory_lock",
+                                        "pg_advisory_lock_shared",
+                                        "pg_try_advisory_lock",
+                                        "pg_try_advisory_lock_shared",
+                                        "pg_advisory_unlock",
+                                        "pg_advisory_unlock_all",
+                                        NULL};
 
 /* with x as (insert …), select … into, explain analyze … */
 static verdict refined(const pg_token *first, pg_lexer rest)

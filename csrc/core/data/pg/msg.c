@@ -147,8 +147,8 @@ pg_cut pg_msg_cut(const uint8_t *p, size_t n, size_t most, pg_msg *m,
     if (n < 5)
         return PG_CUT_MORE;
     len = be32(p + 1);
-    limit = p[0] == 'D' || p[0] == 'd' || most < OTHERS_MOST ? most
-                                                             : OTHERS_MOST;
+    limit =
+        p[0] == 'D' || p[0] == 'd' || most < OTHERS_MOST ? most : OTHERS_MOST;
     if (len < 4 || len > limit)
         return PG_CUT_BAD;
     *want = (size_t)len + 1;

@@ -10,8 +10,8 @@
 
 /*
  * Messages of protocol 3.0 (chapter 55 of PostgreSQL's manual): bytes, and
- * nothing of a connection. What comes from a server is not believed: each length
- * is checked against what is there before it is used.
+ * nothing of a connection. What comes from a server is not believed: each
+ * length is checked against what is there before it is used.
  */
 
 /* ---- to the server ---- */

@@ -74,8 +74,8 @@ static bool is_one_way(const int32_t *c, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         right = right || is_right(c[i]);
-        left = left || utf8proc_get_property(c[i])->bidi_class ==
-                           UTF8PROC_BIDI_CLASS_L;
+        left = left ||
+               utf8proc_get_property(c[i])->bidi_class == UTF8PROC_BIDI_CLASS_L;
     }
     return !right || (!left && is_right(c[0]) && is_right(c[n - 1]));
 }
@@ -90,8 +90,8 @@ static bool may_be(const int32_t *c, size_t n)
     return n > 0 && is_one_way(c, n);
 }
 
-/* 2.2: NFKC, as code points. Owned by the caller; NULL: it has no characters, or
- * there is no memory. */
+/* 2.2: NFKC, as code points. Owned by the caller; NULL: it has no characters,
+ * or there is no memory. */
 static int32_t *decompose(uc_view text, utf8proc_ssize_t *n)
 {
     const utf8proc_option_t nfkc = UTF8PROC_COMPAT | UTF8PROC_COMPOSE;

@@ -84,8 +84,8 @@ static bool attribute(uc_view *rest, char name, uc_view *value)
         return false;
     comma = memchr(rest->p, ',', rest->len);
     value->p = rest->p + 2;
-    value->len = (size_t)((comma != NULL ? comma : rest->p + rest->len) -
-                          value->p);
+    value->len =
+        (size_t)((comma != NULL ? comma : rest->p + rest->len) - value->p);
     rest->len -= value->len + 2 + (comma != NULL);
     rest->p = value->p + value->len + (comma != NULL);
     return true;
@@ -109,8 +109,8 @@ static bool read_challenge(const pg_scram *s, uc_view text, challenge *c)
 
     return attribute(&text, 'r', &c->nonce) && c->nonce.len > mine &&
            memcmp(c->nonce.p, s->nonce, mine) == 0 &&
-           attribute(&text, 's', &c->salt) &&
-           attribute(&text, 'i', &rounds) && number(rounds, &c->rounds);
+           attribute(&text, 's', &c->salt) && attribute(&text, 'i', &rounds) &&
+           number(rounds, &c->rounds);
 }
 
 static const mbedtls_md_info_t *sha256(void)
@@ -218,8 +218,8 @@ bool pg_scram_prove(pg_scram *s, uc_view text, uc_view password, uc_buf *out,
                        "SCRAM-SHA-256");
     uc_buf_init(&clean, SIZE_MAX);
     pg_saslprep(password, &clean);
-    s->proved = !clean.failed &&
-                prove(s, &c, text, (uc_view){clean.p, clean.len}, out);
+    s->proved =
+        !clean.failed && prove(s, &c, text, (uc_view){clean.p, clean.len}, out);
     if (clean.p != NULL)
         mbedtls_platform_zeroize(clean.p, clean.len);
     uc_buf_fini(&clean);
@@ -269,8 +269,7 @@ static void md5_of(uc_view a, uc_view b, char out[33])
     hex(sum, sizeof sum, out);
 }
 
-void pg_md5(uc_view user, uc_view password, const uint8_t salt[4],
-            char out[36])
+void pg_md5(uc_view user, uc_view password, const uint8_t salt[4], char out[36])
 {
     char first[33];
 

@@ -143,9 +143,9 @@ static bool colon(rewrite *w, const pg_token *t)
  * Of `<@` it is `<` alone that is not for an @. */
 static bool may_precede(uc_view op, uint8_t sign)
 {
-    static const char *const before[] = {"",   "=", "<>", "!=", ">=", "<=",
-                                         ">",  "<", "+",  "-",  "*",  "/",
-                                         "||", "%", "->", "->>"};
+    static const char *const before[] = {
+        "",  "=", "<>", "!=", ">=", "<=", ">",  "<",
+        "+", "-", "*",  "/",  "||", "%",  "->", "->>"};
 
     if (sign == '@' && uc_view_is(op, "<"))
         return false;
@@ -301,10 +301,8 @@ static bool rewrite_all(rewrite *w)
 
 bool pg_sql_read(pg_sql *s, uc_view text, uc_error *e)
 {
-    rewrite w = {.s = s,
-                 .l = {text.p, text.p + text.len},
-                 .done = text.p,
-                 .e = e};
+    rewrite w = {
+        .s = s, .l = {text.p, text.p + text.len}, .done = text.p, .e = e};
 
     memset(s, 0, sizeof *s);
     uc_buf_init(&s->text, SIZE_MAX);

@@ -120,3 +120,13 @@ const char *sq_errcode(int rc, const char **kind, bool *retryable)
     *retryable = false;
     return "SQLITE_ERROR";
 }
+
+void sq_error(uc_error *e, int rc)
+{
+    const char *kind;
+    bool retryable;
+    const char *code = sq_errcode(rc, &kind, &retryable);
+
+    uc_error_own(e, code, kind, retryable);
+    e->native = rc;
+}

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "data/sqlite/db.h"
+#include "data/sqlite/errcode.h"
 #include "data/sqlite/group.h"
 #include "data/sqlite/pragma.h"
 
@@ -30,12 +31,7 @@ static bool deferred_violation(sq_conn *c)
 
 static void fk_error(uc_error *e)
 {
-    memset(e, 0, sizeof *e);
-    e->code = "SQLITE_CONSTRAINT_FOREIGNKEY";
-    e->kind = "foreign-key";
-    e->native = SQLITE_CONSTRAINT_FOREIGNKEY;
-    e->offset = -1;
-    e->index = -1;
+    sq_error(e, SQLITE_CONSTRAINT_FOREIGNKEY);
     snprintf(e->message, sizeof e->message, "FOREIGN KEY constraint failed");
 }
 

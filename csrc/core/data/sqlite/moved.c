@@ -95,11 +95,8 @@ bool sq_moved(sq_db *db, bool now, uc_error *e)
         unname(db, "-shm", db->file.shm);
         atomic_store(&db->file.moved, true);
     }
-    e->code = sq_errcode(SQLITE_READONLY_DBMOVED, &e->kind, &e->retryable);
-    e->native = SQLITE_READONLY_DBMOVED;
+    sq_error(e, SQLITE_READONLY_DBMOVED);
     e->outcome = "not-run";
-    e->index = e->offset = -1;
-    e->param[0] = e->column[0] = '\0';
     snprintf(e->message, sizeof e->message,
              "%.300s was deleted or replaced while it was open: close its "
              "handles and open it again",

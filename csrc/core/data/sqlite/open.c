@@ -80,9 +80,7 @@ static bool is_same(const char *target, const uc_engine *other, uc_error *e)
 
     if (id.ino == 0 || !sq_file_id_same(sq_file_id_of(other->key), id))
         return false;
-    uc_error_init(e);
-    e->code = sq_errcode(SQLITE_CANTOPEN, &e->kind, &e->retryable);
-    e->native = SQLITE_CANTOPEN;
+    sq_error(e, SQLITE_CANTOPEN);
     e->outcome = "not-run";
     snprintf(e->message, sizeof e->message,
              "%.200s is another name (a hard link) of %.200s, which is "

@@ -105,13 +105,8 @@ bool sq_fail(sq_conn *c, int rc, uc_error *e)
         e->native = rc;
         return false;
     }
-    e->outcome = NULL;
-    e->index = -1;
-    e->native = rc;
-    e->param[0] = '\0';
-    e->column[0] = '\0';
+    sq_error(e, rc);
     e->offset = sqlite3_error_offset(c->h);
-    e->code = sq_errcode(rc, &e->kind, &e->retryable);
     message =
         sqlite3_extended_errcode(c->h) == rc || sqlite3_errcode(c->h) == rc
             ? sqlite3_errmsg(c->h)
