@@ -158,9 +158,41 @@ function jansson () {
   }
 }
 
+// What PostgreSQL's passwords and connections need: hashes and TLS, and the normal
+// forms of Unicode.
+function mbedtls () {
+  const found = library({
+    name: 'mbedtls',
+    header: 'mbedtls/ssl.h',
+    archives: [['libmbedtls.a'], ['libmbedx509.a'], ['libmbedcrypto.a']],
+    advice: 'install it with `apt-get install libmbedtls-dev` ' +
+      '(Fedora: mbedtls-devel mbedtls-static, Alpine: mbedtls-dev mbedtls-static, Homebrew: mbedtls@2)'
+  })
+  return {
+    ...found,
+    version: versionIn(found.header, 'mbedtls/version.h',
+      ['MAJOR', 'MINOR', 'PATCH'].map(part => `MBEDTLS_VERSION_${part}`))
+  }
+}
+
+function utf8proc () {
+  const found = library({
+    name: 'utf8proc',
+    header: 'utf8proc.h',
+    archives: [['libutf8proc.a']],
+    advice: 'install it with `apt-get install libutf8proc-dev` ' +
+      '(Fedora: utf8proc-devel, Alpine: utf8proc-dev, Homebrew: utf8proc)'
+  })
+  return {
+    ...found,
+    version: versionIn(found.header, 'utf8proc.h',
+      ['MAJOR', 'MINOR', 'PATCH'].map(part => `UTF8PROC_VERSION_${part}`))
+  }
+}
+
 // What the core itself is linked with, in one answer.
 function core () {
-  const all = [msgpack(), zlib(), zstd(), jansson()]
+  const all = [msgpack(), zlib(), zstd(), jansson(), mbedtls(), utf8proc()]
   return {
     cflags: [...new Set(all.map(found => found.cflags).filter(Boolean))].join(' '),
     libs: all.map(found => found.libs).join(' ')

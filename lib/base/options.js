@@ -261,6 +261,8 @@ function parseTarget (target) {
   }
   if (target.includes('\0')) throw new UndercroftError('UC_OPTION', 'open: the path holds a NUL character')
   if (/^ipc:/i.test(target)) return parseIpc(target)
+  // What stands in it the core knows, and whoever printed it would print a password.
+  if (/^postgres(ql)?:\/\//.test(target)) return { path: target, ipc: false, url: null, db: null }
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(target)
   if (scheme !== null && scheme[1].toLowerCase() !== 'file') {
     throw new UndercroftError('UC_OPTION', `open: ${scheme[1]}:// is not a kind of target; use a path or an ipc:// URL`)

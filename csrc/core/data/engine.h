@@ -230,6 +230,6 @@ static inline bool uc__writes_pending(const uc_peer *p)
     return p->last_wseq > atomic_load(&p->engine->wdone) ||
            p->ending_tx > atomic_load(&p->engine->ended_tx);
 }
-extern const uc_engine_ops uc_engine_sqlite;
+extern const uc_engine_ops uc_engine_sqlite, uc_engine_pg;
 
 #endif

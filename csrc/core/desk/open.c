@@ -14,9 +14,11 @@
 #ifdef UC_TEST_ENGINE
 extern const uc_engine_ops UC_TEST_ENGINE; /* of a test build, see test/c */
 static const uc_engine_ops *const engines[] = {&UC_TEST_ENGINE,
+                                               &uc_engine_pg,
                                                &uc_engine_sqlite};
 #else
-static const uc_engine_ops *const engines[] = {&uc_engine_sqlite};
+static const uc_engine_ops *const engines[] = {&uc_engine_pg,
+                                               &uc_engine_sqlite};
 #endif
 
 static const uc_engine_ops *engine_of(const char *target)

@@ -1,0 +1,330 @@
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "data/pg/db.h"
+#include "wire/json.h"
+#include "wire/utf8.h"
+
+/* A call as messages: Parse and Describe where they are needed, Bind, Execute.
+ */
+
+enum { TEXT = 0, BINARY = 1, NAME = 32 };
+
+/* ---- parameters ---- */
+
+static const char *label(const pg_sql *s, uint32_t i, char *out, size_t n)
+{
+    uc_view v = pg_sql_name(s, i);
+
+    if (v.p != NULL)
+        snprintf(out, n, "%.*s", (int)(v.len < n ? v.len : n - 1), v.p);
+    else
+        snprintf(out, n, "%u", i);
+    return out;
+}
+
+static bool bad_param(uc_error *e, const pg_sql *s, uint32_t i,
+                      const char *what)
+{
+    char name[sizeof e->param];
+
+    label(s, i, name, sizeof name);
+    uc_fail(e, UC_PARAM_TYPE, "parameter %s: %s", name, what);
+    snprintf(e->param, sizeof e->param, "%s", name);
+    return false;
+}
+
+static bool positional(const pg_sql *s, uint32_t n, uc_reader *r, uc_value *to,
+                       uc_error *e)
+{
+    if (n != s->nparams)
+        return uc_fail(e, UC_PARAM_COUNT,
+                       "the statement has %u parameter%s, %u %s given",
+                       s->nparams, s->nparams == 1 ? "" : "s", n,
+                       n == 1 ? "was" : "were");
+    for (uint32_t i = 0; i < n; i++) {
+        if (!uc_read(r, &to[i]))
+            return uc_fail(e, UC_FRAME, "parameter %u could not be read",
+                           i + 1);
+        if (to[i].type == UC_T_ARRAY || to[i].type == UC_T_MAP)
+            return bad_param(e, s, i + 1, "arrays and objects are not values");
+    }
+    return true;
+}
+
+static uint32_t number_named(const pg_sql *s, uc_view key)
+{
+    for (uint32_t i = 1; i <= s->nparams; i++) {
+        uc_view v = pg_sql_name(s, i);
+
+        if (v.p != NULL && uc_view_same(v, key))
+            return i;
+    }
+    return 0;
+}
+
+static bool wrong_name(uc_error *e, const char *fmt, uc_view key)
+{
+    int n = (int)(key.len < 60 ? key.len : 60);
+
+    uc_fail(e, UC_PARAM_NAME, fmt, n, key.p);
+    snprintf(e->param, sizeof e->param, "%.*s", n, key.p);
+    return false;
+}
+
+/* UC_T_MAP marks what has not been given: no value is one. */
+static bool named(const pg_sql *s, uint32_t n, uc_reader *r, uc_value *to,
+                  uc_error *e)
+{
+    for (uint32_t i = 0; i < s->nparams; i++)
+        to[i].type = UC_T_MAP;
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i;
+        uc_view key;
+        uc_value v;
+
+        if (!uc_read_str(r, &key) || !uc_read(r, &v))
+            return uc_fail(e, UC_FRAME, "parameters could not be read");
+        i = number_named(s, key);
+        if (i == 0)
+            return wrong_name(
+                e, "the statement has no parameter named %.*s", key);
+        if (to[i - 1].type != UC_T_MAP)
+            return wrong_name(e, "the parameter %.*s was given twice", key);
+        if (v.type == UC_T_ARRAY || v.type == UC_T_MAP)
+            return bad_param(e, s, i, "arrays and objects are not values");
+        to[i - 1] = v;
+    }
+    for (uint32_t i = 1; i <= s->nparams; i++) {
+        char name[sizeof e->param];
+
+        if (to[i - 1].type == UC_T_MAP)
+            return wrong_name(
+                e, "parameter %.*s was not given",
+                (uc_view){(const uint8_t *)label(s, i, name, sizeof name),
+                          strlen(name)});
+    }
+    return true;
+}
+
+static bool read_params(const pg_sql *s, uc_reader *r, uc_value *to,
+                        uc_error *e)
+{
+    uc_value v;
+
+    if (!uc_read(r, &v))
+        return uc_fail(e, UC_FRAME, "parameters could not be read");
+    if (v.type == UC_T_MAP)
+        return named(s, v.n, r, to, e);
+    if (v.type == UC_T_NIL)
+        return positional(s, 0, r, to, e);
+    if (v.type != UC_T_ARRAY)
+        return uc_fail(e, UC_FRAME, "parameters are an array or a map");
+    return positional(s, v.n, r, to, e);
+}
+
+/* ---- values ---- */
+
+static void put_double(uc_buf *b, double d)
+{
+    const char *word = isnan(d) ? "NaN" : d > 0 ? "Infinity" : "-Infinity";
+
+    if (isfinite(d))
+        uc_json_double(b, d);
+    else
+        uc_buf_put(b, word, strlen(word));
+}
+
+static void put_uint(uc_buf *b, uint64_t u)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)u);
+
+    uc_buf_put(b, digits, (size_t)n);
+}
+
+static bool put_value(uc_buf *b, const pg_sql *s, uint32_t i,
+                      const uc_value *v, uc_error *e)
+{
+    size_t at = b->len;
+    uint32_t n;
+
+    pg_put32(b, v->type == UC_T_NIL ? UINT32_MAX : 0);
+    switch (v->type) {
+    case UC_T_NIL:
+        return true;
+    case UC_T_BOOL:
+        uc_buf_put(b, v->b ? "true" : "false", v->b ? 4 : 5);
+        break;
+    case UC_T_INT:
+        uc_json_int(b, v->i);
+        break;
+    case UC_T_UINT:
+        put_uint(b, v->u);
+        break;
+    case UC_T_DOUBLE:
+        put_double(b, v->d);
+        break;
+    case UC_T_STR:
+        if (!uc_is_utf8(v->s.p, v->s.len))
+            return bad_param(e, s, i,
+                             "the text is not valid UTF-8; bytes go in a bin");
+        pg_put_view(b, v->s);
+        break;
+    case UC_T_BIN:
+        pg_put_view(b, v->s);
+        break;
+    default:
+        return bad_param(e, s, i, "arrays and objects are not values");
+    }
+    if (b->failed)
+        return true;
+    n = __builtin_bswap32((uint32_t)(b->len - at - sizeof n));
+    memcpy(b->p + at, &n, sizeof n);
+    return true;
+}
+
+static void put_formats(uc_buf *b, const uc_value *v, uint32_t n)
+{
+    pg_put16(b, (uint16_t)n);
+    for (uint32_t i = 0; i < n; i++)
+        pg_put16(b, v[i].type == UC_T_BIN ? BINARY : TEXT);
+}
+
+/* What has been described comes in binary where that is cheaper to read. */
+static void put_results(uc_buf *b, pg_flight *f)
+{
+    const pg_stmt *st = f->stmt;
+
+    f->binary = st->described && st->ncols > 0;
+    if (!f->binary) {
+        pg_put16(b, 0);
+        return;
+    }
+    pg_put16(b, (uint16_t)st->ncols);
+    for (uint32_t i = 0; i < st->ncols; i++)
+        pg_put16(b, pg_is_binary(st->oids[i]) ? BINARY : TEXT);
+}
+
+/* ---- messages ---- */
+
+static const char *name_of(uint32_t slot, char out[NAME])
+{
+    snprintf(out, NAME, "u%u", slot);
+    return out;
+}
+
+static bool put_bind(uc_buf *b, pg_flight *f, const uc_value *v, uc_error *e)
+{
+    const pg_sql *s = &f->stmt->sql;
+    size_t at = pg_msg_begin(b, 'B');
+    char name[NAME];
+
+    pg_put_str(b, "");
+    pg_put_str(b, name_of(f->call->stmt->slot, name));
+    put_formats(b, v, s->nparams);
+    pg_put16(b, (uint16_t)s->nparams);
+    for (uint32_t i = 0; i < s->nparams; i++) {
+        if (!put_value(b, s, i + 1, &v[i], e))
+            return false;
+    }
+    put_results(b, f);
+    pg_msg_end(b, at);
+    pg_msg_execute(b, "", f->mode == PG_MODE_GET ? 1 : 0);
+    return true;
+}
+
+static bool reach(pg_conn *c, uint32_t slot)
+{
+    uint32_t n = slot + 64;
+    pg_prepared *p;
+
+    if (slot < c->nprepared)
+        return true;
+    p = uc_realloc(c->prepared, n * sizeof *p);
+    if (p == NULL)
+        return false;
+    memset(p + c->nprepared, 0, (n - c->nprepared) * sizeof *p);
+    c->prepared = p;
+    c->nprepared = n;
+    return true;
+}
+
+/* Where the slot has another text on this connection that has to go first. */
+static bool put_parse(pg_conn *c, pg_flight *f)
+{
+    uint32_t slot = f->call->stmt->slot;
+    const pg_stmt *st = f->stmt;
+    char name[NAME];
+
+    if (!reach(c, slot))
+        return false;
+    name_of(slot, name);
+    if (c->prepared[slot].gen != st->gen) {
+        if (c->prepared[slot].gen != 0)
+            pg_msg_close(&c->out, 'S', name);
+        pg_msg_parse(&c->out, name, (const char *)st->sql.text.p);
+        c->prepared[slot].gen = st->gen;
+        if (!pg_step_push(c, PG_STEP_PARSE, f, slot))
+            return false;
+    }
+    if (!st->described) {
+        pg_msg_describe(&c->out, 'S', name);
+        return pg_step_push(c, PG_STEP_DESCRIBE, f, slot);
+    }
+    return true;
+}
+
+bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e)
+{
+    const pg_sql *s = &f->stmt->sql;
+    uc_value *v = uc_malloc((s->nparams + 1) * sizeof *v);
+    uc_reader r = f->call->args;
+    uc_buf bind;
+    bool ok;
+
+    if (v == NULL || !uc_read_u32(&r, &f->known)) {
+        uc_free(v);
+        return uc_fail(e, v == NULL ? UC_MEMORY : UC_FRAME,
+                       "%s: the second argument is a shape",
+                       f->call->op->name);
+    }
+    uc_buf_init(&bind, SIZE_MAX);
+    ok = read_params(s, &r, v, e) && put_bind(&bind, f, v, e);
+    uc_free(v);
+    if (ok && (!put_parse(c, f) ||
+               !pg_step_push(c, PG_STEP_EXECUTE, f, f->call->stmt->slot)))
+        ok = uc_fail(e, UC_MEMORY, "no memory for a call");
+    if (ok) {
+        uc_buf_put(&c->out, bind.p, bind.len);
+        f->conn = c;
+        c->calls++;
+        c->batch++;
+        pg_conn_touch(c);
+    }
+    uc_buf_fini(&bind);
+    return ok;
+}
+
+void pg_sync(pg_conn *c)
+{
+    pg_msg_sync(&c->out);
+    c->batch = 0;
+    pg_step_push(c, PG_STEP_SYNC, NULL, 0);
+    pg_conn_touch(c);
+}
+
+bool pg_query(pg_conn *c, pg_flight *f, const char *text)
+{
+    if (!pg_step_push(c, PG_STEP_QUERY, f, 0))
+        return false;
+    pg_msg_query(&c->out, text);
+    if (f != NULL) {
+        f->conn = c;
+        c->calls++;
+    }
+    pg_conn_touch(c);
+    return true;
+}

@@ -1,0 +1,300 @@
+#ifndef UC_CORE_DATA_PG_DB_H
+#define UC_CORE_DATA_PG_DB_H
+
+#include "data/engine.h"
+#include "data/pg/info.h"
+#include "data/pg/msg.h"
+#include "data/pg/scram.h"
+#include "data/pg/sql.h"
+#include "desk/session.h"
+#include "wire/rows.h"
+
+/*
+ * The PostgreSQL engine: one pg_db is one database of a server, as one user.
+ *
+ *   queues ─┬─> reads ──> connections for reads, several calls behind each
+ *           │             other, one Sync for a batch (read.c)
+ *           ├─> writes ─> the connection for writes, in order (write.c)
+ *           └─> tx ─────> a connection for each transaction (tx.c)
+ *
+ * One thread, io.c, does all of it: it routes, encodes, reads and writes sockets
+ * and answers. Nothing here is touched by another thread but the queues, under
+ * uc_engine.mu, and `bell`.
+ *
+ *   dial.c   a socket; start.c   the start-up, and who one is
+ *   stmt.c   what is known of a statement; bind.c   a call as messages
+ *   step.c   what a connection waits for; answer.c   a message for that
+ *   cells.c  values of the server as ours
+ *   error.c  what a server says as an error of ours
+ */
+typedef struct pg_db pg_db;
+typedef struct pg_conn pg_conn;
+typedef struct pg_flight pg_flight;
+
+/* ---- statements ---- */
+
+/* What is known of a statement: what uc_stmt.slot means here. */
+typedef struct pg_stmt {
+    uint32_t gen; /* of the slot, 0: none */
+    pg_sql sql;
+    bool described;
+    uint32_t ncols;
+    uint32_t *oids; /* of the columns' types */
+    uint32_t shape; /* of their names, 0: it has no columns */
+    uc_buf names;   /* msgpack array of str */
+    uc_buf keys;    /* of JSON objects, each with its length before it */
+} pg_stmt;
+
+/* What the call's statement is, read when it is first seen. NULL with *e. */
+pg_stmt *pg_stmt_of(pg_db *db, uc_stmt *s, uc_error *e);
+/* What a RowDescription says; body of length 0: it has no columns. False: no
+ * memory, or the server sends nonsense. */
+bool pg_stmt_describe(pg_db *db, pg_stmt *st, uc_view body);
+/* The columns may be others now. */
+void pg_stmt_forget(pg_stmt *st);
+void pg_stmts_free(pg_db *db);
+
+/* ---- calls under way ---- */
+
+typedef enum pg_mode {
+    PG_MODE_GET,
+    PG_MODE_ALL,
+    PG_MODE_RUN,
+    PG_MODE_JSON,
+    PG_MODE_EXEC,   /* a script */
+    PG_MODE_HEALTH, /* `select 1` */
+    PG_MODE_BEGIN,  /* of a transaction */
+    PG_MODE_SAVEPOINT,
+    PG_MODE_END
+} pg_mode;
+
+struct pg_flight {
+    uint32_t at;   /* in pg_db.flights */
+    uc_call *call; /* NULL: it has been answered, and what comes is dropped */
+    pg_conn *conn; /* NULL: it has not been sent */
+    pg_stmt *stmt;
+    pg_mode mode;
+    uint32_t known; /* shape that the client has */
+    bool binary;    /* its rows come so where their types allow it */
+    bool over;      /* it has failed; or its reply is in conn->held */
+    bool failed;
+    uint8_t tries;
+    uint64_t wseq; /* of its call, 0: no write */
+    int64_t changes;
+    uint64_t rows;
+    size_t reply_at, reply_len; /* in conn->held */
+    pg_flight *next;            /* in conn->waiting */
+};
+
+/* ---- connections ---- */
+
+/* What comes next from the server. */
+typedef enum pg_step_kind {
+    PG_STEP_PARSE,
+    PG_STEP_DESCRIBE,
+    PG_STEP_EXECUTE,
+    PG_STEP_SYNC,
+    PG_STEP_QUERY /* a script, up to its ReadyForQuery */
+} pg_step_kind;
+
+typedef struct pg_step {
+    pg_step_kind kind;
+    uint32_t slot; /* of a statement that is parsed */
+    pg_flight *flight;
+} pg_step;
+
+typedef enum pg_role { PG_READER, PG_WRITER, PG_PINNED } pg_role;
+
+typedef enum pg_phase {
+    PG_DIALING,  /* connect() is under way */
+    PG_GREETING, /* start-up and authentication */
+    PG_SETTING,  /* our own statements before it is used */
+    PG_READY,
+    PG_DEAD /* closed; freed at the end of the turn */
+} pg_phase;
+
+typedef struct pg_prepared {
+    uint32_t gen; /* of the slot's text, 0: not prepared here */
+} pg_prepared;
+
+struct pg_conn {
+    pg_conn *next;
+    pg_db *db;
+    pg_role role;
+    pg_phase phase;
+    int fd;
+    uint32_t host; /* of info.hosts */
+    bool wants_out; /* epoll looks for room */
+    bool dirty;     /* `out` is to be sent at the end of the turn */
+    uc_buf in, out;
+    size_t in_at, out_at; /* consumed */
+    uint32_t pid, key;    /* for a CancelRequest */
+    char status;          /* of the last ReadyForQuery: I, T, E */
+    int64_t until;        /* the start-up's deadline */
+    pg_scram scram;
+    uc_error error; /* why it died; code or NULL */
+
+    pg_step *steps; /* a ring */
+    uint32_t first, nsteps, capacity;
+    uint32_t calls; /* in the ring */
+    uint32_t batch; /* calls since the last Sync */
+
+    pg_prepared *prepared; /* by slot */
+    uint32_t nprepared;
+
+    /* The reply that is being written, and those that may go out. */
+    uc_rows rows;
+    uc_buf row, text, scratch, done;
+    uc_session *session; /* whose `done` is */
+    /* Replies of writes until their commit is known. */
+    uc_buf held;
+    pg_flight *waiting, *last_waiting;
+    struct pg_tx *tx;
+};
+
+/* A transaction of a client. */
+typedef struct pg_tx {
+    struct pg_tx *next;
+    uint64_t id;
+    uc_session *session; /* NULL: it has gone */
+    pg_conn *conn;
+    int64_t until;
+    bool expired;
+    bool ending;
+} pg_tx;
+
+struct pg_db {
+    uc_engine e; /* first */
+    pg_info info;
+    uc_error wrong; /* of the address; code or NULL */
+
+    uc_thread io;
+    int epoll, bell; /* an eventfd */
+    _Atomic bool asleep;
+
+    pg_conn *conns;
+    uint32_t nconns;
+    int64_t dial_after; /* not again before this */
+    uint32_t dial_host; /* where the last one was found */
+    uc_error dial_error;
+
+    pg_stmt **stmts; /* by slot */
+    uint32_t nstmts, next_shape;
+
+    uc_worker worker;      /* e.mu */
+    uc_call **held;        /* its calls; e.mu */
+    pg_flight **flights;   /* beside it */
+    uint32_t nflights, capacity;
+    pg_flight *spare;
+    uc_calls again;   /* what goes back to the reads at the end of the turn */
+    bool moved;       /* a write has begun or ended */
+    pg_flight *begins; /* of transactions, without a connection so far */
+
+    pg_tx *txs;          /* e.mu */
+    uint64_t expired_tx; /* the last one that took too long */
+};
+
+static inline pg_db *pg_db_of(uc_engine *e)
+{
+    return (pg_db *)e;
+}
+
+/* ---- flights: step.c ---- */
+
+/* A call that has been taken from its queue. NULL: no memory. */
+pg_flight *pg_flight_new(pg_db *db, uc_call *call);
+/* It is over, and its reply, if any, is on its way. */
+void pg_flight_end(pg_db *db, pg_flight *f);
+/* Answers with an error and ends it. */
+void pg_flight_fail(pg_db *db, pg_flight *f, const uc_error *e);
+/* The same for a call that is no flight. */
+void pg_call_fail(pg_db *db, uc_call *call, const uc_error *e);
+bool pg_step_push(pg_conn *c, pg_step_kind kind, pg_flight *f, uint32_t slot);
+pg_step *pg_step_first(pg_conn *c);
+void pg_step_pop(pg_conn *c);
+
+/* ---- connections ---- */
+
+/* Begins one; NULL: no memory, or none can be made now (db->dial_error). */
+pg_conn *pg_dial(pg_db *db, pg_role role);
+/* Its socket is connected, or not. */
+void pg_dialled(pg_conn *c);
+/* A message of its start-up. */
+void pg_greeting(pg_conn *c, const pg_msg *m);
+void pg_greet(pg_conn *c);
+/* It is over: its calls are answered or go elsewhere. */
+void pg_conn_lost(pg_conn *c, const uc_error *e);
+void pg_conn_free(pg_conn *c);
+void pg_conn_send(pg_conn *c);
+void pg_conn_receive(pg_conn *c);
+/* It is to be sent at the end of the turn. */
+static inline void pg_conn_touch(pg_conn *c)
+{
+    c->dirty = true;
+}
+
+/* A message of a connection that is in use. False with *e: it is none that may
+ * come now. */
+bool pg_answer(pg_conn *c, const pg_msg *m, uc_error *e);
+/* The next of our own statements, or it is ready. */
+bool pg_set(pg_conn *c, uc_error *e);
+/* A call goes back: it did nothing wrong, or did it where it may not. */
+void pg_again(pg_db *db, pg_flight *f);
+/* The same for one that failed, where that may be mended by running it again,
+ * maybe elsewhere. */
+bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e);
+/* What is complete goes to its session. */
+void pg_publish(pg_conn *c);
+
+/* ---- calls as messages: bind.c ---- */
+
+/* Appends what runs the flight's statement, and its steps. False with *e, and
+ * nothing appended. */
+bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e);
+void pg_sync(pg_conn *c);
+/* Appends a Query. */
+bool pg_query(pg_conn *c, pg_flight *f, const char *text);
+
+/* ---- lanes ---- */
+
+void pg_reads(pg_db *db);
+void pg_writes(pg_db *db);
+void pg_txs(pg_db *db);
+/* Answers calls that are not wanted any more, and ends what is too late. Returns
+ * when to look again, 0: when something happens. */
+int64_t pg_late(pg_db *db, int64_t now);
+/* One call of a statement on c; it is answered where it cannot be begun. */
+void pg_run(pg_conn *c, uc_call *call);
+/* The connection of a role that has least to do and is ready, or NULL; one is
+ * begun where there is none, or too few. */
+pg_conn *pg_pick(pg_db *db, pg_role role);
+/* The transaction of a connection has ended, or has gone with it. */
+void pg_tx_over(pg_conn *c);
+void pg_begins_fail(pg_db *db, const uc_error *e);
+int64_t pg_txs_late(pg_db *db, int64_t now);
+/* Its server rolls the transaction back when it sees the connection go. */
+void pg_tx_drop_conn(pg_conn *c, bool expired);
+
+/* ---- the thread: io.c ---- */
+
+bool pg_io_start(pg_db *db);
+/* Wakes it. Any thread. */
+void pg_ring(pg_db *db);
+/* A read that turned out to write. */
+void pg_write_after_all(pg_db *db, pg_flight *f);
+
+/* ---- values: cells.c ---- */
+
+/* Whether values of a type come in binary when they may. */
+bool pg_is_binary(uint32_t oid);
+/* Appends a row in the form that the flight asks for. False: no memory or too
+ * large, as the buffer says, or (*bad) nonsense. */
+bool pg_row(pg_conn *c, pg_flight *f, uc_view body, bool *bad);
+
+/* ---- errors: error.c ---- */
+
+void pg_error(uc_error *e, uc_view body);
+bool pg_nonsense(uc_error *e, const char *what);
+void pg_lost_error(const pg_db *db, uc_error *e, const char *why);
+
+#endif

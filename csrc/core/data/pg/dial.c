@@ -1,0 +1,303 @@
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "data/pg/db.h"
+
+/* Sockets of connections. */
+
+enum { READ_BYTES = 1 << 16 };
+
+/* ---- addresses ---- */
+
+typedef union address {
+    struct sockaddr any;
+    struct sockaddr_un local;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} address;
+
+static bool local_address(const pg_host *h, address *a, socklen_t *len)
+{
+    int n;
+
+    a->local.sun_family = AF_UNIX;
+    n = snprintf(a->local.sun_path, sizeof a->local.sun_path,
+                 "%.*s/.s.PGSQL.%u", (int)h->name.len, h->name.p, h->port);
+    *len = sizeof a->local;
+    return n > 0 && (size_t)n < sizeof a->local.sun_path;
+}
+
+static bool numeric(const pg_host *h, address *a, socklen_t *len)
+{
+    uc_view v = h->addr.len > 0 ? h->addr : h->name;
+    const char *text = uc_view_is(v, "localhost") ? "127.0.0.1"
+                                                  : (const char *)v.p;
+
+    if (inet_pton(AF_INET, text, &a->v4.sin_addr) == 1) {
+        a->v4.sin_family = AF_INET;
+        a->v4.sin_port = htons(h->port);
+        *len = sizeof a->v4;
+        return true;
+    }
+    a->v6.sin6_family = AF_INET6;
+    a->v6.sin6_port = htons(h->port);
+    *len = sizeof a->v6;
+    return inet_pton(AF_INET6, text, &a->v6.sin6_addr) == 1;
+}
+
+static bool address_of(const pg_host *h, address *a, socklen_t *len,
+                       uc_error *e)
+{
+    memset(a, 0, sizeof *a);
+    if (h->local ? local_address(h, a, len) : numeric(h, a, len))
+        return true;
+    return uc_fail(e, UC_CONNECT, "%.*s: it is no address of a server",
+                   (int)(h->name.len < 200 ? h->name.len : 200), h->name.p);
+}
+
+/* ---- the beginning ---- */
+
+static void tune(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},    {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 30},  {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+        {IPPROTO_TCP, TCP_KEEPCNT, 3},    {IPPROTO_TCP, TCP_USER_TIMEOUT, 30000},
+    };
+
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                   sizeof options[i].value);
+}
+
+static void no_server(uc_error *e, const pg_host *h, int err)
+{
+    uc_view name = h->name.len > 0 ? h->name : h->addr;
+
+    uc_fail(e, UC_CONNECT, "no server answers at %.*s%s%u: %s",
+            (int)(name.len < 200 ? name.len : 200), name.p,
+            h->local ? "/.s.PGSQL." : ":", h->port, strerror(err));
+    e->outcome = "not-run";
+}
+
+static bool begin(pg_conn *c, uc_error *e)
+{
+    const pg_host *h = &c->db->info.hosts[c->host];
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
+    socklen_t len;
+    address a;
+
+    if (!address_of(h, &a, &len, e))
+        return false;
+    c->fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                   0);
+    if (c->fd >= 0 && !h->local)
+        tune(c->fd);
+    if (c->fd < 0 || (connect(c->fd, &a.any, len) != 0 &&
+                      errno != EINPROGRESS && errno != EAGAIN) ||
+        epoll_ctl(c->db->epoll, EPOLL_CTL_ADD, c->fd, &ev) != 0) {
+        no_server(e, h, errno);
+        return false;
+    }
+    c->wants_out = true;
+    return true;
+}
+
+static pg_conn *conn_new(pg_db *db, pg_role role)
+{
+    pg_conn *c = uc_calloc(1, sizeof *c);
+
+    if (c == NULL)
+        return NULL;
+    c->db = db;
+    c->role = role;
+    c->fd = -1;
+    c->host = db->dial_host;
+    c->until = uc_now() + db->info.connect_ms * UC_MS;
+    uc_buf_init(&c->in, SIZE_MAX);
+    uc_buf_init(&c->out, SIZE_MAX);
+    uc_buf_init(&c->row, (size_t)db->e.opt.max_bytes);
+    uc_buf_init(&c->text, SIZE_MAX);
+    uc_buf_init(&c->scratch, SIZE_MAX);
+    uc_buf_init(&c->done, SIZE_MAX);
+    uc_buf_init(&c->held, SIZE_MAX);
+    return c;
+}
+
+pg_conn *pg_dial(pg_db *db, pg_role role)
+{
+    pg_conn *c = conn_new(db, role);
+
+    if (c == NULL) {
+        uc_fail(&db->dial_error, UC_MEMORY, "no memory for a connection");
+        return NULL;
+    }
+    for (uint32_t tries = 0; tries < db->info.nhosts; tries++) {
+        if (begin(c, &db->dial_error)) {
+            c->next = db->conns;
+            db->conns = c;
+            db->nconns++;
+            return c;
+        }
+        if (c->fd >= 0)
+            close(c->fd);
+        c->fd = -1;
+        c->host = (c->host + 1) % db->info.nhosts;
+    }
+    pg_conn_free(c);
+    return NULL;
+}
+
+void pg_dialled(pg_conn *c)
+{
+    int err = 0;
+    socklen_t len = sizeof err;
+    uc_error e;
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
+        err = errno;
+    if (err != 0) {
+        no_server(&e, &c->db->info.hosts[c->host], err);
+        pg_conn_lost(c, &e);
+        return;
+    }
+    pg_greet(c);
+}
+
+void pg_conn_free(pg_conn *c)
+{
+    if (c->fd >= 0)
+        close(c->fd);
+    if (c->session != NULL)
+        uc__session_unref(c->session);
+    uc_buf_fini(&c->in);
+    uc_buf_fini(&c->out);
+    uc_buf_fini(&c->row);
+    uc_buf_fini(&c->text);
+    uc_buf_fini(&c->scratch);
+    uc_buf_fini(&c->done);
+    uc_buf_fini(&c->held);
+    uc_free(c->steps);
+    uc_free(c->prepared);
+    uc_free(c);
+}
+
+/* ---- bytes ---- */
+
+static void look_for(pg_conn *c, bool out)
+{
+    struct epoll_event ev = {.events = EPOLLIN | (out ? EPOLLOUT : 0),
+                             .data.ptr = c};
+
+    if (c->wants_out == out)
+        return;
+    c->wants_out = out;
+    epoll_ctl(c->db->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+}
+
+static void broken(pg_conn *c, const char *why)
+{
+    uc_error e;
+
+    pg_lost_error(c->db, &e, why);
+    pg_conn_lost(c, &e);
+}
+
+void pg_conn_send(pg_conn *c)
+{
+    c->dirty = false;
+    while (c->out_at < c->out.len) {
+        ssize_t n = send(c->fd, c->out.p + c->out_at, c->out.len - c->out_at,
+                         MSG_NOSIGNAL);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            look_for(c, true);
+            return;
+        }
+        if (n < 0) {
+            broken(c, strerror(errno));
+            return;
+        }
+        c->out_at += (size_t)n;
+    }
+    uc_buf_rewind(&c->out, 0);
+    c->out_at = 0;
+    look_for(c, false);
+}
+
+/* All whole messages of what has come. False: it is dead. */
+static bool take_messages(pg_conn *c)
+{
+    size_t most = (size_t)c->db->e.opt.max_bytes, used, want;
+    uc_error e;
+
+    for (;;) {
+        pg_msg m;
+        pg_cut cut = pg_msg_cut(c->in.p + c->in_at, c->in.len - c->in_at, most,
+                                &m, &used, &want);
+
+        if (cut == PG_CUT_MORE)
+            break;
+        if (cut == PG_CUT_BAD) {
+            pg_nonsense(&e, "a message of a length that cannot be");
+            pg_conn_lost(c, &e);
+            return false;
+        }
+        c->in_at += used;
+        if (c->phase == PG_GREETING)
+            pg_greeting(c, &m);
+        else if (!pg_answer(c, &m, &e))
+            pg_conn_lost(c, &e);
+        if (c->phase == PG_DEAD)
+            return false;
+    }
+    if (c->in_at == c->in.len)
+        c->in.len = c->in_at = 0;
+    return true;
+}
+
+static bool make_room(pg_conn *c)
+{
+    if (c->in_at > 0 && c->in.cap - c->in.len < READ_BYTES) {
+        memmove(c->in.p, c->in.p + c->in_at, c->in.len - c->in_at);
+        c->in.len -= c->in_at;
+        c->in_at = 0;
+    }
+    return uc_buf_reserve(&c->in, READ_BYTES);
+}
+
+void pg_conn_receive(pg_conn *c)
+{
+    for (;;) {
+        size_t room;
+        ssize_t n;
+
+        if (!make_room(c)) {
+            broken(c, "no memory for what it sends");
+            return;
+        }
+        room = c->in.cap - c->in.len;
+        n = recv(c->fd, c->in.p + c->in.len, room, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0) {
+            broken(c, n == 0 ? "the server has closed it" : strerror(errno));
+            return;
+        }
+        c->in.len += (size_t)n;
+        if (!take_messages(c) || (size_t)n < room)
+            return;
+    }
+}

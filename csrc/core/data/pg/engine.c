@@ -1,0 +1,184 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "data/pg/db.h"
+#include "wire/writer.h"
+
+/* What the desk calls. */
+
+static bool takes(const char *target)
+{
+    return pg_info_takes(target);
+}
+
+/* The same database as the same user, whatever the address looked like. */
+static char *key(const char *target, bool *alone)
+{
+    uc_error ignored;
+    pg_info info;
+    char *k = NULL;
+
+    *alone = false;
+    if (pg_info_read(&info, target, &ignored))
+        k = pg_info_key(&info);
+    else
+        k = uc_strndup(target, strlen(target));
+    pg_info_fini(&info);
+    return k;
+}
+
+static bool init(uc_engine *e)
+{
+    pg_db *db = pg_db_of(e);
+
+    db->epoll = db->bell = -1;
+    if (e->target == NULL)
+        return false;
+    uc_error_init(&db->wrong);
+    uc_error_init(&db->dial_error);
+    if (!pg_info_read(&db->info, e->target, &db->wrong))
+        db->wrong.outcome = "not-run";
+    return true;
+}
+
+static void fini(uc_engine *e)
+{
+    pg_db *db = pg_db_of(e);
+
+    while (db->spare != NULL) {
+        pg_flight *f = db->spare;
+
+        db->spare = f->next;
+        uc_free(f);
+    }
+    uc_free(db->held);
+    uc_free(db->flights);
+    pg_stmts_free(db);
+    pg_info_fini(&db->info);
+    if (db->epoll >= 0)
+        close(db->epoll);
+    if (db->bell >= 0)
+        close(db->bell);
+}
+
+static bool start(uc_engine *e)
+{
+    return pg_io_start(pg_db_of(e));
+}
+
+static void stop(uc_engine *e)
+{
+    uc_thread_join(pg_db_of(e)->io);
+}
+
+static void wake(uc_engine *e, unsigned what)
+{
+    if (what != UC_WAKE_ORDER)
+        pg_ring(pg_db_of(e));
+}
+
+static uc_class classify(uc_engine *e, uc_stmt *s)
+{
+    uc_error ignored;
+    pg_sql sql = {0};
+
+    (void)e;
+    if (pg_sql_classify(&sql, (uc_view){(const uint8_t *)s->text, s->len},
+                        &ignored))
+        atomic_store(&s->cls, sql.cls);
+    return (uc_class)atomic_load(&s->cls);
+}
+
+static pg_tx *tx_of(const pg_db *db, uint64_t id)
+{
+    for (pg_tx *t = db->txs; t != NULL; t = t->next) {
+        if (t->id == id)
+            return t;
+    }
+    return NULL;
+}
+
+static bool tx_is_open(uc_engine *e, const uc_call *c, uc_error *err)
+{
+    const pg_db *db = pg_db_of(e);
+    const pg_tx *t = tx_of(db, c->tx);
+
+    if (t != NULL && t->session == c->session && !t->ending)
+        return true;
+    if (db->expired_tx == c->tx)
+        return uc_fail(err, UC_TX_EXPIRED,
+                       "the transaction was open for longer than "
+                       "transactionTimeoutMs (%lld ms) and was rolled back",
+                       (long long)e->opt.tx_ms);
+    return uc_fail(err, UC_TX_CLOSED, "the transaction has ended");
+}
+
+/* Others do not wait for a transaction here: it has a connection of its own. */
+static bool tx_waits_for(uc_engine *e, const uc_call *c)
+{
+    (void)e;
+    (void)c;
+    return false;
+}
+
+static bool tx_at_work(uc_engine *e, const uc_session *s, bool more)
+{
+    for (const pg_tx *t = pg_db_of(e)->txs; t != NULL; t = t->next) {
+        if (t->session == s && (more || e->q.tx.n > 0 || t->conn->calls > 0))
+            return true;
+    }
+    return false;
+}
+
+static void tx_drop(uc_engine *e, uc_session *s)
+{
+    uc_lock(&e->mu);
+    for (pg_tx *t = pg_db_of(e)->txs; t != NULL; t = t->next) {
+        if (t->session == s)
+            t->session = NULL;
+    }
+    uc_unlock(&e->mu);
+    pg_ring(pg_db_of(e));
+}
+
+static void lease_free(uc_engine *e, uc_lease *l)
+{
+    (void)e;
+    (void)l;
+}
+
+static void peer_end(uc_peer *p)
+{
+    (void)p;
+}
+
+static void stats(uc_engine *e, uint32_t id, uc_buf *out)
+{
+    (void)e;
+    uc_reply_begin(out, id, UC_REPLY_VALUE, 3);
+    uc_pack_map(out, 1);
+    uc_pack_str(out, "engine");
+    uc_pack_str(out, "postgres");
+}
+
+const uc_engine_ops uc_engine_pg = {
+    .name = "postgres",
+    .engine_size = sizeof(pg_db),
+    .peer_size = sizeof(uc_peer),
+    .takes = takes,
+    .key = key,
+    .init = init,
+    .fini = fini,
+    .start = start,
+    .stop = stop,
+    .wake = wake,
+    .classify = classify,
+    .tx_is_open = tx_is_open,
+    .tx_waits_for = tx_waits_for,
+    .tx_at_work = tx_at_work,
+    .tx_drop = tx_drop,
+    .lease_free = lease_free,
+    .peer_end = peer_end,
+    .stats = stats,
+};

@@ -1,0 +1,378 @@
+#include <string.h>
+
+#include "common/mem.h"
+#include "data/pg/db.h"
+#include "desk/queue.h"
+#include "desk/verdict.h"
+
+/* From the queues to the connections, and back. */
+
+enum {
+    READERS = 4,    /* few connections, deeply: 2 to 4 are the knee */
+    DEEP = 128,     /* calls under way on one */
+    BUSY = 32,      /* with so many on each another one is begun */
+    BATCH = 64,     /* calls of one Sync */
+    WRITES = 64,    /* under way */
+    PINNED = 8,     /* connections of transactions */
+    AGAIN_MS = 100, /* between two tries to connect */
+    TRIES = 3
+};
+
+/* ---- connections ---- */
+
+static unsigned most(pg_role role)
+{
+    return role == PG_READER ? READERS : role == PG_WRITER ? 1 : PINNED;
+}
+
+static bool may_dial(pg_db *db)
+{
+    return uc_now() >= db->dial_after;
+}
+
+pg_conn *pg_pick(pg_db *db, pg_role role)
+{
+    pg_conn *best = NULL;
+    unsigned n = 0;
+    bool coming = false;
+
+    for (pg_conn *c = db->conns; c != NULL; c = c->next) {
+        if (c->role != role || c->phase == PG_DEAD)
+            continue;
+        n++;
+        coming = coming || c->phase != PG_READY;
+        if (c->phase == PG_READY && (role != PG_PINNED || c->tx == NULL) &&
+            (best == NULL || c->calls < best->calls))
+            best = c;
+    }
+    if (!coming && n < most(role) && (best == NULL || best->calls > BUSY) &&
+        may_dial(db) && pg_dial(db, role) == NULL)
+        db->dial_after = uc_now() + AGAIN_MS * UC_MS;
+    return best;
+}
+
+/* ---- going back ---- */
+
+static void release(pg_db *db, pg_flight *f)
+{
+    f->call = NULL;
+    pg_flight_end(db, f);
+}
+
+void pg_again(pg_db *db, pg_flight *f)
+{
+    uc_call *call = f->call;
+
+    if (call != NULL) {
+        atomic_store(&call->state, UC_CALL_QUEUED);
+        uc_calls_push(&db->again, call);
+    }
+    release(db, f);
+}
+
+/* They were taken first, so they go in front. Under mu. */
+static void put_back(pg_db *db)
+{
+    uc_calls reads = {0}, writes = {0};
+    uc_call *c;
+
+    while ((c = uc_calls_pop(&db->again)) != NULL)
+        uc_calls_push(c->wseq != 0 ? &writes : &reads, c);
+    uc_calls_append(&reads, &db->e.q.reads);
+    db->e.q.reads = reads;
+    uc_calls_append(&writes, &db->e.q.writes);
+    db->e.q.writes = writes;
+    atomic_store(&db->e.reads_n, reads.n);
+}
+
+void pg_write_after_all(pg_db *db, pg_flight *f)
+{
+    uc_call *call = f->call;
+
+    atomic_store(&call->stmt->cls, UC_CLASS_WRITE);
+    f->call = NULL;
+    uc_lock(&db->e.mu);
+    uc_calls_push_front(&db->e.q.writes, call);
+    uc_unlock(&db->e.mu);
+    pg_flight_end(db, f);
+}
+
+static bool is_state(const uc_error *e, const char *state)
+{
+    return strcmp(e->sqlstate, state) == 0;
+}
+
+bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
+{
+    uint32_t slot;
+
+    if (f->call == NULL || f->tries >= TRIES || c->tx != NULL ||
+        f->call->stmt == NULL)
+        return false;
+    slot = f->call->stmt->slot;
+    if (is_state(e, "26000") && slot < c->nprepared)
+        c->prepared[slot].gen = 0;
+    else if (is_state(e, "0A000") && strstr(e->message, "cached plan") != NULL)
+        pg_stmt_forget(f->stmt);
+    else
+        return false;
+    f->tries++;
+    c->calls--;
+    pg_again(c->db, f);
+    return true;
+}
+
+/* ---- one call ---- */
+
+static pg_mode mode_of(const uc_call *call)
+{
+    switch (call->op->num) {
+    case UC_OP_get:
+        return PG_MODE_GET;
+    case UC_OP_json:
+        return PG_MODE_JSON;
+    case UC_OP_run:
+        return PG_MODE_RUN;
+    case UC_OP_exec:
+        return PG_MODE_EXEC;
+    case UC_OP_health:
+        return PG_MODE_HEALTH;
+    case UC_OP_tx_begin:
+        return PG_MODE_BEGIN;
+    case UC_OP_tx_end:
+        return PG_MODE_END;
+    default:
+        return PG_MODE_ALL;
+    }
+}
+
+static bool not_here(uc_error *e, const uc_call *call)
+{
+    uc_fail(e, UC_NOT_HERE, "%s is not there on PostgreSQL", call->op->name);
+    e->outcome = "not-run";
+    return false;
+}
+
+static bool is_statement(const uc_call *call)
+{
+    return call->op->num == UC_OP_get || call->op->num == UC_OP_all ||
+           call->op->num == UC_OP_run || call->op->num == UC_OP_json;
+}
+
+static bool script(pg_conn *c, pg_flight *f, uc_error *e)
+{
+    uc_reader r = f->call->args;
+    uc_view sql;
+    char *text;
+    bool ok;
+
+    if (!uc_read_str(&r, &sql))
+        return uc_fail(e, UC_FRAME, "exec takes a text");
+    if (memchr(sql.p, 0, sql.len) != NULL)
+        return uc_fail(e, UC_PARAM_TYPE, "the text has a NUL in it");
+    text = uc_strndup((const char *)sql.p, sql.len);
+    ok = text != NULL && pg_query(c, f, text);
+    uc_free(text);
+    return ok || uc_fail(e, UC_MEMORY, "no memory for the script");
+}
+
+static bool statement(pg_conn *c, pg_flight *f, uc_error *e)
+{
+    f->stmt = pg_stmt_of(c->db, f->call->stmt, e);
+    if (f->stmt == NULL)
+        return false;
+    if (f->stmt->sql.local && c->tx == NULL)
+        return uc_fail(e, UC_SQL_TRANSACTION,
+                       "SET LOCAL is for a transaction: there is none here");
+    return pg_bind(c, f, e);
+}
+
+/* Where a Sync is due before it, since a Query is its own. */
+static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
+{
+    uc_call *call = f->call;
+
+    if (is_statement(call))
+        return statement(c, f, e);
+    if (c->batch > 0)
+        pg_sync(c);
+    if (call->op->num == UC_OP_health)
+        return pg_query(c, f, "select 1") ||
+               uc_fail(e, UC_MEMORY, "no memory for a call");
+    if (call->op->num == UC_OP_exec)
+        return script(c, f, e);
+    return not_here(e, call);
+}
+
+void pg_run(pg_conn *c, uc_call *call)
+{
+    pg_flight *f;
+    uc_error e;
+
+    uc_error_init(&e);
+    if (uc__call_over(call, &e)) {
+        uc__refuse(call, &e);
+        return;
+    }
+    f = pg_flight_new(c->db, call);
+    if (f == NULL) {
+        uc_fail(&e, UC_MEMORY, "no memory for a call");
+        uc__refuse(call, &e);
+        return;
+    }
+    f->mode = mode_of(call);
+    f->wseq = call->wseq;
+    c->db->moved = c->db->moved || f->wseq != 0;
+    atomic_store(&call->state, UC_CALL_RUNNING);
+    if (begin(c, f, &e))
+        return;
+    if (e.outcome == NULL)
+        e.outcome = "not-run";
+    pg_flight_fail(c->db, f, &e);
+}
+
+/* ---- reads ---- */
+
+static uint32_t take(pg_db *db, uc_call **to, uint32_t n)
+{
+    uint32_t k = 0;
+
+    uc_lock(&db->e.mu);
+    while (k < n && db->e.q.reads.head != NULL)
+        to[k++] = uc_calls_pop(&db->e.q.reads);
+    atomic_store(&db->e.reads_n, db->e.q.reads.n);
+    uc_unlock(&db->e.mu);
+    return k;
+}
+
+void pg_reads(pg_db *db)
+{
+    while (atomic_load(&db->e.reads_n) > 0) {
+        pg_conn *c = pg_pick(db, PG_READER);
+        uc_call *calls[BATCH];
+        uint32_t n;
+
+        if (c == NULL || c->calls >= DEEP)
+            return;
+        n = take(db, calls, BATCH);
+        for (uint32_t i = 0; i < n; i++)
+            pg_run(c, calls[i]);
+        if (c->batch > 0)
+            pg_sync(c);
+    }
+}
+
+/* ---- writes ---- */
+
+/* Whether it is a write, and one that may be; otherwise it has been answered or
+ * sent elsewhere. */
+static bool admit(pg_db *db, uc_call *call)
+{
+    uc_class cls = UC_CLASS_WRITE;
+    uc_error e;
+
+    uc_error_init(&e);
+    if (call->stmt != NULL) {
+        if (pg_stmt_of(db, call->stmt, &e) == NULL) {
+            e.outcome = "not-run";
+            uc__refuse(call, &e);
+            return false;
+        }
+        cls = (uc_class)atomic_load(&call->stmt->cls);
+    }
+    if (cls == UC_CLASS_READ && call->once.p == NULL) {
+        uc_lock(&db->e.mu);
+        uc__forward(&db->e, call);
+        uc_unlock(&db->e.mu);
+        return false;
+    }
+    if (uc__may_repeat(call, cls, &e) && call->session->peer->readonly &&
+        is_statement(call))
+        uc_fail(&e, UC_SQL_READONLY,
+                "this handle was opened with readonly: true");
+    if (e.code == NULL && call->once.p != NULL)
+        not_here(&e, call);
+    if (e.code == NULL)
+        return true;
+    e.outcome = "not-run";
+    uc__refuse(call, &e);
+    return false;
+}
+
+static uc_call *next_write(pg_db *db)
+{
+    uc_call *call;
+
+    uc_lock(&db->e.mu);
+    call = uc_calls_pop(&db->e.q.writes);
+    if (call != NULL && db->e.running_first == 0)
+        db->e.running_first = call->wseq;
+    uc_unlock(&db->e.mu);
+    return call;
+}
+
+/* The oldest write under way; lets go who waited for those before it. */
+static void settle(pg_db *db)
+{
+    uint64_t first = 0;
+
+    uc_lock(&db->e.mu);
+    put_back(db);
+    if (db->moved) {
+        for (uint32_t i = 0; i < db->nflights; i++) {
+            uint64_t wseq = db->flights[i]->wseq;
+
+            if (wseq != 0 && (first == 0 || wseq < first))
+                first = wseq;
+        }
+        db->e.running_first = first;
+        uc__settle(&db->e);
+        db->moved = false;
+    }
+    uc_unlock(&db->e.mu);
+}
+
+static void wants_tx(pg_db *db, uc_call *call)
+{
+    pg_flight *f = pg_flight_new(db, call);
+    uc_error e;
+
+    if (f == NULL) {
+        uc_fail(&e, UC_MEMORY, "no memory for a call");
+        uc__refuse(call, &e);
+        return;
+    }
+    f->mode = PG_MODE_BEGIN;
+    f->next = db->begins;
+    db->begins = f;
+}
+
+void pg_writes(pg_db *db)
+{
+    pg_conn *c = NULL;
+    bool any;
+
+    settle(db);
+    uc_lock(&db->e.mu);
+    any = db->e.q.writes.head != NULL;
+    uc_unlock(&db->e.mu);
+    if (any)
+        c = pg_pick(db, PG_WRITER);
+    while (c != NULL && c->calls < WRITES) {
+        uc_call *call = next_write(db);
+
+        if (call == NULL)
+            break;
+        db->moved = true;
+        if (!admit(db, call))
+            continue;
+        if (call->op->num == UC_OP_tx_begin) {
+            wants_tx(db, call);
+            continue;
+        }
+        pg_run(c, call);
+        if (c->batch > 0)
+            pg_sync(c);
+    }
+    settle(db);
+}

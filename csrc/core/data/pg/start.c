@@ -1,0 +1,248 @@
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "data/pg/db.h"
+
+/* The start-up of a connection (55.2.1): who one is, and what is set before it
+ * is used. */
+
+enum {
+    PROTOCOL = 196608, /* 3.0 */
+    AUTH_OK = 0,
+    AUTH_CLEARTEXT = 3,
+    AUTH_MD5 = 5,
+    AUTH_SASL = 10,
+    AUTH_SASL_CONTINUE = 11,
+    AUTH_SASL_FINAL = 12
+};
+
+static void pair(uc_buf *b, const char *name, uc_view value)
+{
+    pg_put_str(b, name);
+    pg_put_view(b, value);
+    uc_buf_byte(b, '\0');
+}
+
+static uc_view view(const char *s)
+{
+    return (uc_view){(const uint8_t *)s, strlen(s)};
+}
+
+void pg_greet(pg_conn *c)
+{
+    const uc_view *v = c->db->info.values;
+    uc_view name = v[PG_APPLICATION].len > 0 ? v[PG_APPLICATION]
+                                             : v[PG_FALLBACK];
+    size_t at = pg_msg_begin(&c->out, 0);
+
+    pg_put32(&c->out, PROTOCOL);
+    pair(&c->out, "user", v[PG_USER]);
+    pair(&c->out, "database", v[PG_DBNAME]);
+    pair(&c->out, "application_name", name);
+    pair(&c->out, "client_encoding", view("UTF8"));
+    pair(&c->out, "DateStyle", view("ISO"));
+    if (v[PG_OPTIONS].len > 0)
+        pair(&c->out, "options", v[PG_OPTIONS]);
+    uc_buf_byte(&c->out, '\0');
+    pg_msg_end(&c->out, at);
+    c->phase = PG_GREETING;
+    pg_conn_touch(c);
+}
+
+/* ---- who one is ---- */
+
+static void refuse(pg_conn *c, const char *why)
+{
+    uc_error e;
+
+    uc_fail(&e, UC_CONNECT, "%s", why);
+    pg_conn_lost(c, &e);
+}
+
+static uc_view password_of(const pg_conn *c)
+{
+    return c->db->info.hosts[c->host].password;
+}
+
+static bool has_password(pg_conn *c)
+{
+    if (password_of(c).p != NULL)
+        return true;
+    refuse(c, "the server asks for a password, and there is none in the "
+              "address, in PGPASSWORD or in the password file");
+    return false;
+}
+
+static void send_text(pg_conn *c, uc_view text)
+{
+    size_t at = pg_msg_begin(&c->out, 'p');
+
+    pg_put_view(&c->out, text);
+    uc_buf_byte(&c->out, '\0');
+    pg_msg_end(&c->out, at);
+    pg_conn_touch(c);
+}
+
+static void md5(pg_conn *c, pg_reader *r)
+{
+    uc_view salt = pg_get_bytes(r, 4);
+    char text[36];
+
+    if (salt.len != 4) {
+        refuse(c, "the server asks for a password without a salt");
+        return;
+    }
+    pg_md5(c->db->info.values[PG_USER], password_of(c), salt.p, text);
+    send_text(c, view(text));
+}
+
+static bool offers(pg_reader r, const char *mechanism)
+{
+    for (uc_view v = pg_get_str(&r); v.len > 0; v = pg_get_str(&r)) {
+        if (uc_view_is(v, mechanism))
+            return true;
+    }
+    return false;
+}
+
+static void sasl(pg_conn *c, pg_reader *r)
+{
+    static const char mechanism[] = "SCRAM-SHA-256";
+    uint8_t nonce[PG_NONCE];
+    size_t at, length;
+
+    if (!offers(*r, mechanism)) {
+        refuse(c, "the server takes passwords in ways that are not known here");
+        return;
+    }
+    if (getrandom(nonce, sizeof nonce, 0) != sizeof nonce) {
+        refuse(c, "there are no random numbers for a password");
+        return;
+    }
+    pg_scram_init(&c->scram, PG_BINDING_NONE, nonce, (uc_view){NULL, 0});
+    at = pg_msg_begin(&c->out, 'p');
+    pg_put_str(&c->out, mechanism);
+    length = c->out.len;
+    pg_put32(&c->out, 0);
+    pg_scram_first(&c->scram, &c->out);
+    pg_msg_end(&c->out, length);
+    if (!c->out.failed) { /* this length does not count itself */
+        uint32_t n = __builtin_bswap32((uint32_t)(c->out.len - length - 4));
+
+        memcpy(c->out.p + length, &n, sizeof n);
+    }
+    pg_msg_end(&c->out, at);
+    pg_conn_touch(c);
+}
+
+static void sasl_continue(pg_conn *c, pg_reader *r)
+{
+    uc_view challenge = {r->p, (size_t)(r->end - r->p)};
+    size_t at = pg_msg_begin(&c->out, 'p');
+    uc_error e;
+
+    if (!pg_scram_prove(&c->scram, challenge, password_of(c), &c->out, &e)) {
+        pg_conn_lost(c, &e);
+        return;
+    }
+    pg_msg_end(&c->out, at);
+    pg_conn_touch(c);
+}
+
+static void authentication(pg_conn *c, uc_view body)
+{
+    pg_reader r = pg_reader_of(body);
+    uint32_t kind = pg_get32(&r);
+    uc_error e;
+
+    if (kind == AUTH_OK && !r.failed)
+        return;
+    if (kind == AUTH_SASL_FINAL) {
+        if (!pg_scram_check(&c->scram, (uc_view){r.p, (size_t)(r.end - r.p)},
+                            &e))
+            pg_conn_lost(c, &e);
+        return;
+    }
+    if (!has_password(c))
+        return;
+    switch (kind) {
+    case AUTH_CLEARTEXT:
+        send_text(c, password_of(c));
+        break;
+    case AUTH_MD5:
+        md5(c, &r);
+        break;
+    case AUTH_SASL:
+        sasl(c, &r);
+        break;
+    case AUTH_SASL_CONTINUE:
+        sasl_continue(c, &r);
+        break;
+    default:
+        refuse(c, "the server asks for a proof that is not known here "
+                  "(Kerberos, SSPI or GSSAPI)");
+        break;
+    }
+}
+
+/* ---- what is set ---- */
+
+bool pg_set(pg_conn *c, uc_error *e)
+{
+    if (c->error.code != NULL) {
+        *e = c->error;
+        return false;
+    }
+    c->phase = PG_READY;
+    return true;
+}
+
+static void set_up(pg_conn *c)
+{
+    if (c->role != PG_READER) {
+        c->phase = PG_READY;
+        return;
+    }
+    c->phase = PG_SETTING;
+    pg_query(c, NULL, "set default_transaction_read_only = on");
+}
+
+static void key_data(pg_conn *c, uc_view body)
+{
+    pg_reader r = pg_reader_of(body);
+
+    c->pid = pg_get32(&r);
+    c->key = pg_get32(&r);
+}
+
+void pg_greeting(pg_conn *c, const pg_msg *m)
+{
+    uc_error e;
+
+    switch (m->type) {
+    case 'R':
+        authentication(c, m->body);
+        break;
+    case 'K':
+        key_data(c, m->body);
+        break;
+    case 'S':
+    case 'N':
+        break;
+    case 'Z':
+        c->status = m->body.len > 0 ? (char)m->body.p[0] : 'I';
+        set_up(c);
+        break;
+    case 'E':
+        pg_error(&e, m->body);
+        e.outcome = "not-run";
+        pg_conn_lost(c, &e);
+        break;
+    default:
+        pg_nonsense(&e, "a message that has no place at the start");
+        pg_conn_lost(c, &e);
+        break;
+    }
+}

@@ -1,0 +1,138 @@
+#include <string.h>
+
+#include "common/mem.h"
+#include "data/pg/db.h"
+#include "desk/session.h"
+
+/* What a connection waits for, and the calls behind it. */
+
+/* ---- steps ---- */
+
+bool pg_step_push(pg_conn *c, pg_step_kind kind, pg_flight *f, uint32_t slot)
+{
+    if (c->nsteps == c->capacity) {
+        uint32_t n = c->capacity > 0 ? 2 * c->capacity : 64;
+        pg_step *p = uc_malloc(n * sizeof *p);
+
+        if (p == NULL)
+            return false;
+        for (uint32_t i = 0; i < c->nsteps; i++)
+            p[i] = c->steps[(c->first + i) % c->capacity];
+        uc_free(c->steps);
+        c->steps = p;
+        c->first = 0;
+        c->capacity = n;
+    }
+    c->steps[(c->first + c->nsteps++) % c->capacity] =
+        (pg_step){kind, slot, f};
+    return true;
+}
+
+pg_step *pg_step_first(pg_conn *c)
+{
+    return c->nsteps > 0 ? &c->steps[c->first] : NULL;
+}
+
+void pg_step_pop(pg_conn *c)
+{
+    c->first = (c->first + 1) % c->capacity;
+    c->nsteps--;
+}
+
+/* ---- flights ---- */
+
+static bool reach(pg_db *db)
+{
+    uint32_t n = db->capacity > 0 ? 2 * db->capacity : 256;
+    uc_call **held;
+    pg_flight **flights;
+
+    if (db->nflights < db->capacity)
+        return true;
+    held = uc_malloc(n * sizeof *held);
+    flights = uc_malloc(n * sizeof *flights);
+    if (held == NULL || flights == NULL) {
+        uc_free(held);
+        uc_free(flights);
+        return false;
+    }
+    if (db->nflights > 0) {
+        memcpy(held, db->held, db->nflights * sizeof *held);
+        memcpy(flights, db->flights, db->nflights * sizeof *flights);
+    }
+    uc_free(db->held);
+    uc_free(db->flights);
+    db->held = held;
+    db->flights = flights;
+    db->capacity = n;
+    db->worker.calls = held;
+    return true;
+}
+
+pg_flight *pg_flight_new(pg_db *db, uc_call *call)
+{
+    pg_flight *f = db->spare;
+    bool room;
+
+    if (f != NULL)
+        db->spare = f->next;
+    else
+        f = uc_malloc(sizeof *f);
+    if (f == NULL)
+        return NULL;
+    memset(f, 0, sizeof *f);
+    f->call = call;
+    uc_lock(&db->e.mu);
+    room = reach(db);
+    if (room) {
+        f->at = db->nflights;
+        db->held[db->nflights] = call;
+        db->flights[db->nflights++] = f;
+        db->worker.n = db->nflights;
+    }
+    uc_unlock(&db->e.mu);
+    if (room)
+        return f;
+    f->next = db->spare;
+    db->spare = f;
+    return NULL;
+}
+
+/* Its call is in nobody's hands then. */
+static void let_go(pg_db *db, const pg_flight *f)
+{
+    uint32_t last;
+
+    uc_lock(&db->e.mu);
+    last = --db->nflights;
+    db->held[f->at] = db->held[last];
+    db->flights[f->at] = db->flights[last];
+    db->flights[f->at]->at = f->at;
+    db->worker.n = db->nflights;
+    uc_unlock(&db->e.mu);
+}
+
+void pg_flight_end(pg_db *db, pg_flight *f)
+{
+    uc_call *call = f->call;
+
+    db->moved = db->moved || f->wseq != 0;
+    let_go(db, f);
+    f->next = db->spare;
+    db->spare = f;
+    if (call != NULL)
+        uc__finish(call);
+}
+
+void pg_call_fail(pg_db *db, uc_call *call, const uc_error *e)
+{
+    (void)db;
+    uc__refuse(call, e);
+}
+
+void pg_flight_fail(pg_db *db, pg_flight *f, const uc_error *e)
+{
+    if (f->call != NULL)
+        uc__call_tell(f->call, e);
+    pg_flight_end(db, f);
+}
