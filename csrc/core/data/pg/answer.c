@@ -8,9 +8,9 @@
 #include "wire/writer.h"
 
 /*
- * A message of the server, for what the connection waits for. The server answers
- * in the order of what it was sent; behind an error it skips everything up to
- * the next Sync, which is sent again (its callers did nothing wrong).
+ * A message of the server, for what the connection waits for. The server
+ * answers in the order of what it was sent; behind an error it skips everything
+ * up to the next Sync, which is sent again (its callers did nothing wrong).
  */
 
 enum { PUBLISH_BYTES = 1 << 16 };
@@ -61,24 +61,40 @@ static void fail(pg_conn *c, pg_flight *f, const uc_error *e)
 
 /* ---- one call ---- */
 
-static void begin(pg_conn *c, pg_flight *f)
+static void begin_rows(pg_conn *c, const pg_step *s, uint32_t id)
 {
-    const pg_stmt *st = f->stmt;
+    const pg_stmt *st = s->stmt;
     uc_columns cols = {st->shape, {st->names.p, st->names.len}};
-    uint32_t id;
 
-    if (f->call == NULL)
+    uc_rows_begin(&c->rows, &c->row, &c->text, id,
+                  st->shape != 0 ? &cols : NULL, s->flight->known,
+                  (size_t)c->db->e.opt.page_bytes, false);
+}
+
+/* A statement is about to answer. */
+static void begin(pg_conn *c, const pg_step *s)
+{
+    pg_flight *f = s->flight;
+
+    if (f == NULL || f->call == NULL || f->failed)
         return;
-    id = f->call->id;
-    f->rows = 0;
+    if (f->mode == PG_MODE_BATCH) {
+        if (f->left == f->parts) {
+            uc_buf_rewind(&c->row, 0);
+            uc__reply_open(&c->row);
+            uc_reply_begin(&c->row, f->call->id, UC_REPLY_MULTI, 3);
+            uc_pack_array(&c->row, f->parts);
+        }
+        if (s->stmt->ncols > 0)
+            begin_rows(c, s, 0);
+        return;
+    }
     uc_buf_rewind(&c->row, 0);
     uc__reply_open(&c->row);
     if (f->mode == PG_MODE_JSON)
-        f->reply_at = uc_json_begin(&c->row, id);
+        f->reply_at = uc_json_begin(&c->row, f->call->id);
     else if (f->mode == PG_MODE_GET || f->mode == PG_MODE_ALL)
-        uc_rows_begin(&c->rows, &c->row, &c->text, id,
-                      st->shape != 0 ? &cols : NULL, f->known,
-                      (size_t)c->db->e.opt.page_bytes, false);
+        begin_rows(c, s, f->call->id);
 }
 
 static void put_run(uc_buf *b, uint32_t id, int64_t changes)
@@ -113,6 +129,8 @@ static void put_value(pg_conn *c, pg_flight *f)
     case PG_MODE_JSON:
         uc_json_end(&c->row, f->reply_at);
         break;
+    case PG_MODE_BATCH:
+        break;
     case PG_MODE_HEALTH:
         put_health(&c->row, id);
         break;
@@ -131,18 +149,23 @@ static void put_value(pg_conn *c, pg_flight *f)
     }
 }
 
+static bool changes_things(const pg_flight *f)
+{
+    return f->mode == PG_MODE_RUN || f->mode == PG_MODE_EXEC ||
+           f->mode == PG_MODE_MANY;
+}
+
 /* The reply is whole; of a write it waits for the commit. */
 static void complete(pg_conn *c, pg_flight *f)
 {
-    if (f->call == NULL || f->call->id == 0) {
-        f->reply_len = 0;
+    f->reply_len = 0;
+    if (f->call == NULL)
         return;
-    }
+    f->call->rows = changes_things(f) ? f->changes : (int64_t)f->rows;
+    if (f->call->id == 0)
+        return;
     put_value(c, f);
     uc__call_close(f->call, &c->row, 0);
-    f->call->rows = f->mode == PG_MODE_RUN || f->mode == PG_MODE_EXEC
-                        ? f->changes
-                        : (int64_t)f->rows;
     f->reply_at = c->held.len;
     f->reply_len = c->row.len;
 }
@@ -155,6 +178,8 @@ static void finish(pg_conn *c, pg_flight *f)
     c->calls--;
     pg_flight_end(c->db, f);
 }
+
+/* ---- writes that wait for their commit ---- */
 
 static void hold(pg_conn *c, pg_flight *f)
 {
@@ -171,8 +196,8 @@ static void hold(pg_conn *c, pg_flight *f)
     c->last_waiting = f;
 }
 
-/* What was held is committed, or (e) is not. */
-static void settle(pg_conn *c, const uc_error *e)
+/* All that waits is committed and flushed. */
+static void settle(pg_conn *c)
 {
     pg_flight *f;
 
@@ -182,18 +207,47 @@ static void settle(pg_conn *c, const uc_error *e)
         c->waiting = f->next;
         c->calls--;
         if (f->call != NULL &&
-            !atomic_compare_exchange_strong(&f->call->state, &ran,
-                                            UC_CALL_DONE))
-            f->reply_len = 0; /* 'unknown' has been said */
-        else if (e != NULL)
-            tell(c, f, e);
-        else if (f->call != NULL && f->reply_len > 0)
+            atomic_compare_exchange_strong(&f->call->state, &ran,
+                                           UC_CALL_DONE) &&
+            f->reply_len > 0) /* otherwise 'unknown' has been said */
             hand_over(c, f->call->session, c->held.p + f->reply_at,
                       f->reply_len);
         pg_flight_end(c->db, f);
     }
     c->last_waiting = NULL;
     uc_buf_rewind(&c->held, 0);
+}
+
+static void note_singly(pg_db *db, const pg_flight *f)
+{
+    if (f->wseq > db->singly)
+        db->singly = f->wseq;
+}
+
+/* What ran in the transaction that has failed, and is not known to be
+ * committed, is run again: each by itself, since it cannot be told which of
+ * them were to blame. */
+static unsigned undo(pg_conn *c, pg_flight **only)
+{
+    pg_flight **q = &c->waiting, *f;
+    unsigned n = 0;
+
+    c->last_waiting = NULL;
+    while ((f = *q) != NULL && f->committed) {
+        c->last_waiting = f;
+        q = &f->next;
+    }
+    *only = f;
+    *q = NULL;
+    for (pg_flight *next; f != NULL; f = next, n++) {
+        next = f->next;
+        note_singly(c->db, f);
+        if (n == 0 && next == NULL && *only == f)
+            return 1; /* alone: it was to blame */
+        c->calls--;
+        pg_again(c->db, f);
+    }
+    return n;
 }
 
 /* ---- the messages ---- */
@@ -235,44 +289,66 @@ static bool too_large(const pg_conn *c, const pg_flight *f, uc_error *e)
                    (long long)o->max_bytes);
 }
 
-static bool data_row(pg_conn *c, pg_flight *f, uc_view body, uc_error *e)
+/* A setting's value, where we asked for one. */
+static void own_row(pg_conn *c, uc_view body)
 {
+    pg_reader r = pg_reader_of(body);
+    uc_view v;
+
+    if (pg_get16(&r) != 1)
+        return;
+    v = pg_get_bytes(&r, pg_get32(&r));
+    if (!r.failed && v.len < sizeof c->level) {
+        memcpy(c->level, v.p, v.len);
+        c->level[v.len] = '\0';
+    }
+}
+
+static bool data_row(pg_conn *c, const pg_step *s, uc_view body, uc_error *e)
+{
+    pg_flight *f = s->flight;
     bool bad = false;
     uc_error large;
 
-    if (f->over || f->call == NULL)
+    if (f == NULL || f->failed || f->call == NULL)
         return true; /* the rest of what nobody waits for */
     if (f->mode == PG_MODE_GET && f->rows > 0)
         return true;
-    if (pg_row(c, f, body, &bad) &&
-        f->rows <= (uint64_t)c->db->e.opt.max_rows)
+    if (pg_row(c, s, body, &bad) && f->rows <= (uint64_t)c->db->e.opt.max_rows)
         return true;
     if (bad)
         return pg_nonsense(e, "a row that is none");
     too_large(c, f, &large);
     tell(c, f, &large);
-    f->over = f->failed = true;
+    f->failed = true;
     return true;
 }
 
-static bool completed(pg_conn *c, pg_step *s, uc_view body)
+/* One of a batch. */
+static void end_part(pg_conn *c, const pg_step *s, int64_t changes)
 {
-    pg_flight *f = s->flight;
-    pg_reader r = pg_reader_of(body);
-    uc_view tag = pg_get_str(&r);
-    int64_t n = tag.p != NULL ? changes_of(tag) : 0;
+    if (s->flight->call == NULL || s->flight->failed)
+        return;
+    if (s->stmt->ncols > 0)
+        uc_rows_end(&c->rows, 0);
+    else
+        put_run(&c->row, 0, changes);
+}
 
-    if (s->kind == PG_STEP_QUERY) {
-        if (f != NULL && f->mode == PG_MODE_END)
-            f->changes = f->known != 0 && uc_view_is(tag, "ROLLBACK")
-                             ? -1
-                             : 0;
-        else if (f != NULL)
-            f->changes += n;
-        return true;
-    }
-    f->changes = n;
+static void executed(pg_conn *c, int64_t changes)
+{
+    pg_step s = *pg_step_first(c);
+    pg_flight *f = s.flight;
+
     pg_step_pop(c);
+    if (f == NULL)
+        return;
+    f->changes += changes;
+    f->left--;
+    if (f->mode == PG_MODE_BATCH)
+        end_part(c, &s, changes);
+    if (f->left > 0)
+        return;
     if (f->failed) { /* it has been told */
         c->calls--;
         pg_flight_end(c->db, f);
@@ -281,7 +357,24 @@ static bool completed(pg_conn *c, pg_step *s, uc_view body)
     } else {
         finish(c, f);
     }
-    return true;
+}
+
+static void completed(pg_conn *c, uc_view body)
+{
+    const pg_step *s = pg_step_first(c);
+    pg_reader r = pg_reader_of(body);
+    uc_view tag = pg_get_str(&r);
+    int64_t n = tag.p != NULL ? changes_of(tag) : 0;
+    pg_flight *f = s->flight;
+
+    if (s->kind == PG_STEP_EXECUTE) {
+        executed(c, n);
+    } else if (f != NULL) {
+        f->changes += n;
+        /* A COMMIT of a transaction that an error has ended is a ROLLBACK. */
+        if (f->commits && uc_view_is(tag, "ROLLBACK"))
+            f->changes = -1;
+    }
 }
 
 /* Up to the Sync everything is skipped: the call that failed is answered, those
@@ -292,57 +385,95 @@ static void skip(pg_conn *c, const pg_flight *failed)
 
     while ((s = pg_step_first(c)) != NULL && s->kind != PG_STEP_SYNC) {
         pg_flight *f = s->flight;
-        bool is_call = s->kind == PG_STEP_EXECUTE;
+        bool is_call = s->kind == PG_STEP_EXECUTE && f != NULL;
 
         if (s->kind == PG_STEP_PARSE)
             c->prepared[s->slot].gen = 0;
         pg_step_pop(c);
-        if (is_call && f != failed) {
-            c->calls--;
-            pg_again(c->db, f);
-        }
+        if (!is_call || f == failed || --f->left > 0)
+            continue;
+        note_singly(c->db, f);
+        c->calls--;
+        pg_again(c->db, f);
     }
 }
 
-static void error(pg_conn *c, uc_view body)
+static void commit_failed(pg_conn *c, const uc_error *e)
+{
+    pg_flight *only;
+
+    if (undo(c, &only) == 1 && only != NULL)
+        fail(c, only, e);
+}
+
+static void query_failed(pg_conn *c, pg_flight *f, const uc_error *e)
+{
+    if (f == NULL) {
+        c->error = *e;
+    } else if (!f->failed) {
+        f->failed = true;
+        tell(c, f, e);
+    }
+}
+
+/* "row 17: " in front of the message. */
+static void at_index(uc_error *e, const pg_flight *f)
+{
+    char text[sizeof e->message];
+    uint32_t i = f->parts - f->left;
+
+    if (f->mode != PG_MODE_MANY && f->mode != PG_MODE_BATCH)
+        return;
+    snprintf(text, sizeof text, "%s %u: %.480s",
+             f->mode == PG_MODE_MANY ? "row" : "statement", i, e->message);
+    memcpy(e->message, text, sizeof text);
+    e->index = i;
+}
+
+static bool error(pg_conn *c, uc_view body, uc_error *e)
 {
     pg_step *s = pg_step_first(c);
-    pg_flight *f = s->flight;
-    uc_error e;
+    pg_flight *f = s->flight, *only;
 
-    pg_error(&e, body);
-    if (s->kind == PG_STEP_SYNC) { /* the commit */
-        settle(c, &e);
-        return;
+    pg_error(e, body);
+    if (s->kind == PG_STEP_SYNC) {
+        commit_failed(c, e);
+        return true;
     }
     if (s->kind == PG_STEP_QUERY) {
-        if (f == NULL) {
-            c->error = e;
-        } else if (!f->failed) {
-            f->failed = true;
-            tell(c, f, &e);
-        }
-        return;
+        query_failed(c, f, e);
+        return true;
     }
-    if (s->kind == PG_STEP_PARSE)
-        c->prepared[s->slot].gen = 0;
-    pg_step_pop(c);
+    if (f == NULL)
+        return false; /* one of our own that cannot fail */
     skip(c, f);
-    if (c->role == PG_WRITER)
-        settle(c, &e); /* those before it in the same transaction */
-    if (pg_retries(c, f, &e))
-        return;
-    fail(c, f, &e);
+    if (c->role == PG_WRITER) {
+        /* Of a group: it may be that what it waited for was in the group. */
+        if (undo(c, &only) == 1 && only != NULL) {
+            c->calls--;
+            pg_again(c->db, only);
+        }
+        note_singly(c->db, f);
+    }
+    if (pg_retries(c, f, e))
+        return true;
+    at_index(e, f);
+    fail(c, f, e);
+    return true;
 }
 
-/* A COMMIT of a transaction that an error has ended is a ROLLBACK. */
 static void end_of_query(pg_conn *c, pg_flight *f)
 {
     uc_error e;
 
     if (f->mode == PG_MODE_END)
         pg_tx_over(c);
-    if (f->mode == PG_MODE_END && f->changes < 0) {
+    if (f->failed) {
+        c->calls--;
+        pg_flight_end(c->db, f);
+        return;
+    }
+    if (f->changes < 0) {
         uc_fail(&e, UC_TX_CLOSED,
                 "an earlier error has rolled the transaction back");
         fail(c, f, &e);
@@ -350,57 +481,81 @@ static void end_of_query(pg_conn *c, pg_flight *f)
     }
     uc_buf_rewind(&c->row, 0);
     uc__reply_open(&c->row);
-    finish(c, f);
+    if (c->role == PG_WRITER && !c->flushes) {
+        hold(c, f);
+        f->committed = true;
+    } else {
+        finish(c, f);
+    }
 }
 
 static bool ready(pg_conn *c, uc_view body, uc_error *e)
 {
-    pg_step *s = pg_step_first(c);
-    pg_flight *f = s->flight;
-    bool query = s->kind == PG_STEP_QUERY;
+    pg_step s = *pg_step_first(c);
 
-    if (body.len != 1 || (s->kind != PG_STEP_SYNC && !query))
+    if (body.len != 1 || (s.kind != PG_STEP_SYNC && s.kind != PG_STEP_QUERY))
         return unexpected(e, 'Z');
     c->status = (char)body.p[0];
     pg_step_pop(c);
-    if (!query) {
-        settle(c, NULL);
-    } else if (f == NULL) {
+    if (c->phase == PG_SETTING)
         return pg_set(c, e);
-    } else if (f->failed) {
-        c->calls--;
-        pg_flight_end(c->db, f);
+    if (s.kind == PG_STEP_QUERY) {
+        end_of_query(c, s.flight);
+    } else if (s.durable) {
+        settle(c);
     } else {
-        end_of_query(c, f);
+        for (pg_flight *f = c->waiting; f != NULL; f = f->next)
+            f->committed = true;
     }
     return true;
 }
 
 static bool is(const pg_step *s, pg_step_kind kind)
 {
-    return s != NULL && s->kind == kind;
+    return s->kind == kind;
 }
 
-static bool described(pg_conn *c, pg_step *s, uc_view body, uc_error *e)
+static bool described(pg_conn *c, uc_view body, uc_error *e)
 {
-    if (s->kind == PG_STEP_QUERY)
+    const pg_step *s = pg_step_first(c);
+
+    if (is(s, PG_STEP_QUERY))
         return true;
-    if (s->kind != PG_STEP_DESCRIBE)
+    if (!is(s, PG_STEP_DESCRIBE))
         return unexpected(e, 'T');
-    if (!s->flight->stmt->described &&
-        !pg_stmt_describe(c->db, s->flight->stmt, body))
+    if (!s->stmt->described && !pg_stmt_describe(c->db, s->stmt, body))
         return pg_nonsense(e, "a description that is none");
     pg_step_pop(c);
     return true;
 }
 
+static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
+{
+    const pg_step *s = pg_step_first(c);
+
+    if (is(s, PG_STEP_QUERY)) {
+        if (m->type == 'D' && s->flight == NULL)
+            own_row(c, m->body);
+        else if (m->type == 'C' || m->type == 'I')
+            completed(c, m->body);
+        return true;
+    }
+    if (!is(s, PG_STEP_EXECUTE))
+        return unexpected(e, m->type);
+    if (m->type == 'D')
+        return data_row(c, s, m->body, e);
+    if (m->type == '2')
+        begin(c, s);
+    else
+        completed(c, m->type == 'C' ? m->body : (uc_view){0});
+    return true;
+}
+
 static bool by_type(pg_conn *c, const pg_msg *m, uc_error *e)
 {
-    pg_step *s = pg_step_first(c);
-
     switch (m->type) {
     case '1':
-        if (!is(s, PG_STEP_PARSE))
+        if (!is(pg_step_first(c), PG_STEP_PARSE))
             return unexpected(e, m->type);
         pg_step_pop(c);
         return true;
@@ -408,29 +563,17 @@ static bool by_type(pg_conn *c, const pg_msg *m, uc_error *e)
     case '3': /* of a statement that gave its place to another */
         return true;
     case 'T':
-        return described(c, s, m->body, e);
+        return described(c, m->body, e);
     case 'n':
-        return described(c, s, (uc_view){0}, e);
+        return described(c, (uc_view){0}, e);
     case '2':
-        if (!is(s, PG_STEP_EXECUTE))
-            return unexpected(e, m->type);
-        begin(c, s->flight);
-        return true;
     case 'D':
-        if (is(s, PG_STEP_QUERY))
-            return true;
-        if (!is(s, PG_STEP_EXECUTE))
-            return unexpected(e, m->type);
-        return data_row(c, s->flight, m->body, e);
     case 'C':
     case 'I':
     case 's':
-        if (!is(s, PG_STEP_QUERY) && !is(s, PG_STEP_EXECUTE))
-            return unexpected(e, m->type);
-        return completed(c, s, m->body);
+        return rows(c, m, e);
     case 'E':
-        error(c, m->body);
-        return true;
+        return error(c, m->body, e);
     case 'Z':
         return ready(c, m->body, e);
     default:

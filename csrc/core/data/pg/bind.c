@@ -40,10 +40,9 @@ static bool positional(const pg_sql *s, uint32_t n, uc_reader *r, uc_value *to,
                        uc_error *e)
 {
     if (n != s->nparams)
-        return uc_fail(e, UC_PARAM_COUNT,
-                       "the statement has %u parameter%s, %u %s given",
-                       s->nparams, s->nparams == 1 ? "" : "s", n,
-                       n == 1 ? "was" : "were");
+        return uc_fail(
+            e, UC_PARAM_COUNT, "the statement has %u parameter%s, %u %s given",
+            s->nparams, s->nparams == 1 ? "" : "s", n, n == 1 ? "was" : "were");
     for (uint32_t i = 0; i < n; i++) {
         if (!uc_read(r, &to[i]))
             return uc_fail(e, UC_FRAME, "parameter %u could not be read",
@@ -65,7 +64,8 @@ static uint32_t number_named(const pg_sql *s, uc_view key)
     return 0;
 }
 
-static bool wrong_name(uc_error *e, const char *fmt, uc_view key)
+__attribute__((format(printf, 2, 0))) static bool
+wrong_name(uc_error *e, const char *fmt, uc_view key)
 {
     int n = (int)(key.len < 60 ? key.len : 60);
 
@@ -89,8 +89,8 @@ static bool named(const pg_sql *s, uint32_t n, uc_reader *r, uc_value *to,
             return uc_fail(e, UC_FRAME, "parameters could not be read");
         i = number_named(s, key);
         if (i == 0)
-            return wrong_name(
-                e, "the statement has no parameter named %.*s", key);
+            return wrong_name(e, "the statement has no parameter named %.*s",
+                              key);
         if (to[i - 1].type != UC_T_MAP)
             return wrong_name(e, "the parameter %.*s was given twice", key);
         if (v.type == UC_T_ARRAY || v.type == UC_T_MAP)
@@ -145,8 +145,8 @@ static void put_uint(uc_buf *b, uint64_t u)
     uc_buf_put(b, digits, (size_t)n);
 }
 
-static bool put_value(uc_buf *b, const pg_sql *s, uint32_t i,
-                      const uc_value *v, uc_error *e)
+static bool put_value(uc_buf *b, const pg_sql *s, uint32_t i, const uc_value *v,
+                      uc_error *e)
 {
     size_t at = b->len;
     uint32_t n;
@@ -194,12 +194,9 @@ static void put_formats(uc_buf *b, const uc_value *v, uint32_t n)
 }
 
 /* What has been described comes in binary where that is cheaper to read. */
-static void put_results(uc_buf *b, pg_flight *f)
+static void put_results(uc_buf *b, const pg_stmt *st, bool binary)
 {
-    const pg_stmt *st = f->stmt;
-
-    f->binary = st->described && st->ncols > 0;
-    if (!f->binary) {
+    if (!binary) {
         pg_put16(b, 0);
         return;
     }
@@ -216,23 +213,33 @@ static const char *name_of(uint32_t slot, char out[NAME])
     return out;
 }
 
-static bool put_bind(uc_buf *b, pg_flight *f, const uc_value *v, uc_error *e)
+/* One execution of a statement: what it takes from r. */
+typedef struct run {
+    pg_flight *f;
+    const uc_stmt *text;
+    pg_stmt *stmt;
+    uint32_t most; /* rows, 0: all */
+} run;
+
+static bool put_bind(pg_conn *c, const run *x, const uc_value *v, bool binary,
+                     uc_error *e)
 {
-    const pg_sql *s = &f->stmt->sql;
+    const pg_sql *s = &x->stmt->sql;
+    uc_buf *b = &c->out;
     size_t at = pg_msg_begin(b, 'B');
     char name[NAME];
 
     pg_put_str(b, "");
-    pg_put_str(b, name_of(f->call->stmt->slot, name));
+    pg_put_str(b, name_of(x->text->slot, name));
     put_formats(b, v, s->nparams);
     pg_put16(b, (uint16_t)s->nparams);
     for (uint32_t i = 0; i < s->nparams; i++) {
         if (!put_value(b, s, i + 1, &v[i], e))
             return false;
     }
-    put_results(b, f);
+    put_results(b, x->stmt, binary);
     pg_msg_end(b, at);
-    pg_msg_execute(b, "", f->mode == PG_MODE_GET ? 1 : 0);
+    pg_msg_execute(b, "", x->most);
     return true;
 }
 
@@ -252,11 +259,20 @@ static bool reach(pg_conn *c, uint32_t slot)
     return true;
 }
 
-/* Where the slot has another text on this connection that has to go first. */
-static bool put_parse(pg_conn *c, pg_flight *f)
+static bool push(pg_conn *c, pg_step_kind kind, const run *x, bool binary)
 {
-    uint32_t slot = f->call->stmt->slot;
-    const pg_stmt *st = f->stmt;
+    return pg_step_push(c, (pg_step){.kind = kind,
+                                     .binary = binary,
+                                     .slot = x->text->slot,
+                                     .stmt = x->stmt,
+                                     .flight = x->f});
+}
+
+/* Where the slot has another text on this connection that has to go first. */
+static bool put_parse(pg_conn *c, const run *x)
+{
+    uint32_t slot = x->text->slot;
+    const pg_stmt *st = x->stmt;
     char name[NAME];
 
     if (!reach(c, slot))
@@ -266,59 +282,173 @@ static bool put_parse(pg_conn *c, pg_flight *f)
         if (c->prepared[slot].gen != 0)
             pg_msg_close(&c->out, 'S', name);
         pg_msg_parse(&c->out, name, (const char *)st->sql.text.p);
-        c->prepared[slot].gen = st->gen;
-        if (!pg_step_push(c, PG_STEP_PARSE, f, slot))
+        if (!push(c, PG_STEP_PARSE, x, false))
             return false;
+        c->prepared[slot].gen = st->gen;
     }
-    if (!st->described) {
-        pg_msg_describe(&c->out, 'S', name);
-        return pg_step_push(c, PG_STEP_DESCRIBE, f, slot);
+    if (st->described)
+        return true;
+    pg_msg_describe(&c->out, 'S', name);
+    return push(c, PG_STEP_DESCRIBE, x, false);
+}
+
+static bool no_memory(uc_error *e)
+{
+    return uc_fail(e, UC_MEMORY, "no memory for a call");
+}
+
+static bool put_run(pg_conn *c, const run *x, uc_reader *r, uc_error *e)
+{
+    const pg_sql *s = &x->stmt->sql;
+    bool binary = x->stmt->described && x->stmt->ncols > 0;
+    uc_value *v = uc_malloc((s->nparams + 1) * sizeof *v);
+    bool ok = v != NULL || no_memory(e);
+
+    ok = ok && read_params(s, r, v, e);
+    ok = ok && (put_parse(c, x) || no_memory(e));
+    ok = ok && put_bind(c, x, v, binary, e);
+    ok = ok && (push(c, PG_STEP_EXECUTE, x, binary) || no_memory(e));
+    uc_free(v);
+    x->f->left += ok;
+    return ok;
+}
+
+/* ---- calls ---- */
+
+/* What may have no rows is not run to find out. */
+static bool has_rows(const pg_flight *f, const pg_stmt *st, uc_error *e)
+{
+    if (f->mode == PG_MODE_RUN ||
+        (st->described ? st->ncols > 0 : st->sql.returns))
+        return true;
+    return uc_fail(e, UC_SQL_NO_ROWS,
+                   "the statement returns no rows, and this call is for "
+                   "rows: use db.run(sql), or add RETURNING");
+}
+
+static bool statement(pg_conn *c, pg_flight *f, uc_error *e)
+{
+    uc_reader r = f->call->args;
+    run x = {f, f->call->stmt, pg_stmt_of(c->db, f->call->stmt, e),
+             f->mode == PG_MODE_GET};
+
+    if (x.stmt == NULL)
+        return false;
+    if (!uc_read_u32(&r, &f->known))
+        return uc_fail(e, UC_FRAME, "%s: the second argument is a shape",
+                       f->call->op->name);
+    if (x.stmt->sql.local && c->tx == NULL)
+        return uc_fail(e, UC_SQL_TRANSACTION,
+                       "SET LOCAL is for a transaction: there is none here");
+    return has_rows(f, x.stmt, e) && put_run(c, &x, &r, e);
+}
+
+/* "row 17: " in front of the message. */
+static bool at_index(uc_error *e, const char *what, uint32_t i)
+{
+    char text[sizeof e->message];
+
+    snprintf(text, sizeof text, "%s %u: %.480s", what, i, e->message);
+    memcpy(e->message, text, sizeof text);
+    e->index = i;
+    return false;
+}
+
+static bool many(pg_conn *c, pg_flight *f, uc_error *e)
+{
+    uc_reader r = f->call->args;
+    run x = {f, f->call->stmt, pg_stmt_of(c->db, f->call->stmt, e), 0};
+    uc_value token;
+    bool more;
+    uint32_t n;
+
+    if (x.stmt == NULL)
+        return false;
+    if (!uc_read(&r, &token) || !uc_read_bool(&r, &more) ||
+        !uc_read_array(&r, &n))
+        return uc_fail(e, UC_FRAME, "many takes [sid, token, more, rows]");
+    if (more || token.type != UC_T_NIL)
+        return uc_fail(e, UC_NOT_HERE,
+                       "streams of rows are not there on PostgreSQL");
+    for (uint32_t i = 0; i < n; i++) {
+        if (!put_run(c, &x, &r, e))
+            return at_index(e, "row", i);
     }
+    f->parts = n;
+    return true;
+}
+
+static bool batch(pg_conn *c, pg_flight *f, uc_error *e)
+{
+    const uc_parts *parts = f->call->parts;
+    uc_reader r = f->call->args;
+    uint32_t n, two;
+
+    uc_read_array(&r, &n);
+    for (uint32_t i = 0; i < parts->n; i++) {
+        run x = {f, parts->sql[i], pg_stmt_of(c->db, parts->sql[i], e), 0};
+
+        uc_read_array(&r, &two);
+        uc_read_skip(&r);
+        if (x.stmt == NULL || !put_run(c, &x, &r, e))
+            return at_index(e, "statement", i);
+    }
+    f->parts = parts->n;
     return true;
 }
 
 bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e)
 {
-    const pg_sql *s = &f->stmt->sql;
-    uc_value *v = uc_malloc((s->nparams + 1) * sizeof *v);
-    uc_reader r = f->call->args;
-    uc_buf bind;
+    size_t at = c->out.len;
+    uint32_t steps = c->nsteps;
     bool ok;
 
-    if (v == NULL || !uc_read_u32(&r, &f->known)) {
-        uc_free(v);
-        return uc_fail(e, v == NULL ? UC_MEMORY : UC_FRAME,
-                       "%s: the second argument is a shape",
-                       f->call->op->name);
+    f->left = 0;
+    f->conn = c;
+    ok = f->mode == PG_MODE_MANY    ? many(c, f, e)
+         : f->mode == PG_MODE_BATCH ? batch(c, f, e)
+                                    : statement(c, f, e);
+    if (ok && c->out.failed)
+        ok = no_memory(e);
+    if (!ok) {
+        uc_buf_rewind(&c->out, at);
+        pg_step_drop(c, c->nsteps - steps);
+        f->conn = NULL;
+        return false;
     }
-    uc_buf_init(&bind, SIZE_MAX);
-    ok = read_params(s, &r, v, e) && put_bind(&bind, f, v, e);
-    uc_free(v);
-    if (ok && (!put_parse(c, f) ||
-               !pg_step_push(c, PG_STEP_EXECUTE, f, f->call->stmt->slot)))
-        ok = uc_fail(e, UC_MEMORY, "no memory for a call");
-    if (ok) {
-        uc_buf_put(&c->out, bind.p, bind.len);
-        f->conn = c;
-        c->calls++;
-        c->batch++;
-        pg_conn_touch(c);
-    }
-    uc_buf_fini(&bind);
-    return ok;
+    c->calls++;
+    c->batch++;
+    pg_conn_touch(c);
+    return true;
 }
 
-void pg_sync(pg_conn *c)
+void pg_execute(pg_conn *c, const char *name)
+{
+    uc_buf *b = &c->out;
+    size_t at = pg_msg_begin(b, 'B');
+
+    pg_put_str(b, "");
+    pg_put_str(b, name);
+    pg_put16(b, 0);
+    pg_put16(b, 0);
+    pg_put16(b, 0);
+    pg_msg_end(b, at);
+    pg_msg_execute(b, "", 0);
+    pg_step_push(c, (pg_step){.kind = PG_STEP_EXECUTE});
+    pg_conn_touch(c);
+}
+
+void pg_sync(pg_conn *c, bool durable)
 {
     pg_msg_sync(&c->out);
     c->batch = 0;
-    pg_step_push(c, PG_STEP_SYNC, NULL, 0);
+    pg_step_push(c, (pg_step){.kind = PG_STEP_SYNC, .durable = durable});
     pg_conn_touch(c);
 }
 
 bool pg_query(pg_conn *c, pg_flight *f, const char *text)
 {
-    if (!pg_step_push(c, PG_STEP_QUERY, f, 0))
+    if (!pg_step_push(c, (pg_step){.kind = PG_STEP_QUERY, .flight = f}))
         return false;
     pg_msg_query(&c->out, text);
     if (f != NULL) {

@@ -218,10 +218,10 @@ static bool text(pg_conn *c, uint32_t oid, uc_view v, value *to)
 }
 
 /* The next value of a row. False: nonsense. */
-static bool next(pg_conn *c, const pg_flight *f, uint32_t i, pg_reader *r,
+static bool next(pg_conn *c, const pg_step *s, uint32_t i, pg_reader *r,
                  value *to)
 {
-    uint32_t oid = f->stmt->oids[i], n = pg_get32(r);
+    uint32_t oid = s->stmt->oids[i], n = pg_get32(r);
     uc_view v;
 
     if (n == UINT32_MAX) {
@@ -231,7 +231,7 @@ static bool next(pg_conn *c, const pg_flight *f, uint32_t i, pg_reader *r,
     v = pg_get_bytes(r, n);
     if (r->failed)
         return false;
-    return f->binary && pg_is_binary(oid) ? binary(oid, v, to)
+    return s->binary && pg_is_binary(oid) ? binary(oid, v, to)
                                           : text(c, oid, v, to);
 }
 
@@ -254,15 +254,15 @@ static uint8_t *cell(pg_conn *c, uint8_t *p, const value *v, uint32_t left)
     }
 }
 
-static bool as_row(pg_conn *c, const pg_flight *f, pg_reader *r, bool *bad)
+static bool as_row(pg_conn *c, const pg_step *s, pg_reader *r, bool *bad)
 {
-    uint32_t n = f->stmt->ncols;
+    uint32_t n = s->stmt->ncols;
     uint8_t *p = uc_row_begin(&c->rows, n);
 
     for (uint32_t i = 0; p != NULL && i < n; i++) {
         value v;
 
-        if (!next(c, f, i, r, &v)) {
+        if (!next(c, s, i, r, &v)) {
             *bad = true;
             return false;
         }
@@ -300,21 +300,21 @@ static void member(uc_buf *b, const value *v)
     }
 }
 
-static bool as_json(pg_conn *c, const pg_flight *f, pg_reader *r, bool *bad)
+static bool as_json(pg_conn *c, const pg_step *s, pg_reader *r, bool *bad)
 {
-    const uint8_t *keys = f->stmt->keys.p;
+    const uint8_t *keys = s->stmt->keys.p;
     uc_buf *b = &c->row;
 
-    if (f->rows > 1)
+    if (s->flight->rows > 1)
         uc_buf_byte(b, ',');
-    for (uint32_t i = 0; i < f->stmt->ncols; i++) {
+    for (uint32_t i = 0; i < s->stmt->ncols; i++) {
         uint32_t n;
         value v;
 
         memcpy(&n, keys, sizeof n);
         uc_buf_put(b, keys + sizeof n, n);
         keys += sizeof n + n;
-        if (!next(c, f, i, r, &v)) {
+        if (!next(c, s, i, r, &v)) {
             *bad = true;
             return false;
         }
@@ -324,17 +324,18 @@ static bool as_json(pg_conn *c, const pg_flight *f, pg_reader *r, bool *bad)
     return !b->failed;
 }
 
-bool pg_row(pg_conn *c, pg_flight *f, uc_view body, bool *bad)
+bool pg_row(pg_conn *c, const pg_step *s, uc_view body, bool *bad)
 {
     pg_reader r = pg_reader_of(body);
+    pg_mode mode = s->flight->mode;
 
-    *bad = pg_get16(&r) != f->stmt->ncols;
+    *bad = pg_get16(&r) != s->stmt->ncols;
     if (*bad)
         return false;
     uc_buf_rewind(&c->scratch, 0);
-    f->rows++;
-    if (f->mode == PG_MODE_RUN)
+    s->flight->rows++;
+    if (mode == PG_MODE_RUN || mode == PG_MODE_MANY)
         return true;
-    return f->mode == PG_MODE_JSON ? as_json(c, f, &r, bad)
-                                   : as_row(c, f, &r, bad);
+    return mode == PG_MODE_JSON ? as_json(c, s, &r, bad)
+                                : as_row(c, s, &r, bad);
 }

@@ -140,6 +140,16 @@ static bool session_refused(const pg_token *first, uc_error *e)
                        : "there is a call of the package for it, or none");
 }
 
+/* Of those that begin so it is known what makes them have rows. */
+static const char *const plain[] = {
+    "insert",     "update",  "delete",  "merge",   "create", "drop", "alter",
+    "grant",      "revoke",  "comment", "notify",  "vacuum", "set",  "truncate",
+    "checkpoint", "cluster", "reindex", "refresh", NULL};
+static const char *const returning[] = {"returning", NULL};
+/* on conflict do update, and what a SELECT of it may lock or change. */
+static const char *const updates[] = {"update",  "delete", "share",
+                                      "nextval", "with",   NULL};
+
 bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
 {
     static const uc_class classes[] = {
@@ -169,5 +179,7 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
     if (v == SESSION && !s->local)
         return session_refused(&first, e);
     s->cls = s->local ? UC_CLASS_WRITE : classes[v];
+    s->returns = v == READS || !is_any(&first, plain) || has_word(l, returning);
+    s->inserts = pg_token_is(&first, "insert") && !has_word(l, updates);
     return true;
 }

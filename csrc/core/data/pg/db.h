@@ -17,9 +17,9 @@
  *           ├─> writes ─> the connection for writes, in order (write.c)
  *           └─> tx ─────> a connection for each transaction (tx.c)
  *
- * One thread, io.c, does all of it: it routes, encodes, reads and writes sockets
- * and answers. Nothing here is touched by another thread but the queues, under
- * uc_engine.mu, and `bell`.
+ * One thread, io.c, does all of it: it routes, encodes, reads and writes
+ * sockets and answers. Nothing here is touched by another thread but the
+ * queues, under uc_engine.mu, and `bell`.
  *
  *   dial.c   a socket; start.c   the start-up, and who one is
  *   stmt.c   what is known of a statement; bind.c   a call as messages
@@ -61,6 +61,8 @@ typedef enum pg_mode {
     PG_MODE_ALL,
     PG_MODE_RUN,
     PG_MODE_JSON,
+    PG_MODE_MANY,   /* rows of one statement */
+    PG_MODE_BATCH,  /* several statements */
     PG_MODE_EXEC,   /* a script */
     PG_MODE_HEALTH, /* `select 1` */
     PG_MODE_BEGIN,  /* of a transaction */
@@ -72,12 +74,13 @@ struct pg_flight {
     uint32_t at;   /* in pg_db.flights */
     uc_call *call; /* NULL: it has been answered, and what comes is dropped */
     pg_conn *conn; /* NULL: it has not been sent */
-    pg_stmt *stmt;
     pg_mode mode;
     uint32_t known; /* shape that the client has */
-    bool binary;    /* its rows come so where their types allow it */
-    bool over;      /* it has failed; or its reply is in conn->held */
-    bool failed;
+    uint32_t parts; /* of several statements, or rows of one */
+    uint32_t left;  /* EXECUTEs that have not come to their end */
+    bool failed;    /* and its caller has been told */
+    bool commits;   /* END: with a COMMIT */
+    bool committed; /* it is in conn->waiting for its commit to be flushed */
     uint8_t tries;
     uint64_t wseq; /* of its call, 0: no write */
     int64_t changes;
@@ -99,8 +102,11 @@ typedef enum pg_step_kind {
 
 typedef struct pg_step {
     pg_step_kind kind;
-    uint32_t slot; /* of a statement that is parsed */
-    pg_flight *flight;
+    bool durable;      /* SYNC: its commit is flushed, and all before it */
+    bool binary;       /* EXECUTE: rows come so where their types allow it */
+    uint32_t slot;     /* of the statement */
+    pg_stmt *stmt;     /* NULL: one of our own */
+    pg_flight *flight; /* the same */
 } pg_step;
 
 typedef enum pg_role { PG_READER, PG_WRITER, PG_PINNED } pg_role;
@@ -123,7 +129,7 @@ struct pg_conn {
     pg_role role;
     pg_phase phase;
     int fd;
-    uint32_t host; /* of info.hosts */
+    uint32_t host;  /* of info.hosts */
     bool wants_out; /* epoll looks for room */
     bool dirty;     /* `out` is to be sent at the end of the turn */
     uc_buf in, out;
@@ -138,6 +144,11 @@ struct pg_conn {
     uint32_t first, nsteps, capacity;
     uint32_t calls; /* in the ring */
     uint32_t batch; /* calls since the last Sync */
+
+    /* A writer's. */
+    bool flushes;     /* commits are flushed one by one, as it was configured */
+    char level[16];   /* of synchronous_commit, as it was configured */
+    unsigned setting; /* our own statements so far */
 
     pg_prepared *prepared; /* by slot */
     uint32_t nprepared;
@@ -181,13 +192,15 @@ struct pg_db {
     pg_stmt **stmts; /* by slot */
     uint32_t nstmts, next_shape;
 
-    uc_worker worker;      /* e.mu */
-    uc_call **held;        /* its calls; e.mu */
-    pg_flight **flights;   /* beside it */
+    uc_worker worker;    /* e.mu */
+    uc_call **held;      /* its calls; e.mu */
+    pg_flight **flights; /* beside it */
     uint32_t nflights, capacity;
     pg_flight *spare;
-    uc_calls again;   /* what goes back to the reads at the end of the turn */
-    bool moved;       /* a write has begun or ended */
+    uc_calls again;    /* what goes back to the reads at the end of the turn */
+    bool moved;        /* a write has begun or ended */
+    uint64_t singly;   /* writes up to here share no transaction: one of their
+                          group had failed */
     pg_flight *begins; /* of transactions, without a connection so far */
 
     pg_tx *txs;          /* e.mu */
@@ -209,7 +222,9 @@ void pg_flight_end(pg_db *db, pg_flight *f);
 void pg_flight_fail(pg_db *db, pg_flight *f, const uc_error *e);
 /* The same for a call that is no flight. */
 void pg_call_fail(pg_db *db, uc_call *call, const uc_error *e);
-bool pg_step_push(pg_conn *c, pg_step_kind kind, pg_flight *f, uint32_t slot);
+bool pg_step_push(pg_conn *c, pg_step step);
+/* The last ones are not wanted after all. */
+void pg_step_drop(pg_conn *c, uint32_t n);
 pg_step *pg_step_first(pg_conn *c);
 void pg_step_pop(pg_conn *c);
 
@@ -248,10 +263,13 @@ void pg_publish(pg_conn *c);
 
 /* ---- calls as messages: bind.c ---- */
 
-/* Appends what runs the flight's statement, and its steps. False with *e, and
- * nothing appended. */
+/* Appends what runs the flight's statement, or all of them, and its steps.
+ * False with *e, and nothing appended. */
 bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e);
-void pg_sync(pg_conn *c);
+/* A statement of our own that was prepared under that name. */
+void pg_execute(pg_conn *c, const char *name);
+/* durable: what has been committed so far is flushed then. */
+void pg_sync(pg_conn *c, bool durable);
 /* Appends a Query. */
 bool pg_query(pg_conn *c, pg_flight *f, const char *text);
 
@@ -260,8 +278,8 @@ bool pg_query(pg_conn *c, pg_flight *f, const char *text);
 void pg_reads(pg_db *db);
 void pg_writes(pg_db *db);
 void pg_txs(pg_db *db);
-/* Answers calls that are not wanted any more, and ends what is too late. Returns
- * when to look again, 0: when something happens. */
+/* Answers calls that are not wanted any more, and ends what is too late.
+ * Returns when to look again, 0: when something happens. */
 int64_t pg_late(pg_db *db, int64_t now);
 /* One call of a statement on c; it is answered where it cannot be begun. */
 void pg_run(pg_conn *c, uc_call *call);
@@ -280,8 +298,6 @@ void pg_tx_drop_conn(pg_conn *c, bool expired);
 bool pg_io_start(pg_db *db);
 /* Wakes it. Any thread. */
 void pg_ring(pg_db *db);
-/* A read that turned out to write. */
-void pg_write_after_all(pg_db *db, pg_flight *f);
 
 /* ---- values: cells.c ---- */
 
@@ -289,7 +305,7 @@ void pg_write_after_all(pg_db *db, pg_flight *f);
 bool pg_is_binary(uint32_t oid);
 /* Appends a row in the form that the flight asks for. False: no memory or too
  * large, as the buffer says, or (*bad) nonsense. */
-bool pg_row(pg_conn *c, pg_flight *f, uc_view body, bool *bad);
+bool pg_row(pg_conn *c, const pg_step *s, uc_view body, bool *bad);
 
 /* ---- errors: error.c ---- */
 

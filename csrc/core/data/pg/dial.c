@@ -40,8 +40,8 @@ static bool local_address(const pg_host *h, address *a, socklen_t *len)
 static bool numeric(const pg_host *h, address *a, socklen_t *len)
 {
     uc_view v = h->addr.len > 0 ? h->addr : h->name;
-    const char *text = uc_view_is(v, "localhost") ? "127.0.0.1"
-                                                  : (const char *)v.p;
+    const char *text =
+        uc_view_is(v, "localhost") ? "127.0.0.1" : (const char *)v.p;
 
     if (inet_pton(AF_INET, text, &a->v4.sin_addr) == 1) {
         a->v4.sin_family = AF_INET;
@@ -72,9 +72,9 @@ static void tune(int fd)
     static const struct {
         int level, name, value;
     } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},    {SOL_SOCKET, SO_KEEPALIVE, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 30},  {IPPROTO_TCP, TCP_KEEPINTVL, 10},
-        {IPPROTO_TCP, TCP_KEEPCNT, 3},    {IPPROTO_TCP, TCP_USER_TIMEOUT, 30000},
+        {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 30}, {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+        {IPPROTO_TCP, TCP_KEEPCNT, 3},   {IPPROTO_TCP, TCP_USER_TIMEOUT, 30000},
     };
 
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
@@ -101,12 +101,13 @@ static bool begin(pg_conn *c, uc_error *e)
 
     if (!address_of(h, &a, &len, e))
         return false;
-    c->fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                   0);
+    c->fd =
+        socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd >= 0 && !h->local)
         tune(c->fd);
-    if (c->fd < 0 || (connect(c->fd, &a.any, len) != 0 &&
-                      errno != EINPROGRESS && errno != EAGAIN) ||
+    if (c->fd < 0 ||
+        (connect(c->fd, &a.any, len) != 0 && errno != EINPROGRESS &&
+         errno != EAGAIN) ||
         epoll_ctl(c->db->epoll, EPOLL_CTL_ADD, c->fd, &ev) != 0) {
         no_server(e, h, errno);
         return false;

@@ -85,16 +85,22 @@ static void put_back(pg_db *db)
     atomic_store(&db->e.reads_n, reads.n);
 }
 
-void pg_write_after_all(pg_db *db, pg_flight *f)
+/* A read that writes after all is a write from now on. */
+static bool writes_after_all(pg_conn *c, pg_flight *f)
 {
     uc_call *call = f->call;
 
+    if (call->session->peer->readonly)
+        return false;
     atomic_store(&call->stmt->cls, UC_CLASS_WRITE);
+    c->calls--;
     f->call = NULL;
-    uc_lock(&db->e.mu);
-    uc_calls_push_front(&db->e.q.writes, call);
-    uc_unlock(&db->e.mu);
-    pg_flight_end(db, f);
+    uc_lock(&c->db->e.mu);
+    uc_calls_push_front(&c->db->e.q.writes, call);
+    uc_unlock(&c->db->e.mu);
+    c->db->moved = true;
+    pg_flight_end(c->db, f);
+    return true;
 }
 
 static bool is_state(const uc_error *e, const char *state)
@@ -110,10 +116,12 @@ bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
         f->call->stmt == NULL)
         return false;
     slot = f->call->stmt->slot;
+    if (c->role == PG_READER && is_state(e, "25006"))
+        return writes_after_all(c, f);
     if (is_state(e, "26000") && slot < c->nprepared)
         c->prepared[slot].gen = 0;
     else if (is_state(e, "0A000") && strstr(e->message, "cached plan") != NULL)
-        pg_stmt_forget(f->stmt);
+        pg_stmt_forget(c->db->stmts[slot]);
     else
         return false;
     f->tries++;
@@ -133,6 +141,10 @@ static pg_mode mode_of(const uc_call *call)
         return PG_MODE_JSON;
     case UC_OP_run:
         return PG_MODE_RUN;
+    case UC_OP_many:
+        return PG_MODE_MANY;
+    case UC_OP_batch:
+        return PG_MODE_BATCH;
     case UC_OP_exec:
         return PG_MODE_EXEC;
     case UC_OP_health:
@@ -156,7 +168,8 @@ static bool not_here(uc_error *e, const uc_call *call)
 static bool is_statement(const uc_call *call)
 {
     return call->op->num == UC_OP_get || call->op->num == UC_OP_all ||
-           call->op->num == UC_OP_run || call->op->num == UC_OP_json;
+           call->op->num == UC_OP_run || call->op->num == UC_OP_json ||
+           call->op->num == UC_OP_many || call->op->num == UC_OP_batch;
 }
 
 static bool script(pg_conn *c, pg_flight *f, uc_error *e)
@@ -176,26 +189,15 @@ static bool script(pg_conn *c, pg_flight *f, uc_error *e)
     return ok || uc_fail(e, UC_MEMORY, "no memory for the script");
 }
 
-static bool statement(pg_conn *c, pg_flight *f, uc_error *e)
-{
-    f->stmt = pg_stmt_of(c->db, f->call->stmt, e);
-    if (f->stmt == NULL)
-        return false;
-    if (f->stmt->sql.local && c->tx == NULL)
-        return uc_fail(e, UC_SQL_TRANSACTION,
-                       "SET LOCAL is for a transaction: there is none here");
-    return pg_bind(c, f, e);
-}
-
 /* Where a Sync is due before it, since a Query is its own. */
 static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
 {
     uc_call *call = f->call;
 
     if (is_statement(call))
-        return statement(c, f, e);
+        return pg_bind(c, f, e);
     if (c->batch > 0)
-        pg_sync(c);
+        pg_sync(c, c->flushes);
     if (call->op->num == UC_OP_health)
         return pg_query(c, f, "select 1") ||
                uc_fail(e, UC_MEMORY, "no memory for a call");
@@ -258,7 +260,7 @@ void pg_reads(pg_db *db)
         for (uint32_t i = 0; i < n; i++)
             pg_run(c, calls[i]);
         if (c->batch > 0)
-            pg_sync(c);
+            pg_sync(c, false);
     }
 }
 
@@ -347,18 +349,80 @@ static void wants_tx(pg_db *db, uc_call *call)
     db->begins = f;
 }
 
-void pg_writes(pg_db *db)
+/* An INSERT alone waits for nobody's row, so that several may be one
+ * transaction; what else there is has one each, as it would elsewhere. */
+static bool may_share(const pg_db *db, const uc_call *call)
 {
-    pg_conn *c = NULL;
+    const pg_stmt *st;
+
+    if (call->wseq <= db->singly || call->stmt == NULL ||
+        call->op->num == UC_OP_many)
+        return false;
+    st = call->stmt->slot < db->nstmts ? db->stmts[call->stmt->slot] : NULL;
+    return st != NULL && st->gen == call->stmt->gen && st->sql.inserts;
+}
+
+/* What is sent to the writer in one turn. */
+typedef struct round {
+    pg_conn *c;
+    bool open;  /* a transaction of INSERTs, which flushes itself */
+    bool loose; /* commits that nothing has flushed */
+} round;
+
+static void close_group(round *r)
+{
+    if (r->c->batch > 0)
+        pg_sync(r->c, true);
+    r->loose = r->loose && !r->open; /* it flushes those before it */
+    r->open = false;
+}
+
+static bool any_write(pg_db *db)
+{
     bool any;
 
-    settle(db);
     uc_lock(&db->e.mu);
     any = db->e.q.writes.head != NULL;
     uc_unlock(&db->e.mu);
-    if (any)
-        c = pg_pick(db, PG_WRITER);
-    while (c != NULL && c->calls < WRITES) {
+    return any;
+}
+
+/* What comes alone flushes its own commit; with others a barrier does it for
+ * all of them. */
+static bool is_last(pg_db *db, const round *r, const uc_call *call)
+{
+    uc_class cls = call->stmt != NULL ? (uc_class)atomic_load(&call->stmt->cls)
+                                      : UC_CLASS_WRITE;
+
+    return !r->loose && is_statement(call) && cls == UC_CLASS_WRITE &&
+           !any_write(db);
+}
+
+static void share(round *r, uc_call *call)
+{
+    if (!r->open && !r->c->flushes)
+        pg_execute(r->c, "uc_flush");
+    r->open = true;
+    pg_run(r->c, call);
+    if (r->c->batch >= BATCH)
+        close_group(r);
+}
+
+static void by_itself(round *r, uc_call *call)
+{
+    pg_conn *c = r->c;
+
+    if (r->open)
+        close_group(r);
+    pg_run(c, call);
+    if (c->batch > 0)
+        pg_sync(c, c->flushes);
+    r->loose = !c->flushes;
+}
+
+static void run_all(pg_db *db, round *r)
+{
+    while (r->c->calls < WRITES) {
         uc_call *call = next_write(db);
 
         if (call == NULL)
@@ -366,13 +430,32 @@ void pg_writes(pg_db *db)
         db->moved = true;
         if (!admit(db, call))
             continue;
-        if (call->op->num == UC_OP_tx_begin) {
+        if (call->op->num == UC_OP_tx_begin)
             wants_tx(db, call);
-            continue;
+        else if (may_share(db, call))
+            share(r, call);
+        else if (!r->open && is_last(db, r, call))
+            share(r, call);
+        else
+            by_itself(r, call);
+    }
+}
+
+void pg_writes(pg_db *db)
+{
+    round r = {0};
+
+    settle(db);
+    if (any_write(db))
+        r.c = pg_pick(db, PG_WRITER);
+    if (r.c != NULL) {
+        run_all(db, &r);
+        if (r.open)
+            close_group(&r);
+        if (r.loose) {
+            pg_execute(r.c, "uc_barrier");
+            pg_sync(r.c, true);
         }
-        pg_run(c, call);
-        if (c->batch > 0)
-            pg_sync(c);
     }
     settle(db);
 }

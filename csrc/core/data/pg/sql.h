@@ -54,6 +54,8 @@ typedef struct pg_sql {
     uint32_t nparams; /* the highest number */
     uc_buf names;     /* uc_view by number, p NULL where it has none */
     uc_class cls;     /* as its words say: the server may know better */
+    bool returns;     /* it may have rows */
+    bool inserts;     /* an INSERT alone: it waits for nobody's row */
     bool local;       /* it sets something for its transaction: only in one */
 } pg_sql;
 

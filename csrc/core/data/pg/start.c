@@ -33,8 +33,8 @@ static uc_view view(const char *s)
 void pg_greet(pg_conn *c)
 {
     const uc_view *v = c->db->info.values;
-    uc_view name = v[PG_APPLICATION].len > 0 ? v[PG_APPLICATION]
-                                             : v[PG_FALLBACK];
+    uc_view name =
+        v[PG_APPLICATION].len > 0 ? v[PG_APPLICATION] : v[PG_FALLBACK];
     size_t at = pg_msg_begin(&c->out, 0);
 
     pg_put32(&c->out, PROTOCOL);
@@ -189,11 +189,60 @@ static void authentication(pg_conn *c, uc_view body)
 
 /* ---- what is set ---- */
 
+/* synchronous_commit has few values; anything else is not put into a text. */
+static bool is_level(const char *s)
+{
+    static const char *const levels[] = {"on", "off", "local", "remote_write",
+                                         "remote_apply"};
+
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (strcmp(s, levels[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+__attribute__((format(printf, 3, 0))) static void
+prepare(pg_conn *c, const char *name, const char *fmt)
+{
+    char text[160];
+
+    snprintf(text, sizeof text, fmt, c->level);
+    pg_msg_parse(&c->out, name, text);
+    pg_step_push(c, (pg_step){.kind = PG_STEP_PARSE});
+}
+
+/*
+ * Commits of the writer are not flushed one by one: one that sets this back for
+ * itself flushes all of them. `uc_flush` is for a transaction that does so,
+ * `uc_barrier` is one of nothing else.
+ */
+static void set_writer(pg_conn *c)
+{
+    c->flushes = !is_level(c->level) || strcmp(c->level, "off") == 0;
+    if (c->flushes)
+        return;
+    prepare(c, "uc_flush",
+            "select pg_catalog.set_config('synchronous_commit', '%s', true)");
+    prepare(c, "uc_barrier",
+            "select pg_catalog.set_config('synchronous_commit', '%s', true), "
+            "pg_catalog.pg_logical_emit_message(true, 'uc', '')");
+    pg_sync(c, false);
+}
+
 bool pg_set(pg_conn *c, uc_error *e)
 {
     if (c->error.code != NULL) {
         *e = c->error;
         return false;
+    }
+    c->setting++;
+    if (c->role == PG_WRITER && c->setting == 1) {
+        set_writer(c);
+        if (!c->flushes)
+            return true;
+    } else if (c->role == PG_WRITER && c->setting == 2) {
+        return pg_query(c, NULL, "set synchronous_commit = off");
     }
     c->phase = PG_READY;
     return true;
@@ -201,12 +250,17 @@ bool pg_set(pg_conn *c, uc_error *e)
 
 static void set_up(pg_conn *c)
 {
-    if (c->role != PG_READER) {
+    static const char *const first[] = {
+        [PG_READER] = "set default_transaction_read_only = on",
+        [PG_WRITER] = "show synchronous_commit",
+    };
+
+    if (c->role == PG_PINNED) {
         c->phase = PG_READY;
         return;
     }
     c->phase = PG_SETTING;
-    pg_query(c, NULL, "set default_transaction_read_only = on");
+    pg_query(c, NULL, first[c->role]);
 }
 
 static void key_data(pg_conn *c, uc_view body)

@@ -8,7 +8,7 @@
 
 /* ---- steps ---- */
 
-bool pg_step_push(pg_conn *c, pg_step_kind kind, pg_flight *f, uint32_t slot)
+bool pg_step_push(pg_conn *c, pg_step step)
 {
     if (c->nsteps == c->capacity) {
         uint32_t n = c->capacity > 0 ? 2 * c->capacity : 64;
@@ -23,9 +23,18 @@ bool pg_step_push(pg_conn *c, pg_step_kind kind, pg_flight *f, uint32_t slot)
         c->first = 0;
         c->capacity = n;
     }
-    c->steps[(c->first + c->nsteps++) % c->capacity] =
-        (pg_step){kind, slot, f};
+    c->steps[(c->first + c->nsteps++) % c->capacity] = step;
     return true;
+}
+
+void pg_step_drop(pg_conn *c, uint32_t n)
+{
+    for (; n > 0; n--) {
+        const pg_step *s = &c->steps[(c->first + --c->nsteps) % c->capacity];
+
+        if (s->kind == PG_STEP_PARSE)
+            c->prepared[s->slot].gen = 0;
+    }
 }
 
 pg_step *pg_step_first(pg_conn *c)

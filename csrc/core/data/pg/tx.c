@@ -115,7 +115,7 @@ static void control(pg_conn *c, uc_call *call, const char *sql, pg_mode mode,
 
     if (f != NULL) {
         f->mode = mode;
-        f->known = commits;
+        f->commits = commits;
         if (pg_query(c, f, sql))
             return;
         uc_fail(&e, UC_MEMORY, "no memory for a call");
@@ -158,7 +158,7 @@ static void run(pg_conn *c, uc_call *call)
     } else {
         pg_run(c, call);
         if (c->batch > 0)
-            pg_sync(c);
+            pg_sync(c, false);
     }
 }
 
