@@ -41,15 +41,21 @@ void uc__worker_hold(uc_engine *e, uc_worker *w, uc_call **calls, uint32_t n)
 
 void uc__stop_running(uc_engine *e, uc_session *s, uint32_t id, int reason)
 {
+    bool any = false;
+
     for (uc_worker *w = e->workers; w != NULL; w = w->next) {
         for (uint32_t i = 0; i < w->n; i++) {
             uc_call *c = w->calls[i];
             int none = UC_STOP_NONE;
 
-            if (c != NULL && c->session == s && (id == 0 || c->id == id))
+            if (c != NULL && c->session == s && (id == 0 || c->id == id)) {
                 atomic_compare_exchange_strong(&c->stop, &none, reason);
+                any = true;
+            }
         }
     }
+    if (any)
+        e->ops->wake(e, UC_WAKE_LOOK);
 }
 
 static void unqueue_from(uc_calls *q, uc_session *s, uint32_t id, uc_calls *out)

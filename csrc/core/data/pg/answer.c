@@ -349,6 +349,7 @@ static void executed(pg_conn *c, int64_t changes)
         end_part(c, &s, changes);
     if (f->left > 0)
         return;
+    pg_took(c, f);
     if (f->failed) { /* it has been told */
         c->calls--;
         pg_flight_end(c->db, f);

@@ -30,6 +30,7 @@
 typedef struct pg_db pg_db;
 typedef struct pg_conn pg_conn;
 typedef struct pg_flight pg_flight;
+typedef struct pg_cancel pg_cancel;
 
 /* ---- statements ---- */
 
@@ -83,6 +84,7 @@ struct pg_flight {
     bool committed; /* it is in conn->waiting for its commit to be flushed */
     uint8_t tries;
     uint64_t wseq; /* of its call, 0: no write */
+    int64_t sent;  /* uc_now() */
     int64_t changes;
     uint64_t rows;
     size_t reply_at, reply_len; /* in conn->held */
@@ -90,6 +92,12 @@ struct pg_flight {
 };
 
 /* ---- connections ---- */
+
+/* What an event of epoll is for: the first member of that. */
+typedef enum pg_end_kind { PG_END_CONN, PG_END_CANCEL } pg_end_kind;
+typedef struct pg_end {
+    pg_end_kind is;
+} pg_end;
 
 /* What comes next from the server. */
 typedef enum pg_step_kind {
@@ -124,6 +132,7 @@ typedef struct pg_prepared {
 } pg_prepared;
 
 struct pg_conn {
+    pg_end end; /* first */
     pg_conn *next;
     pg_db *db;
     pg_role role;
@@ -135,6 +144,7 @@ struct pg_conn {
     uc_buf in, out;
     size_t in_at, out_at; /* consumed */
     uint32_t pid, key;    /* for a CancelRequest */
+    bool cancelling;      /* one is under way: nothing new is sent */
     char status;          /* of the last ReadyForQuery: I, T, E */
     int64_t until;        /* the start-up's deadline */
     pg_scram scram;
@@ -142,8 +152,10 @@ struct pg_conn {
 
     pg_step *steps; /* a ring */
     uint32_t first, nsteps, capacity;
-    uint32_t calls; /* in the ring */
-    uint32_t batch; /* calls since the last Sync */
+    int64_t done_at; /* when it last came to the end of a call, uc_now() */
+    bool alone;      /* it has a slow call, and gets no other */
+    uint32_t calls;  /* in the ring */
+    uint32_t batch;  /* calls since the last Sync */
 
     /* A writer's. */
     bool flushes;     /* commits are flushed one by one, as it was configured */
@@ -202,7 +214,9 @@ struct pg_db {
     uint64_t singly;   /* writes up to here share no transaction: one of their
                           group had failed */
     pg_flight *begins; /* of transactions, without a connection so far */
+    pg_flight *slow, *last_slow; /* reads that want a connection alone */
 
+    pg_cancel *cancels;
     pg_tx *txs;          /* e.mu */
     uint64_t expired_tx; /* the last one that took too long */
 };
@@ -230,6 +244,8 @@ void pg_step_pop(pg_conn *c);
 
 /* ---- connections ---- */
 
+/* A socket on its way to that host; -1 with *e. */
+int pg_socket(pg_db *db, uint32_t host, uc_error *e);
 /* Begins one; NULL: no memory, or none can be made now (db->dial_error). */
 pg_conn *pg_dial(pg_db *db, pg_role role);
 /* Its socket is connected, or not. */
@@ -270,8 +286,21 @@ bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e);
 void pg_execute(pg_conn *c, const char *name);
 /* durable: what has been committed so far is flushed then. */
 void pg_sync(pg_conn *c, bool durable);
+/* Its statement came to its end: how long it took, as far as can be told. */
+void pg_took(pg_conn *c, const pg_flight *f);
+/* It is stopped while the server may be at it: it took so long at least. */
+void pg_given_up(const pg_flight *f);
 /* Appends a Query. */
 bool pg_query(pg_conn *c, pg_flight *f, const char *text);
+
+/* ---- what is not wanted any more: cancel.c ---- */
+
+/* Asks the server to stop what it does for the connection. */
+void pg_cancel_begin(pg_conn *c);
+void pg_cancel_event(pg_db *db, pg_cancel *x);
+void pg_cancel_forget(pg_conn *c);
+int64_t pg_cancels_late(pg_db *db, int64_t now);
+void pg_cancels_free(pg_db *db);
 
 /* ---- lanes ---- */
 

@@ -92,28 +92,39 @@ static void no_server(uc_error *e, const pg_host *h, int err)
     e->outcome = "not-run";
 }
 
-static bool begin(pg_conn *c, uc_error *e)
+int pg_socket(pg_db *db, uint32_t host, uc_error *e)
 {
-    const pg_host *h = &c->db->info.hosts[c->host];
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
+    const pg_host *h = &db->info.hosts[host];
     socklen_t len;
     address a;
+    int fd;
 
     if (!address_of(h, &a, &len, e))
+        return -1;
+    fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && !h->local)
+        tune(fd);
+    if (fd >= 0 && (connect(fd, &a.any, len) == 0 || errno == EINPROGRESS ||
+                    errno == EAGAIN))
+        return fd;
+    no_server(e, h, errno);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool begin(pg_conn *c, uc_error *e)
+{
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
+
+    c->fd = pg_socket(c->db, c->host, e);
+    if (c->fd < 0)
         return false;
-    c->fd =
-        socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd >= 0 && !h->local)
-        tune(c->fd);
-    if (c->fd < 0 ||
-        (connect(c->fd, &a.any, len) != 0 && errno != EINPROGRESS &&
-         errno != EAGAIN) ||
-        epoll_ctl(c->db->epoll, EPOLL_CTL_ADD, c->fd, &ev) != 0) {
-        no_server(e, h, errno);
-        return false;
-    }
     c->wants_out = true;
-    return true;
+    if (epoll_ctl(c->db->epoll, EPOLL_CTL_ADD, c->fd, &ev) == 0)
+        return true;
+    no_server(e, &c->db->info.hosts[c->host], errno);
+    return false;
 }
 
 static pg_conn *conn_new(pg_db *db, pg_role role)

@@ -83,6 +83,7 @@ void pg_conn_lost(pg_conn *c, const uc_error *e)
             give_up(c, f, e);
     }
     pg_tx_over(c);
+    pg_cancel_forget(c);
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
@@ -142,12 +143,23 @@ static void stop_one(pg_db *db, pg_flight *f)
     uc_error e;
 
     (void)db;
+    pg_given_up(f);
     uc__stopped(call, read ? "not-run" : "unknown", &e);
     f->call = NULL;
     uc_lock(&db->e.mu);
     db->held[f->at] = NULL;
     uc_unlock(&db->e.mu);
     uc__refuse(call, &e);
+}
+
+/* What the server is at, if nobody waits for it any more. */
+static void stop_server(pg_conn *c)
+{
+    const pg_step *s = pg_step_first(c);
+
+    if (s != NULL && s->flight != NULL && s->flight->call == NULL &&
+        !c->cancelling && c->out_at == c->out.len)
+        pg_cancel_begin(c);
 }
 
 int64_t pg_late(pg_db *db, int64_t now)
@@ -172,8 +184,12 @@ int64_t pg_late(pg_db *db, int64_t now)
     for (pg_conn *c = db->conns; c != NULL; c = c->next) {
         uc_error e;
 
-        if (c->phase == PG_READY || c->phase == PG_DEAD)
+        if (c->phase == PG_DEAD)
             continue;
+        if (c->phase == PG_READY) {
+            stop_server(c);
+            continue;
+        }
         next = sooner(next, c->until);
         if (now < c->until)
             continue;
@@ -181,6 +197,7 @@ int64_t pg_late(pg_db *db, int64_t now)
                 "the server did not answer within connect_timeout");
         pg_conn_lost(c, &e);
     }
+    next = sooner(next, pg_cancels_late(db, now));
     return sooner(next, pg_txs_late(db, now));
 }
 
@@ -188,12 +205,17 @@ int64_t pg_late(pg_db *db, int64_t now)
 
 static void event(pg_db *db, const struct epoll_event *ev)
 {
+    pg_end *end = ev->data.ptr;
     pg_conn *c = ev->data.ptr;
     uint64_t n;
 
-    if (c == NULL) {
+    if (end == NULL) {
         if (read(db->bell, &n, sizeof n) < 0)
             return;
+        return;
+    }
+    if (end->is == PG_END_CANCEL) {
+        pg_cancel_event(db, ev->data.ptr);
         return;
     }
     if (c->phase == PG_DEAD)
@@ -255,7 +277,7 @@ static bool waits_for_dial(pg_db *db)
 
     uc_lock(&db->e.mu);
     waits = db->e.q.reads.head != NULL || db->e.q.writes.head != NULL ||
-            db->begins != NULL;
+            db->begins != NULL || db->slow != NULL;
     uc_unlock(&db->e.mu);
     return waits;
 }
@@ -324,6 +346,7 @@ static void close_all(pg_db *db)
         }
     }
     sweep(db);
+    pg_cancels_free(db);
 }
 
 static void *io_main(void *arg)

@@ -15,7 +15,10 @@ enum {
     WRITES = 64,    /* under way */
     PINNED = 8,     /* connections of transactions */
     AGAIN_MS = 100, /* between two tries to connect */
-    TRIES = 3
+    TRIES = 3,
+    SLOW_NS = 5000000, /* on a connection of its own from here on */
+    READERS_MOST = 8,  /* with those */
+    WEIGHT = 8         /* of the mean before a new time */
 };
 
 /* ---- connections ---- */
@@ -39,9 +42,10 @@ pg_conn *pg_pick(pg_db *db, pg_role role)
     for (pg_conn *c = db->conns; c != NULL; c = c->next) {
         if (c->role != role || c->phase == PG_DEAD)
             continue;
-        n++;
+        n += !c->alone;
         coming = coming || c->phase != PG_READY;
-        if (c->phase == PG_READY && (role != PG_PINNED || c->tx == NULL) &&
+        if (c->phase == PG_READY && !c->cancelling &&
+            (role != PG_PINNED || c->tx == NULL) &&
             (best == NULL || c->calls < best->calls))
             best = c;
     }
@@ -49,6 +53,66 @@ pg_conn *pg_pick(pg_db *db, pg_role role)
         may_dial(db) && pg_dial(db, role) == NULL)
         db->dial_after = uc_now() + AGAIN_MS * UC_MS;
     return best;
+}
+
+static void learn(uc_stmt *s, int64_t took)
+{
+    uint32_t old = atomic_load_explicit(&s->ns, memory_order_relaxed);
+    uint32_t ns = took < UINT32_MAX / 2 ? (uint32_t)took : UINT32_MAX / 2;
+
+    if (old != 0)
+        ns = (uint32_t)(old + ((int64_t)ns - old) / WEIGHT);
+    atomic_store_explicit(&s->ns, ns > 0 ? ns : 1, memory_order_relaxed);
+}
+
+static int64_t time_of(const pg_conn *c, const pg_flight *f, int64_t now)
+{
+    return now - (c->done_at > f->sent ? c->done_at : f->sent);
+}
+
+void pg_took(pg_conn *c, const pg_flight *f)
+{
+    int64_t now = uc_now(), took = time_of(c, f, now);
+
+    c->done_at = now;
+    c->alone = false;
+    if (f->call != NULL && f->call->stmt != NULL)
+        learn(f->call->stmt, took);
+}
+
+void pg_given_up(const pg_flight *f)
+{
+    const pg_step *s = f->conn != NULL ? pg_step_first(f->conn) : NULL;
+
+    if (s != NULL && s->flight == f && f->call->stmt != NULL)
+        learn(f->call->stmt, time_of(f->conn, f, uc_now()));
+}
+
+static bool is_slow(const uc_call *call)
+{
+    return call->stmt != NULL &&
+           atomic_load_explicit(&call->stmt->ns, memory_order_relaxed) >
+               SLOW_NS;
+}
+
+/* A reader that nobody else is on; one is begun where there is none. */
+static pg_conn *idle_reader(pg_db *db)
+{
+    unsigned n = 0;
+    bool coming = false;
+
+    for (pg_conn *c = db->conns; c != NULL; c = c->next) {
+        if (c->role != PG_READER || c->phase == PG_DEAD)
+            continue;
+        if (c->phase == PG_READY && !c->cancelling && c->nsteps == 0)
+            return c;
+        n++;
+        coming = coming || c->phase != PG_READY;
+    }
+    if (!coming && n < READERS_MOST && may_dial(db) &&
+        pg_dial(db, PG_READER) == NULL)
+        db->dial_after = uc_now() + AGAIN_MS * UC_MS;
+    return NULL;
 }
 
 /* ---- going back ---- */
@@ -118,12 +182,16 @@ bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
     slot = f->call->stmt->slot;
     if (c->role == PG_READER && is_state(e, "25006"))
         return writes_after_all(c, f);
-    if (is_state(e, "26000") && slot < c->nprepared)
+    if (is_state(e, "57014") && c->role != PG_PINNED) {
+        f->tries--; /* it was meant for another */
+    } else if (is_state(e, "26000") && slot < c->nprepared) {
         c->prepared[slot].gen = 0;
-    else if (is_state(e, "0A000") && strstr(e->message, "cached plan") != NULL)
+    } else if (is_state(e, "0A000") &&
+               strstr(e->message, "cached plan") != NULL) {
         pg_stmt_forget(c->db->stmts[slot]);
-    else
+    } else {
         return false;
+    }
     f->tries++;
     c->calls--;
     pg_again(c->db, f);
@@ -206,31 +274,48 @@ static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
     return not_here(e, call);
 }
 
-void pg_run(pg_conn *c, uc_call *call)
+static pg_flight *flight_of(pg_db *db, uc_call *call)
 {
-    pg_flight *f;
+    pg_flight *f = NULL;
     uc_error e;
 
     uc_error_init(&e);
-    if (uc__call_over(call, &e)) {
-        uc__refuse(call, &e);
-        return;
+    if (!uc__call_over(call, &e)) {
+        f = pg_flight_new(db, call);
+        if (f == NULL)
+            uc_fail(&e, UC_MEMORY, "no memory for a call");
     }
-    f = pg_flight_new(c->db, call);
     if (f == NULL) {
-        uc_fail(&e, UC_MEMORY, "no memory for a call");
         uc__refuse(call, &e);
-        return;
+        return NULL;
     }
     f->mode = mode_of(call);
     f->wseq = call->wseq;
-    c->db->moved = c->db->moved || f->wseq != 0;
+    f->sent = uc_now();
+    db->moved = db->moved || f->wseq != 0;
     atomic_store(&call->state, UC_CALL_RUNNING);
+    return f;
+}
+
+static void send_on(pg_conn *c, pg_flight *f)
+{
+    uc_error e;
+
+    uc_error_init(&e);
+    f->sent = uc_now();
     if (begin(c, f, &e))
         return;
     if (e.outcome == NULL)
         e.outcome = "not-run";
     pg_flight_fail(c->db, f, &e);
+}
+
+void pg_run(pg_conn *c, uc_call *call)
+{
+    pg_flight *f = flight_of(c->db, call);
+
+    if (f != NULL)
+        send_on(c, f);
 }
 
 /* ---- reads ---- */
@@ -247,8 +332,46 @@ static uint32_t take(pg_db *db, uc_call **to, uint32_t n)
     return k;
 }
 
+static void put_aside(pg_db *db, uc_call *call)
+{
+    pg_flight *f = flight_of(db, call);
+
+    if (f == NULL)
+        return;
+    f->next = NULL;
+    if (db->last_slow != NULL)
+        db->last_slow->next = f;
+    else
+        db->slow = f;
+    db->last_slow = f;
+}
+
+static void slow_reads(pg_db *db)
+{
+    while (db->slow != NULL) {
+        pg_flight *f = db->slow;
+        pg_conn *c = f->call != NULL ? idle_reader(db) : NULL;
+
+        if (f->call != NULL && c == NULL)
+            return;
+        db->slow = f->next;
+        if (db->slow == NULL)
+            db->last_slow = NULL;
+        f->next = NULL;
+        if (f->call == NULL) { /* it was stopped meanwhile */
+            pg_flight_end(db, f);
+            continue;
+        }
+        send_on(c, f);
+        c->alone = c->batch > 0;
+        if (c->batch > 0)
+            pg_sync(c, false);
+    }
+}
+
 void pg_reads(pg_db *db)
 {
+    slow_reads(db);
     while (atomic_load(&db->e.reads_n) > 0) {
         pg_conn *c = pg_pick(db, PG_READER);
         uc_call *calls[BATCH];
@@ -257,10 +380,15 @@ void pg_reads(pg_db *db)
         if (c == NULL || c->calls >= DEEP)
             return;
         n = take(db, calls, BATCH);
-        for (uint32_t i = 0; i < n; i++)
-            pg_run(c, calls[i]);
+        for (uint32_t i = 0; i < n; i++) {
+            if (is_slow(calls[i]))
+                put_aside(db, calls[i]);
+            else
+                pg_run(c, calls[i]);
+        }
         if (c->batch > 0)
             pg_sync(c, false);
+        slow_reads(db);
     }
 }
 
