@@ -68,7 +68,8 @@ static void begin_rows(pg_conn *c, const pg_step *s, uint32_t id)
 
     uc_rows_begin(&c->rows, &c->row, &c->text, id,
                   st->shape != 0 ? &cols : NULL, s->flight->known,
-                  (size_t)c->db->e.opt.page_bytes, false);
+                  (size_t)c->db->e.opt.page_bytes,
+                  s->flight->mode == PG_MODE_CURSOR);
 }
 
 /* A statement is about to answer. */
@@ -78,6 +79,7 @@ static void begin(pg_conn *c, const pg_step *s)
 
     if (f == NULL || f->call == NULL || f->failed)
         return;
+    f->begun = true;
     if (f->mode == PG_MODE_BATCH) {
         if (f->left == f->parts) {
             uc_buf_rewind(&c->row, 0);
@@ -93,7 +95,8 @@ static void begin(pg_conn *c, const pg_step *s)
     uc__reply_open(&c->row);
     if (f->mode == PG_MODE_JSON)
         f->reply_at = uc_json_begin(&c->row, f->call->id);
-    else if (f->mode == PG_MODE_GET || f->mode == PG_MODE_ALL)
+    else if (f->mode == PG_MODE_GET || f->mode == PG_MODE_ALL ||
+             f->mode == PG_MODE_CURSOR)
         begin_rows(c, s, f->call->id);
 }
 
@@ -117,6 +120,15 @@ static void put_health(uc_buf *b, uint32_t id)
     uc_pack_bool(b, true);
 }
 
+/* There may be more behind a page that the server was asked to end. */
+static void end_page(pg_conn *c, pg_flight *f)
+{
+    size_t bytes = c->row.len + c->text.len;
+
+    uc_rows_end(&c->rows, f->more ? (uint32_t)f->cursor->l.id : 0);
+    pg_lease_paged(f, bytes);
+}
+
 static void put_value(pg_conn *c, pg_flight *f)
 {
     uint32_t id = f->call->id;
@@ -128,6 +140,13 @@ static void put_value(pg_conn *c, pg_flight *f)
         break;
     case PG_MODE_JSON:
         uc_json_end(&c->row, f->reply_at);
+        break;
+    case PG_MODE_CURSOR:
+        end_page(c, f);
+        break;
+    case PG_MODE_SNAPSHOT:
+        uc_reply_begin(&c->row, id, UC_REPLY_VALUE, 3);
+        uc_pack_uint(&c->row, f->cursor->l.id);
         break;
     case PG_MODE_BATCH:
         break;
@@ -310,6 +329,8 @@ static bool data_row(pg_conn *c, const pg_step *s, uc_view body, uc_error *e)
     bool bad = false;
     uc_error large;
 
+    if (f != NULL && !f->begun)
+        begin(c, s);
     if (f == NULL || f->failed || f->call == NULL)
         return true; /* the rest of what nobody waits for */
     if (f->mode == PG_MODE_GET && f->rows > 0)
@@ -340,6 +361,8 @@ static void executed(pg_conn *c, int64_t changes)
     pg_step s = *pg_step_first(c);
     pg_flight *f = s.flight;
 
+    if (f != NULL && !f->begun)
+        begin(c, &s);
     pg_step_pop(c);
     if (f == NULL)
         return;
@@ -467,6 +490,8 @@ static void end_of_query(pg_conn *c, pg_flight *f)
 {
     uc_error e;
 
+    if (f == NULL)
+        return; /* one of our own */
     if (f->mode == PG_MODE_END)
         pg_tx_over(c);
     if (f->failed) {
@@ -545,10 +570,13 @@ static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
         return unexpected(e, m->type);
     if (m->type == 'D')
         return data_row(c, s, m->body, e);
-    if (m->type == '2')
+    if (m->type == '2') {
         begin(c, s);
-    else
-        completed(c, m->type == 'C' ? m->body : (uc_view){0});
+        return true;
+    }
+    if (s->flight != NULL)
+        s->flight->more = m->type == 's';
+    completed(c, m->type == 'C' ? m->body : (uc_view){0});
     return true;
 }
 

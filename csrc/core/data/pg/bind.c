@@ -218,7 +218,8 @@ typedef struct run {
     pg_flight *f;
     const uc_stmt *text;
     pg_stmt *stmt;
-    uint32_t most; /* rows, 0: all */
+    uint32_t most;      /* rows, 0: all */
+    const char *portal; /* "": the unnamed one */
 } run;
 
 static bool put_bind(pg_conn *c, const run *x, const uc_value *v, bool binary,
@@ -229,7 +230,7 @@ static bool put_bind(pg_conn *c, const run *x, const uc_value *v, bool binary,
     size_t at = pg_msg_begin(b, 'B');
     char name[NAME];
 
-    pg_put_str(b, "");
+    pg_put_str(b, x->portal);
     pg_put_str(b, name_of(x->text->slot, name));
     put_formats(b, v, s->nparams);
     pg_put16(b, (uint16_t)s->nparams);
@@ -239,7 +240,7 @@ static bool put_bind(pg_conn *c, const run *x, const uc_value *v, bool binary,
     }
     put_results(b, x->stmt, binary);
     pg_msg_end(b, at);
-    pg_msg_execute(b, "", x->most);
+    pg_msg_execute(b, x->portal, x->most);
     return true;
 }
 
@@ -310,6 +311,8 @@ static bool put_run(pg_conn *c, const run *x, uc_reader *r, uc_error *e)
     ok = ok && (push(c, PG_STEP_EXECUTE, x, binary) || no_memory(e));
     uc_free(v);
     x->f->left += ok;
+    if (ok && x->f->cursor != NULL)
+        x->f->cursor->binary = binary;
     return ok;
 }
 
@@ -330,8 +333,12 @@ static bool statement(pg_conn *c, pg_flight *f, uc_error *e)
 {
     uc_reader r = f->call->args;
     run x = {f, f->call->stmt, pg_stmt_of(c->db, f->call->stmt, e),
-             f->mode == PG_MODE_GET};
+             f->mode == PG_MODE_GET, ""};
 
+    if (f->cursor != NULL) {
+        x.most = f->cursor->rows;
+        x.portal = f->cursor->portal;
+    }
     if (x.stmt == NULL)
         return false;
     if (!uc_read_u32(&r, &f->known))
@@ -357,7 +364,7 @@ static bool at_index(uc_error *e, const char *what, uint32_t i)
 static bool many(pg_conn *c, pg_flight *f, uc_error *e)
 {
     uc_reader r = f->call->args;
-    run x = {f, f->call->stmt, pg_stmt_of(c->db, f->call->stmt, e), 0};
+    run x = {f, f->call->stmt, pg_stmt_of(c->db, f->call->stmt, e), 0, ""};
     uc_value token;
     bool more;
     uint32_t n;
@@ -386,7 +393,7 @@ static bool batch(pg_conn *c, pg_flight *f, uc_error *e)
 
     uc_read_array(&r, &n);
     for (uint32_t i = 0; i < parts->n; i++) {
-        run x = {f, parts->sql[i], pg_stmt_of(c->db, parts->sql[i], e), 0};
+        run x = {f, parts->sql[i], pg_stmt_of(c->db, parts->sql[i], e), 0, ""};
 
         uc_read_array(&r, &two);
         uc_read_skip(&r);
@@ -416,6 +423,25 @@ bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e)
         f->conn = NULL;
         return false;
     }
+    c->calls++;
+    c->batch++;
+    pg_conn_touch(c);
+    return true;
+}
+
+bool pg_bind_page(pg_conn *c, pg_flight *f, pg_lease *l)
+{
+    pg_stmt *st = c->db->stmts[l->text->slot];
+
+    if (!pg_step_push(c, (pg_step){.kind = PG_STEP_EXECUTE,
+                                   .binary = l->binary,
+                                   .slot = l->text->slot,
+                                   .stmt = st,
+                                   .flight = f}))
+        return false;
+    pg_msg_execute(&c->out, l->portal, l->rows);
+    f->left = 1;
+    f->conn = c;
     c->calls++;
     c->batch++;
     pg_conn_touch(c);

@@ -66,7 +66,9 @@ typedef enum pg_mode {
     PG_MODE_BATCH,  /* several statements */
     PG_MODE_EXEC,   /* a script */
     PG_MODE_HEALTH, /* `select 1` */
-    PG_MODE_BEGIN,  /* of a transaction */
+    PG_MODE_CURSOR, /* a page */
+    PG_MODE_SNAPSHOT,
+    PG_MODE_BEGIN, /* of a transaction */
     PG_MODE_SAVEPOINT,
     PG_MODE_END
 } pg_mode;
@@ -80,6 +82,9 @@ struct pg_flight {
     uint32_t parts; /* of several statements, or rows of one */
     uint32_t left;  /* EXECUTEs that have not come to their end */
     bool failed;    /* and its caller has been told */
+    bool begun;     /* its reply is in conn->row */
+    bool opens;     /* a cursor */
+    bool more;      /* the server has ended a page, not the rows */
     bool commits;   /* END: with a COMMIT */
     bool committed; /* it is in conn->waiting for its commit to be flushed */
     uint8_t tries;
@@ -88,6 +93,8 @@ struct pg_flight {
     int64_t changes;
     uint64_t rows;
     size_t reply_at, reply_len; /* in conn->held */
+    uc_lease *lease;            /* that it has claimed, or NULL */
+    struct pg_lease *cursor;    /* whose page it is; of a snapshot itself */
     pg_flight *next;            /* in conn->waiting */
 };
 
@@ -173,6 +180,7 @@ struct pg_conn {
     uc_buf held;
     pg_flight *waiting, *last_waiting;
     struct pg_tx *tx;
+    struct pg_lease *lease; /* whose alone it is */
 };
 
 /* A transaction of a client. */
@@ -185,6 +193,19 @@ typedef struct pg_tx {
     bool expired;
     bool ending;
 } pg_tx;
+
+/* A cursor or a snapshot. */
+typedef struct pg_lease {
+    uc_lease l;            /* first */
+    struct pg_lease *next; /* in pg_db.freed */
+    pg_db *db;
+    pg_conn *conn; /* NULL: it has gone */
+    char portal[24];
+    uc_stmt *text; /* referenced; NULL: a snapshot */
+    uint64_t page_bytes;
+    uint32_t rows; /* to ask for next */
+    bool binary;   /* as pg_step has it */
+} pg_lease;
 
 struct pg_db {
     uc_engine e; /* first */
@@ -217,8 +238,9 @@ struct pg_db {
     pg_flight *slow, *last_slow; /* reads that want a connection alone */
 
     pg_cancel *cancels;
-    pg_tx *txs;          /* e.mu */
-    uint64_t expired_tx; /* the last one that took too long */
+    _Atomic(pg_lease *) freed; /* to be let go by the thread */
+    pg_tx *txs;                /* e.mu */
+    uint64_t expired_tx;       /* the last one that took too long */
 };
 
 static inline pg_db *pg_db_of(uc_engine *e)
@@ -307,6 +329,8 @@ void pg_cancels_free(pg_db *db);
 void pg_reads(pg_db *db);
 void pg_writes(pg_db *db);
 void pg_txs(pg_db *db);
+/* Who waits for a connection of its own gets one, as far as there are. */
+void pg_begins(pg_db *db);
 /* Answers calls that are not wanted any more, and ends what is too late.
  * Returns when to look again, 0: when something happens. */
 int64_t pg_late(pg_db *db, int64_t now);
@@ -327,6 +351,24 @@ void pg_tx_drop_conn(pg_conn *c, bool expired);
 bool pg_io_start(pg_db *db);
 /* Wakes it. Any thread. */
 void pg_ring(pg_db *db);
+
+/* A flight of a call that may begin; NULL: it has been answered. */
+pg_flight *pg_flight_of(pg_db *db, uc_call *call);
+
+/* ---- cursors and snapshots: lease.c ---- */
+
+void pg_lease_call(pg_db *db, uc_call *call);
+/* On a connection that it has for itself. False with *e. */
+bool pg_lease_begin(pg_conn *c, pg_flight *f, uc_error *e);
+/* Within the transaction of a client. */
+bool pg_cursor_in(pg_conn *c, pg_flight *f, uc_error *e);
+/* A page has so many bytes. */
+void pg_lease_paged(pg_flight *f, size_t bytes);
+void pg_lease_free(uc_engine *e, uc_lease *l);
+void pg_leases_sweep(pg_db *db);
+void pg_leases_lost(pg_conn *c);
+/* The Execute of a portal that is there; false: no memory. */
+bool pg_bind_page(pg_conn *c, pg_flight *f, pg_lease *l);
 
 /* ---- values: cells.c ---- */
 

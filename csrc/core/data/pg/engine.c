@@ -142,12 +142,6 @@ static void tx_drop(uc_engine *e, uc_session *s)
     pg_ring(pg_db_of(e));
 }
 
-static void lease_free(uc_engine *e, uc_lease *l)
-{
-    (void)e;
-    (void)l;
-}
-
 static void peer_end(uc_peer *p)
 {
     (void)p;
@@ -178,7 +172,7 @@ const uc_engine_ops uc_engine_pg = {
     .tx_waits_for = tx_waits_for,
     .tx_at_work = tx_at_work,
     .tx_drop = tx_drop,
-    .lease_free = lease_free,
+    .lease_free = pg_lease_free,
     .peer_end = peer_end,
     .stats = stats,
 };

@@ -83,6 +83,7 @@ void pg_conn_lost(pg_conn *c, const uc_error *e)
             give_up(c, f, e);
     }
     pg_tx_over(c);
+    pg_leases_lost(c);
     pg_cancel_forget(c);
     if (c->fd >= 0)
         close(c->fd);
@@ -289,9 +290,11 @@ static void turn(pg_db *db)
     int n;
 
     uc__route(&db->e, false);
+    pg_leases_sweep(db);
     pg_writes(db);
     pg_txs(db);
     pg_reads(db);
+    pg_begins(db);
     next = pg_late(db, now);
     if (waits_for_dial(db) && db->dial_after > now)
         next = sooner(next, db->dial_after);
@@ -334,6 +337,7 @@ static bool open_first(pg_db *db, uc_error *e)
 
 static void close_all(pg_db *db)
 {
+    uc__leases_end(&db->e, UC_LEASES_ALL, NULL, NULL);
     for (pg_conn *c = db->conns; c != NULL; c = c->next) {
         pg_msg_bye(&c->out);
         if (c->phase == PG_READY)
@@ -345,6 +349,7 @@ static void close_all(pg_db *db)
             pg_conn_lost(c, &e);
         }
     }
+    pg_leases_sweep(db);
     sweep(db);
     pg_cancels_free(db);
 }

@@ -44,8 +44,8 @@ pg_conn *pg_pick(pg_db *db, pg_role role)
             continue;
         n += !c->alone;
         coming = coming || c->phase != PG_READY;
-        if (c->phase == PG_READY && !c->cancelling &&
-            (role != PG_PINNED || c->tx == NULL) &&
+        if (c->phase == PG_READY && !c->cancelling && !c->alone &&
+            c->tx == NULL && c->lease == NULL &&
             (best == NULL || c->calls < best->calls))
             best = c;
     }
@@ -209,6 +209,11 @@ static pg_mode mode_of(const uc_call *call)
         return PG_MODE_JSON;
     case UC_OP_run:
         return PG_MODE_RUN;
+    case UC_OP_cursor_open:
+    case UC_OP_cursor_next:
+        return PG_MODE_CURSOR;
+    case UC_OP_snap_begin:
+        return PG_MODE_SNAPSHOT;
     case UC_OP_many:
         return PG_MODE_MANY;
     case UC_OP_batch:
@@ -264,6 +269,8 @@ static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
 
     if (is_statement(call))
         return pg_bind(c, f, e);
+    if (call->op->num == UC_OP_cursor_open && c->tx != NULL)
+        return pg_cursor_in(c, f, e);
     if (c->batch > 0)
         pg_sync(c, c->flushes);
     if (call->op->num == UC_OP_health)
@@ -274,7 +281,7 @@ static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
     return not_here(e, call);
 }
 
-static pg_flight *flight_of(pg_db *db, uc_call *call)
+pg_flight *pg_flight_of(pg_db *db, uc_call *call)
 {
     pg_flight *f = NULL;
     uc_error e;
@@ -312,7 +319,7 @@ static void send_on(pg_conn *c, pg_flight *f)
 
 void pg_run(pg_conn *c, uc_call *call)
 {
-    pg_flight *f = flight_of(c->db, call);
+    pg_flight *f = pg_flight_of(c->db, call);
 
     if (f != NULL)
         send_on(c, f);
@@ -334,7 +341,7 @@ static uint32_t take(pg_db *db, uc_call **to, uint32_t n)
 
 static void put_aside(pg_db *db, uc_call *call)
 {
-    pg_flight *f = flight_of(db, call);
+    pg_flight *f = pg_flight_of(db, call);
 
     if (f == NULL)
         return;
@@ -344,6 +351,29 @@ static void put_aside(pg_db *db, uc_call *call)
     else
         db->slow = f;
     db->last_slow = f;
+}
+
+static void wants_pinned(pg_db *db, uc_call *call)
+{
+    pg_flight *f = pg_flight_of(db, call);
+
+    if (f == NULL)
+        return;
+    f->next = db->begins;
+    db->begins = f;
+}
+
+static void read_one(pg_db *db, pg_conn *c, uc_call *call)
+{
+    if (call->lease != NULL)
+        pg_lease_call(db, call);
+    else if (call->op->num == UC_OP_cursor_open ||
+             call->op->num == UC_OP_snap_begin)
+        wants_pinned(db, call);
+    else if (is_slow(call))
+        put_aside(db, call);
+    else
+        pg_run(c, call);
 }
 
 static void slow_reads(pg_db *db)
@@ -380,12 +410,8 @@ void pg_reads(pg_db *db)
         if (c == NULL || c->calls >= DEEP)
             return;
         n = take(db, calls, BATCH);
-        for (uint32_t i = 0; i < n; i++) {
-            if (is_slow(calls[i]))
-                put_aside(db, calls[i]);
-            else
-                pg_run(c, calls[i]);
-        }
+        for (uint32_t i = 0; i < n; i++)
+            read_one(db, c, calls[i]);
         if (c->batch > 0)
             pg_sync(c, false);
         slow_reads(db);
@@ -460,21 +486,6 @@ static void settle(pg_db *db)
         db->moved = false;
     }
     uc_unlock(&db->e.mu);
-}
-
-static void wants_tx(pg_db *db, uc_call *call)
-{
-    pg_flight *f = pg_flight_new(db, call);
-    uc_error e;
-
-    if (f == NULL) {
-        uc_fail(&e, UC_MEMORY, "no memory for a call");
-        uc__refuse(call, &e);
-        return;
-    }
-    f->mode = PG_MODE_BEGIN;
-    f->next = db->begins;
-    db->begins = f;
 }
 
 /* An INSERT alone waits for nobody's row, so that several may be one
@@ -559,7 +570,7 @@ static void run_all(pg_db *db, round *r)
         if (!admit(db, call))
             continue;
         if (call->op->num == UC_OP_tx_begin)
-            wants_tx(db, call);
+            wants_pinned(db, call);
         else if (may_share(db, call))
             share(r, call);
         else if (!r->open && is_last(db, r, call))

@@ -124,13 +124,23 @@ static void let_go(pg_db *db, const pg_flight *f)
 void pg_flight_end(pg_db *db, pg_flight *f)
 {
     uc_call *call = f->call;
+    uc_lease *lease = f->lease;
 
+    /* A cursor without more ends with its page, as one that has failed does. */
+    if (f->cursor != NULL && f->cursor->l.kind == UC_LEASE_CURSOR && !f->more)
+        f->cursor->l.dead = true;
+    if (f->cursor != NULL && f->opens)
+        uc__lease_done(&db->e, &f->cursor->l);
     db->moved = db->moved || f->wseq != 0;
     let_go(db, f);
     f->next = db->spare;
     db->spare = f;
-    if (call != NULL)
+    if (call != NULL) {
+        call->lease = NULL;
         uc__finish(call);
+    }
+    if (lease != NULL)
+        uc__lease_done(&db->e, lease);
 }
 
 void pg_call_fail(pg_db *db, uc_call *call, const uc_error *e)

@@ -52,6 +52,7 @@ void pg_tx_over(pg_conn *c)
         db->e.ended_tx = t->id;
     uc_unlock(&db->e.mu);
     c->tx = NULL;
+    pg_leases_lost(c); /* its cursors */
     db->moved = true;
     uc_free(t);
 }
@@ -68,7 +69,7 @@ void pg_begins_fail(pg_db *db, const uc_error *e)
     }
 }
 
-static void begin_all(pg_db *db)
+void pg_begins(pg_db *db)
 {
     while (db->begins != NULL) {
         pg_conn *c = pg_pick(db, PG_PINNED);
@@ -79,8 +80,12 @@ static void begin_all(pg_db *db)
             return;
         db->begins = f->next;
         f->next = NULL;
+        uc_error_init(&e);
         if (f->call == NULL) {
             pg_flight_end(db, f);
+        } else if (f->mode != PG_MODE_BEGIN) {
+            if (!pg_lease_begin(c, f, &e))
+                pg_flight_fail(db, f, &e);
         } else if (tx_new(db, f, c) == NULL || !pg_query(c, f, "begin")) {
             uc_fail(&e, UC_MEMORY, "no memory for a transaction");
             pg_tx_over(c);
@@ -178,7 +183,7 @@ void pg_txs(pg_db *db)
     uc_call *call;
     pg_tx *t;
 
-    begin_all(db);
+    pg_begins(db);
     while ((call = next_call(db, &t)) != NULL) {
         uc_error e;
 
