@@ -6,6 +6,7 @@
 #include "data/pg/msg.h"
 #include "data/pg/scram.h"
 #include "data/pg/sql.h"
+#include "data/pg/tls.h"
 #include "desk/session.h"
 #include "wire/rows.h"
 
@@ -128,6 +129,8 @@ typedef enum pg_role { PG_READER, PG_WRITER, PG_PINNED } pg_role;
 
 typedef enum pg_phase {
     PG_DIALING,  /* connect() is under way */
+    PG_ASKING,   /* for TLS */
+    PG_SHAKING,  /* its handshake */
     PG_GREETING, /* start-up and authentication */
     PG_SETTING,  /* our own statements before it is used */
     PG_READY,
@@ -145,6 +148,7 @@ struct pg_conn {
     pg_role role;
     pg_phase phase;
     int fd;
+    pg_tls *tls;    /* NULL: none */
     uint32_t host;  /* of info.hosts */
     bool wants_out; /* epoll looks for room */
     bool dirty;     /* `out` is to be sent at the end of the turn */
@@ -155,6 +159,7 @@ struct pg_conn {
     char status;          /* of the last ReadyForQuery: I, T, E */
     int64_t until;        /* the start-up's deadline */
     pg_scram scram;
+    bool bound;     /* to the channel */
     uc_error error; /* why it died; code or NULL */
 
     pg_step *steps; /* a ring */
@@ -211,10 +216,13 @@ struct pg_db {
     uc_engine e; /* first */
     pg_info info;
     uc_error wrong; /* of the address; code or NULL */
+    pg_tls_setup *tls;
+    bool turned;    /* of prefer and allow: the other way it went */
+    uint32_t fails; /* of connections since the last one that was ready */
 
     uc_thread io;
-    int epoll, bell; /* an eventfd */
-    _Atomic bool asleep;
+    int epoll, bell;             /* an eventfd */
+    _Atomic bool asleep, called; /* called: since its last turn began */
 
     pg_conn *conns;
     uint32_t nconns;
@@ -272,6 +280,11 @@ int pg_socket(pg_db *db, uint32_t host, uc_error *e);
 pg_conn *pg_dial(pg_db *db, pg_role role);
 /* Its socket is connected, or not. */
 void pg_dialled(pg_conn *c);
+/* An answer to what was asked about TLS, or a step of the handshake. */
+void pg_tls_event(pg_conn *c);
+/* The server does not let one in so: with `allow` and `prefer` the other way is
+ * tried, with TLS or without. */
+void pg_turn(pg_conn *c);
 /* A message of its start-up. */
 void pg_greeting(pg_conn *c, const pg_msg *m);
 void pg_greet(pg_conn *c);

@@ -172,6 +172,112 @@ pg_conn *pg_dial(pg_db *db, pg_role role)
     return NULL;
 }
 
+/* ---- TLS ---- */
+
+static void look_for(pg_conn *c, bool out)
+{
+    struct epoll_event ev = {.events = EPOLLIN | (out ? EPOLLOUT : 0),
+                             .data.ptr = c};
+
+    if (c->wants_out == out)
+        return;
+    c->wants_out = out;
+    epoll_ctl(c->db->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+}
+
+/* Over a socket of the machine there is none, whatever is asked for. */
+static bool wants_tls(const pg_conn *c)
+{
+    const pg_info *info = &c->db->info;
+
+    if (info->hosts[c->host].local || info->sslmode == PG_SSL_DISABLE)
+        return false;
+    if (info->sslmode == PG_SSL_ALLOW)
+        return c->db->turned;
+    return info->sslmode != PG_SSL_PREFER || !c->db->turned;
+}
+
+static void ask(pg_conn *c)
+{
+    pg_msg_ssl(&c->out);
+    c->phase = PG_ASKING;
+    pg_conn_touch(c);
+}
+
+/* With `prefer` what fails with TLS is tried without. */
+static void no_tls(pg_conn *c, const uc_error *e)
+{
+    if (c->db->info.sslmode == PG_SSL_PREFER)
+        c->db->turned = true;
+    pg_conn_lost(c, e);
+}
+
+void pg_turn(pg_conn *c)
+{
+    pg_sslmode mode = c->db->info.sslmode;
+
+    if (mode == PG_SSL_ALLOW || mode == PG_SSL_PREFER)
+        c->db->turned = !c->db->turned;
+}
+
+static void shake(pg_conn *c)
+{
+    bool out = false;
+    uc_error e;
+
+    switch (pg_tls_shake(c->tls, &out, &e)) {
+    case PG_TLS_WAITS:
+        look_for(c, out);
+        break;
+    case PG_TLS_FAILED:
+        e.outcome = "not-run";
+        no_tls(c, &e);
+        break;
+    case PG_TLS_DONE:
+        look_for(c, false);
+        pg_greet(c);
+        break;
+    }
+}
+
+/* One byte: S or N. More would be somebody between us and the server
+ * (CVE-2021-23222). */
+static void answered(pg_conn *c)
+{
+    char byte[2];
+    ssize_t n = recv(c->fd, byte, 2, 0);
+    uc_error e;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n == 1 && byte[0] == 'S') {
+        c->tls = pg_tls_new(c->db->tls, &c->db->info.hosts[c->host], c->fd);
+        c->phase = PG_SHAKING;
+    } else if (n == 1 && byte[0] == 'N' &&
+               c->db->info.sslmode <= PG_SSL_PREFER) {
+        pg_greet(c);
+        return;
+    }
+    if (c->tls != NULL) {
+        shake(c);
+        return;
+    }
+    uc_fail(&e, UC_CONNECT, "%s",
+            n == 1 && byte[0] == 'N'
+                ? "the server has no TLS, and sslmode asks for it"
+                : "the server's answer about TLS is none");
+    e.outcome = "not-run";
+    no_tls(c, &e);
+}
+
+void pg_tls_event(pg_conn *c)
+{
+    if (c->phase == PG_ASKING)
+        answered(c);
+    else
+        shake(c);
+}
+
 void pg_dialled(pg_conn *c)
 {
     int err = 0;
@@ -185,11 +291,15 @@ void pg_dialled(pg_conn *c)
         pg_conn_lost(c, &e);
         return;
     }
-    pg_greet(c);
+    if (wants_tls(c))
+        ask(c);
+    else
+        pg_greet(c);
 }
 
 void pg_conn_free(pg_conn *c)
 {
+    pg_tls_free(c->tls);
     if (c->fd >= 0)
         close(c->fd);
     if (c->session != NULL)
@@ -208,17 +318,6 @@ void pg_conn_free(pg_conn *c)
 
 /* ---- bytes ---- */
 
-static void look_for(pg_conn *c, bool out)
-{
-    struct epoll_event ev = {.events = EPOLLIN | (out ? EPOLLOUT : 0),
-                             .data.ptr = c};
-
-    if (c->wants_out == out)
-        return;
-    c->wants_out = out;
-    epoll_ctl(c->db->epoll, EPOLL_CTL_MOD, c->fd, &ev);
-}
-
 static void broken(pg_conn *c, const char *why)
 {
     uc_error e;
@@ -231,8 +330,10 @@ void pg_conn_send(pg_conn *c)
 {
     c->dirty = false;
     while (c->out_at < c->out.len) {
-        ssize_t n = send(c->fd, c->out.p + c->out_at, c->out.len - c->out_at,
-                         MSG_NOSIGNAL);
+        const uint8_t *p = c->out.p + c->out_at;
+        size_t left = c->out.len - c->out_at;
+        ssize_t n = c->tls != NULL ? pg_tls_send(c->tls, p, left)
+                                   : send(c->fd, p, left, MSG_NOSIGNAL);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             look_for(c, true);
@@ -301,7 +402,8 @@ void pg_conn_receive(pg_conn *c)
             return;
         }
         room = c->in.cap - c->in.len;
-        n = recv(c->fd, c->in.p + c->in.len, room, 0);
+        n = c->tls != NULL ? pg_tls_recv(c->tls, c->in.p + c->in.len, room)
+                           : recv(c->fd, c->in.p + c->in.len, room, 0);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n <= 0) {
@@ -309,7 +411,7 @@ void pg_conn_receive(pg_conn *c)
             return;
         }
         c->in.len += (size_t)n;
-        if (!take_messages(c) || (size_t)n < room)
+        if (!take_messages(c) || (c->tls == NULL && (size_t)n < room))
             return;
     }
 }

@@ -55,6 +55,7 @@ static void fini(uc_engine *e)
     uc_free(db->held);
     uc_free(db->flights);
     pg_stmts_free(db);
+    pg_tls_setup_free(db->tls);
     pg_info_fini(&db->info);
     if (db->epoll >= 0)
         close(db->epoll);

@@ -14,6 +14,15 @@ enum { EVENTS = 64, LATE_MS = 5 };
 
 /* ---- the end of a connection ---- */
 
+/* How many ways there are to try. */
+static uint32_t ways(const pg_db *db)
+{
+    bool both =
+        db->info.sslmode == PG_SSL_PREFER || db->info.sslmode == PG_SSL_ALLOW;
+
+    return db->info.nhosts * (both ? 2 : 1);
+}
+
 /* What was under way on it. A read has changed nothing and goes elsewhere. */
 static void give_up(pg_conn *c, pg_flight *f, const uc_error *why)
 {
@@ -92,9 +101,11 @@ void pg_conn_lost(pg_conn *c, const uc_error *e)
         return;
     /* It never was one: who waits for the first of all hears why. */
     db->dial_error = *e;
-    db->dial_after = uc_now() + 100 * UC_MS;
-    db->dial_host = (c->host + 1) % db->info.nhosts;
-    if (db->e.state != UC_OPENING && !has_ready(db))
+    db->fails++;
+    db->dial_after = db->fails < ways(db) ? 0 : uc_now() + 100 * UC_MS;
+    if (db->fails % 2 == 0 || ways(db) == db->info.nhosts)
+        db->dial_host = (c->host + 1) % db->info.nhosts;
+    if (db->e.state != UC_OPENING && !has_ready(db) && db->fails >= ways(db))
         refuse_waiting(db, e);
 }
 
@@ -223,9 +234,12 @@ static void event(pg_db *db, const struct epoll_event *ev)
         return;
     if (c->phase == PG_DIALING)
         pg_dialled(c);
+    else if (c->phase == PG_SHAKING ||
+             (c->phase == PG_ASKING && !(ev->events & EPOLLOUT)))
+        pg_tls_event(c);
     else if (ev->events & EPOLLOUT)
         pg_conn_send(c);
-    if (c->phase != PG_DEAD && c->phase != PG_DIALING &&
+    if (c->phase >= PG_GREETING && c->phase != PG_DEAD &&
         ev->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         pg_conn_receive(c);
 }
@@ -241,16 +255,17 @@ static void flush(pg_db *db)
     }
 }
 
-/* Whether there is nothing to do but to wait; then the bell is listened to. */
+/* Whether there is nothing to do but to wait; then the bell is listened to. Who
+ * has brought something since the turn began has rung, or has it in `called`.
+ */
 static bool sleeps(pg_db *db)
 {
     uc_engine *e = &db->e;
     bool idle;
 
     uc_lock(&e->mu);
-    idle = (e->inbox_head == NULL || e->state == UC_OPENING) &&
-           e->q.tx.head == NULL && db->again.n == 0 && !db->moved;
-    atomic_store(&db->asleep, true);
+    idle = !atomic_load(&db->called) && db->again.n == 0 && !db->moved;
+    atomic_store(&db->asleep, idle);
     uc_unlock(&e->mu);
     return idle;
 }
@@ -289,6 +304,7 @@ static void turn(pg_db *db)
     int64_t now = uc_now(), next;
     int n;
 
+    atomic_store(&db->called, false);
     uc__route(&db->e, false);
     pg_leases_sweep(db);
     pg_writes(db);
@@ -319,14 +335,20 @@ static bool open_first(pg_db *db, uc_error *e)
         *e = db->wrong;
         return false;
     }
+    if (db->info.sslmode != PG_SSL_DISABLE) {
+        db->tls = pg_tls_setup_new(&db->info, e);
+        if (db->tls == NULL)
+            return false;
+    }
     while (uc_now() < until && !is_over(db)) {
         pg_conn *c = pg_pick(db, PG_WRITER);
 
         if (c != NULL)
             return true;
-        if (db->dial_error.code != NULL && db->conns == NULL)
+        if (db->fails >= ways(db) && db->conns == NULL)
             break;
         turn(db);
+        sweep(db);
     }
     *e = db->dial_error;
     if (e->code == NULL)
@@ -389,6 +411,7 @@ void pg_ring(pg_db *db)
 {
     uint64_t one = 1;
 
+    atomic_store(&db->called, true);
     if (atomic_exchange(&db->asleep, false) &&
         write(db->bell, &one, sizeof one) < 0)
         return; /* it is full: it rings already */

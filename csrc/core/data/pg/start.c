@@ -107,27 +107,33 @@ static bool offers(pg_reader r, const char *mechanism)
     return false;
 }
 
-static void sasl(pg_conn *c, pg_reader *r)
+/* How the connection stands to channel binding; false: it is asked for, and
+ * cannot be. */
+static bool binding_of(pg_conn *c, pg_reader offered, pg_binding *binding,
+                       uint8_t *hash, size_t *n)
 {
-    static const char mechanism[] = "SCRAM-SHA-256";
-    uint8_t nonce[PG_NONCE];
-    size_t at, length;
+    pg_wish wish = c->db->info.binding;
+    bool plus = offers(offered, "SCRAM-SHA-256-PLUS");
 
-    if (!offers(*r, mechanism)) {
-        refuse(c, "the server takes passwords in ways that are not known here");
-        return;
-    }
-    if (getrandom(nonce, sizeof nonce, 0) != sizeof nonce) {
-        refuse(c, "there are no random numbers for a password");
-        return;
-    }
-    pg_scram_init(&c->scram, PG_BINDING_NONE, nonce, (uc_view){NULL, 0});
-    at = pg_msg_begin(&c->out, 'p');
-    pg_put_str(&c->out, mechanism);
+    *n = c->tls != NULL && wish != PG_NEVER ? pg_tls_binding(c->tls, hash) : 0;
+    *binding = *n == 0 ? PG_BINDING_NONE
+               : plus  ? PG_BINDING_USED
+                       : PG_BINDING_UNASKED;
+    if (*binding != PG_BINDING_USED)
+        *n = 0;
+    return wish != PG_REQUIRED || *binding == PG_BINDING_USED;
+}
+
+static void put_first(pg_conn *c)
+{
+    size_t at = pg_msg_begin(&c->out, 'p'), length;
+
+    pg_put_str(&c->out, c->scram.binding == PG_BINDING_USED
+                            ? "SCRAM-SHA-256-PLUS"
+                            : "SCRAM-SHA-256");
     length = c->out.len;
     pg_put32(&c->out, 0);
     pg_scram_first(&c->scram, &c->out);
-    pg_msg_end(&c->out, length);
     if (!c->out.failed) { /* this length does not count itself */
         uint32_t n = __builtin_bswap32((uint32_t)(c->out.len - length - 4));
 
@@ -135,6 +141,25 @@ static void sasl(pg_conn *c, pg_reader *r)
     }
     pg_msg_end(&c->out, at);
     pg_conn_touch(c);
+}
+
+static void sasl(pg_conn *c, pg_reader *r)
+{
+    uint8_t nonce[PG_NONCE], hash[PG_BINDING_MOST];
+    pg_binding binding;
+    size_t n;
+
+    if (!binding_of(c, *r, &binding, hash, &n)) {
+        refuse(c, "channel_binding=require, and the server or the connection "
+                  "has none");
+    } else if (binding != PG_BINDING_USED && !offers(*r, "SCRAM-SHA-256")) {
+        refuse(c, "the server takes passwords in ways that are not known here");
+    } else if (getrandom(nonce, sizeof nonce, 0) != sizeof nonce) {
+        refuse(c, "there are no random numbers for a password");
+    } else {
+        pg_scram_init(&c->scram, binding, nonce, (uc_view){hash, n});
+        put_first(c);
+    }
 }
 
 static void sasl_continue(pg_conn *c, pg_reader *r)
@@ -157,12 +182,22 @@ static void authentication(pg_conn *c, uc_view body)
     uint32_t kind = pg_get32(&r);
     uc_error e;
 
-    if (kind == AUTH_OK && !r.failed)
+    if (kind == AUTH_OK && !r.failed) {
+        if (c->db->info.binding == PG_REQUIRED && !c->bound)
+            refuse(c, "channel_binding=require, and the server lets one in "
+                      "without it");
         return;
+    }
     if (kind == AUTH_SASL_FINAL) {
         if (!pg_scram_check(&c->scram, (uc_view){r.p, (size_t)(r.end - r.p)},
                             &e))
             pg_conn_lost(c, &e);
+        c->bound = c->scram.binding == PG_BINDING_USED;
+        return;
+    }
+    if (c->db->info.binding == PG_REQUIRED && kind < AUTH_SASL) {
+        refuse(c, "channel_binding=require, and the server asks for the "
+                  "password itself");
         return;
     }
     if (!has_password(c))
@@ -245,6 +280,7 @@ bool pg_set(pg_conn *c, uc_error *e)
         return pg_query(c, NULL, "set synchronous_commit = off");
     }
     c->phase = PG_READY;
+    c->db->fails = 0;
     return true;
 }
 
@@ -257,6 +293,7 @@ static void set_up(pg_conn *c)
 
     if (c->role == PG_PINNED) {
         c->phase = PG_READY;
+        c->db->fails = 0;
         return;
     }
     c->phase = PG_SETTING;
@@ -292,6 +329,8 @@ void pg_greeting(pg_conn *c, const pg_msg *m)
     case 'E':
         pg_error(&e, m->body);
         e.outcome = "not-run";
+        if (strcmp(e.sqlstate, "28000") == 0) /* the other way may do */
+            pg_turn(c);
         pg_conn_lost(c, &e);
         break;
     default:
