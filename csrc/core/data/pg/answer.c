@@ -454,12 +454,30 @@ static void at_index(uc_error *e, const pg_flight *f)
     e->index = i;
 }
 
+/* The server ends the connection, and says so: what it had not come to has not
+ * run. After a crash the call that it was at may be the cause. */
+static bool goes(pg_conn *c, pg_step *s, uc_error *e)
+{
+    pg_flight *f = s->flight;
+
+    c->told = true;
+    if (strcmp(e->sqlstate, "57P01") == 0 || f == NULL ||
+        s->kind == PG_STEP_SYNC)
+        return false;
+    while ((s = pg_step_first(c)) != NULL && s->flight == f)
+        pg_step_pop(c);
+    fail(c, f, e);
+    return false;
+}
+
 static bool error(pg_conn *c, uc_view body, uc_error *e)
 {
     pg_step *s = pg_step_first(c);
     pg_flight *f = s->flight, *only;
 
     pg_error(e, body);
+    if (strncmp(e->sqlstate, "57P", 3) == 0)
+        return goes(c, s, e);
     if (s->kind == PG_STEP_SYNC) {
         commit_failed(c, e);
         return true;

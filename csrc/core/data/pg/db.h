@@ -161,6 +161,8 @@ struct pg_conn {
     pg_scram scram;
     bool bound;     /* to the channel */
     uc_error error; /* why it died; code or NULL */
+    bool told;      /* the server said so itself: what is in the ring has not
+                       run */
 
     pg_step *steps; /* a ring */
     uint32_t first, nsteps, capacity;
@@ -290,6 +292,9 @@ void pg_greeting(pg_conn *c, const pg_msg *m);
 void pg_greet(pg_conn *c);
 /* It is over: its calls are answered or go elsewhere. */
 void pg_conn_lost(pg_conn *c, const uc_error *e);
+/* No way to a server has led there: who waits is told, unless another
+ * connection is ready. */
+void pg_no_server(pg_db *db, const uc_error *e);
 void pg_conn_free(pg_conn *c);
 void pg_conn_send(pg_conn *c);
 void pg_conn_receive(pg_conn *c);

@@ -10,7 +10,11 @@
 
 /* The thread of a database. */
 
-enum { EVENTS = 64, LATE_MS = 5 };
+enum {
+    EVENTS = 64,
+    LATE_MS = 5,
+    AGAIN_MS = 100 /* between two tries to connect */
+};
 
 /* ---- the end of a connection ---- */
 
@@ -23,24 +27,25 @@ static uint32_t ways(const pg_db *db)
     return db->info.nhosts * (both ? 2 : 1);
 }
 
-/* What was under way on it. A read has changed nothing and goes elsewhere. */
-static void give_up(pg_conn *c, pg_flight *f, const uc_error *why)
+/* What was under way on it. A read has changed nothing and goes elsewhere; so
+ * does a write that is known not to have run. */
+static void give_up(pg_conn *c, pg_flight *f, bool known, const uc_error *why)
 {
+    bool again = c->role == PG_READER ? c->told || f->tries++ < 1
+                                      : c->role == PG_WRITER && known;
     uc_error e = *why;
 
-    if (f->call == NULL) {
+    if (f->call == NULL || f->failed) {
         pg_flight_end(c->db, f);
         return;
     }
-    if (c->role == PG_READER && f->tries++ < 1 && !f->failed) {
+    if (again) {
         pg_again(c->db, f);
         return;
     }
-    uc__outcome(f->call, c->role == PG_READER ? "not-run" : "unknown", &e);
-    if (f->failed)
-        pg_flight_end(c->db, f);
-    else
-        pg_flight_fail(c->db, f, &e);
+    uc__outcome(f->call, c->role == PG_READER || known ? "not-run" : "unknown",
+                &e);
+    pg_flight_fail(c->db, f, &e);
 }
 
 static void refuse_waiting(pg_db *db, const uc_error *e)
@@ -68,6 +73,13 @@ static bool has_ready(const pg_db *db)
     return false;
 }
 
+void pg_no_server(pg_db *db, const uc_error *e)
+{
+    db->dial_after = uc_now() + AGAIN_MS * UC_MS;
+    if (db->e.state != UC_OPENING && !has_ready(db))
+        refuse_waiting(db, e);
+}
+
 void pg_conn_lost(pg_conn *c, const uc_error *e)
 {
     pg_db *db = c->db;
@@ -81,15 +93,15 @@ void pg_conn_lost(pg_conn *c, const uc_error *e)
         pg_flight *f = c->waiting;
 
         c->waiting = f->next;
-        give_up(c, f, e);
+        give_up(c, f, c->told && !f->committed, e);
     }
     while ((s = pg_step_first(c)) != NULL) {
         pg_flight *f = s->flight;
         bool is_call = s->kind == PG_STEP_EXECUTE || s->kind == PG_STEP_QUERY;
 
         pg_step_pop(c);
-        if (is_call && f != NULL)
-            give_up(c, f, e);
+        if (is_call && f != NULL && (f->left == 0 || --f->left == 0))
+            give_up(c, f, c->told, e);
     }
     pg_tx_over(c);
     pg_leases_lost(c);
@@ -102,11 +114,10 @@ void pg_conn_lost(pg_conn *c, const uc_error *e)
     /* It never was one: who waits for the first of all hears why. */
     db->dial_error = *e;
     db->fails++;
-    db->dial_after = db->fails < ways(db) ? 0 : uc_now() + 100 * UC_MS;
     if (db->fails % 2 == 0 || ways(db) == db->info.nhosts)
         db->dial_host = (c->host + 1) % db->info.nhosts;
-    if (db->e.state != UC_OPENING && !has_ready(db) && db->fails >= ways(db))
-        refuse_waiting(db, e);
+    if (db->fails >= ways(db))
+        pg_no_server(db, e);
 }
 
 void pg_tx_drop_conn(pg_conn *c, bool expired)
@@ -345,7 +356,8 @@ static bool open_first(pg_db *db, uc_error *e)
 
         if (c != NULL)
             return true;
-        if (db->fails >= ways(db) && db->conns == NULL)
+        if (db->conns == NULL &&
+            (db->fails >= ways(db) || db->dial_after > uc_now()))
             break;
         turn(db);
         sweep(db);

@@ -8,13 +8,12 @@
 /* From the queues to the connections, and back. */
 
 enum {
-    READERS = 4,    /* few connections, deeply: 2 to 4 are the knee */
-    DEEP = 128,     /* calls under way on one */
-    BUSY = 32,      /* with so many on each another one is begun */
-    BATCH = 64,     /* calls of one Sync */
-    WRITES = 64,    /* under way */
-    PINNED = 8,     /* connections of transactions */
-    AGAIN_MS = 100, /* between two tries to connect */
+    READERS = 4, /* few connections, deeply: 2 to 4 are the knee */
+    DEEP = 128,  /* calls under way on one */
+    BUSY = 32,   /* with so many on each another one is begun */
+    BATCH = 64,  /* calls of one Sync */
+    WRITES = 64, /* under way */
+    PINNED = 8,  /* connections of transactions */
     TRIES = 3,
     SLOW_NS = 5000000, /* on a connection of its own from here on */
     READERS_MOST = 8,  /* with those */
@@ -51,7 +50,7 @@ pg_conn *pg_pick(pg_db *db, pg_role role)
     }
     if (!coming && n < most(role) && (best == NULL || best->calls > BUSY) &&
         may_dial(db) && pg_dial(db, role) == NULL)
-        db->dial_after = uc_now() + AGAIN_MS * UC_MS;
+        pg_no_server(db, &db->dial_error);
     return best;
 }
 
@@ -111,7 +110,7 @@ static pg_conn *idle_reader(pg_db *db)
     }
     if (!coming && n < READERS_MOST && may_dial(db) &&
         pg_dial(db, PG_READER) == NULL)
-        db->dial_after = uc_now() + AGAIN_MS * UC_MS;
+        pg_no_server(db, &db->dial_error);
     return NULL;
 }
 
