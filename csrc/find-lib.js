@@ -190,9 +190,21 @@ function utf8proc () {
   }
 }
 
+// Names of hosts, without a libc that would have to be loaded.
+function cares () {
+  const found = library({
+    name: 'c-ares',
+    header: 'ares.h',
+    archives: [['libcares.a', 'libcares_static.a']],
+    advice: 'install it with `apt-get install libc-ares-dev` ' +
+      '(Fedora: c-ares-devel, Alpine: c-ares-dev c-ares-static, Homebrew: c-ares)'
+  })
+  return { ...found, version: defined(path.join(found.header, 'ares_version.h'), /define ARES_VERSION_STR "(.+)"/) }
+}
+
 // What the core itself is linked with, in one answer.
 function core () {
-  const all = [msgpack(), zlib(), zstd(), jansson(), mbedtls(), utf8proc()]
+  const all = [msgpack(), zlib(), zstd(), jansson(), mbedtls(), utf8proc(), cares()]
   return {
     cflags: [...new Set(all.map(found => found.cflags).filter(Boolean))].join(' '),
     libs: all.map(found => found.libs).join(' ')

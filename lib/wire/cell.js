@@ -85,8 +85,11 @@ function rest (b, dv, p, c, s) {
   let n = 0
   switch (c) {
     case 0xc0: at.p = p; return null
-    case 0xc2: at.p = p; return 0
-    case 0xc3: at.p = p; return 1
+    case 0xc2: at.p = p; return false
+    case 0xc3: at.p = p; return true
+    case 0xc7: return meant(b[p], b[p + 1], p + 2, s)
+    case 0xc8: return meant(dv.getUint16(p), b[p + 2], p + 3, s)
+    case 0xc9: return meant(dv.getUint32(p), b[p + 4], p + 5, s)
     case 0xca: at.p = p + 4; return dv.getFloat32(p)
     case 0xcb: at.p = p + 8; return dv.getFloat64(p)
     case 0xd9: n = b[p]; p += 1; break
@@ -103,6 +106,20 @@ function rest (b, dv, p, c, s) {
   const t = at.t
   at.t = t + n
   return s.substring(t, t + n)
+}
+
+// A text of n units that stands for something: csrc/core/wire/rows.h, uc_meaning.
+function meant (n, meaning, p, s) {
+  at.p = p
+  const t = at.t
+  at.t = t + n
+  const text = s.substring(t, t + n)
+  if (meaning !== 1) return text
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw badFrame('a document that is no JSON')
+  }
 }
 
 /** A copy of b[p..p+n) that does not share memory with the inbox. */

@@ -92,3 +92,18 @@ void uc_rows_end(uc_rows *r, uint32_t cursor)
         uc_put_be32(r->out->p + r->cursor_at + 1, cursor);
     uc_put_be32(r->out->p + r->pages_at + 1, r->pages);
 }
+
+uint8_t *uc_row_meant(uc_rows *r, uint8_t *p, uc_view s, uc_meaning meaning)
+{
+    uint8_t header[UC_CELL_MAX], *end = uc_row_text(r, header, s);
+    uint32_t n = header[0] & 0x1f;
+
+    if (end - header == 2)
+        n = header[1];
+    else if (end - header == 3)
+        n = (uint32_t)header[1] << 8 | header[2];
+    else if (end - header == 5)
+        n = (uint32_t)header[1] << 24 | (uint32_t)header[2] << 16 |
+            (uint32_t)header[3] << 8 | header[4];
+    return uc_emit_ext_header(p, n, (uint8_t)meaning);
+}

@@ -18,6 +18,7 @@
  * cell is a str header that counts UTF-16 units, and the texts of a page
  * follow each other in `text`. A JavaScript client turns `text` into one
  * string and cuts it; that is the reason for the layout. enc 0: all ASCII.
+ * A text that stands for something else has an ext header instead.
  *
  * Counts that are not known yet are written with a fixed width and filled in
  * at the end.
@@ -117,6 +118,22 @@ static inline uint8_t *uc_row_text(uc_rows *r, uint8_t *p, uc_view s)
         units = uc_utf8_repair(r->text, s.p, s.len);
     return uc_emit_str_header(p, (uint32_t)units);
 }
+
+static inline uint8_t *uc_row_bool(uint8_t *p, bool v)
+{
+    *p = v ? 0xc3 : 0xc2;
+    return p + 1;
+}
+
+/* What a text is, where a client is to make more of it than a string: the type
+ * of an ext header, whose length counts UTF-16 units as that of a str does. */
+typedef enum uc_meaning {
+    UC_MEANS_JSON = 1, /* a document, or an array */
+    UC_MEANS_TIME = 2  /* a moment: ISO 8601, with a zone */
+} uc_meaning;
+
+/* c7, c8 or c9: at most 6 bytes, and as a text otherwise. */
+uint8_t *uc_row_meant(uc_rows *r, uint8_t *p, uc_view s, uc_meaning meaning);
 
 /* left: cells of the row from this one on. NULL as uc_row_begin has it; the row
  * is not ended then. */

@@ -142,6 +142,18 @@ uint8_t *uc_emit_bin_header(uint8_t *p, uint32_t n)
     return emit(p, 0xc6, n, 4);
 }
 
+uint8_t *uc_emit_ext_header(uint8_t *p, uint32_t n, uint8_t type)
+{
+    if (n <= 0xff)
+        p = emit(p, 0xc7, n, 1);
+    else if (n <= 0xffff)
+        p = emit(p, 0xc8, n, 2);
+    else
+        p = emit(p, 0xc9, n, 4);
+    *p = type;
+    return p + 1;
+}
+
 void uc_reply_begin(uc_buf *b, uint32_t id, uint8_t kind, uint8_t n)
 {
     uint8_t *p;

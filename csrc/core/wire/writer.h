@@ -60,6 +60,8 @@ uint8_t *uc_emit_double(uint8_t *p, double v);
 /* A str or bin header for n; at most 5 bytes. */
 uint8_t *uc_emit_str_header(uint8_t *p, uint32_t n);
 uint8_t *uc_emit_bin_header(uint8_t *p, uint32_t n);
+/* An ext header of a length that is written out; at most 6 bytes. */
+uint8_t *uc_emit_ext_header(uint8_t *p, uint32_t n, uint8_t type);
 
 /* [id, kind, then what the caller appends]; n: elements of the array. */
 void uc_reply_begin(uc_buf *b, uint32_t id, uint8_t kind, uint8_t n);

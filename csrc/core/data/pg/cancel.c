@@ -45,14 +45,13 @@ void pg_cancel_begin(pg_conn *c)
     pg_db *db = c->db;
     pg_cancel *x = uc_calloc(1, sizeof *x);
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT};
-    uc_error ignored;
 
     if (x == NULL)
         return; /* it is tried again in the next turn */
     x->end.is = PG_END_CANCEL;
     x->conn = c;
     x->until = uc_now() + PATIENCE_MS * UC_MS;
-    x->fd = pg_socket(db, c->host, &ignored);
+    x->fd = pg_socket(&c->found.all[c->address]);
     ev.data.ptr = x;
     if (x->fd < 0 || epoll_ctl(db->epoll, EPOLL_CTL_ADD, x->fd, &ev) != 0) {
         if (x->fd >= 0)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/pg/array.h"
 #include "data/pg/db.h"
 #include "wire/json.h"
 
@@ -18,6 +19,7 @@ enum {
     OID_JSON = 114,
     OID_FLOAT4 = 700,
     OID_FLOAT8 = 701,
+    OID_TIMESTAMPTZ = 1184,
     OID_JSONB = 3802
 };
 
@@ -40,7 +42,16 @@ bool pg_is_binary(uint32_t oid)
 
 /* A value as read: what a cell and a member of JSON are made of. */
 typedef struct value {
-    enum { IS_NULL, IS_INT, IS_DOUBLE, IS_TEXT, IS_BLOB, IS_BOOL, IS_JSON } is;
+    enum {
+        IS_NULL,
+        IS_INT,
+        IS_DOUBLE,
+        IS_TEXT,
+        IS_BLOB,
+        IS_BOOL,
+        IS_JSON,
+        IS_TIME
+    } is;
     union {
         int64_t i;
         double d;
@@ -187,6 +198,17 @@ static bool bytes(pg_conn *c, uc_view v, value *to)
     return true;
 }
 
+static bool array(pg_conn *c, uint32_t oid, uc_view v, value *to)
+{
+    size_t at = c->scratch.len;
+
+    if (!pg_array_json(&c->scratch, pg_array_element(oid), v))
+        return false;
+    to->is = IS_JSON;
+    to->s = (uc_view){c->scratch.p + at, c->scratch.len - at};
+    return true;
+}
+
 static bool text(pg_conn *c, uint32_t oid, uc_view v, value *to)
 {
     to->is = IS_TEXT;
@@ -212,8 +234,11 @@ static bool text(pg_conn *c, uint32_t oid, uc_view v, value *to)
     case OID_JSONB:
         to->is = IS_JSON;
         return true;
-    default:
+    case OID_TIMESTAMPTZ:
+        to->is = IS_TIME;
         return true;
+    default:
+        return pg_array_element(oid) == 0 || array(c, oid, v, to);
     }
 }
 
@@ -243,6 +268,11 @@ static uint8_t *cell(pg_conn *c, uint8_t *p, const value *v, uint32_t left)
     case IS_NULL:
         return uc_row_null(p);
     case IS_BOOL:
+        return uc_row_bool(p, v->i != 0);
+    case IS_JSON:
+        return uc_row_meant(&c->rows, p, v->s, UC_MEANS_JSON);
+    case IS_TIME:
+        return uc_row_meant(&c->rows, p, v->s, UC_MEANS_TIME);
     case IS_INT:
         return uc_row_int(p, v->i);
     case IS_DOUBLE:

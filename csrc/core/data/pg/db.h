@@ -4,6 +4,7 @@
 #include "data/engine.h"
 #include "data/pg/info.h"
 #include "data/pg/msg.h"
+#include "data/pg/names.h"
 #include "data/pg/scram.h"
 #include "data/pg/sql.h"
 #include "data/pg/tls.h"
@@ -102,7 +103,11 @@ struct pg_flight {
 /* ---- connections ---- */
 
 /* What an event of epoll is for: the first member of that. */
-typedef enum pg_end_kind { PG_END_CONN, PG_END_CANCEL } pg_end_kind;
+typedef enum pg_end_kind {
+    PG_END_CONN,
+    PG_END_CANCEL,
+    PG_END_NAMES
+} pg_end_kind;
 typedef struct pg_end {
     pg_end_kind is;
 } pg_end;
@@ -128,6 +133,7 @@ typedef struct pg_step {
 typedef enum pg_role { PG_READER, PG_WRITER, PG_PINNED } pg_role;
 
 typedef enum pg_phase {
+    PG_FINDING,  /* the address of its host */
     PG_DIALING,  /* connect() is under way */
     PG_ASKING,   /* for TLS */
     PG_SHAKING,  /* its handshake */
@@ -148,10 +154,12 @@ struct pg_conn {
     pg_role role;
     pg_phase phase;
     int fd;
-    pg_tls *tls;    /* NULL: none */
-    uint32_t host;  /* of info.hosts */
-    bool wants_out; /* epoll looks for room */
-    bool dirty;     /* `out` is to be sent at the end of the turn */
+    pg_tls *tls; /* NULL: none */
+    pg_addresses found;
+    uint32_t address; /* of these, that is tried or connected */
+    uint32_t host;    /* of info.hosts */
+    bool wants_out;   /* epoll looks for room */
+    bool dirty;       /* `out` is to be sent at the end of the turn */
     uc_buf in, out;
     size_t in_at, out_at; /* consumed */
     uint32_t pid, key;    /* for a CancelRequest */
@@ -219,8 +227,10 @@ struct pg_db {
     pg_info info;
     uc_error wrong; /* of the address; code or NULL */
     pg_tls_setup *tls;
-    bool turned;    /* of prefer and allow: the other way it went */
-    uint32_t fails; /* of connections since the last one that was ready */
+    pg_names *names;
+    pg_end names_end; /* the tag of its sockets */
+    bool turned;      /* of prefer and allow: the other way it went */
+    uint32_t fails;   /* of connections since the last one that was ready */
 
     uc_thread io;
     int epoll, bell;             /* an eventfd */
@@ -276,9 +286,9 @@ void pg_step_pop(pg_conn *c);
 
 /* ---- connections ---- */
 
-/* A socket on its way to that host; -1 with *e. */
-int pg_socket(pg_db *db, uint32_t host, uc_error *e);
-/* Begins one; NULL: no memory, or none can be made now (db->dial_error). */
+/* A socket on its way to an address; -1 with errno. */
+int pg_socket(const pg_address *a);
+/* Begins one; NULL: no memory (db->dial_error). It may be lost already. */
 pg_conn *pg_dial(pg_db *db, pg_role role);
 /* Its socket is connected, or not. */
 void pg_dialled(pg_conn *c);
@@ -360,6 +370,7 @@ pg_conn *pg_pick(pg_db *db, pg_role role);
 /* The transaction of a connection has ended, or has gone with it. */
 void pg_tx_over(pg_conn *c);
 void pg_begins_fail(pg_db *db, const uc_error *e);
+void pg_slow_fail(pg_db *db, const uc_error *e);
 int64_t pg_txs_late(pg_db *db, int64_t now);
 /* Its server rolls the transaction back when it sees the connection go. */
 void pg_tx_drop_conn(pg_conn *c, bool expired);

@@ -1,5 +1,4 @@
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -7,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -16,54 +14,6 @@
 /* Sockets of connections. */
 
 enum { READ_BYTES = 1 << 16 };
-
-/* ---- addresses ---- */
-
-typedef union address {
-    struct sockaddr any;
-    struct sockaddr_un local;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-} address;
-
-static bool local_address(const pg_host *h, address *a, socklen_t *len)
-{
-    int n;
-
-    a->local.sun_family = AF_UNIX;
-    n = snprintf(a->local.sun_path, sizeof a->local.sun_path,
-                 "%.*s/.s.PGSQL.%u", (int)h->name.len, h->name.p, h->port);
-    *len = sizeof a->local;
-    return n > 0 && (size_t)n < sizeof a->local.sun_path;
-}
-
-static bool numeric(const pg_host *h, address *a, socklen_t *len)
-{
-    uc_view v = h->addr.len > 0 ? h->addr : h->name;
-    const char *text =
-        uc_view_is(v, "localhost") ? "127.0.0.1" : (const char *)v.p;
-
-    if (inet_pton(AF_INET, text, &a->v4.sin_addr) == 1) {
-        a->v4.sin_family = AF_INET;
-        a->v4.sin_port = htons(h->port);
-        *len = sizeof a->v4;
-        return true;
-    }
-    a->v6.sin6_family = AF_INET6;
-    a->v6.sin6_port = htons(h->port);
-    *len = sizeof a->v6;
-    return inet_pton(AF_INET6, text, &a->v6.sin6_addr) == 1;
-}
-
-static bool address_of(const pg_host *h, address *a, socklen_t *len,
-                       uc_error *e)
-{
-    memset(a, 0, sizeof *a);
-    if (h->local ? local_address(h, a, len) : numeric(h, a, len))
-        return true;
-    return uc_fail(e, UC_CONNECT, "%.*s: it is no address of a server",
-                   (int)(h->name.len < 200 ? h->name.len : 200), h->name.p);
-}
 
 /* ---- the beginning ---- */
 
@@ -92,39 +42,79 @@ static void no_server(uc_error *e, const pg_host *h, int err)
     e->outcome = "not-run";
 }
 
-int pg_socket(pg_db *db, uint32_t host, uc_error *e)
+int pg_socket(const pg_address *a)
 {
-    const pg_host *h = &db->info.hosts[host];
-    socklen_t len;
-    address a;
-    int fd;
+    int fd = socket(a->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                    0),
+        err;
 
-    if (!address_of(h, &a, &len, e))
+    if (fd < 0)
         return -1;
-    fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && !h->local)
+    if (a->at.ss_family != AF_UNIX)
         tune(fd);
-    if (fd >= 0 && (connect(fd, &a.any, len) == 0 || errno == EINPROGRESS ||
-                    errno == EAGAIN))
+    if (connect(fd, (const struct sockaddr *)&a->at, a->len) == 0 ||
+        errno == EINPROGRESS || errno == EAGAIN)
         return fd;
-    no_server(e, h, errno);
-    if (fd >= 0)
-        close(fd);
+    err = errno;
+    close(fd);
+    errno = err;
     return -1;
 }
 
-static bool begin(pg_conn *c, uc_error *e)
+/* The next of its addresses; all are tried before the host is given up. */
+static void try_address(pg_conn *c, int err)
 {
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
+    uc_error e;
 
-    c->fd = pg_socket(c->db, c->host, e);
-    if (c->fd < 0)
-        return false;
-    c->wants_out = true;
-    if (epoll_ctl(c->db->epoll, EPOLL_CTL_ADD, c->fd, &ev) == 0)
-        return true;
-    no_server(e, &c->db->info.hosts[c->host], errno);
-    return false;
+    for (; c->address < c->found.n; c->address++) {
+        c->fd = pg_socket(&c->found.all[c->address]);
+        if (c->fd >= 0 &&
+            epoll_ctl(c->db->epoll, EPOLL_CTL_ADD, c->fd, &ev) == 0) {
+            c->phase = PG_DIALING;
+            c->wants_out = true;
+            return;
+        }
+        err = errno;
+        if (c->fd >= 0)
+            close(c->fd);
+        c->fd = -1;
+    }
+    no_server(&e, &c->db->info.hosts[c->host], err);
+    pg_conn_lost(c, &e);
+}
+
+static void has_addresses(void *arg, const pg_addresses *found,
+                          const uc_error *e)
+{
+    pg_conn *c = arg;
+
+    if (found == NULL) {
+        pg_conn_lost(c, e);
+        return;
+    }
+    c->found = *found;
+    try_address(c, 0);
+}
+
+static void find(pg_conn *c)
+{
+    const pg_host *h = &c->db->info.hosts[c->host];
+    uc_error e;
+
+    if (!h->local) {
+        pg_names_find(c->db->names, h, has_addresses, c);
+        return;
+    }
+    c->found.n = 1;
+    if (pg_local_address(h, &c->found.all[0])) {
+        try_address(c, 0);
+        return;
+    }
+    uc_fail(&e, UC_OPTION, "the path of the server's socket is too long: %.*s",
+            (int)(h->name.len < 200 ? h->name.len : 200), h->name.p);
+    e.outcome = "not-run";
+    pg_conn_lost(c, &e);
 }
 
 static pg_conn *conn_new(pg_db *db, pg_role role)
@@ -156,20 +146,11 @@ pg_conn *pg_dial(pg_db *db, pg_role role)
         uc_fail(&db->dial_error, UC_MEMORY, "no memory for a connection");
         return NULL;
     }
-    for (uint32_t tries = 0; tries < db->info.nhosts; tries++) {
-        if (begin(c, &db->dial_error)) {
-            c->next = db->conns;
-            db->conns = c;
-            db->nconns++;
-            return c;
-        }
-        if (c->fd >= 0)
-            close(c->fd);
-        c->fd = -1;
-        c->host = (c->host + 1) % db->info.nhosts;
-    }
-    pg_conn_free(c);
-    return NULL;
+    c->next = db->conns;
+    db->conns = c;
+    db->nconns++;
+    find(c);
+    return c;
 }
 
 /* ---- TLS ---- */
@@ -282,19 +263,19 @@ void pg_dialled(pg_conn *c)
 {
     int err = 0;
     socklen_t len = sizeof err;
-    uc_error e;
 
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
         err = errno;
     if (err != 0) {
-        no_server(&e, &c->db->info.hosts[c->host], err);
-        pg_conn_lost(c, &e);
-        return;
-    }
-    if (wants_tls(c))
+        close(c->fd);
+        c->fd = -1;
+        c->address++;
+        try_address(c, err);
+    } else if (wants_tls(c)) {
         ask(c);
-    else
+    } else {
         pg_greet(c);
+    }
 }
 
 void pg_conn_free(pg_conn *c)

@@ -56,6 +56,7 @@ static void fini(uc_engine *e)
     uc_free(db->flights);
     pg_stmts_free(db);
     pg_tls_setup_free(db->tls);
+    pg_names_free(db->names);
     pg_info_fini(&db->info);
     if (db->epoll >= 0)
         close(db->epoll);

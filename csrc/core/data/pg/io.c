@@ -61,6 +61,7 @@ static void refuse_waiting(pg_db *db, const uc_error *e)
     while ((call = uc_calls_pop(&out)) != NULL)
         uc__refuse(call, e);
     pg_begins_fail(db, e);
+    pg_slow_fail(db, e);
     db->moved = true;
 }
 
@@ -106,6 +107,7 @@ void pg_conn_lost(pg_conn *c, const uc_error *e)
     pg_tx_over(c);
     pg_leases_lost(c);
     pg_cancel_forget(c);
+    pg_names_forget(db->names, c);
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
@@ -114,6 +116,7 @@ void pg_conn_lost(pg_conn *c, const uc_error *e)
     /* It never was one: who waits for the first of all hears why. */
     db->dial_error = *e;
     db->fails++;
+    atomic_store(&db->called, true); /* another turn: the next host */
     if (db->fails % 2 == 0 || ways(db) == db->info.nhosts)
         db->dial_host = (c->host + 1) % db->info.nhosts;
     if (db->fails >= ways(db))
@@ -221,6 +224,7 @@ int64_t pg_late(pg_db *db, int64_t now)
         pg_conn_lost(c, &e);
     }
     next = sooner(next, pg_cancels_late(db, now));
+    next = sooner(next, pg_names_late(db->names, now));
     return sooner(next, pg_txs_late(db, now));
 }
 
@@ -237,6 +241,10 @@ static void event(pg_db *db, const struct epoll_event *ev)
             return;
         return;
     }
+    if (end->is == PG_END_NAMES) {
+        pg_names_event(db->names);
+        return;
+    }
     if (end->is == PG_END_CANCEL) {
         pg_cancel_event(db, ev->data.ptr);
         return;
@@ -245,6 +253,8 @@ static void event(pg_db *db, const struct epoll_event *ev)
         return;
     if (c->phase == PG_DIALING)
         pg_dialled(c);
+    else if (c->phase == PG_FINDING)
+        return;
     else if (c->phase == PG_SHAKING ||
              (c->phase == PG_ASKING && !(ev->events & EPOLLOUT)))
         pg_tls_event(c);
@@ -409,7 +419,9 @@ static bool listen_to_bell(pg_db *db)
 
     db->epoll = epoll_create1(EPOLL_CLOEXEC);
     db->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return db->epoll >= 0 && db->bell >= 0 &&
+    db->names_end.is = PG_END_NAMES;
+    db->names = pg_names_new(db->epoll, &db->names_end);
+    return db->epoll >= 0 && db->bell >= 0 && db->names != NULL &&
            epoll_ctl(db->epoll, EPOLL_CTL_ADD, db->bell, &ev) == 0;
 }
 

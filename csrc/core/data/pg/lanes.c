@@ -338,6 +338,17 @@ static uint32_t take(pg_db *db, uc_call **to, uint32_t n)
     return k;
 }
 
+void pg_slow_fail(pg_db *db, const uc_error *e)
+{
+    while (db->slow != NULL) {
+        pg_flight *f = db->slow;
+
+        db->slow = f->next;
+        pg_flight_fail(db, f, e);
+    }
+    db->last_slow = NULL;
+}
+
 static void put_aside(pg_db *db, uc_call *call)
 {
     pg_flight *f = pg_flight_of(db, call);
@@ -378,10 +389,10 @@ static void read_one(pg_db *db, pg_conn *c, uc_call *call)
 static void slow_reads(pg_db *db)
 {
     while (db->slow != NULL) {
-        pg_flight *f = db->slow;
-        pg_conn *c = f->call != NULL ? idle_reader(db) : NULL;
+        pg_conn *c = db->slow->call != NULL ? idle_reader(db) : NULL;
+        pg_flight *f = db->slow; /* it may have been refused just now */
 
-        if (f->call != NULL && c == NULL)
+        if (f == NULL || (f->call != NULL && c == NULL))
             return;
         db->slow = f->next;
         if (db->slow == NULL)

@@ -76,7 +76,7 @@ void pg_begins(pg_db *db)
         pg_flight *f = db->begins;
         uc_error e;
 
-        if (c == NULL)
+        if (c == NULL || f == NULL)
             return;
         db->begins = f->next;
         f->next = NULL;
