@@ -3,8 +3,10 @@
 // packages, the compiled addon. Prints each command it runs and skips what is
 // done; uses nothing but Node itself, since it is what installs the rest.
 //
-//   node .ci/setup.js [--full] [--quiet]
+//   node .ci/setup.js [--test] [--full] [--quiet]
 //
+// --test adds the servers that the short test run uses: PostgreSQL and pgbouncer.
+// Where they cannot be installed it says so, and their tests are skipped.
 // --full (or CI=true) adds what only the whole test suite and the benchmarks
 // use: clang with its tools, wrk, redis, the other runtimes, the rival libraries.
 // --quiet says nothing about what is done already.
@@ -32,12 +34,20 @@ const needs = [
   { package: 'libjansson-dev', is: () => hasLibrary('jansson.h', 'libjansson.a') },
   { package: 'libnng-dev', is: () => hasLibrary('nng/nng.h', 'libnng.a') },
   { package: 'libmbedtls-dev', is: () => hasLibrary('mbedtls/ssl.h', 'libmbedtls.a') },
+  { package: 'libutf8proc-dev', is: () => hasLibrary('utf8proc.h', 'libutf8proc.a') },
+  { package: 'libc-ares-dev', is: () => hasLibrary('ares.h', 'libcares.a', 'libcares_static.a') },
   { package: 'libuv1-dev', is: () => hasLibrary('uv.h', 'libuv_a.a', 'libuv.a') },
   // Debian 13 has the library, Debian 12 its sources in the other.
   {
     package: ['libllhttp-dev', 'node-llhttp'],
     is: () => hasLibrary('llhttp.h', 'libllhttp.a') || fs.existsSync('/usr/share/llhttp/llhttp.c')
   }
+]
+
+// Servers that tests start for themselves, privately.
+const testNeeds = [
+  { package: 'postgresql', is: hasPostgres, service: 'postgresql' },
+  { package: 'pgbouncer', is: () => command('pgbouncer'), service: 'pgbouncer' }
 ]
 
 const fullNeeds = [
@@ -51,6 +61,7 @@ const fullNeeds = [
   { package: 'nng-utils', is: () => command('nngcat') },
   { package: 'openssh-client', is: () => command('ssh-keygen') && command('scp') && command('ssh-agent') },
   { package: 'openssh-server', is: () => command('sshd'), service: 'ssh' },
+  { package: 'pgpool2', is: () => command('pgpool'), service: 'pgpool2' },
   { package: 'redis-server', is: () => command('redis-server'), service: 'redis-server' },
   { package: 'rsync', is: () => command('rsync') },
   { package: 'wrk', is: () => command('wrk') }
@@ -66,6 +77,12 @@ function hasLibrary (header, ...archives) {
   const libs = ['/usr/lib', '/usr/lib64', '/usr/local/lib', ...triplets('/usr/lib')]
   return ['/usr/include', '/usr/local/include'].some(dir => fs.existsSync(`${dir}/${header}`)) &&
     libs.some(dir => archives.some(name => fs.existsSync(`${dir}/${name}`)))
+}
+
+// Debian keeps the server's programs of each version in a folder that no PATH has.
+function hasPostgres () {
+  return command('initdb') ||
+    list('/usr/lib/postgresql').some(version => fs.existsSync(`/usr/lib/postgresql/${version}/bin/initdb`))
 }
 
 function hasFuzzer () {
@@ -93,13 +110,27 @@ function packageOf ({ package: name }) {
     : names.find(name => spawnSync('apt-cache', ['show', name], { stdio: 'ignore' }).status === 0) ?? names.at(-1)
 }
 
-function debianPackages ({ full, say }) {
-  const lacking = [...needs, ...(full ? fullNeeds : [])].filter(need => !need.is())
-  const missing = lacking.map(packageOf)
-  if (missing.length === 0) {
+/** Installs what is missing; what only tests need may stay away, unless they are all to run. */
+function debianPackages ({ full, test, say }) {
+  const lacking = needs.filter(need => !need.is())
+  const wanted = [...(full || test ? testNeeds : []), ...(full ? fullNeeds : [])].filter(need => !need.is())
+  if (lacking.length + wanted.length === 0) {
     say('system packages: all there')
     return
   }
+  if (full) return install([...lacking, ...wanted])
+  if (lacking.length > 0) install(lacking)
+  if (wanted.length === 0) return
+  try {
+    install(wanted)
+  } catch (err) {
+    if (!(err instanceof SetupError)) throw err
+    console.log(`\n${err.message}\nuntil then the tests that need them are skipped`)
+  }
+}
+
+function install (lacking) {
+  const missing = lacking.map(packageOf)
   if (!command('apt-get')) {
     throw new SetupError(`this machine lacks what the Debian packages ${missing.join(', ')} bring, ` +
       'and has no apt-get to install them: please install their counterparts, then run this again')
@@ -112,14 +143,16 @@ function debianPackages ({ full, say }) {
   }
   // --no-remove: to set up a test suite is no reason to take a package away.
   const sudo = isRoot ? [] : ['sudo']
-  const install = () => [...sudo, 'apt-get', 'install', '-y', '--no-install-recommends', '--no-remove', ...lacking.map(packageOf)]
+  const apt = () => [...sudo, 'apt-get', 'install', '-y', '--no-install-recommends', '--no-remove', ...lacking.map(packageOf)]
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  withoutServices(sudo, lacking.flatMap(need => need.service ?? []), () => {
-    if (run(install(), { env, optional: true })) return
+  const wanted = () => {
+    if (run(apt(), { env, optional: true })) return
     // A fresh machine or container has no package lists yet.
     run([...sudo, 'apt-get', 'update'], { env })
-    run(install(), { env })
-  })
+    run(apt(), { env })
+  }
+  const quietly = lacking.some(need => need.package === 'postgresql') ? () => withoutCluster(sudo, wanted) : wanted
+  withoutServices(sudo, lacking.flatMap(need => need.service ?? []), quietly)
 }
 
 /**
@@ -132,21 +165,38 @@ function withoutServices (sudo, services, install) {
   const policy = '/usr/sbin/policy-rc.d'
   const isOurs = services.length > 0 && fs.existsSync('/run/systemd/system') && !fs.existsSync(policy)
   if (!isOurs) return install()
+  withFile(sudo, { file: policy, mode: '755', text: '#!/bin/sh\nexit 101\n' }, install, () => {
+    run([...sudo, 'systemctl', 'disable', ...services], { optional: true })
+  })
+}
+
+/**
+ * Debian's PostgreSQL makes a cluster when it is first installed, and starts it on
+ * port 5432. The tests make theirs, so for the time of the installation this says no:
+ * createcluster.conf(5) includes the folder.
+ */
+function withoutCluster (sudo, install) {
+  const file = '/etc/postgresql-common/createcluster.d/undercroft-setup.conf'
+  withFile(sudo, { file, mode: '644', text: 'create_main_cluster = false\n' }, install, () => {})
+}
+
+/** Runs use() while the file is there, and then() once it is gone again. */
+function withFile (sudo, { file, mode, text }, use, then) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'undercroft-setup-'))
-  const file = path.join(dir, 'policy-rc.d')
-  fs.writeFileSync(file, '#!/bin/sh\nexit 101\n')
+  const own = path.join(dir, path.basename(file))
+  fs.writeFileSync(own, text)
   // Ctrl-C ends the command that runs, and not this one before it has cleaned up:
-  // left behind, the file would keep every service of the machine from starting.
+  // left behind, the file would change what other installations do.
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   const hold = () => {}
   for (const signal of signals) process.on(signal, hold)
   try {
-    run([...sudo, 'install', '-m', '755', file, policy])
-    install()
+    run([...sudo, 'install', '-D', '-m', mode, own, file])
+    use()
   } finally {
     fs.rmSync(dir, { recursive: true })
-    run([...sudo, 'rm', '-f', policy])
-    run([...sudo, 'systemctl', 'disable', ...services], { optional: true })
+    run([...sudo, 'rm', '-f', file])
+    then()
     for (const signal of signals) process.off(signal, hold)
   }
 }
@@ -222,14 +272,14 @@ function beside ([file, ...args]) {
 
 async function setup (args) {
   for (const arg of args) {
-    if (!['--full', '--quiet'].includes(arg)) throw new SetupError(`unknown option ${arg}`)
+    if (!['--test', '--full', '--quiet'].includes(arg)) throw new SetupError(`unknown option ${arg}`)
   }
   const [major] = process.versions.node.split('.')
   if (Number(major) < 20) throw new SetupError(`Node 20 or newer is needed, this is ${process.version}`)
   const full = process.env.CI === 'true' || args.includes('--full')
   const say = args.includes('--quiet') ? () => {} : text => console.log(text)
 
-  debianPackages({ full, say })
+  debianPackages({ full, test: args.includes('--test'), say })
   await npmPackages(root, { say })
   const others = (full ? ['test/runtimes', 'bench'] : []).map(dir => path.join(root, dir))
     .filter(dir => fs.existsSync(path.join(dir, 'package-lock.json')))

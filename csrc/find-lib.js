@@ -7,8 +7,9 @@
 //   node find-lib.js napi --dir           directory of napi.h
 //   node find-lib.js msgpack --cflags     compiler flags
 //   node find-lib.js msgpack --libs       the static library, as a path
-//   node find-lib.js zlib --cflags|--libs zlib, and zstd and jansson likewise
-//   node find-lib.js core --cflags|--libs all four of them
+//   node find-lib.js zlib --cflags|--libs zlib, and zstd, jansson, mbedtls, utf8proc
+//                                         and cares likewise
+//   node find-lib.js core --cflags|--libs all seven of them
 //   node find-lib.js nng --libs           the same, and what nng needs itself
 //   node find-lib.js uv --cflags|--libs   libuv
 //   node find-lib.js daemon --there       1 when undercroftd can be built, or 0
@@ -324,6 +325,9 @@ function check () {
     zlib,
     zstd,
     jansson,
+    mbedtls,
+    utf8proc,
+    cares,
     () => tool(process.env.CC || 'cc', ['--version'], apt('build-essential')),
     () => tool(process.env.CXX || 'c++', ['--version'], apt('build-essential')),
     () => tool('make', ['--version'], apt('build-essential')),
@@ -370,11 +374,11 @@ function main ([name, ...args]) {
   }
   const daemon = () => ({ there: checkDaemon().length ? 0 : 1 })
   const http = () => ({ there: checkHttp().length ? 0 : 1 })
-  const found = { sqlite, napi, msgpack, zlib, zstd, jansson, core, nng, uv, daemon, llhttp, http }[name]
+  const found = { sqlite, napi, msgpack, zlib, zstd, jansson, mbedtls, utf8proc, cares, core, nng, uv, daemon, llhttp, http }[name]
   const field = (args[0] || '').replace(/^--/, '')
   if (!found || !field) {
     console.error('usage: find-lib.js sqlite --dir|--defines|--cflags|--version,\n' +
-      '       napi --dir, msgpack|zlib|zstd|jansson|nng|uv --cflags|--libs|--version,\n' +
+      '       napi --dir, msgpack|zlib|zstd|jansson|mbedtls|utf8proc|cares|nng|uv --cflags|--libs|--version,\n' +
       '       llhttp --cflags|--libs|--sources|--version,\n' +
       '       core --cflags|--libs, daemon|http --there,\n' +
       '       sources DIR EXT, check, check-daemon, check-http')

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "common/mem.h"
 #include "log.h"
 #include "starters.h"
@@ -37,8 +38,11 @@ typedef struct option {
 static const option options[] = {
     {"listen", "URL", "the socket: ipc:///run/app/undercroft.sock", TEXT,
      AT(listen), 0, 0, 0},
-    {"db", "[NAME=]FILE", "a database to serve; again for more of them", LIST,
-     AT(db), 0, 0, 0},
+    {"db", "[NAME=]FILE",
+     "a database to serve: a file, or postgres://user@host/name with the "
+     "password in PGPASSFILE, a service or the environment; again for more of "
+     "them",
+     LIST, AT(db), 0, 0, 0},
     {"set", "[NAME.]OPTION=VALUE",
      "an option of the databases, or of the one that is named, as `open` has "
      "it: maxQueue=1000, pragmas.cache_size=-4000",
@@ -149,9 +153,10 @@ static void print_words(const char *text, int at)
 static void help(void)
 {
     printf("usage: undercroftd --listen ipc:///PATH --db [NAME=]FILE ...\n\n"
-           "Serves SQLite databases to other processes through a unix socket.\n"
-           "Clients: open('ipc:///PATH') of the npm package undercroft, or "
-           "anything that\nspeaks nng's REQ and msgpack.\n\n");
+           "Serves SQLite files and PostgreSQL databases to other processes "
+           "through a unix\nsocket. Clients: open('ipc:///PATH') of the npm "
+           "package undercroft, or anything\nthat speaks nng's REQ and "
+           "msgpack.\n\n");
     for (unsigned i = 0; i < OPTIONS; i++) {
         const option *o = &options[i];
         int n = printf("  --%s%s%s", o->name, *o->arg ? " " : "", o->arg);
@@ -422,7 +427,8 @@ static bool from_file(reading *r, const char *name)
 static bool check_rest(ud_config *c)
 {
     if (c->db.n == 0) {
-        ud_say("--db is missing: name a file to serve, --db app.db");
+        ud_say("--db is missing: name a file to serve, --db app.db, or a "
+               "server's database, --db postgres://app@db/shop");
         return false;
     }
     if (c->replace && c->listen == NULL) {
@@ -463,6 +469,31 @@ static bool check(ud_config *c)
     return check_rest(c);
 }
 
+/* Whoever is on the machine reads the command lines of all. */
+static void warn(const reading *r)
+{
+    const ud_list *db = &r->c->db;
+
+    if (r->by[find("db", 2) - options] != FROM_FLAG)
+        return;
+    for (unsigned i = 0; i < db->n; i++) {
+        const char *address = ud_address_in(db->at[i]);
+        bool secret = false;
+        char *shown;
+
+        if (!ud_address_is(address))
+            continue;
+        shown = ud_address_shown(address, &secret);
+        if (shown != NULL && secret)
+            ud_say("--db %s: everybody on this machine can read the password "
+                   "in the list of processes: put it into PGPASSFILE "
+                   "(~/.pgpass), a service file, PGPASSWORD, or the whole "
+                   "option into --config or UNDERCROFT_DB",
+                   shown);
+        uc_free(shown);
+    }
+}
+
 bool ud_config_read(ud_config *c, int argc, char **argv, int *code)
 {
     reading r = {.c = c};
@@ -478,7 +509,10 @@ bool ud_config_read(ud_config *c, int argc, char **argv, int *code)
     ok = from_flags(&r, argc, argv, code) && from_environment(&r);
     if (ok && c->config != NULL)
         ok = from_file(&r, c->config);
-    return ok && check(c);
+    ok = ok && check(c);
+    if (ok)
+        warn(&r);
+    return ok;
 }
 
 void ud_config_free(ud_config *c)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "address.h"
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/thread.h"
@@ -19,6 +20,7 @@
 
 struct ud_db {
     char *name, *path;
+    char *shown;       /* path, without a password */
     uc_buf options[2]; /* a msgpack map; [1]: of a read-only session */
     uc_session *session;
     uc_mutex mu;
@@ -285,6 +287,7 @@ static void db_free(ud_db *db)
     uc_buf_fini(&db->options[1]);
     uc_free(db->name);
     uc_free(db->path);
+    uc_free(db->shown);
     uc_mutex_fini(&db->mu);
     uc_cond_fini(&db->cond);
 }
@@ -304,61 +307,92 @@ static bool name_ok(const char *name, size_t n)
     return n > 0 && n <= 64;
 }
 
-/* "[name=]file"; without a name it is the file's, without its extension. */
-static bool db_name(ud_db *db, const char *text)
+static bool no_memory(void)
 {
-    const char *eq = strchr(text, '='), *slash = strchr(text, '/');
-    const char *name = text, *file = text, *dot;
-    size_t n;
+    ud_say("no memory to open a database");
+    return false;
+}
 
-    if (eq != NULL && (slash == NULL || eq < slash)) {
-        n = (size_t)(eq - text);
-        file = eq + 1;
+/* The name in "name=", or of a file without its extension, or of the database
+ * in an address; "main" where that could be none. */
+static const char *name_in(const char *text, const char *file, size_t *n)
+{
+    const char *name, *dot;
+
+    if (file != text) {
+        *n = (size_t)(file - text) - 1;
+        return text;
+    }
+    if (ud_address_is(text)) {
+        name = ud_address_name(text, n);
     } else {
         name = strrchr(text, '/') != NULL ? strrchr(text, '/') + 1 : text;
         dot = strrchr(name, '.');
-        n = dot != NULL && dot > name ? (size_t)(dot - name) : strlen(name);
-        if (strcmp(text, ":memory:") == 0 || !name_ok(name, n)) {
-            name = "main";
-            n = 4;
-        }
+        *n = dot != NULL && dot > name ? (size_t)(dot - name) : strlen(name);
     }
-    if (!name_ok(name, n)) {
-        ud_say("--db %s: a name has letters, digits, _ and -, 64 at most, and "
-               "is not pragmas or attach",
-               text);
-        return false;
+    if (strcmp(text, ":memory:") == 0 || !name_ok(name, *n)) {
+        *n = 4;
+        return "main";
     }
-    if (*file == '\0') {
-        ud_say("--db %s: the file is missing: expected [name=]FILE", text);
-        return false;
-    }
-    if (is_url(file)) {
-        ud_say("--db %s: expected [name=]FILE, and FILE is a path, not a URL",
-               text);
-        return false;
-    }
-    db->name = uc_strndup(name, n);
-    if (strcmp(file, ":memory:") != 0 && *file != '/') {
-        char dir[PATH_MAX], *full;
+    return name;
+}
 
+/* A file, absolute: the current directory may be another one later. */
+static bool set_file(ud_db *db, const char *file, const char *shown)
+{
+    char dir[PATH_MAX];
+    size_t n;
+
+    if (*file == '\0' || is_url(file)) {
+        ud_say("--db %s: expected [name=]FILE%s", shown,
+               *file == '\0' ? "; the file is missing"
+                             : ", and FILE is a path, not a URL");
+        return false;
+    }
+    if (strcmp(file, ":memory:") == 0 || *file == '/') {
+        db->path = uc_strndup(file, strlen(file));
+    } else {
         if (realpath(".", dir) == NULL) {
-            ud_say("--db %s: the current directory is gone", text);
+            ud_say("--db %s: the current directory is gone", shown);
             return false;
         }
         n = strlen(dir) + strlen(file) + 2;
-        full = uc_malloc(n);
-        if (full != NULL)
-            snprintf(full, n, "%s/%s", dir, file);
-        db->path = full;
-    } else {
-        db->path = uc_strndup(file, strlen(file));
+        db->path = uc_malloc(n);
+        if (db->path != NULL)
+            snprintf(db->path, n, "%s/%s", dir, file);
     }
-    if (db->name == NULL || db->path == NULL) {
-        ud_say("no memory to open a database");
+    if (db->path != NULL)
+        db->shown = uc_strndup(db->path, strlen(db->path));
+    return db->shown != NULL || no_memory();
+}
+
+static bool set_address(ud_db *db, const char *address)
+{
+    bool secret;
+
+    db->path = uc_strndup(address, strlen(address));
+    db->shown = ud_address_shown(address, &secret);
+    return (db->path != NULL && db->shown != NULL) || no_memory();
+}
+
+/* "[name=]file" or "[name=]address". */
+static bool db_name(ud_db *db, const char *text)
+{
+    const char *file = ud_address_in(text), *name;
+    size_t n;
+
+    name = name_in(text, file, &n);
+    if (!name_ok(name, n)) {
+        ud_say("--db %.*s: a name has letters, digits, _ and -, 64 at most, "
+               "and is not pragmas or attach",
+               (int)n, name);
         return false;
     }
-    return true;
+    db->name = uc_strndup(name, n);
+    if (db->name == NULL)
+        return no_memory();
+    return ud_address_is(file) ? set_address(db, file)
+                               : set_file(db, file, text);
 }
 
 static int open_all(ud_dbs *dbs, const ud_config *config)
@@ -386,13 +420,13 @@ static int open_all(ud_dbs *dbs, const ud_config *config)
         pack_options(dbs, db, config, true);
         db->session = ud_db_session(db, false, on_reply, db);
         if (db->session == NULL) {
-            ud_say("no memory to open %s", db->path);
+            ud_say("no memory to open %s", db->shown);
             return UD_DATABASE;
         }
     }
     for (unsigned i = 0; i < dbs->n; i++) {
         if (!ask(&dbs->at[i], UC_OP_health, 0, error, sizeof error)) {
-            ud_say("cannot open the database %s: %s", dbs->at[i].path, error);
+            ud_say("cannot open the database %s: %s", dbs->at[i].shown, error);
             return UD_DATABASE;
         }
     }
@@ -429,7 +463,7 @@ void ud_dbs_close(ud_dbs *dbs, int64_t ms)
         ud_db *db = &dbs->at[i];
 
         if (ms > 0 && !ask(db, UC_OP_close, until, error, sizeof error))
-            ud_say("%s was not closed in order: %s", db->path, error);
+            ud_say("%s was not closed in order: %s", db->shown, error);
         db_free(db);
     }
     uc_free(dbs);
@@ -464,7 +498,7 @@ const char *ud_db_name(const ud_db *db)
 
 const char *ud_db_path(const ud_db *db)
 {
-    return db->path;
+    return db->shown;
 }
 
 uc_session *ud_db_session(const ud_db *db, bool readonly, uc_wake_fn *wake,

@@ -29,6 +29,7 @@ const ud_db *ud_dbs_find(const ud_dbs *dbs, const char *name, size_t len);
 const ud_db *ud_dbs_at(const ud_dbs *dbs, unsigned i);
 
 const char *ud_db_name(const ud_db *db);
+/* Of its file, or the address of its server without a password. */
 const char *ud_db_path(const ud_db *db);
 
 /* A session for a client; the caller's. NULL when memory ran out. */

@@ -38,6 +38,7 @@ const layers = [
   { folder: /^csrc\/core\/data\/engine\.h$/, may: /^(common|desk)\// },
   // An engine knows itself alone, of the desk what engine.h shows, and of routes how rows get into a page.
   { folder: /^csrc\/core\/data\/sqlite\//, may: /^(common|wire|data\/sqlite)\/|^data\/engine\.h$|^desk\/session\.h$|^cache\/cache\.h$|^routes\/(fits|html)\.h$/ },
+  { folder: /^csrc\/core\/data\/pg\//, may: /^(common|wire|data\/pg)\/|^data\/engine\.h$|^desk\/session\.h$|^cache\/cache\.h$|^routes\/(fits|html)\.h$/ },
   { folder: /^test\/contract\/stub\//, may: /^(common|wire)\/|^data\/engine\.h$|^desk\/session\.h$/ },
   { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/engine\.h$|^routes\/(audit|describe|etag|given|rate|request|routes)\.h$|^uc\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },
@@ -45,7 +46,7 @@ const layers = [
   // A connection does not know what is spoken on it; main.c says it.
   { folder: /^csrc\/daemon\/(accept|conn|door|front|in|out|queue|server)\.[ch]$/, may: /^common\/|^uc\.h$|^(accept|claim|config|conn|dbs|door|front|lines|log|notify|server|starters)\.h$/ },
   { folder: /^csrc\/daemon\/main\.c$/, may: /^(claim|config|dbs|lines|log|server)\.h$|^doors\/(sp\/door|http\/front)\.h$/ },
-  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/(op|options))\.h$|^(claim|config|dbs|lines|log|notify|starters|version)\.h$/ },
+  { folder: /^csrc\/daemon\//, may: /^(common|wire)\/|^log\/(desk|log|note|settings)\.h$|^(uc|desk\/(op|options))\.h$|^(address|claim|config|dbs|lines|log|notify|starters|version)\.h$/ },
   // HTTP as a protocol knows neither a connection nor the core.
   { folder: /^csrc\/doors\/http\/(answer|caller|chunks|cors|order|parse|request|strict|token)\.[ch]$/, may: /^common\/|^doors\/http\/(answer|caller|chunks|cors|order|parse|request|strict|token)\.h$/ },
   // Its server has loops of its own, and of the daemon the options, the databases and the log.
@@ -64,7 +65,10 @@ const outside = [
   { header: /^nng\//, in: /^csrc\/daemon\// },
   { header: /^(uv\.h|uv\/)/, in: /^csrc\/(daemon|doors\/http)\// },
   { header: /^llhttp/, in: /^csrc\/(doors\/http\/parse|compat\/llhttp(_api)?)\.c$/ },
-  { header: /^libpq/, in: /^csrc\/core\/data\/pg\// }
+  { header: /^(libpq|pq-fe)/, in: /^$/ },
+  { header: /^mbedtls\//, in: /^csrc\/core\/data\/pg\/(scram|tls)\.c$/ },
+  { header: /^utf8proc/, in: /^csrc\/core\/data\/pg\/saslprep\.c$/ },
+  { header: /^ares/, in: /^csrc\/core\/data\/pg\/names\.c$/ }
 ]
 
 function includes (name) {

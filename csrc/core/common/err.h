@@ -8,8 +8,8 @@
 /*
  * The one list of the core's own error codes: X(code, kind, retryable).
  * `kind` is the same word over all engines. Codes are for ever; the engine's
- * own codes (SQLITE_*, PG_*) pass through beside these. The client's table is made
- * from this one (.ci/tables.js).
+ * own codes (SQLITE_*, PG_*) pass through beside these. The client's table is
+ * made from this one (.ci/tables.js).
  */
 #define UC_CODE_MAP(X)                         \
     X(UC_TIMEOUT, "timeout", true)             \

@@ -72,7 +72,7 @@ enum {
     UC_WAKE_READS = 8,       /* all of them */
     UC_WAKE_WRITE = 16,      /* one that serves writes and transactions */
     UC_WAKE_ORDER = 32,      /* who waits for wdone or ended_tx to move */
-    UC_WAKE_STOP = 64, /* everybody: the state has changed, or `stop` */
+    UC_WAKE_STOP = 64,       /* everybody: the state has changed, or `stop` */
     UC_WAKE_LOOK = 128 /* who has calls that wait for others, not for a thread:
                           uc_call.stop of one has changed */
 };

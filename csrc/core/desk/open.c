@@ -13,8 +13,7 @@
 /* The first one that takes a target has it, and the last one what is left. */
 #ifdef UC_TEST_ENGINE
 extern const uc_engine_ops UC_TEST_ENGINE; /* of a test build, see test/c */
-static const uc_engine_ops *const engines[] = {&UC_TEST_ENGINE,
-                                               &uc_engine_pg,
+static const uc_engine_ops *const engines[] = {&UC_TEST_ENGINE, &uc_engine_pg,
                                                &uc_engine_sqlite};
 #else
 static const uc_engine_ops *const engines[] = {&uc_engine_pg,

@@ -12,13 +12,14 @@ Compiles SQLite and Undercroft's core into build/Release/undercroft.node inside
 the installed package; from then on it is what opening a file loads. It needs a
 C and C++ compiler, make, Python 3, node-gyp (npm brings it), the headers of this
 Node (they are downloaded when they were not installed with it) and msgpack-c,
-zlib, zstd and jansson with their static libraries (Debian: libmsgpack-dev
-zlib1g-dev libzstd-dev libjansson-dev), and says which of them it misses. It takes
-one to three minutes.
+zlib, zstd, jansson, Mbed TLS, utf8proc and c-ares with their static libraries
+(Debian: libmsgpack-dev zlib1g-dev libzstd-dev libjansson-dev libmbedtls-dev
+libutf8proc-dev libc-ares-dev), and says which of them it misses. It takes one to
+three minutes.
 
-Where nng and libuv are installed as well (Debian: libnng-dev libmbedtls-dev
-libuv1-dev) it also compiles undercroftd, the daemon, and where llhttp is, its door
-for HTTP (libllhttp-dev; on Debian 12 node-llhttp).
+Where nng and libuv are installed as well (Debian: libnng-dev libuv1-dev) it also
+compiles undercroftd, the daemon, and where llhttp is, its door for HTTP
+(libllhttp-dev; on Debian 12 node-llhttp).
 `
 
 async function run ({ values, say, print, exitCodes }) {

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "data/pg/db.h"
-#include "desk/audit.h"
 #include "wire/json.h"
 #include "wire/writer.h"
 

@@ -116,8 +116,7 @@ static bool is_null(const array *a)
 static bool unquoted(array *a)
 {
     while (a->p < a->end && *a->p != ',' && *a->p != '}') {
-        if (*a->p == '{' || *a->p == '"' ||
-            (*a->p == '\\' && ++a->p == a->end))
+        if (*a->p == '{' || *a->p == '"' || (*a->p == '\\' && ++a->p == a->end))
             return false;
         uc_buf_byte(&a->text, *a->p++);
     }

@@ -64,12 +64,13 @@ static uint32_t number_named(const pg_sql *s, uc_view key)
     return 0;
 }
 
-__attribute__((format(printf, 2, 0))) static bool
-wrong_name(uc_error *e, const char *fmt, uc_view key)
+/* "before NAME after" */
+static bool wrong_name(uc_error *e, const char *before, uc_view key,
+                       const char *after)
 {
     int n = (int)(key.len < 60 ? key.len : 60);
 
-    uc_fail(e, UC_PARAM_NAME, fmt, n, key.p);
+    uc_fail(e, UC_PARAM_NAME, "%s %.*s%s", before, n, key.p, after);
     snprintf(e->param, sizeof e->param, "%.*s", n, key.p);
     return false;
 }
@@ -89,10 +90,10 @@ static bool named(const pg_sql *s, uint32_t n, uc_reader *r, uc_value *to,
             return uc_fail(e, UC_FRAME, "parameters could not be read");
         i = number_named(s, key);
         if (i == 0)
-            return wrong_name(e, "the statement has no parameter named %.*s",
-                              key);
+            return wrong_name(e, "the statement has no parameter named", key,
+                              "");
         if (to[i - 1].type != UC_T_MAP)
-            return wrong_name(e, "the parameter %.*s was given twice", key);
+            return wrong_name(e, "the parameter", key, " was given twice");
         if (v.type == UC_T_ARRAY || v.type == UC_T_MAP)
             return bad_param(e, s, i, "arrays and objects are not values");
         to[i - 1] = v;
@@ -102,9 +103,10 @@ static bool named(const pg_sql *s, uint32_t n, uc_reader *r, uc_value *to,
 
         if (to[i - 1].type == UC_T_MAP)
             return wrong_name(
-                e, "parameter %.*s was not given",
+                e, "parameter",
                 (uc_view){(const uint8_t *)label(s, i, name, sizeof name),
-                          strlen(name)});
+                          strlen(name)},
+                " was not given");
     }
     return true;
 }

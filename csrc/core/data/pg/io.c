@@ -6,7 +6,6 @@
 
 #include "common/mem.h"
 #include "data/pg/db.h"
-#include "desk/verdict.h"
 
 /* The thread of a database. */
 

@@ -2,8 +2,6 @@
 
 #include "common/mem.h"
 #include "data/pg/db.h"
-#include "desk/queue.h"
-#include "desk/verdict.h"
 
 /* From the queues to the connections, and back. */
 

@@ -3,7 +3,6 @@
 
 #include "common/mem.h"
 #include "data/pg/db.h"
-#include "desk/verdict.h"
 #include "wire/writer.h"
 
 /*

@@ -237,12 +237,14 @@ static bool is_level(const char *s)
     return false;
 }
 
-__attribute__((format(printf, 3, 0))) static void
-prepare(pg_conn *c, const char *name, const char *fmt)
+/* The commit that follows is flushed as it was configured; more: also done. */
+static void prepare(pg_conn *c, const char *name, const char *more)
 {
     char text[160];
 
-    snprintf(text, sizeof text, fmt, c->level);
+    snprintf(text, sizeof text,
+             "select pg_catalog.set_config('synchronous_commit', '%s', true)%s",
+             c->level, more);
     pg_msg_parse(&c->out, name, text);
     pg_step_push(c, (pg_step){.kind = PG_STEP_PARSE});
 }
@@ -257,11 +259,9 @@ static void set_writer(pg_conn *c)
     c->flushes = !is_level(c->level) || strcmp(c->level, "off") == 0;
     if (c->flushes)
         return;
-    prepare(c, "uc_flush",
-            "select pg_catalog.set_config('synchronous_commit', '%s', true)");
+    prepare(c, "uc_flush", "");
     prepare(c, "uc_barrier",
-            "select pg_catalog.set_config('synchronous_commit', '%s', true), "
-            "pg_catalog.pg_logical_emit_message(true, 'uc', '')");
+            ", pg_catalog.pg_logical_emit_message(true, 'uc', '')");
     pg_sync(c, false);
 }
 

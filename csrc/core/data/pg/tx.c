@@ -3,7 +3,6 @@
 
 #include "common/mem.h"
 #include "data/pg/db.h"
-#include "desk/verdict.h"
 
 /* Transactions of clients: a connection each. */
 

@@ -93,10 +93,12 @@ static bool host_of(const char *p, const char *end, uc_buf *hosts,
                            "a port or nothing",
                            (int)(close - p + 1), p);
     }
-    colon = memchr(p, ':', (size_t)(end - p));
+    colon = p;
+    while (colon < end && *colon != ':')
+        colon++;
     if (close == NULL)
-        uc_buf_put(hosts, p, (size_t)((colon != NULL ? colon : end) - p));
-    if (colon != NULL)
+        uc_buf_put(hosts, p, (size_t)(colon - p));
+    if (colon < end)
         uc_buf_put(ports, colon + 1, (size_t)(end - colon) - 1);
     return true;
 }
