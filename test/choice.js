@@ -18,7 +18,7 @@
 const CHOSEN = ['node24', 'node26']
 
 // Suites whose files are doors: what is halved is within them (helper.js).
-const DOORS = 'contract'
+const DOORS = ['contract', 'contract-pg']
 
 const ONCE = ['test/durability/log.test.js']
 
@@ -36,7 +36,7 @@ function share (suite, runtime, all) {
     const chosen = [...once, ...crossed.map(pairwise)]
     return { files, env: crossed.length > 0 ? { UNDERCROFT_PAIRWISE: '1' } : {}, ...(chosen.length > 0 && { chosen }) }
   }
-  if (suite === DOORS) {
+  if (DOORS.includes(suite)) {
     return {
       files,
       env: { UNDERCROFT_SHARE: String(turn) },

@@ -74,6 +74,30 @@ function tmpfile (t, name) {
 //                is wrong is told by the handle; otherwise it is the daemon that has it open
 //   file(t)      a path that is free
 //   at(t, file, options)   a store on that file; closed with the test
+//   engine       'sqlite' or 'pg'
+//   sql          what has to be said differently to it: test/contract/dialect.js
+//   only(engine, why)      options of a test that is not for the others: t.test(name, only(…), …)
+
+const dialects = require('./contract/dialect')
+
+function onEngine (open, engine) {
+  open.engine = engine
+  open.sql = dialects[engine]
+  open.only = (one, why) => one === engine ? {} : { skip: `${one} only: ${whyOnly(why)}` }
+  return open
+}
+
+// A reason is a sentence, or the name of a difference that the documentation lists.
+function whyOnly (why) {
+  return require('./contract/differs').find(({ name }) => name === why)?.what ?? why
+}
+
+// A door to databases of a PostgreSQL server, test/pg.js: each test has a fresh one, and a 'file' is its URL.
+function pgDoor (door, server) {
+  const open = (t, options) => door.at(t, server.fresh(t), options)
+  Object.assign(open, { door: door.door, sync: false, owner: door.owner, at: door.at, file: (t) => server.fresh(t), server })
+  return onEngine(open, 'pg')
+}
 
 function addonDoor () {
   const { open: connect } = require(root)
@@ -87,7 +111,7 @@ function addonDoor () {
     space(t).stores.push(store)
     return store
   }
-  return open
+  return onEngine(open, 'sqlite')
 }
 
 // Through a daemon for each file, started with what of the options concerns the file. It ends with
@@ -140,7 +164,7 @@ function ipcDoor () {
     own.stores.push(store)
     return store
   }
-  return open
+  return onEngine(open, 'sqlite')
 }
 
 const DOORS = ['addon', 'ipc']
@@ -397,6 +421,7 @@ module.exports = {
   left,
   outcomes,
   overdue,
+  pgDoor,
   root,
   runaway,
   runs,

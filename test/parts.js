@@ -25,10 +25,12 @@ const cores = os.availableParallelism()
 // those of its jobs; how many cores one keeps busy that is in the table of times
 // is taken from there. `mixed`: one runtime drives it, as it is about the daemon,
 // or starts processes on every runtime by itself. `first`: its files wait for
-// each other and for the clock, so that they had better begin early.
+// each other and for the clock, so that they had better begin early. `folder`:
+// where its files are, if not in one of its name; `files`: which of them.
 const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
-  { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, cores: 0.25 },
+  { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, cores: 0.25, files: isOf => !isOf('pg-') },
+  { name: 'contract-pg', folder: 'contract', about: 'the same on PostgreSQL', timeoutMs: 600_000, cores: 0.5, files: isOf => isOf('pg-') },
   { name: 'routes', about: 'requests through every mount of routes', cores: 0.5 },
   { name: 'http', about: 'the HTTP of the daemon: bytes, clients, gateways, successors', timeoutMs: 600_000, cores: 0.5, uses: ['http'], mixed: true },
   { name: 'kit', about: 'what is built on the package: logins and sessions', cores: 0.6 },
@@ -59,7 +61,7 @@ function parts () {
     check('lint', 'eslint', [bin('eslint'), '--max-warnings', '0', '--cache', '--cache-strategy', 'content', '--cache-location', 'node_modules/.cache/eslint/', '.']),
     check('format', 'clang-format agrees with the C sources', [process.execPath, '.ci/clang.js'], { if: has('clang-format') }),
     check('types', 'index.d.ts against its tests', [bin('tsd')], { if: exists('test/types') }),
-    ...suites.filter(({ name }) => exists(`test/${name}`)).flatMap(suite =>
+    ...suites.filter(({ name, folder = name }) => exists(`test/${folder}`)).flatMap(suite =>
       (suite.mixed ? runtimes().slice(0, 1) : runtimes()).map(runtime => javascript(suite, runtime, { after: built ? { [STUB]: [built.jobs[0]] } : {} }))),
     built,
     check('tour', 'npm start -- --once', ['npm', 'start', '--silent', '--', '--once'], { if: exists('examples/tour.js') }),
@@ -186,14 +188,15 @@ function lite ({ kind }) {
 function javascript (suite, runtime, options = {}) {
   const isOther = runtime !== runtimes()[0]
   const name = isOther ? `${suite.name}@${runtime.name}` : suite.name
-  const slow = (suite.slow ?? []).map(name => `test/${suite.name}/${name}.test.js`)
+  const slow = (suite.slow ?? []).map(name => `test/${suite.folder ?? suite.name}/${name}.test.js`)
   const about = `${suite.about}, on ${runtime.name} ${runtime.version || ''}`.trim()
   const part = { name, about, full: options.full || suite.long || isOther }
   if (runtime.skip) {
     const report = `${runtime.name}: ${runtime.skip}`
     return { ...part, jobs: [{ name, run: async () => ({ passed: 0, failed: 1, report }) }] }
   }
-  const all = testFiles(suite.name).filter(file => isFull || !slow.includes(file))
+  const all = testFiles(suite.folder ?? suite.name).filter(file => isFull || !slow.includes(file))
+    .filter(file => suite.files?.(start => path.basename(file).startsWith(start)) ?? true)
   const { files, env, chosen } = share(suite.name, runtime.name, all)
   const before = isOther || !isFull ? lite(runtime) : []
   return {
