@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 #include "wire/json.h"
 #include "wire/writer.h"
 

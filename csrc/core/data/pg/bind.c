@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
 

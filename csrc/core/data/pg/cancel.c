@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 
 /*
  * CancelRequests (55.2.8). One goes over a socket of its own, and stops

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "data/pg/array.h"
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 #include "wire/json.h"
 
 /* Values of the server as cells of rows, or as JSON. */

@@ -169,6 +169,7 @@ struct pg_conn {
     pg_scram scram;
     bool bound;     /* to the channel */
     uc_error error; /* why it died; code or NULL */
+    bool was_ready; /* when it died */
     bool told;      /* the server said so itself: what is in the ring has not
                        run */
 
@@ -238,6 +239,8 @@ struct pg_db {
 
     pg_conn *conns;
     uint32_t nconns;
+    bool dead;          /* one of them is, and what follows is to be done */
+    bool dial_failed;   /* for want of memory */
     int64_t dial_after; /* not again before this */
     uint32_t dial_host; /* where the last one was found */
     uc_error dial_error;
@@ -267,150 +270,5 @@ static inline pg_db *pg_db_of(uc_engine *e)
 {
     return (pg_db *)e;
 }
-
-/* ---- flights: step.c ---- */
-
-/* A call that has been taken from its queue. NULL: no memory. */
-pg_flight *pg_flight_new(pg_db *db, uc_call *call);
-/* It is over, and its reply, if any, is on its way. */
-void pg_flight_end(pg_db *db, pg_flight *f);
-/* Answers with an error and ends it. */
-void pg_flight_fail(pg_db *db, pg_flight *f, const uc_error *e);
-/* The same for a call that is no flight. */
-void pg_call_fail(pg_db *db, uc_call *call, const uc_error *e);
-bool pg_step_push(pg_conn *c, pg_step step);
-/* The last ones are not wanted after all. */
-void pg_step_drop(pg_conn *c, uint32_t n);
-pg_step *pg_step_first(pg_conn *c);
-void pg_step_pop(pg_conn *c);
-
-/* ---- connections ---- */
-
-/* A socket on its way to an address; -1 with errno. */
-int pg_socket(const pg_address *a);
-/* Begins one; NULL: no memory (db->dial_error). It may be lost already. */
-pg_conn *pg_dial(pg_db *db, pg_role role);
-/* Its socket is connected, or not. */
-void pg_dialled(pg_conn *c);
-/* An answer to what was asked about TLS, or a step of the handshake. */
-void pg_tls_event(pg_conn *c);
-/* The server does not let one in so: with `allow` and `prefer` the other way is
- * tried, with TLS or without. */
-void pg_turn(pg_conn *c);
-/* A message of its start-up. */
-void pg_greeting(pg_conn *c, const pg_msg *m);
-void pg_greet(pg_conn *c);
-/* It is over: its calls are answered or go elsewhere. */
-void pg_conn_lost(pg_conn *c, const uc_error *e);
-/* No way to a server has led there: who waits is told, unless another
- * connection is ready. */
-void pg_no_server(pg_db *db, const uc_error *e);
-void pg_conn_free(pg_conn *c);
-void pg_conn_send(pg_conn *c);
-void pg_conn_receive(pg_conn *c);
-/* It is to be sent at the end of the turn. */
-static inline void pg_conn_touch(pg_conn *c)
-{
-    c->dirty = true;
-}
-
-/* A message of a connection that is in use. False with *e: it is none that may
- * come now. */
-bool pg_answer(pg_conn *c, const pg_msg *m, uc_error *e);
-/* The next of our own statements, or it is ready. */
-bool pg_set(pg_conn *c, uc_error *e);
-/* A call goes back: it did nothing wrong, or did it where it may not. */
-void pg_again(pg_db *db, pg_flight *f);
-/* The same for one that failed, where that may be mended by running it again,
- * maybe elsewhere. */
-bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e);
-/* What is complete goes to its session. */
-void pg_publish(pg_conn *c);
-
-/* ---- calls as messages: bind.c ---- */
-
-/* Appends what runs the flight's statement, or all of them, and its steps.
- * False with *e, and nothing appended. */
-bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e);
-/* A statement of our own that was prepared under that name. */
-void pg_execute(pg_conn *c, const char *name);
-/* durable: what has been committed so far is flushed then. */
-void pg_sync(pg_conn *c, bool durable);
-/* Its statement came to its end: how long it took, as far as can be told. */
-void pg_took(pg_conn *c, const pg_flight *f);
-/* It is stopped while the server may be at it: it took so long at least. */
-void pg_given_up(const pg_flight *f);
-/* Appends a Query. */
-bool pg_query(pg_conn *c, pg_flight *f, const char *text);
-
-/* ---- what is not wanted any more: cancel.c ---- */
-
-/* Asks the server to stop what it does for the connection. */
-void pg_cancel_begin(pg_conn *c);
-void pg_cancel_event(pg_db *db, pg_cancel *x);
-void pg_cancel_forget(pg_conn *c);
-int64_t pg_cancels_late(pg_db *db, int64_t now);
-void pg_cancels_free(pg_db *db);
-
-/* ---- lanes ---- */
-
-void pg_reads(pg_db *db);
-void pg_writes(pg_db *db);
-void pg_txs(pg_db *db);
-/* Who waits for a connection of its own gets one, as far as there are. */
-void pg_begins(pg_db *db);
-/* Answers calls that are not wanted any more, and ends what is too late.
- * Returns when to look again, 0: when something happens. */
-int64_t pg_late(pg_db *db, int64_t now);
-/* One call of a statement on c; it is answered where it cannot be begun. */
-void pg_run(pg_conn *c, uc_call *call);
-/* The connection of a role that has least to do and is ready, or NULL; one is
- * begun where there is none, or too few. */
-pg_conn *pg_pick(pg_db *db, pg_role role);
-/* The transaction of a connection has ended, or has gone with it. */
-void pg_tx_over(pg_conn *c);
-void pg_begins_fail(pg_db *db, const uc_error *e);
-void pg_slow_fail(pg_db *db, const uc_error *e);
-int64_t pg_txs_late(pg_db *db, int64_t now);
-/* Its server rolls the transaction back when it sees the connection go. */
-void pg_tx_drop_conn(pg_conn *c, bool expired);
-
-/* ---- the thread: io.c ---- */
-
-bool pg_io_start(pg_db *db);
-/* Wakes it. Any thread. */
-void pg_ring(pg_db *db);
-
-/* A flight of a call that may begin; NULL: it has been answered. */
-pg_flight *pg_flight_of(pg_db *db, uc_call *call);
-
-/* ---- cursors and snapshots: lease.c ---- */
-
-void pg_lease_call(pg_db *db, uc_call *call);
-/* On a connection that it has for itself. False with *e. */
-bool pg_lease_begin(pg_conn *c, pg_flight *f, uc_error *e);
-/* Within the transaction of a client. */
-bool pg_cursor_in(pg_conn *c, pg_flight *f, uc_error *e);
-/* A page has so many bytes. */
-void pg_lease_paged(pg_flight *f, size_t bytes);
-void pg_lease_free(uc_engine *e, uc_lease *l);
-void pg_leases_sweep(pg_db *db);
-void pg_leases_lost(pg_conn *c);
-/* The Execute of a portal that is there; false: no memory. */
-bool pg_bind_page(pg_conn *c, pg_flight *f, pg_lease *l);
-
-/* ---- values: cells.c ---- */
-
-/* Whether values of a type come in binary when they may. */
-bool pg_is_binary(uint32_t oid);
-/* Appends a row in the form that the flight asks for. False: no memory or too
- * large, as the buffer says, or (*bad) nonsense. */
-bool pg_row(pg_conn *c, const pg_step *s, uc_view body, bool *bad);
-
-/* ---- errors: error.c ---- */
-
-void pg_error(uc_error *e, uc_view body);
-bool pg_nonsense(uc_error *e, const char *what);
-void pg_lost_error(const pg_db *db, uc_error *e, const char *why);
 
 #endif

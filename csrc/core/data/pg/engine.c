@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 #include "wire/writer.h"
 
 /* What the desk calls. */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 #include "data/pg/errcode.h"
 
 /* What a server says, as an error of ours. */

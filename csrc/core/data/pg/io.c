@@ -1,156 +1,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "common/mem.h"
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 
 /* The thread of a database. */
 
-enum {
-    EVENTS = 64,
-    LATE_MS = 5,
-    AGAIN_MS = 100 /* between two tries to connect */
-};
-
-/* ---- the end of a connection ---- */
-
-/* How many ways there are to try. */
-static uint32_t ways(const pg_db *db)
-{
-    bool both =
-        db->info.sslmode == PG_SSL_PREFER || db->info.sslmode == PG_SSL_ALLOW;
-
-    return db->info.nhosts * (both ? 2 : 1);
-}
-
-/* What was under way on it. A read has changed nothing and goes elsewhere; so
- * does a write that is known not to have run. */
-static void give_up(pg_conn *c, pg_flight *f, bool known, const uc_error *why)
-{
-    bool again = c->role == PG_READER ? c->told || f->tries++ < 1
-                                      : c->role == PG_WRITER && known;
-    uc_error e = *why;
-
-    if (f->call == NULL || f->failed) {
-        pg_flight_end(c->db, f);
-        return;
-    }
-    if (again) {
-        pg_again(c->db, f);
-        return;
-    }
-    uc__outcome(f->call, c->role == PG_READER || known ? "not-run" : "unknown",
-                &e);
-    pg_flight_fail(c->db, f, &e);
-}
-
-static void refuse_waiting(pg_db *db, const uc_error *e)
-{
-    uc_calls out = {0};
-    uc_call *call;
-
-    uc_lock(&db->e.mu);
-    uc_calls_append(&out, &db->e.q.reads);
-    uc_calls_append(&out, &db->e.q.writes);
-    atomic_store(&db->e.reads_n, 0);
-    uc_unlock(&db->e.mu);
-    while ((call = uc_calls_pop(&out)) != NULL)
-        uc__refuse(call, e);
-    pg_begins_fail(db, e);
-    pg_slow_fail(db, e);
-    db->moved = true;
-}
-
-static bool has_ready(const pg_db *db)
-{
-    for (const pg_conn *c = db->conns; c != NULL; c = c->next) {
-        if (c->phase == PG_READY)
-            return true;
-    }
-    return false;
-}
-
-void pg_no_server(pg_db *db, const uc_error *e)
-{
-    db->dial_after = uc_now() + AGAIN_MS * UC_MS;
-    if (db->e.state != UC_OPENING && !has_ready(db))
-        refuse_waiting(db, e);
-}
-
-void pg_conn_lost(pg_conn *c, const uc_error *e)
-{
-    pg_db *db = c->db;
-    bool was = c->phase == PG_READY;
-    pg_step *s;
-
-    c->phase = PG_DEAD;
-    c->error = *e;
-    pg_publish(c);
-    while (c->waiting != NULL) {
-        pg_flight *f = c->waiting;
-
-        c->waiting = f->next;
-        give_up(c, f, c->told && !f->committed, e);
-    }
-    while ((s = pg_step_first(c)) != NULL) {
-        pg_flight *f = s->flight;
-        bool is_call = s->kind == PG_STEP_EXECUTE || s->kind == PG_STEP_QUERY;
-
-        pg_step_pop(c);
-        if (is_call && f != NULL && (f->left == 0 || --f->left == 0))
-            give_up(c, f, c->told, e);
-    }
-    pg_tx_over(c);
-    pg_leases_lost(c);
-    pg_cancel_forget(c);
-    pg_names_forget(db->names, c);
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
-    if (was)
-        return;
-    /* It never was one: who waits for the first of all hears why. */
-    db->dial_error = *e;
-    db->fails++;
-    atomic_store(&db->called, true); /* another turn: the next host */
-    if (db->fails % 2 == 0 || ways(db) == db->info.nhosts)
-        db->dial_host = (c->host + 1) % db->info.nhosts;
-    if (db->fails >= ways(db))
-        pg_no_server(db, e);
-}
-
-void pg_tx_drop_conn(pg_conn *c, bool expired)
-{
-    uc_error e;
-
-    if (expired)
-        uc_fail(&e, UC_TX_EXPIRED,
-                "the transaction was open for longer than "
-                "transactionTimeoutMs and was rolled back");
-    else
-        uc_fail(&e, UC_TX_CLOSED, "the transaction has ended");
-    pg_conn_lost(c, &e);
-}
-
-static void sweep(pg_db *db)
-{
-    pg_conn **q = &db->conns;
-
-    while (*q != NULL) {
-        pg_conn *c = *q;
-
-        if (c->phase != PG_DEAD) {
-            q = &c->next;
-            continue;
-        }
-        *q = c->next;
-        db->nconns--;
-        pg_conn_free(c);
-    }
-}
+enum { EVENTS = 64, LATE_MS = 5 };
 
 /* ---- time ---- */
 
@@ -220,7 +77,7 @@ int64_t pg_late(pg_db *db, int64_t now)
             continue;
         uc_fail(&e, UC_CONNECT,
                 "the server did not answer within connect_timeout");
-        pg_conn_lost(c, &e);
+        pg_conn_fail(c, &e);
     }
     next = sooner(next, pg_cancels_late(db, now));
     next = sooner(next, pg_names_late(db->names, now));
@@ -233,11 +90,9 @@ static void event(pg_db *db, const struct epoll_event *ev)
 {
     pg_end *end = ev->data.ptr;
     pg_conn *c = ev->data.ptr;
-    uint64_t n;
 
     if (end == NULL) {
-        if (read(db->bell, &n, sizeof n) < 0)
-            return;
+        pg_bell_heard(db);
         return;
     }
     if (end->is == PG_END_NAMES) {
@@ -335,12 +190,13 @@ static void turn(pg_db *db)
     if (waits_for_dial(db) && db->dial_after > now)
         next = sooner(next, db->dial_after);
     flush(db);
-    sweep(db);
+    pg_lost(db);
     n = epoll_wait(db->epoll, events, EVENTS,
                    sleeps(db) ? timeout(next, uc_now()) : 0);
     atomic_store(&db->asleep, false);
     for (int i = 0; i < n; i++)
         event(db, &events[i]);
+    pg_lost(db);
 }
 
 /* ---- the thread ---- */
@@ -366,10 +222,9 @@ static bool open_first(pg_db *db, uc_error *e)
         if (c != NULL)
             return true;
         if (db->conns == NULL &&
-            (db->fails >= ways(db) || db->dial_after > uc_now()))
+            (db->fails >= pg_ways(db) || db->dial_after > uc_now()))
             break;
         turn(db);
-        sweep(db);
     }
     *e = db->dial_error;
     if (e->code == NULL)
@@ -389,11 +244,11 @@ static void close_all(pg_db *db)
             uc_error e;
 
             uc_fail(&e, UC_CLOSED, "the store is closed");
-            pg_conn_lost(c, &e);
+            pg_conn_fail(c, &e);
         }
     }
+    pg_lost(db);
     pg_leases_sweep(db);
-    sweep(db);
     pg_cancels_free(db);
 }
 
@@ -417,10 +272,9 @@ static bool listen_to_bell(pg_db *db)
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
 
     db->epoll = epoll_create1(EPOLL_CLOEXEC);
-    db->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     db->names_end.is = PG_END_NAMES;
     db->names = pg_names_new(db->epoll, &db->names_end);
-    return db->epoll >= 0 && db->bell >= 0 && db->names != NULL &&
+    return db->epoll >= 0 && pg_bell_open(db) && db->names != NULL &&
            epoll_ctl(db->epoll, EPOLL_CTL_ADD, db->bell, &ev) == 0;
 }
 
@@ -428,14 +282,4 @@ bool pg_io_start(pg_db *db)
 {
     return listen_to_bell(db) &&
            uc_thread_start(&db->io, "uc-postgres", io_main, db) == 0;
-}
-
-void pg_ring(pg_db *db)
-{
-    uint64_t one = 1;
-
-    atomic_store(&db->called, true);
-    if (atomic_exchange(&db->asleep, false) &&
-        write(db->bell, &one, sizeof one) < 0)
-        return; /* it is full: it rings already */
 }

@@ -1,21 +1,19 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 
 /* From the queues to the connections, and back. */
 
 enum {
-    READERS = 4, /* few connections, deeply: 2 to 4 are the knee */
-    DEEP = 128,  /* calls under way on one */
-    BUSY = 32,   /* with so many on each another one is begun */
-    BATCH = 64,  /* calls of one Sync */
-    WRITES = 64, /* under way */
-    PINNED = 8,  /* connections of transactions */
-    TRIES = 3,
+    READERS = 4,       /* few connections, deeply: 2 to 4 are the knee */
+    DEEP = 128,        /* calls under way on one */
+    BUSY = 32,         /* with so many on each another one is begun */
+    BATCH = 64,        /* calls of one Sync */
+    WRITES = 64,       /* under way */
+    PINNED = 8,        /* connections of transactions */
     SLOW_NS = 5000000, /* on a connection of its own from here on */
-    READERS_MOST = 8,  /* with those */
-    WEIGHT = 8         /* of the mean before a new time */
+    READERS_MOST = 8   /* with those */
 };
 
 /* ---- connections ---- */
@@ -27,7 +25,7 @@ static unsigned most(pg_role role)
 
 static bool may_dial(pg_db *db)
 {
-    return uc_now() >= db->dial_after;
+    return uc_now() >= db->dial_after && !db->dead;
 }
 
 pg_conn *pg_pick(pg_db *db, pg_role role)
@@ -48,41 +46,8 @@ pg_conn *pg_pick(pg_db *db, pg_role role)
     }
     if (!coming && n < most(role) && (best == NULL || best->calls > BUSY) &&
         may_dial(db) && pg_dial(db, role) == NULL)
-        pg_no_server(db, &db->dial_error);
+        db->dial_failed = true;
     return best;
-}
-
-static void learn(uc_stmt *s, int64_t took)
-{
-    uint32_t old = atomic_load_explicit(&s->ns, memory_order_relaxed);
-    uint32_t ns = took < UINT32_MAX / 2 ? (uint32_t)took : UINT32_MAX / 2;
-
-    if (old != 0)
-        ns = (uint32_t)(old + ((int64_t)ns - old) / WEIGHT);
-    atomic_store_explicit(&s->ns, ns > 0 ? ns : 1, memory_order_relaxed);
-}
-
-static int64_t time_of(const pg_conn *c, const pg_flight *f, int64_t now)
-{
-    return now - (c->done_at > f->sent ? c->done_at : f->sent);
-}
-
-void pg_took(pg_conn *c, const pg_flight *f)
-{
-    int64_t now = uc_now(), took = time_of(c, f, now);
-
-    c->done_at = now;
-    c->alone = false;
-    if (f->call != NULL && f->call->stmt != NULL)
-        learn(f->call->stmt, took);
-}
-
-void pg_given_up(const pg_flight *f)
-{
-    const pg_step *s = f->conn != NULL ? pg_step_first(f->conn) : NULL;
-
-    if (s != NULL && s->flight == f && f->call->stmt != NULL)
-        learn(f->call->stmt, time_of(f->conn, f, uc_now()));
 }
 
 static bool is_slow(const uc_call *call)
@@ -108,27 +73,8 @@ static pg_conn *idle_reader(pg_db *db)
     }
     if (!coming && n < READERS_MOST && may_dial(db) &&
         pg_dial(db, PG_READER) == NULL)
-        pg_no_server(db, &db->dial_error);
+        db->dial_failed = true;
     return NULL;
-}
-
-/* ---- going back ---- */
-
-static void release(pg_db *db, pg_flight *f)
-{
-    f->call = NULL;
-    pg_flight_end(db, f);
-}
-
-void pg_again(pg_db *db, pg_flight *f)
-{
-    uc_call *call = f->call;
-
-    if (call != NULL) {
-        atomic_store(&call->state, UC_CALL_QUEUED);
-        uc_calls_push(&db->again, call);
-    }
-    release(db, f);
 }
 
 /* They were taken first, so they go in front. Under mu. */
@@ -146,87 +92,7 @@ static void put_back(pg_db *db)
     atomic_store(&db->e.reads_n, reads.n);
 }
 
-/* A read that writes after all is a write from now on. */
-static bool writes_after_all(pg_conn *c, pg_flight *f)
-{
-    uc_call *call = f->call;
-
-    if (call->session->peer->readonly)
-        return false;
-    atomic_store(&call->stmt->cls, UC_CLASS_WRITE);
-    c->calls--;
-    f->call = NULL;
-    uc_lock(&c->db->e.mu);
-    uc_calls_push_front(&c->db->e.q.writes, call);
-    uc_unlock(&c->db->e.mu);
-    c->db->moved = true;
-    pg_flight_end(c->db, f);
-    return true;
-}
-
-static bool is_state(const uc_error *e, const char *state)
-{
-    return strcmp(e->sqlstate, state) == 0;
-}
-
-bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
-{
-    uint32_t slot;
-
-    if (f->call == NULL || f->tries >= TRIES || c->tx != NULL ||
-        f->call->stmt == NULL)
-        return false;
-    slot = f->call->stmt->slot;
-    if (c->role == PG_READER && is_state(e, "25006"))
-        return writes_after_all(c, f);
-    if (is_state(e, "57014") && c->role != PG_PINNED) {
-        f->tries--; /* it was meant for another */
-    } else if (is_state(e, "26000") && slot < c->nprepared) {
-        c->prepared[slot].gen = 0;
-    } else if (is_state(e, "0A000") &&
-               strstr(e->message, "cached plan") != NULL) {
-        pg_stmt_forget(c->db->stmts[slot]);
-    } else {
-        return false;
-    }
-    f->tries++;
-    c->calls--;
-    pg_again(c->db, f);
-    return true;
-}
-
 /* ---- one call ---- */
-
-static pg_mode mode_of(const uc_call *call)
-{
-    switch (call->op->num) {
-    case UC_OP_get:
-        return PG_MODE_GET;
-    case UC_OP_json:
-        return PG_MODE_JSON;
-    case UC_OP_run:
-        return PG_MODE_RUN;
-    case UC_OP_cursor_open:
-    case UC_OP_cursor_next:
-        return PG_MODE_CURSOR;
-    case UC_OP_snap_begin:
-        return PG_MODE_SNAPSHOT;
-    case UC_OP_many:
-        return PG_MODE_MANY;
-    case UC_OP_batch:
-        return PG_MODE_BATCH;
-    case UC_OP_exec:
-        return PG_MODE_EXEC;
-    case UC_OP_health:
-        return PG_MODE_HEALTH;
-    case UC_OP_tx_begin:
-        return PG_MODE_BEGIN;
-    case UC_OP_tx_end:
-        return PG_MODE_END;
-    default:
-        return PG_MODE_ALL;
-    }
-}
 
 static bool not_here(uc_error *e, const uc_call *call)
 {
@@ -276,29 +142,6 @@ static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
     if (call->op->num == UC_OP_exec)
         return script(c, f, e);
     return not_here(e, call);
-}
-
-pg_flight *pg_flight_of(pg_db *db, uc_call *call)
-{
-    pg_flight *f = NULL;
-    uc_error e;
-
-    uc_error_init(&e);
-    if (!uc__call_over(call, &e)) {
-        f = pg_flight_new(db, call);
-        if (f == NULL)
-            uc_fail(&e, UC_MEMORY, "no memory for a call");
-    }
-    if (f == NULL) {
-        uc__refuse(call, &e);
-        return NULL;
-    }
-    f->mode = mode_of(call);
-    f->wseq = call->wseq;
-    f->sent = uc_now();
-    db->moved = db->moved || f->wseq != 0;
-    atomic_store(&call->state, UC_CALL_RUNNING);
-    return f;
 }
 
 static void send_on(pg_conn *c, pg_flight *f)

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 #include "wire/writer.h"
 
 /*

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 
 /* The start-up of a connection (55.2.1): who one is, and what is set before it
  * is used. */
@@ -58,7 +58,7 @@ static void refuse(pg_conn *c, const char *why)
     uc_error e;
 
     uc_fail(&e, UC_CONNECT, "%s", why);
-    pg_conn_lost(c, &e);
+    pg_conn_fail(c, &e);
 }
 
 static uc_view password_of(const pg_conn *c)
@@ -169,7 +169,7 @@ static void sasl_continue(pg_conn *c, pg_reader *r)
     uc_error e;
 
     if (!pg_scram_prove(&c->scram, challenge, password_of(c), &c->out, &e)) {
-        pg_conn_lost(c, &e);
+        pg_conn_fail(c, &e);
         return;
     }
     pg_msg_end(&c->out, at);
@@ -191,7 +191,7 @@ static void authentication(pg_conn *c, uc_view body)
     if (kind == AUTH_SASL_FINAL) {
         if (!pg_scram_check(&c->scram, (uc_view){r.p, (size_t)(r.end - r.p)},
                             &e))
-            pg_conn_lost(c, &e);
+            pg_conn_fail(c, &e);
         c->bound = c->scram.binding == PG_BINDING_USED;
         return;
     }
@@ -308,6 +308,16 @@ static void key_data(pg_conn *c, uc_view body)
     c->key = pg_get32(&r);
 }
 
+/* The server does not let one in so: with `allow` and `prefer` the other way is
+ * tried, with TLS or without. */
+static void turn(pg_conn *c)
+{
+    pg_sslmode mode = c->db->info.sslmode;
+
+    if (mode == PG_SSL_ALLOW || mode == PG_SSL_PREFER)
+        c->db->turned = !c->db->turned;
+}
+
 void pg_greeting(pg_conn *c, const pg_msg *m)
 {
     uc_error e;
@@ -330,12 +340,12 @@ void pg_greeting(pg_conn *c, const pg_msg *m)
         pg_error(&e, m->body);
         e.outcome = "not-run";
         if (strcmp(e.sqlstate, "28000") == 0) /* the other way may do */
-            pg_turn(c);
-        pg_conn_lost(c, &e);
+            turn(c);
+        pg_conn_fail(c, &e);
         break;
     default:
         pg_nonsense(&e, "a message that has no place at the start");
-        pg_conn_lost(c, &e);
+        pg_conn_fail(c, &e);
         break;
     }
 }

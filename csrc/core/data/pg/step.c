@@ -1,8 +1,9 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 #include "desk/session.h"
+#include "desk/verdict.h"
 
 /* What a connection waits for, and the calls behind it. */
 
@@ -105,6 +106,60 @@ pg_flight *pg_flight_new(pg_db *db, uc_call *call)
     f->next = db->spare;
     db->spare = f;
     return NULL;
+}
+
+static pg_mode mode_of(const uc_call *call)
+{
+    switch (call->op->num) {
+    case UC_OP_get:
+        return PG_MODE_GET;
+    case UC_OP_json:
+        return PG_MODE_JSON;
+    case UC_OP_run:
+        return PG_MODE_RUN;
+    case UC_OP_cursor_open:
+    case UC_OP_cursor_next:
+        return PG_MODE_CURSOR;
+    case UC_OP_snap_begin:
+        return PG_MODE_SNAPSHOT;
+    case UC_OP_many:
+        return PG_MODE_MANY;
+    case UC_OP_batch:
+        return PG_MODE_BATCH;
+    case UC_OP_exec:
+        return PG_MODE_EXEC;
+    case UC_OP_health:
+        return PG_MODE_HEALTH;
+    case UC_OP_tx_begin:
+        return PG_MODE_BEGIN;
+    case UC_OP_tx_end:
+        return PG_MODE_END;
+    default:
+        return PG_MODE_ALL;
+    }
+}
+
+pg_flight *pg_flight_of(pg_db *db, uc_call *call)
+{
+    pg_flight *f = NULL;
+    uc_error e;
+
+    uc_error_init(&e);
+    if (!uc__call_over(call, &e)) {
+        f = pg_flight_new(db, call);
+        if (f == NULL)
+            uc_fail(&e, UC_MEMORY, "no memory for a call");
+    }
+    if (f == NULL) {
+        uc__refuse(call, &e);
+        return NULL;
+    }
+    f->mode = mode_of(call);
+    f->wseq = call->wseq;
+    f->sent = uc_now();
+    db->moved = db->moved || f->wseq != 0;
+    atomic_store(&call->state, UC_CALL_RUNNING);
+    return f;
 }
 
 /* Its call is in nobody's hands then. */

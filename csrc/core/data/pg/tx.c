@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "data/pg/db.h"
+#include "data/pg/work.h"
 
 /* Transactions of clients: a connection each. */
 
@@ -201,6 +201,7 @@ void pg_txs(pg_db *db)
 static void drop(pg_tx *t, bool expired)
 {
     pg_db *db = t->conn->db;
+    uc_error e;
 
     if (t->ending)
         return;
@@ -208,7 +209,13 @@ static void drop(pg_tx *t, bool expired)
     if (expired)
         db->expired_tx = t->id;
     /* The connection goes with it: what it is at may take long. */
-    pg_tx_drop_conn(t->conn, expired);
+    if (expired)
+        uc_fail(&e, UC_TX_EXPIRED,
+                "the transaction was open for longer than "
+                "transactionTimeoutMs and was rolled back");
+    else
+        uc_fail(&e, UC_TX_CLOSED, "the transaction has ended");
+    pg_conn_fail(t->conn, &e);
 }
 
 int64_t pg_txs_late(pg_db *db, int64_t now)

@@ -1,0 +1,111 @@
+#include <string.h>
+
+#include "data/pg/work.h"
+#include "desk/queue.h"
+#include "desk/verdict.h"
+
+/* What is learned from a call, and calls that run once more. */
+
+enum {
+    TRIES = 3,
+    WEIGHT = 8 /* of the mean before a new time */
+};
+
+static void learn(uc_stmt *s, int64_t took)
+{
+    uint32_t old = atomic_load_explicit(&s->ns, memory_order_relaxed);
+    uint32_t ns = took < UINT32_MAX / 2 ? (uint32_t)took : UINT32_MAX / 2;
+
+    if (old != 0)
+        ns = (uint32_t)(old + ((int64_t)ns - old) / WEIGHT);
+    atomic_store_explicit(&s->ns, ns > 0 ? ns : 1, memory_order_relaxed);
+}
+
+static int64_t time_of(const pg_conn *c, const pg_flight *f, int64_t now)
+{
+    return now - (c->done_at > f->sent ? c->done_at : f->sent);
+}
+
+void pg_took(pg_conn *c, const pg_flight *f)
+{
+    int64_t now = uc_now(), took = time_of(c, f, now);
+
+    c->done_at = now;
+    c->alone = false;
+    if (f->call != NULL && f->call->stmt != NULL)
+        learn(f->call->stmt, took);
+}
+
+void pg_given_up(const pg_flight *f)
+{
+    const pg_step *s = f->conn != NULL ? pg_step_first(f->conn) : NULL;
+
+    if (s != NULL && s->flight == f && f->call->stmt != NULL)
+        learn(f->call->stmt, time_of(f->conn, f, uc_now()));
+}
+
+static void release(pg_db *db, pg_flight *f)
+{
+    f->call = NULL;
+    pg_flight_end(db, f);
+}
+
+void pg_again(pg_db *db, pg_flight *f)
+{
+    uc_call *call = f->call;
+
+    if (call != NULL) {
+        atomic_store(&call->state, UC_CALL_QUEUED);
+        uc_calls_push(&db->again, call);
+    }
+    release(db, f);
+}
+
+/* A read that writes after all is a write from now on. */
+static bool writes_after_all(pg_conn *c, pg_flight *f)
+{
+    uc_call *call = f->call;
+
+    if (call->session->peer->readonly)
+        return false;
+    atomic_store(&call->stmt->cls, UC_CLASS_WRITE);
+    c->calls--;
+    f->call = NULL;
+    uc_lock(&c->db->e.mu);
+    uc_calls_push_front(&c->db->e.q.writes, call);
+    uc_unlock(&c->db->e.mu);
+    c->db->moved = true;
+    pg_flight_end(c->db, f);
+    return true;
+}
+
+static bool is_state(const uc_error *e, const char *state)
+{
+    return strcmp(e->sqlstate, state) == 0;
+}
+
+bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
+{
+    uint32_t slot;
+
+    if (f->call == NULL || f->tries >= TRIES || c->tx != NULL ||
+        f->call->stmt == NULL)
+        return false;
+    slot = f->call->stmt->slot;
+    if (c->role == PG_READER && is_state(e, "25006"))
+        return writes_after_all(c, f);
+    if (is_state(e, "57014") && c->role != PG_PINNED) {
+        f->tries--; /* it was meant for another */
+    } else if (is_state(e, "26000") && slot < c->nprepared) {
+        c->prepared[slot].gen = 0;
+    } else if (is_state(e, "0A000") &&
+               strstr(e->message, "cached plan") != NULL) {
+        pg_stmt_forget(c->db->stmts[slot]);
+    } else {
+        return false;
+    }
+    f->tries++;
+    c->calls--;
+    pg_again(c->db, f);
+    return true;
+}

@@ -1,0 +1,76 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "data/pg/work.h"
+
+/* What a server sends, in whole messages. */
+
+enum { READ_BYTES = 1 << 16 };
+
+/* All whole messages of what has come. False: it is dead. */
+static bool take_messages(pg_conn *c)
+{
+    size_t most = (size_t)c->db->e.opt.max_bytes, used, want;
+    uc_error e;
+
+    for (;;) {
+        pg_msg m;
+        pg_cut cut = pg_msg_cut(c->in.p + c->in_at, c->in.len - c->in_at, most,
+                                &m, &used, &want);
+
+        if (cut == PG_CUT_MORE)
+            break;
+        if (cut == PG_CUT_BAD) {
+            pg_nonsense(&e, "a message of a length that cannot be");
+            pg_conn_fail(c, &e);
+            return false;
+        }
+        c->in_at += used;
+        if (c->phase == PG_GREETING)
+            pg_greeting(c, &m);
+        else if (!pg_answer(c, &m, &e))
+            pg_conn_fail(c, &e);
+        if (c->phase == PG_DEAD)
+            return false;
+    }
+    if (c->in_at == c->in.len)
+        c->in.len = c->in_at = 0;
+    return true;
+}
+
+static bool make_room(pg_conn *c)
+{
+    if (c->in_at > 0 && c->in.cap - c->in.len < READ_BYTES) {
+        memmove(c->in.p, c->in.p + c->in_at, c->in.len - c->in_at);
+        c->in.len -= c->in_at;
+        c->in_at = 0;
+    }
+    return uc_buf_reserve(&c->in, READ_BYTES);
+}
+
+void pg_conn_receive(pg_conn *c)
+{
+    for (;;) {
+        size_t room;
+        ssize_t n;
+
+        if (!make_room(c)) {
+            pg_conn_broken(c, "no memory for what it sends");
+            return;
+        }
+        room = c->in.cap - c->in.len;
+        n = c->tls != NULL ? pg_tls_recv(c->tls, c->in.p + c->in.len, room)
+                           : recv(c->fd, c->in.p + c->in.len, room, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0) {
+            pg_conn_broken(c, n == 0 ? "the server has closed it"
+                                     : strerror(errno));
+            return;
+        }
+        c->in.len += (size_t)n;
+        if (!take_messages(c) || (c->tls == NULL && (size_t)n < room))
+            return;
+    }
+}
