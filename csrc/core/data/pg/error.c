@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/pg/work.h"
 #include "data/pg/errcode.h"
+#include "data/pg/work.h"
 
 /* What a server says, as an error of ours. */
 
