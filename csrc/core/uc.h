@@ -47,6 +47,12 @@ uc_session *uc_session_beside(const uc_session *of, uc_wake_fn *wake,
                               void *wake_arg);
 
 /*
+ * The engine of the session's database, "sqlite" or "postgres": a static string.
+ * From any thread, for as long as the session is open.
+ */
+const char *uc_session_engine(const uc_session *s);
+
+/*
  * Gives the session the log that it answers for (log/desk.h); a reference is
  * taken. Before the first uc_submit; without it there is no log here.
  */

@@ -111,6 +111,8 @@ class Client {
   get writing () { return this.#pipeline.writing }
   /** Counts the connections of the session: what is bound to an earlier one is gone. */
   get epoch () { return this.#session.epoch }
+  /** What serves the database, 'sqlite' or 'postgres'; null until the daemon has said so. */
+  get engine () { return this.#session.engine ?? null }
   get closed () { return !this.#life.isOpen }
   /** Notes how long statements take, where they are logged; see log/slow.js. */
   get slow () { return this.#calls.slow }

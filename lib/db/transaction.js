@@ -10,6 +10,7 @@ const { ReadVerbs, Verbs } = require('./verbs')
 const { readCall } = require('../base/options')
 const { whenAborted, forget } = require('../base/abort')
 const { UndercroftError, expected } = require('../base/errors')
+const { committed } = require('./table/schema')
 
 const SAVEPOINT_BEGIN = 0
 const SAVEPOINT_RELEASE = 1
@@ -80,12 +81,15 @@ async function transaction (client, fn, opts) {
 
 async function running (client, id, limits, fn) {
   const scope = new Scope('x', id, limits, null, client.epoch)
+  const verbs = new Transaction(client, scope)
   opened(client)
   try {
-    return await within(client, scope, fn, new Transaction(client, scope), {
+    const value = await within(client, scope, fn, verbs, {
       commit: () => client.call(ops.TX_END, [id, true], undefined, scope),
       rollback: () => client.call(ops.TX_END, [id, false], undefined, scope)
     })
+    committed(verbs, client)
+    return value
   } finally {
     ended(client)
   }

@@ -10,6 +10,7 @@ const { many } = require('./many')
 const { batch } = require('../client/batch')
 const { Cursor } = require('./cursor')
 const { Statement } = require('./statement')
+const { hidesChange } = require('./dialect')
 
 class ReadVerbs {
   #client
@@ -73,12 +74,25 @@ class Verbs extends ReadVerbs {
 
   /** Runs a statement: { changes, lastInsertRowid }. */
   run (sql, params, opts) {
-    return this.#client.query(ops.RUN, want.RUN, sql, params, opts, this.#scope)
+    const result = this.#client.query(ops.RUN, want.RUN, sql, params, opts, this.#scope)
+    return hidesChange(this.#client, sql) ? this.#changes(result) : result
+  }
+
+  // What is known of the tables is dropped, before what is called next and once it is done.
+  async #changes (result) {
+    const { changed } = require('./table/schema')
+    changed(this, this.#client)
+    try {
+      return await result
+    } finally {
+      changed(this, this.#client)
+    }
   }
 
   /** Runs a script of any number of statements. */
   exec (sql, opts) {
-    return this.#client.exec(sql, opts, this.#scope)
+    const result = this.#client.exec(sql, opts, this.#scope)
+    return hidesChange(this.#client, sql) ? this.#changes(result) : result
   }
 
   /** One statement for each row of parameters, in one transaction. */

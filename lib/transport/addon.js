@@ -9,6 +9,8 @@
 //                                      none; -n: needs an inbox of n bytes
 //   ref(), unref(), destroy()
 //   epoch                              counts connections, where there are any
+//   engine                             what serves the database: 'sqlite' or 'postgres'; null
+//                                      until there was a connection
 //   endTurn(), attach(), sync(), syncTake(), func()   where blocking is possible
 //
 // A request is a frame. Where more than that goes over the wire, the session has

@@ -75,6 +75,8 @@ class IpcSession {
   maxRequest = MAX_REQUEST
   /** Counts connections: what belongs to an earlier one is gone. */
   epoch = 1
+  // What the database is served by, as the daemon says it; null until there was a connection.
+  engine = null
   /** Where what take() found stands. */
   buf = null
   view = null
@@ -319,6 +321,7 @@ class IpcSession {
     const { connection } = this.#dialer
     this.#receiver = connection.receiver
     this.#farewell = null
+    this.engine = info.engine ?? 'sqlite'
     if (info.max_request >= 1) this.maxRequest = info.max_request
     this.#refuseLarge()
     this.#sender.up(connection, info.window)

@@ -63,6 +63,11 @@ uc_session *uc_session_beside(const uc_session *of, uc_wake_fn *wake,
     return with_peer(s);
 }
 
+const char *uc_session_engine(const uc_session *s)
+{
+    return s->peer->engine->ops->name;
+}
+
 void uc_session_log(uc_session *s, struct uc_log_desk *desk)
 {
     uc_log_desk_ref(desk);

@@ -477,6 +477,9 @@ napi_value Open(napi_env env, napi_callback_info info)
     }
     napi_add_env_cleanup_hook(env, OnEnvironmentEnd, h);
     self = ObjectOf(env, methods, h, "session");
+    napi_create_string_utf8(env, uc_session_engine(h->session),
+                            NAPI_AUTO_LENGTH, &name);
+    napi_set_named_property(env, self, "engine", name);
     napi_add_finalizer(env, self, h, OnCollected, nullptr, nullptr);
     return self;
 }

@@ -138,11 +138,12 @@ void ud_sp_hello(ud_conn *c, uint32_t sp, const sp_request *q, uc_view frame)
     ud_sp_of(c)->spoken = true;
     at = ud_sp_open(c);
     uc_reply_begin(b, q->id, UC_REPLY_VALUE, 3);
-    uc_pack_map(b, 8);
+    uc_pack_map(b, 9);
     number(b, "v", UC_PROTOCOL);
     text(b, "server", UD_SERVER);
     text(b, "sqlite", uc_sqlite_version());
     text(b, "db", ud_db_name(c->db));
+    text(b, "engine", uc_session_engine(c->session));
     uc_pack_str(b, "dbs");
     uc_pack_array(b, count(c->sv->dbs));
     for (unsigned i = 0; ud_dbs_at(c->sv->dbs, i) != NULL; i++)

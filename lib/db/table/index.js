@@ -21,24 +21,16 @@ const SMALL = 1000
 const TABLE_OPTIONS = ['schema', 'key', 'limit', 'maxLimit']
 const CALL_OPTIONS = ['timeoutMs', 'signal', 'integers']
 
-// Errors that may come from knowing an older schema. Where the engine says it, it failed to
-// compile the statement, or has found before the first row that the schema is another: nothing has
-// run, and it may be tried again.
-const STALE = /no such (?:table|column|view)|has no column|because it is a view|generated column|schema has changed since it was read|ON CONFLICT clause does not match/
-
-const OUTDATED = 'the schema has changed since it was read'
 const MAX_READS = 8
 
-function isStale (err) {
+const IN_FAILED_TRANSACTION = '25P02'
+
+// Errors that may come from knowing an older schema.
+function isStale (err, dialect) {
   if (!(err instanceof UndercroftError)) return false
   // What our own checks refuse, before anything is sent: a name, a view, a key of other columns.
   if (err.code === 'UC_COLUMN' || err.code === 'UC_TABLE' || err.code === 'UC_QUERY') return true
-  return (err.code === 'SQLITE_ERROR' || err.code === 'SQLITE_SCHEMA') && STALE.test(err.message)
-}
-
-// It may have changed once more since it was read again.
-function isOutdated (err) {
-  return err.message.startsWith(OUTDATED)
+  return dialect.isStale(err)
 }
 
 function usage (message) {
@@ -412,9 +404,19 @@ class Table {
         return await work(entry)
       } catch (err) {
         // What was just read is wrong again only where schemas change all the time.
-        if (!isStale(err) || tries >= (isOutdated(err) ? MAX_READS : 1)) throw err
+        const { dialect } = entry
+        if (!isStale(err, dialect) || tries >= (dialect.isOutdated(err) ? MAX_READS : 1)) throw err
+        entry = await this.#readAfter(err)
       }
-      entry = await this.#read()
+    }
+  }
+
+  // Within a transaction that the error has ended, it is the error that counts.
+  async #readAfter (err) {
+    try {
+      return await this.#read()
+    } catch (later) {
+      throw later.sqlstate === IN_FAILED_TRANSACTION ? err : later
     }
   }
 

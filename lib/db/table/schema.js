@@ -14,91 +14,56 @@
 
 const { UndercroftError } = require('../../base/errors')
 const { instead } = require('../../base/did-you-mean')
-const { quote } = require('./names')
+const { dialectOf } = require('../dialect')
 
 const MAX_PLANS = 256
-const MAX_COLUMNS = 2000
-
-const COLUMNS = `
-  select l.schema, l.name as "table", l.type as kind, l.wr, x.name, x.type, x."notnull", x.pk, x.hidden,
-    exists (select 1 from pragma_index_list(l.name, l.schema) i where i.origin = 'pk') as "pkIndex",
-    undercroft_schema(l.schema) as version
-  from pragma_table_list(?1) l, pragma_table_xinfo(l.name, l.schema) x
-  where l.name = ?1 collate nocase and (?2 is null or l.schema = ?2 collate nocase)
-  order by l.schema <> 'temp', l.schema <> 'main', l.schema, x.cid`
-
-const TABLES = `
-  select distinct name from pragma_table_list
-  where type <> 'shadow' and name not like 'sqlite\\_%' escape '\\' and (?1 is null or schema = ?1 collate nocase)
-  order by name`
 
 // Whatever the handle makes of integers, these are read as numbers.
 const PLAIN = Object.freeze({ integers: 'number' })
 
-// What pragma_table_xinfo says in `hidden`.
-const VIRTUAL = 2
-const STORED = 3
-
-const ROWID_NAMES = ['rowid', '_rowid_', 'oid']
-
 class TableSchema {
-  // print: what the rows were, to see whether a later reading brought news; version: the number
-  // that the schema had then.
-  constructor (rows, print, version, key) {
-    const first = rows[0]
-    this.print = print
-    this.version = version
-    this.name = first.table
-    this.kind = first.kind
-    this.sql = `${quote(first.schema)}.${quote(first.table)}`
+  /**
+   * @param {object} dialect
+   * @param {object} described what the dialect's describe() returned: print, by which a later reading
+   *   sees whether there is news; version, what the guard compares with; name, sql, writable, columns
+   *   ({ name, sql, select, nullable, generated, hidden }), primary (names), rowid (a column or null)
+   * @param {string[]} [key] the names of the columns that the caller states as its key
+   */
+  constructor (dialect, described, key) {
+    this.dialect = dialect
+    this.print = described.print
+    this.version = described.version
+    this.name = described.name
+    this.sql = described.sql
+    this.writable = described.writable
     this.plans = new Map()
-    this.columns = new Map()
-    for (const row of rows) {
-      // A WITHOUT ROWID table's key and a rowid alias are never null, whatever was declared.
-      this.columns.set(row.name, {
-        name: row.name,
-        sql: quote(row.name),
-        select: quote(row.name),
-        nullable: row.notnull === 0 && !(row.pk > 0 && (row.wr === 1 || row.pkIndex === 0)),
-        generated: row.hidden === VIRTUAL || row.hidden === STORED,
-        hidden: row.hidden === 1
-      })
-    }
-    this.writable = first.kind !== 'view'
-    this.rowid = null
-    if (first.wr === 0 && first.kind !== 'view') this.#nameRowid()
-    this.key = this.#chooseKey(rows, key)
+    this.columns = new Map(described.columns.map((column) => [column.name, column]))
+    this.rowid = described.rowid
+    if (this.rowid !== null) this.columns.set(this.rowid.name, this.rowid)
+    this.key = this.#chooseKey(described.primary, key)
     // A table whose only key is its rowid shows it, or its rows could not be named.
     const isKeyless = this.key.length === 1 && this.key[0].rowid === true
-    // SQLite's rows have room for so many columns and no more.
-    this.width = rows.filter((row) => row.hidden !== 1).length
-    const showsRowid = isKeyless && this.width < MAX_COLUMNS
+    // The engine's rows have room for so many columns and no more.
+    this.maxColumns = dialect.maxColumns
+    this.width = described.columns.filter((column) => !column.hidden).length
+    const showsRowid = isKeyless && this.width < this.maxColumns
     this.showsKey = !isKeyless || showsRowid
     this.star = showsRowid ? `${this.key[0].select}, *` : '*'
-    this.guardSql = `undercroft_schema('${first.schema.replaceAll("'", "''")}', ?`
+    this.guardSql = described.guard
+    // What a guard takes as its parameter: nothing where there is none.
+    this.stamp = this.guardSql === null ? [] : [this.version]
   }
 
-  // A condition that fails once the schema is another than this one; its parameter is `version`.
+  // A condition that fails once the schema is another than this one, with its parameter's number; ''
+  // where the engine has none.
   guard (number) {
-    return `${this.guardSql}${number})`
-  }
-
-  // rowid is a column too, unless another one has taken its name.
-  #nameRowid () {
-    const taken = new Set(Array.from(this.columns.keys(), (name) => name.toLowerCase()))
-    const free = ROWID_NAMES.find((name) => !taken.has(name))
-    if (free === undefined) return
-    const sql = quote(free)
-    // Named in every result: SQLite would call it by the name of the column it stands for.
-    this.rowid = { name: free, sql, select: `${sql} as ${sql}`, nullable: false, generated: false, hidden: true, rowid: true }
-    this.columns.set(free, this.rowid)
+    return this.guardSql === null ? '' : this.guardSql(`?${number}`)
   }
 
   // The columns that name one row: what the caller stated, the primary key, the rowid, or none.
-  #chooseKey (rows, key) {
+  #chooseKey (primary, key) {
     if (key !== undefined) return key.map((name) => this.column(name, 'the option "key"'))
-    const primary = rows.filter((row) => row.pk > 0).sort((a, b) => a.pk - b.pk)
-    if (primary.length > 0) return primary.map((row) => this.columns.get(row.name))
+    if (primary.length > 0) return primary.map((name) => this.columns.get(name))
     return this.rowid === null ? [] : [this.rowid]
   }
 
@@ -136,21 +101,31 @@ class Schemas {
   #verbs
   #parent
   #entries = new Map()
+  #client
+  #dialect = null
 
   // Settles when the reading under way is over; null while there is none.
   gate = null
 
-  constructor (verbs, parent) {
+  constructor (verbs, parent, client) {
     this.#verbs = verbs
     this.#parent = parent
+    this.#client = client
+  }
+
+  // What is known of the engine: null before the first reading.
+  get dialect () {
+    return this.#dialect
   }
 
   peek (id) {
     return this.#entries.get(id) ?? (this.#parent === null ? undefined : known.get(this.#parent)?.peek(id))
   }
 
-  forget () {
+  // alone: nor does it ask its handle's, which does not see what a transaction has changed.
+  forget (alone = false) {
     this.#entries.clear()
+    if (alone) this.#parent = null
   }
 
   // Reads the table anew and holds the gate meanwhile.
@@ -163,20 +138,22 @@ class Schemas {
   }
 
   async #read (id, name, schema, key) {
-    const found = await this.#verbs.all(COLUMNS, [name, schema ?? null], PLAIN)
+    const dialect = this.#dialect ??= await dialectOf(this.#client)
+    const { sql, params } = dialect.columnsOf(name, schema)
+    const found = await this.#verbs.all(sql, params, PLAIN)
     if (found.length === 0) {
       this.#entries.delete(id)
-      const tables = await this.#verbs.all(TABLES, [schema ?? null], PLAIN)
+      const { sql, params } = dialect.tablesOf(schema)
+      const tables = await this.#verbs.all(sql, params, PLAIN)
       const place = schema === undefined ? 'the database' : `the schema "${schema}"`
       throw new UndercroftError('UC_TABLE',
         `${place} has no table "${name}"; ${instead(name, tables.map((row) => row.name))}`)
     }
-    const [{ version }] = found
-    const rows = found.filter((row) => row.schema === found[0].schema).map(({ version, ...row }) => row)
-    const print = JSON.stringify(rows)
+    const described = dialect.describe(found)
+    const { print, version } = described
     const before = this.peek(id)
     if (before?.print === print && before.version === version) return before
-    const entry = new TableSchema(rows, print, version, key)
+    const entry = new TableSchema(dialect, described, key)
     // Another table has changed: the statements stay as they are.
     if (before?.print === print) entry.plans = before.plans
     this.#entries.set(id, entry)
@@ -197,7 +174,7 @@ function schemasOf (verbs, client) {
   const key = isHandle ? client ?? verbs : verbs
   let schemas = known.get(key)
   if (schemas === undefined) {
-    schemas = new Schemas(verbs, isHandle ? null : client)
+    schemas = new Schemas(verbs, isHandle ? null : client, client)
     known.set(key, schemas)
   }
   return schemas
@@ -208,4 +185,26 @@ function forget (client) {
   known.get(client)?.forget()
 }
 
-module.exports = { TableSchema, MAX_COLUMNS, forget, schemasOf }
+/**
+ * Drops what is known where a statement may have changed it, on an engine that does not tell.
+ *
+ * @param {object} verbs what runs it
+ * @param {Client} client
+ */
+function changed (verbs, client) {
+  if (verbs.client !== client) {
+    schemasOf(verbs, client).forget(true)
+    changers.add(verbs)
+  }
+  forget(client)
+}
+
+// Transactions that may have changed a schema.
+const changers = new WeakSet()
+
+// A transaction has been committed.
+function committed (verbs, client) {
+  if (changers.has(verbs)) forget(client)
+}
+
+module.exports = { TableSchema, changed, committed, forget, schemasOf }

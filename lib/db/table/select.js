@@ -11,17 +11,15 @@
 //     a after ?
 //
 // Each of these is one range of an index over (a, b, c), mixed directions and nulls included, so
-// a page is their UNION ALL, each cut at the limit. SQLite runs the members of a UNION ALL one
-// after another and stops at the outer LIMIT; the standard does not promise that order, but the
-// engine is the one compiled into this package, and the tests hold it to it. Where all columns
-// run in one direction and none can be null, the three are one comparison of row values.
+// a page is their UNION ALL, each cut at the limit. Where all columns run in one direction and none
+// can be null, the three are one comparison of row values.
 //
-// SQLite sorts nulls before everything: ascending, what follows null is what is not null;
-// descending, null follows everything and nothing follows null.
+// Nulls stand where the engine puts them, since that is where its indexes have them. SQLite sorts
+// them before everything: ascending, what follows null is what is not null; descending, null follows
+// everything and nothing follows null. On PostgreSQL it is the other way round.
 
 const { UndercroftError, describe } = require('../../base/errors')
 const { instead } = require('../../base/did-you-mean')
-const { MAX_COLUMNS } = require('./schema')
 const { isAlways, isPlain, read, render } = require('./where')
 
 const QUERY_KEYS = ['where', 'order', 'after', 'before', 'limit', 'offset', 'columns', 'total']
@@ -170,7 +168,7 @@ function startValues (entry, terms, from, name) {
 
 // The conditions of the ranges that follow the start, nearest first, and the values they bind.
 // next: the number of the first free parameter.
-function ranges (terms, values, backwards, next) {
+function ranges (terms, values, backwards, next, nullsFirst) {
   const params = []
   const numbers = values.map((value) => {
     if (value === null) return 0
@@ -190,11 +188,12 @@ function ranges (terms, values, backwards, next) {
     const same = used.slice(0, last).map(({ column }, i) => numbers[i] === 0 ? `${column.sql} is null` : `${column.sql} = ?${numbers[i]}`)
     const add = (condition) => conditions.push([...same, condition].join(' and '))
     const { sql, nullable } = used[last].column
+    const nullsFollow = down[last] === nullsFirst
     if (numbers[last] === 0) {
-      if (!down[last]) add(`${sql} is not null`)
+      if (!nullsFollow) add(`${sql} is not null`)
     } else {
       add(`${sql} ${down[last] ? '<' : '>'} ?${numbers[last]}`)
-      if (down[last] && nullable) add(`${sql} is null`)
+      if (nullsFollow && nullable) add(`${sql} is null`)
     }
   }
   return { params, conditions }
@@ -210,7 +209,8 @@ function selectList (entry, columns, extra) {
 // A condition's SQL with the guard of the schema: what the rows show and how they are ordered hangs
 // on the table's key.
 function guarded (entry, where, condition) {
-  return ` where ${where === '' ? '' : `${where} and `}${entry.guard(condition.params.length + 1)}`
+  const parts = [where, entry.guard(condition.params.length + 1)].filter((each) => each !== '')
+  return parts.length === 0 ? '' : ` where ${parts.join(' and ')}`
 }
 
 // Columns of the order that the rows would not carry.
@@ -237,22 +237,22 @@ function pageStatement (entry, query, carry) {
     const terms = totalOrder(entry, query.order)
     const lacking = carry ? missing(entry, query.columns, terms) : []
     const width = query.columns?.length ?? entry.width
-    const extra = width + lacking.length <= MAX_COLUMNS ? lacking : []
+    const extra = width + lacking.length <= entry.maxColumns ? lacking : []
     return {
       terms,
       extra: extra.map((column) => column.name),
       carries: extra === lacking,
-      head: `select ${selectList(entry, query.columns, extra)} from ${entry.sql}`,
+      list: selectList(entry, query.columns, extra),
       where: guarded(entry, render(entry, condition), condition),
       tail: orderBy(terms, backwards)
     }
   })
 
-  const params = [...condition.params, entry.version]
+  const params = [...condition.params, ...entry.stamp]
   if (from === undefined) {
     const sql = entry.plan(`${shape}\0${query.offset === undefined ? 'l' : 'lo'}`, () => {
       const limit = ` limit ?${params.length + 1}`
-      return base.head + base.where + base.tail + limit + (query.offset === undefined ? '' : ` offset ?${params.length + 2}`)
+      return `select ${base.list} from ${entry.sql}` + base.where + base.tail + limit + (query.offset === undefined ? '' : ` offset ?${params.length + 2}`)
     })
     params.push(query.limit)
     if (query.offset !== undefined) params.push(query.offset)
@@ -263,17 +263,21 @@ function pageStatement (entry, query, carry) {
   const nulls = values.map((value) => value === null ? '0' : '1').join('')
   const limitAt = params.length + 1
   const sql = entry.plan(`${shape}\0k${nulls}`, () => {
-    const { conditions } = ranges(base.terms, values, backwards, limitAt + 1)
+    const ends = ranges(base.terms, values, backwards, limitAt + 1, entry.dialect.nullsFirst).conditions
     const limit = ` limit ?${limitAt}`
-    const parts = conditions.map((each) =>
-      `${base.head}${base.where} and ${each}${base.tail}${limit}`)
-    if (parts.length === 1) return parts[0]
-    if (parts.length === 0) return `${base.head} where false${limit}`
-    return parts.map((part) => `select * from (${part})`).join(' union all ') + limit
+    const conditions = ends.map((each) => base.where === '' ? each : `${base.where.slice(' where '.length)} and ${each}`)
+    const { list, tail } = base
+    if (conditions.length > 1) return entry.dialect.union({ from: entry.sql, list, conditions, tail, limit })
+    return `select ${list} from ${entry.sql} where ${conditions[0] ?? nothing(base.where)}${tail}${limit}`
   })
   params.push(query.limit)
   for (const value of values) if (value !== null) params.push(value)
   return { sql, params, terms: base.terms, extra: base.extra, carries: base.carries }
+}
+
+// Every parameter is named, or a server could not tell its type.
+function nothing (where) {
+  return where === '' ? 'false' : `${where.slice(' where '.length)} and false`
 }
 
 // All rows of a condition in order, without a limit: for iterate().
@@ -282,7 +286,7 @@ function scanStatement (entry, query) {
     const list = selectList(entry, query.columns, [])
     return `select ${list} from ${entry.sql}${guarded(entry, render(entry, query.condition), query.condition)}${orderBy(totalOrder(entry, query.order), false)}`
   })
-  return { sql, params: [...query.condition.params, entry.version] }
+  return { sql, params: [...query.condition.params, ...entry.stamp] }
 }
 
 function countStatement (entry, condition) {
@@ -313,12 +317,12 @@ function readTarget (value, what) {
 function targetSql (entry, { condition, what }, first) {
   if (condition !== null) return render(entry, condition, first, what)
   const { key } = entry
-  return [...key.map((column, i) => `${column.sql} = ?${first + i}`), entry.guard(first + key.length)].join(' and ')
+  return [...key.map((column, i) => `${column.sql} = ?${first + i}`), entry.guard(first + key.length)].filter((each) => each !== '').join(' and ')
 }
 
 // The values of targetSql().
 function targetParams (entry, { condition, params }) {
-  return condition !== null ? params : [...params, entry.version]
+  return condition !== null ? params : [...params, ...entry.stamp]
 }
 
 // A key must have the columns that the table's has.
@@ -340,7 +344,7 @@ function getStatement (entry, target, columns) {
     const where = target.condition === null ? ` where ${targetSql(entry, target, 1)}` : guarded(entry, render(entry, target.condition), target.condition)
     return `select ${selectList(entry, columns, [])} from ${entry.sql}${where} limit 1`
   })
-  return { sql, params: [...target.params, entry.version] }
+  return { sql, params: [...target.params, ...entry.stamp] }
 }
 
 module.exports = {

@@ -20,15 +20,12 @@ const { instead } = require('../../base/did-you-mean')
 const MAX_NODES = 1000
 const MAX_LIST = 32000
 
-// Greater than every text that starts with what stands before it.
-const LAST = '\u{10FFFF}\u{10FFFF}'
-
-const COMPARE = { eq: '=', ne: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=', like: 'like', notLike: 'not like', glob: 'glob', match: 'match' }
+const COMPARE = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'like', 'notLike', 'glob', 'match']
 
 // Columns that are called like what joins conditions.
 const COLUMNS = { __proto__: null, '"and"': 'and', '"or"': 'or', '"not"': 'not' }
 
-const OPERATORS = [...Object.keys(COMPARE), 'in', 'notIn', 'between', 'isNull', 'startsWith']
+const OPERATORS = [...COMPARE, 'in', 'notIn', 'between', 'isNull', 'startsWith']
 
 function isPlain (value) {
   if (typeof value !== 'object' || value === null) return false
@@ -114,7 +111,7 @@ class Reader {
       else if (word === 'between') this.between(name, operand)
       else if (word === 'isNull') this.isNull(name, operand)
       else if (word === 'startsWith') this.startsWith(name, operand)
-      else if (Object.hasOwn(COMPARE, word)) this.compare(name, word, operand)
+      else if (COMPARE.includes(word)) this.compare(name, word, operand)
       else throw this.fail(`"${name}" has the unknown operator "${word}"; ${instead(word, OPERATORS)}`)
     }
   }
@@ -148,8 +145,8 @@ class Reader {
 
   startsWith (name, value) {
     if (typeof value !== 'string') throw this.fail(`"${name}.startsWith" takes a string, got ${describe(value)}`)
-    this.params.push(value, value + LAST)
-    this.push('c', name, 'between')
+    this.params.push(value)
+    this.push('c', name, 'startsWith')
   }
 
   // SQL's own IN never finds a null and its NOT IN finds nothing beside one; here a null in the
@@ -239,21 +236,23 @@ function render (entry, condition, first = 1, what = 'where') {
   let at = 0
 
   function one ([, name, word, form, nulls]) {
-    const column = entry.column(name, what).sql
+    const { dialect } = entry
+    const each = entry.column(name, what)
+    const column = each.sql
     switch (word) {
       case 'null': return `${column} is null`
       case 'notnull': return `${column} is not null`
       case 'between': return `${column} between ?${next++} and ?${next++}`
-      case 'in': return nulls ? `(${among(column, form)} or ${column} is null)` : among(column, form)
-      case 'notin': return nulls ? `(${column} is not null and not ${among(column, form)})` : `not ${among(column, form)}`
-      default: return `${column} ${COMPARE[word]} ?${next++}`
+      case 'in': return nulls ? `(${among(each, form)} or ${column} is null)` : among(each, form)
+      case 'notin': return nulls ? `(${column} is not null and not ${among(each, form)})` : `not ${among(each, form)}`
+      default: return dialect.compare(word, each, `?${next++}`)
     }
   }
 
   function among (column, form) {
     if (form === 'none') return 'false'
-    if (form === 'json') return `${column} in (select value from json_each(?${next++}))`
-    return `${column} in (${Array.from({ length: form }, () => `?${next++}`).join(', ')})`
+    if (form === 'json') return entry.dialect.among(column, `?${next++}`)
+    return `${column.sql} in (${Array.from({ length: form }, () => `?${next++}`).join(', ')})`
   }
 
   // Everything up to the closing mark, joined by `word`. All of nothing is true, any of it false.

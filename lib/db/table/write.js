@@ -66,6 +66,7 @@ function insertSql (entry, names, what) {
 
 // The same row, unless the schema is another by now: for what depends on the table's key.
 function guardedInsertSql (entry, names, what) {
+  if (entry.stamp.length === 0) return insertSql(entry, names, what)
   checkWritable(entry)
   return `${insertInto(entry, names, what)} select ${numbered(names)} where ${entry.guard(names.length + 1)}`
 }
@@ -87,7 +88,7 @@ function insertStatement (entry, { names, params, shape }, returning) {
   const isGuarded = returning === true && names.length > 0
   const sql = entry.plan(`i${shape}${returningShape(returning)}`, () =>
     (isGuarded ? guardedInsertSql : insertSql)(entry, names, 'insert') + returningSql(entry, returning))
-  return { sql, params: isGuarded ? [...params, entry.version] : params }
+  return { sql, params: isGuarded ? [...params, ...entry.stamp] : params }
 }
 
 // One statement for many rows: the first row says which columns, every row gives just these.
@@ -192,7 +193,7 @@ function upsertStatement (entry, { names, params, shape }, conflict, returning) 
     return `${insert} on conflict (${on.map((column) => column.sql).join(', ')}) do update set ` +
       changed.map((column) => `${column.sql} = excluded.${column.sql}`).join(', ') + returningSql(entry, returning)
   })
-  return { sql, params: [...params, entry.version] }
+  return { sql, params: [...params, ...entry.stamp] }
 }
 
 // An update or delete whose conditions leave no row out is a slip more often than a wish: filters
