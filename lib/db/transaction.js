@@ -7,7 +7,7 @@ const { ops, names, isRead } = require('../wire/ops')
 const { Scope } = require('./scope')
 const { enter, inside } = require('../client/inside')
 const { ReadVerbs, Verbs } = require('./verbs')
-const { readCall } = require('../base/options')
+const { readCall, isPlain } = require('../base/options')
 const { whenAborted, forget } = require('../base/abort')
 const { UndercroftError, expected } = require('../base/errors')
 const { committed } = require('./table/schema')
@@ -66,10 +66,27 @@ function ended (client) {
   if (count === 0) client.setGuard(null)
 }
 
-/** Runs `fn` in a transaction: commits when it returns, rolls back otherwise. */
+/**
+ * Runs `fn` in a transaction: commits when it returns, rolls back otherwise. What the server has
+ * rolled back because it met another transaction is run again, as often as `retries` says.
+ */
 async function transaction (client, fn, opts) {
-  const limits = read('transaction', fn, opts)
-  const begun = client.call(ops.TX_BEGIN, [], opts)
+  const { level, retries, rest } = readLevel(opts)
+  const limits = read('transaction', fn, rest)
+  for (let tries = 0; ; tries++) {
+    try {
+      return await attempt(client, fn, level, limits)
+    } catch (err) {
+      if (tries >= retries || !CONFLICTS.has(err?.sqlstate) || isOver(limits)) throw err
+      // Those that met do not meet again at the same moment.
+      await delay(Math.random() * Math.min(PAUSE_MS << tries, PAUSE_MOST_MS))
+      if (isOver(limits)) throw err
+    }
+  }
+}
+
+async function attempt (client, fn, level, limits) {
+  const begun = client.call(ops.TX_BEGIN, level, left(limits))
   // From here on: a handle that is closed in this very turn waits for the end.
   client.enter()
   try {
@@ -96,6 +113,10 @@ async function running (client, id, limits, fn) {
 }
 
 async function nested (client, parent, fn, opts) {
+  for (const name of ['isolation', 'retries']) {
+    if (opts?.[name] === undefined) continue
+    throw new UndercroftError('UC_OPTION', `option ${name}: it is for the outer transaction, which a nested one is a part of`)
+  }
   const limits = read('transaction', fn, opts)
   if (parent.nested !== null && inside((at) => at.scope === parent.nested) !== null) {
     throw new UndercroftError('UC_TX_SELF',
@@ -196,6 +217,46 @@ function stopper (scope) {
     }
   }
 }
+
+// ---- isolation -----------------------------------------------------------------
+
+const LEVELS = ['read committed', 'repeatable read', 'serializable']
+const RETRIES_MOST = 1000
+// serialization_failure and deadlock_detected: nothing of the transaction is left.
+const CONFLICTS = new Set(['40001', '40P01'])
+const PAUSE_MS = 4
+const PAUSE_MOST_MS = 200
+
+// What only transactions take, apart from what calls take. The level is as the core is told it.
+function readLevel (opts) {
+  if (!isPlain(opts) || (opts.isolation === undefined && opts.retries === undefined)) return { level: [], retries: 0, rest: opts }
+  const { isolation, retries = 0, ...rest } = opts
+  if (isolation !== undefined && !LEVELS.includes(isolation)) {
+    throw expected('UC_OPTION', 'option isolation', LEVELS.map((name) => `'${name}'`).join(', '), isolation)
+  }
+  if (!Number.isInteger(retries) || retries < 0 || retries > RETRIES_MOST) {
+    throw expected('UC_OPTION', 'option retries', `a whole number from 0 to ${RETRIES_MOST}`, retries)
+  }
+  return { level: isolation === undefined ? [] : [LEVELS.indexOf(isolation) + 1], retries, rest }
+}
+
+function isOver ({ signal, deadline }) {
+  return signal?.aborted === true || performance.now() >= deadline
+}
+
+// What is left of the limits of the whole, as options of a call.
+function left ({ signal, deadline }) {
+  const opts = {}
+  if (signal !== null) opts.signal = signal
+  if (deadline !== Infinity) opts.timeoutMs = Math.max(1, Math.ceil(deadline - performance.now()))
+  return opts
+}
+
+function delay (ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+// ---- limits --------------------------------------------------------------------
 
 function read (what, fn, opts) {
   if (typeof fn !== 'function') {

@@ -61,6 +61,19 @@ export interface TransactionOptions {
   signal?: AbortSignal
 }
 
+export interface IsolatedOptions extends TransactionOptions {
+  /**
+   * What the transaction sees of others. SQLite's transactions are serializable, whatever is asked for.
+   * Default: as the server has it configured.
+   */
+  isolation?: 'read committed' | 'repeatable read' | 'serializable'
+  /**
+   * How often fn is called again when the server has rolled the transaction back because it met
+   * another one (SQLSTATE 40001, 40P01). Default 0.
+   */
+  retries?: number
+}
+
 export interface Transaction extends Verbs {
   /** A savepoint: what it did can be rolled back alone. */
   transaction<R> (fn: (tx: Transaction) => Promise<R> | R, options?: TransactionOptions): Promise<R>
@@ -90,7 +103,7 @@ export interface Database extends Verbs {
   /** The verbs that block; only where the database is in this process. */
   readonly sync: Sync
   /** Commits when fn returns; rolls back when it throws. */
-  transaction<R> (fn: (tx: Transaction) => Promise<R> | R, options?: TransactionOptions): Promise<R>
+  transaction<R> (fn: (tx: Transaction) => Promise<R> | R, options?: IsolatedOptions): Promise<R>
   snapshot<R> (fn: (snapshot: Snapshot) => Promise<R> | R, options?: TransactionOptions): Promise<R>
   /** The commits from here on that change one of these tables; without names, any table. */
   watch (tables?: string | readonly string[], options?: { signal?: AbortSignal }): ChangeStream

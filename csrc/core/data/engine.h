@@ -113,6 +113,15 @@ typedef struct uc_engine_ops {
     bool (*tx_is_open)(uc_engine *e, const uc_call *c, uc_error *err);
     /* An open transaction waits for the call (meta i). mu. */
     bool (*tx_waits_for)(uc_engine *e, const uc_call *c);
+    /* The end of c->tx has been asked for: the number that the session's reads
+     * from here on wait for, in an order of the engine's. NULL: the
+     * transactions of the engine end in the order of their numbers, and
+     * ended_tx is the last one. mu. */
+    uint64_t (*tx_ending)(uc_engine *e, const uc_call *c);
+    /* All ends up to that number, of the session, have come. With tx_ending.
+     * mu. */
+    bool (*tx_ended)(const uc_engine *e, const struct uc_session *s,
+                     uint64_t number);
     /* A call of an open transaction of the session runs or waits, or one does
      * that is on its way to it. mu. */
     bool (*tx_at_work)(uc_engine *e, const struct uc_session *s, bool more);
@@ -196,7 +205,8 @@ struct uc_engine {
     uint64_t wseq;          /* the last one that is in a queue */
     _Atomic uint64_t wdone; /* the last of the unbroken run of finished ones */
     uint64_t running_first; /* first of those that run, 0 = none: engine's */
-    _Atomic uint64_t ended_tx; /* the transaction that ended last: engine's */
+    _Atomic uint64_t ended_tx; /* the transaction that ended last: engine's,
+                                  where it has no tx_ending */
 
     int64_t next_deadline; /* earliest that the keeper knows of, 0 none */
     bool tick_wanted;      /* set with a signal of keeper_cond */

@@ -75,6 +75,9 @@ static bool into_tx(uc_engine *e, uc_call *c, uc_turn *t, uc_error *err)
 
     uc_lock(&e->mu);
     ok = e->ops->tx_is_open(e, c, err);
+    if (ok && c->op->num == UC_OP_tx_end) /* reads wait for it from here on */
+        c->session->peer->ending_tx =
+            e->ops->tx_ending != NULL ? e->ops->tx_ending(e, c) : c->tx;
     uc_unlock(&e->mu);
     if (ok)
         uc_calls_push(&t->q.tx, c);
@@ -263,13 +266,8 @@ bool uc__lane(uc_peer *p, uc_call *c, uc_turn *t, uc_error *err)
         return false;
     if (c->once.p != NULL && !uc__once_allowed(c, UC_CLASS_UNKNOWN, err))
         return false;
-    if (c->tx != 0) {
-        if (!into_tx(e, c, t, err))
-            return false;
-        if (c->op->num == UC_OP_tx_end)
-            p->ending_tx = c->tx; /* reads from here on wait for its end */
-        return true;
-    }
+    if (c->tx != 0)
+        return into_tx(e, c, t, err);
     if (c->snap != 0 && c->stmt != NULL)
         class_now(e, c->stmt); /* where it cannot tell, the snapshot does */
     if (c->op->lane == UC_LANE_PIN || c->snap != 0)

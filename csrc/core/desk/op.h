@@ -56,7 +56,7 @@
     X(20, cursor_open, 4, 4, STMT, UC_READ | UC_STATEMENT)                     \
     X(21, cursor_next, 2, 2, PIN, UC_READ | UC_BOUND)                          \
     X(22, cursor_close, 1, 1, PIN, UC_READ | UC_BOUND)                         \
-    X(30, tx_begin, 0, 0, WRITE, 0)                                            \
+    X(30, tx_begin, 0, 1, WRITE, 0)                                            \
     X(31, tx_end, 2, 2, PIN, UC_BOUND)                                         \
     X(32, savepoint, 3, 3, PIN, UC_BOUND)                                      \
     X(35, snap_begin, 0, 0, READ, UC_READ)                                     \

@@ -133,7 +133,11 @@ static void ready(uc_engine *e, uc_call *c)
 
 bool uc__may_run(const uc_engine *e, const uc_call *c)
 {
-    return c->after <= e->wdone && c->after_tx <= e->ended_tx;
+    if (c->after > e->wdone)
+        return false;
+    if (c->after_tx == 0 || e->ops->tx_ended == NULL)
+        return c->after_tx <= e->ended_tx;
+    return e->ops->tx_ended(e, c->session, c->after_tx);
 }
 
 void uc__settle(uc_engine *e)

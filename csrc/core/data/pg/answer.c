@@ -481,6 +481,7 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
         commit_failed(c, e);
         return true;
     }
+    pg_tx_failed(c, e);
     if (s->kind == PG_STEP_QUERY) {
         query_failed(c, f, e);
         return true;
@@ -503,22 +504,34 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     return true;
 }
 
+/* Nobody knows the number of a transaction that was begun: nobody ends it. */
+static bool is_orphan(const pg_conn *c, const pg_flight *f)
+{
+    return f->mode == PG_MODE_BEGIN && c->tx != NULL &&
+           (f->call == NULL || f->failed || f->call->id == 0);
+}
+
 static void end_of_query(pg_conn *c, pg_flight *f)
 {
     uc_error e;
 
     if (f == NULL)
         return; /* one of our own */
-    if (f->mode == PG_MODE_END)
+    if (is_orphan(c, f)) {
         pg_tx_over(c);
+        pg_query(c, NULL, "rollback");
+    }
+    if (f->mode == PG_MODE_END && c->tx != NULL) {
+        if (f->changes < 0)
+            pg_tx_rolled_back(c->tx, &e);
+        pg_tx_over(c);
+    }
     if (f->failed) {
         c->calls--;
         pg_flight_end(c->db, f);
         return;
     }
     if (f->changes < 0) {
-        uc_fail(&e, UC_TX_CLOSED,
-                "an earlier error has rolled the transaction back");
         fail(c, f, &e);
         return;
     }

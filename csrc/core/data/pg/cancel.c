@@ -15,12 +15,13 @@
  * again.
  */
 
-enum { CANCEL_BYTES = 16, PATIENCE_MS = 5000 };
+enum { PATIENCE_MS = 5000, AGAIN_MS = 100 };
 
 struct pg_cancel {
     pg_end end; /* first */
     pg_cancel *next;
-    pg_conn *conn; /* NULL: it has gone */
+    pg_conn *conn;     /* NULL: it has gone, and its server need not know */
+    uint32_t pid, key; /* of it */
     int fd;
     bool sent;
     int64_t until;
@@ -34,8 +35,11 @@ static void done(pg_db *db, pg_cancel *x)
             break;
         }
     }
-    if (x->conn != NULL)
+    if (x->conn != NULL) {
+        /* What it was for may have been missed, if it got there at all. */
         x->conn->cancelling = false;
+        x->conn->cancel_after = uc_now() + AGAIN_MS * UC_MS;
+    }
     close(x->fd);
     uc_free(x);
 }
@@ -46,10 +50,13 @@ void pg_cancel_begin(pg_conn *c)
     pg_cancel *x = uc_calloc(1, sizeof *x);
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT};
 
+    c->cancel_after = uc_now() + AGAIN_MS * UC_MS;
     if (x == NULL)
-        return; /* it is tried again in the next turn */
+        return; /* it is tried again */
     x->end.is = PG_END_CANCEL;
     x->conn = c;
+    x->pid = c->pid;
+    x->key = c->key;
     x->until = uc_now() + PATIENCE_MS * UC_MS;
     x->fd = pg_socket(&c->found.all[c->address]);
     ev.data.ptr = x;
@@ -64,27 +71,27 @@ void pg_cancel_begin(pg_conn *c)
     db->cancels = x;
 }
 
-static bool send_it(pg_cancel *x)
+static bool send_it(const pg_db *db, pg_cancel *x)
 {
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = x};
     bool sent;
     uc_buf b;
 
     uc_buf_init(&b, SIZE_MAX);
-    pg_msg_cancel(&b, x->conn->pid, x->conn->key);
+    pg_msg_cancel(&b, x->pid, x->key);
     sent = !b.failed && send(x->fd, b.p, b.len, MSG_NOSIGNAL) == (ssize_t)b.len;
     uc_buf_fini(&b);
     x->sent = true;
-    return sent &&
-           epoll_ctl(x->conn->db->epoll, EPOLL_CTL_MOD, x->fd, &ev) == 0;
+    return sent && epoll_ctl(db->epoll, EPOLL_CTL_MOD, x->fd, &ev) == 0;
 }
 
 void pg_cancel_event(pg_db *db, pg_cancel *x)
 {
     char byte;
 
-    if (x->conn == NULL || (!x->sent && !send_it(x))) {
-        done(db, x);
+    if (!x->sent) {
+        if (!send_it(db, x))
+            done(db, x);
         return;
     }
     if (recv(x->fd, &byte, 1, 0) >= 0 || errno != EAGAIN)

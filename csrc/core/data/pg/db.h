@@ -164,6 +164,7 @@ struct pg_conn {
     size_t in_at, out_at; /* consumed */
     uint32_t pid, key;    /* for a CancelRequest */
     bool cancelling;      /* one is under way: nothing new is sent */
+    int64_t cancel_after; /* the next one not before this */
     char status;          /* of the last ReadyForQuery: I, T, E */
     int64_t until;        /* the start-up's deadline */
     pg_scram scram;
@@ -203,11 +204,13 @@ struct pg_conn {
 typedef struct pg_tx {
     struct pg_tx *next;
     uint64_t id;
+    uint64_t asked;      /* its end's place among those asked for, 0: it is not;
+                            e.mu */
     uc_session *session; /* NULL: it has gone */
-    pg_conn *conn;
+    pg_conn *conn;       /* NULL: it has been lost, as `why` says */
     int64_t until;
-    bool expired;
     bool ending;
+    uc_error why; /* the error that has ended it, code or NULL */
 } pg_tx;
 
 /* A cursor or a snapshot. */
@@ -222,6 +225,8 @@ typedef struct pg_lease {
     uint32_t rows; /* to ask for next */
     bool binary;   /* as pg_step has it */
 } pg_lease;
+
+enum { PG_EXPIRED_TXS = 16 };
 
 struct pg_db {
     uc_engine e; /* first */
@@ -261,9 +266,11 @@ struct pg_db {
     pg_flight *slow, *last_slow; /* reads that want a connection alone */
 
     pg_cancel *cancels;
-    _Atomic(pg_lease *) freed; /* to be let go by the thread */
-    pg_tx *txs;                /* e.mu */
-    uint64_t expired_tx;       /* the last one that took too long */
+    _Atomic(pg_lease *) freed;           /* to be let go by the thread */
+    pg_tx *txs;                          /* e.mu */
+    uint64_t asked;                      /* ends of transactions; e.mu */
+    uint64_t expired_tx[PG_EXPIRED_TXS]; /* the last that took too long; e.mu */
+    uint32_t expired_txs;
 };
 
 static inline pg_db *pg_db_of(uc_engine *e)

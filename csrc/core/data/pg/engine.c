@@ -92,23 +92,23 @@ static uc_class classify(uc_engine *e, uc_stmt *s)
     return (uc_class)atomic_load(&s->cls);
 }
 
-static pg_tx *tx_of(const pg_db *db, uint64_t id)
+static bool is_expired(const pg_db *db, uint64_t id)
 {
-    for (pg_tx *t = db->txs; t != NULL; t = t->next) {
-        if (t->id == id)
-            return t;
+    for (unsigned i = 0; i < PG_EXPIRED_TXS; i++) {
+        if (db->expired_tx[i] == id)
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 static bool tx_is_open(uc_engine *e, const uc_call *c, uc_error *err)
 {
     const pg_db *db = pg_db_of(e);
-    const pg_tx *t = tx_of(db, c->tx);
+    const pg_tx *t = pg_tx_of(db, c->tx);
 
-    if (t != NULL && t->session == c->session && !t->ending)
-        return true;
-    if (db->expired_tx == c->tx)
+    if (t != NULL && t->session == c->session)
+        return true; /* what comes behind its end is refused there */
+    if (is_expired(db, c->tx))
         return uc_fail(err, UC_TX_EXPIRED,
                        "the transaction was open for longer than "
                        "transactionTimeoutMs (%lld ms) and was rolled back",
@@ -116,18 +116,48 @@ static bool tx_is_open(uc_engine *e, const uc_call *c, uc_error *err)
     return uc_fail(err, UC_TX_CLOSED, "the transaction has ended");
 }
 
-/* Others do not wait for a transaction here: it has a connection of its own. */
+/* Others have connections of their own, but may wait for its locks. */
 static bool tx_waits_for(uc_engine *e, const uc_call *c)
 {
-    (void)e;
-    (void)c;
-    return false;
+    const pg_tx *t = pg_tx_of(pg_db_of(e), c->inside);
+
+    return t != NULL && t->session == c->session;
+}
+
+static uint64_t tx_ending(uc_engine *e, const uc_call *c)
+{
+    pg_db *db = pg_db_of(e);
+    pg_tx *t = pg_tx_of(db, c->tx);
+
+    if (t->asked == 0)
+        t->asked = ++db->asked;
+    return db->asked;
+}
+
+static bool tx_ended(const uc_engine *e, const uc_session *s, uint64_t number)
+{
+    const pg_db *db = (const pg_db *)e;
+
+    for (const pg_tx *t = db->txs; t != NULL; t = t->next) {
+        if (t->session == s && t->asked != 0 && t->asked <= number)
+            return false;
+    }
+    return true;
 }
 
 static bool tx_at_work(uc_engine *e, const uc_session *s, bool more)
 {
-    for (const pg_tx *t = pg_db_of(e)->txs; t != NULL; t = t->next) {
-        if (t->session == s && (more || e->q.tx.n > 0 || t->conn->calls > 0))
+    const pg_db *db = pg_db_of(e);
+    bool open = false;
+
+    for (const pg_tx *t = db->txs; t != NULL; t = t->next)
+        open = open || t->session == s;
+    if (!open || more || e->q.tx.n > 0)
+        return open;
+    for (uint32_t i = 0; i < db->worker.n; i++) {
+        const uc_call *c = db->worker.calls[i];
+
+        if (c != NULL && c->session == s && c->tx != 0)
             return true;
     }
     return false;
@@ -172,6 +202,8 @@ const uc_engine_ops uc_engine_pg = {
     .classify = classify,
     .tx_is_open = tx_is_open,
     .tx_waits_for = tx_waits_for,
+    .tx_ending = tx_ending,
+    .tx_ended = tx_ended,
     .tx_at_work = tx_at_work,
     .tx_drop = tx_drop,
     .lease_free = pg_lease_free,

@@ -16,17 +16,26 @@ static int64_t sooner(int64_t a, int64_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+/* Whether what it does may last; a transaction may still keep it. */
+static bool may_last(const pg_conn *c, const pg_flight *f)
+{
+    const uc_stmt *s = f->call->stmt;
+
+    if (s != NULL && uc__class_reads(atomic_load(&s->cls)))
+        return false;
+    return c->role == PG_WRITER || (c->tx != NULL && f->mode != PG_MODE_BEGIN);
+}
+
 /* A call that is not wanted any more is answered at once; what the server says
  * to it then is dropped. */
 static void stop_one(pg_db *db, pg_flight *f)
 {
     uc_call *call = f->call;
-    bool read = f->conn == NULL || f->conn->role == PG_READER;
+    bool ran = f->conn != NULL && may_last(f->conn, f);
     uc_error e;
 
-    (void)db;
     pg_given_up(f);
-    uc__stopped(call, read ? "not-run" : "unknown", &e);
+    uc__stopped(call, ran ? "unknown" : "not-run", &e);
     f->call = NULL;
     uc_lock(&db->e.mu);
     db->held[f->at] = NULL;
@@ -34,14 +43,21 @@ static void stop_one(pg_db *db, pg_flight *f)
     uc__refuse(call, &e);
 }
 
-/* What the server is at, if nobody waits for it any more. */
-static void stop_server(pg_conn *c)
+/* What the server is at, if nobody waits for it any more. Returns when to look
+ * again, 0: when something happens. */
+static int64_t stop_server(pg_conn *c, int64_t now)
 {
     const pg_step *s = pg_step_first(c);
+    const pg_flight *f = s != NULL ? s->flight : NULL;
 
-    if (s != NULL && s->flight != NULL && s->flight->call == NULL &&
-        !c->cancelling && c->out_at == c->out.len)
-        pg_cancel_begin(c);
+    if (f == NULL || (f->call != NULL && !f->failed) || c->cancelling)
+        return 0;
+    if (c->out_at < c->out.len) /* it may not have come there */
+        return now + LATE_MS * UC_MS;
+    if (now < c->cancel_after)
+        return c->cancel_after;
+    pg_cancel_begin(c);
+    return 0;
 }
 
 int64_t pg_late(pg_db *db, int64_t now)
@@ -69,7 +85,7 @@ int64_t pg_late(pg_db *db, int64_t now)
         if (c->phase == PG_DEAD)
             continue;
         if (c->phase == PG_READY) {
-            stop_server(c);
+            next = sooner(next, stop_server(c, now));
             continue;
         }
         next = sooner(next, c->until);

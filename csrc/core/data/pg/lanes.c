@@ -208,10 +208,8 @@ static void wants_pinned(pg_db *db, uc_call *call)
 {
     pg_flight *f = pg_flight_of(db, call);
 
-    if (f == NULL)
-        return;
-    f->next = db->begins;
-    db->begins = f;
+    if (f != NULL)
+        pg_begins_push(db, f);
 }
 
 static void read_one(pg_db *db, pg_conn *c, uc_call *call)

@@ -13,6 +13,12 @@ uint32_t pg_ways(const pg_db *db)
     return db->info.nhosts * (both ? 2 : 1);
 }
 
+/* Whether what it does may last. Of a transaction only its commit does. */
+static bool may_have_run(const pg_conn *c, const pg_flight *f, bool known)
+{
+    return !known && (c->role == PG_WRITER || f->commits);
+}
+
 /* What was under way on it. A read has changed nothing and goes elsewhere; so
  * does a write that is known not to have run. */
 static void give_up(pg_conn *c, pg_flight *f, bool known, const uc_error *why)
@@ -29,8 +35,7 @@ static void give_up(pg_conn *c, pg_flight *f, bool known, const uc_error *why)
         pg_again(c->db, f);
         return;
     }
-    uc__outcome(f->call, c->role == PG_READER || known ? "not-run" : "unknown",
-                &e);
+    uc__outcome(f->call, may_have_run(c, f, known) ? "unknown" : "not-run", &e);
     pg_flight_fail(c->db, f, &e);
 }
 
@@ -107,7 +112,7 @@ static void next_way(pg_conn *c)
 static void bury(pg_conn *c)
 {
     answer_all(c);
-    pg_tx_over(c);
+    pg_tx_lost(c, &c->error);
     pg_leases_lost(c);
     pg_cancel_forget(c);
     pg_names_forget(c->db->names, c);

@@ -184,6 +184,8 @@ void pg_flight_end(pg_db *db, pg_flight *f)
     /* A cursor without more ends with its page, as one that has failed does. */
     if (f->cursor != NULL && f->cursor->l.kind == UC_LEASE_CURSOR && !f->more)
         f->cursor->l.dead = true;
+    if (f->cursor != NULL && f->opens && call == NULL)
+        f->cursor->l.dead = true; /* nobody knows its number */
     if (f->cursor != NULL && f->opens)
         uc__lease_done(&db->e, &f->cursor->l);
     db->moved = db->moved || f->wseq != 0;

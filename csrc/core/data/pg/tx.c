@@ -6,7 +6,7 @@
 
 /* Transactions of clients: a connection each. */
 
-static pg_tx *find(pg_db *db, uint64_t id)
+pg_tx *pg_tx_of(const pg_db *db, uint64_t id)
 {
     for (pg_tx *t = db->txs; t != NULL; t = t->next) {
         if (t->id == id)
@@ -33,13 +33,8 @@ static pg_tx *tx_new(pg_db *db, pg_flight *f, pg_conn *c)
     return t;
 }
 
-void pg_tx_over(pg_conn *c)
+static void forget(pg_db *db, pg_tx *t)
 {
-    pg_db *db = c->db;
-    pg_tx *t = c->tx;
-
-    if (t == NULL)
-        return;
     uc_lock(&db->e.mu);
     for (pg_tx **q = &db->txs; *q != NULL; q = &(*q)->next) {
         if (*q == t) {
@@ -47,16 +42,87 @@ void pg_tx_over(pg_conn *c)
             break;
         }
     }
-    if (t->id > db->e.ended_tx)
-        db->e.ended_tx = t->id;
     uc_unlock(&db->e.mu);
-    c->tx = NULL;
-    pg_leases_lost(c); /* its cursors */
-    db->moved = true;
+    db->moved = true; /* what its session reads may have waited for it */
     uc_free(t);
 }
 
+void pg_tx_over(pg_conn *c)
+{
+    pg_tx *t = c->tx;
+
+    if (t == NULL)
+        return;
+    c->tx = NULL;
+    pg_leases_lost(c); /* its cursors */
+    forget(c->db, t);
+}
+
+void pg_tx_lost(pg_conn *c, const uc_error *e)
+{
+    pg_tx *t = c->tx;
+
+    if (t == NULL)
+        return;
+    if (t->ending || t->session == NULL) {
+        pg_tx_over(c);
+        return;
+    }
+    c->tx = NULL;
+    uc_fail(&t->why, UC_CONNECTION_LOST,
+            "the connection of the transaction has been lost, and the "
+            "transaction was rolled back: %.400s",
+            e->message);
+    t->why.outcome = "not-run";
+    uc_lock(&c->db->e.mu);
+    t->conn = NULL;
+    uc_unlock(&c->db->e.mu);
+}
+
+void pg_tx_failed(pg_conn *c, uc_error *e)
+{
+    pg_tx *t = c->tx;
+    char text[sizeof e->message];
+
+    if (t == NULL)
+        return;
+    if (strcmp(e->sqlstate, "25P02") != 0) {
+        t->why = *e;
+        return;
+    }
+    if (t->why.code == NULL)
+        return;
+    snprintf(text, sizeof text,
+             "an earlier error has ended the transaction, or the nested one "
+             "that it was in: %.400s",
+             t->why.message);
+    memcpy(e->message, text, sizeof text);
+}
+
+/* It ends by a rollback, though its client has asked for a commit. */
+void pg_tx_rolled_back(const pg_tx *t, uc_error *e)
+{
+    uc_fail(e, UC_TX_CLOSED,
+            "an earlier error has rolled the transaction back%s%.400s",
+            t->why.code != NULL ? ": " : "",
+            t->why.code != NULL ? t->why.message : "");
+    e->outcome = "not-run";
+    if (t->why.code != NULL)
+        memcpy(e->sqlstate, t->why.sqlstate, sizeof e->sqlstate);
+}
+
 /* ---- the beginning ---- */
+
+/* Who waits for a connection of his own gets one in the order of arrival. */
+void pg_begins_push(pg_db *db, pg_flight *f)
+{
+    pg_flight **q = &db->begins;
+
+    while (*q != NULL)
+        q = &(*q)->next;
+    f->next = NULL;
+    *q = f;
+}
 
 void pg_begins_fail(pg_db *db, const uc_error *e)
 {
@@ -68,28 +134,59 @@ void pg_begins_fail(pg_db *db, const uc_error *e)
     }
 }
 
+/* [level]: 0, or nothing, is what the server has configured. */
+static const char *begin_of(const uc_call *call)
+{
+    static const char *const texts[] = {"begin",
+                                        "begin isolation level read committed",
+                                        "begin isolation level repeatable read",
+                                        "begin isolation level serializable"};
+    uc_reader r = call->args;
+    uint64_t level = 0;
+
+    if (call->nargs > 0 && !uc_read_u64(&r, &level))
+        return NULL;
+    return level < sizeof texts / sizeof *texts ? texts[level] : NULL;
+}
+
+static void begin_tx(pg_conn *c, pg_flight *f)
+{
+    const char *sql = begin_of(f->call);
+    uc_error e;
+
+    if (sql == NULL) {
+        uc_fail(&e, UC_FRAME, "tx_begin takes a level of isolation, 0 to 3");
+        pg_flight_fail(c->db, f, &e);
+    } else if (tx_new(c->db, f, c) == NULL || !pg_query(c, f, sql)) {
+        uc_fail(&e, UC_MEMORY, "no memory for a transaction");
+        pg_tx_over(c);
+        pg_flight_fail(c->db, f, &e);
+    }
+}
+
 void pg_begins(pg_db *db)
 {
     while (db->begins != NULL) {
-        pg_conn *c = pg_pick(db, PG_PINNED);
         pg_flight *f = db->begins;
+        pg_conn *c;
         uc_error e;
 
+        if (f->call == NULL) { /* it was stopped meanwhile */
+            db->begins = f->next;
+            pg_flight_end(db, f);
+            continue;
+        }
+        c = pg_pick(db, PG_PINNED);
+        f = db->begins; /* it may have been refused just now */
         if (c == NULL || f == NULL)
             return;
         db->begins = f->next;
         f->next = NULL;
         uc_error_init(&e);
-        if (f->call == NULL) {
-            pg_flight_end(db, f);
-        } else if (f->mode != PG_MODE_BEGIN) {
-            if (!pg_lease_begin(c, f, &e))
-                pg_flight_fail(db, f, &e);
-        } else if (tx_new(db, f, c) == NULL || !pg_query(c, f, "begin")) {
-            uc_fail(&e, UC_MEMORY, "no memory for a transaction");
-            pg_tx_over(c);
+        if (f->mode == PG_MODE_BEGIN)
+            begin_tx(c, f);
+        else if (!pg_lease_begin(c, f, &e))
             pg_flight_fail(db, f, &e);
-        }
     }
 }
 
@@ -111,39 +208,84 @@ static bool savepoint(const uc_call *call, char *sql, size_t n, uc_error *e)
     return true;
 }
 
-static void control(pg_conn *c, uc_call *call, const char *sql, pg_mode mode,
-                    bool commits)
+/* What ends it is not refused because it is late. */
+static pg_flight *flight(pg_conn *c, uc_call *call, pg_mode mode)
 {
-    pg_flight *f = pg_flight_new(c->db, call);
+    pg_flight *f;
     uc_error e;
 
-    if (f != NULL) {
-        f->mode = mode;
-        f->commits = commits;
-        if (pg_query(c, f, sql))
-            return;
+    if (mode != PG_MODE_END)
+        return pg_flight_of(c->db, call);
+    f = pg_flight_new(c->db, call);
+    if (f == NULL) {
         uc_fail(&e, UC_MEMORY, "no memory for a call");
-        pg_flight_fail(c->db, f, &e);
-        return;
+        uc__refuse(call, &e);
+        return NULL;
     }
+    f->mode = mode;
+    f->sent = uc_now();
+    atomic_store(&call->state, UC_CALL_RUNNING);
+    return f;
+}
+
+static bool control(pg_conn *c, uc_call *call, const char *sql, pg_mode mode,
+                    bool commits)
+{
+    pg_flight *f = flight(c, call, mode);
+    uc_error e;
+
+    if (f == NULL)
+        return false;
+    f->mode = mode;
+    f->commits = commits;
+    if (pg_query(c, f, sql))
+        return true;
     uc_fail(&e, UC_MEMORY, "no memory for a call");
-    uc__refuse(call, &e);
+    pg_flight_fail(c->db, f, &e);
+    return false;
+}
+
+static bool wants_commit(const uc_call *call, bool *commit, uc_error *e)
+{
+    uc_reader r = call->args;
+    uint64_t x;
+
+    return (uc_read_u64(&r, &x) && uc_read_bool(&r, commit)) ||
+           uc_fail(e, UC_FRAME, "tx_end takes [x, commit]");
 }
 
 static void end(pg_conn *c, uc_call *call)
 {
-    uc_reader r = call->args;
     bool commit = false;
-    uint64_t x;
     uc_error e;
 
-    if (!uc_read_u64(&r, &x) || !uc_read_bool(&r, &commit)) {
-        uc_fail(&e, UC_FRAME, "tx_end takes [x, commit]");
+    if (!wants_commit(call, &commit, &e)) {
         uc__refuse(call, &e);
         return;
     }
-    c->tx->ending = true;
-    control(c, call, commit ? "commit" : "rollback", PG_MODE_END, commit);
+    if (control(c, call, commit ? "commit" : "rollback", PG_MODE_END, commit))
+        c->tx->ending = true;
+}
+
+/* Its connection has gone, and it with that: its end may come. */
+static void run_lost(pg_db *db, pg_tx *t, uc_call *call)
+{
+    bool commit = true, ends = call->op->num == UC_OP_tx_end, ok;
+    uc_error e = t->why;
+    uc_buf b;
+    size_t at;
+
+    if (ends)
+        forget(db, t);
+    ok = ends && wants_commit(call, &commit, &e) && !commit;
+    uc_buf_init(&b, SIZE_MAX);
+    at = uc__reply_open(&b);
+    if (ok) {
+        uc_reply_begin(&b, call->id, UC_REPLY_VALUE, 3);
+        uc_pack_nil(&b);
+    }
+    uc__answer(call, &b, at, ok, &e);
+    uc_buf_fini(&b);
 }
 
 static void run(pg_conn *c, uc_call *call)
@@ -172,7 +314,7 @@ static uc_call *next_call(pg_db *db, pg_tx **t)
 
     uc_lock(&db->e.mu);
     call = uc_calls_pop(&db->e.q.tx);
-    *t = call != NULL ? find(db, call->tx) : NULL;
+    *t = call != NULL ? pg_tx_of(db, call->tx) : NULL;
     uc_unlock(&db->e.mu);
     return call;
 }
@@ -187,7 +329,10 @@ void pg_txs(pg_db *db)
         uc_error e;
 
         if (t != NULL && !t->ending) {
-            run(t->conn, call);
+            if (t->conn != NULL)
+                run(t->conn, call);
+            else
+                run_lost(db, t, call);
             continue;
         }
         uc_fail(&e, UC_TX_CLOSED, "the transaction has ended");
@@ -197,25 +342,37 @@ void pg_txs(pg_db *db)
 
 /* ---- time ---- */
 
-/* Its session has gone, or it took too long: it is rolled back. */
-static void drop(pg_tx *t, bool expired)
+/* Its session has gone, or it took too long: it is rolled back. What it is at
+ * may take long, so then the connection goes with it. */
+static void drop(pg_db *db, pg_tx *t, bool expired)
 {
-    pg_db *db = t->conn->db;
+    pg_conn *c = t->conn;
     uc_error e;
 
     if (t->ending)
         return;
+    if (expired) {
+        uc_lock(&db->e.mu);
+        db->expired_tx[db->expired_txs++ % PG_EXPIRED_TXS] = t->id;
+        uc_unlock(&db->e.mu);
+    }
+    if (c == NULL) {
+        forget(db, t);
+        return;
+    }
     t->ending = true;
-    if (expired)
-        db->expired_tx = t->id;
-    /* The connection goes with it: what it is at may take long. */
+    if (pg_step_first(c) == NULL && pg_query(c, NULL, "rollback")) {
+        pg_tx_over(c);
+        return;
+    }
+    pg_cancel_begin(c);
     if (expired)
         uc_fail(&e, UC_TX_EXPIRED,
                 "the transaction was open for longer than "
                 "transactionTimeoutMs and was rolled back");
     else
         uc_fail(&e, UC_TX_CLOSED, "the transaction has ended");
-    pg_conn_fail(t->conn, &e);
+    pg_conn_fail(c, &e);
 }
 
 int64_t pg_txs_late(pg_db *db, int64_t now)
@@ -227,7 +384,7 @@ int64_t pg_txs_late(pg_db *db, int64_t now)
 
         after = t->next;
         if (t->session == NULL || expired)
-            drop(t, expired);
+            drop(db, t, expired);
         else if (next == 0 || t->until < next)
             next = t->until;
     }

@@ -100,7 +100,8 @@ bool pg_query(pg_conn *c, pg_flight *f, const char *text);
 
 /* ---- what is not wanted any more: cancel.c ---- */
 
-/* Asks the server to stop what it does for the connection. */
+/* Asks the server to stop what it does for the connection, which may be lost
+ * right after that. */
 void pg_cancel_begin(pg_conn *c);
 void pg_cancel_event(pg_db *db, pg_cancel *x);
 void pg_cancel_forget(pg_conn *c);
@@ -122,8 +123,18 @@ void pg_run(pg_conn *c, uc_call *call);
 /* The connection of a role that has least to do and is ready, or NULL; one is
  * begun where there is none, or too few. */
 pg_conn *pg_pick(pg_db *db, pg_role role);
-/* The transaction of a connection has ended, or has gone with it. */
+/* The transaction with that number, or NULL. Under e.mu. */
+pg_tx *pg_tx_of(const pg_db *db, uint64_t id);
+/* The transaction of a connection has ended. */
 void pg_tx_over(pg_conn *c);
+/* It has gone with its connection: who goes on with it hears why. */
+void pg_tx_lost(pg_conn *c, const uc_error *e);
+/* One of its statements failed; an error that is only due to an earlier one
+ * says which that was. */
+void pg_tx_failed(pg_conn *c, uc_error *e);
+/* The error of a commit that was none. */
+void pg_tx_rolled_back(const pg_tx *t, uc_error *e);
+void pg_begins_push(pg_db *db, pg_flight *f);
 void pg_begins_fail(pg_db *db, const uc_error *e);
 void pg_slow_fail(pg_db *db, const uc_error *e);
 int64_t pg_txs_late(pg_db *db, int64_t now);
