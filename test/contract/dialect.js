@@ -9,9 +9,15 @@
 //   as(p, type)   a parameter whose type nothing around it says: `select ${as('?', 'bigint')} as v`.
 //                 SQLite takes the type of the value, PostgreSQL that of the place
 //   ran(changes, rowid)   what `run` answers
+//   hex(bytes)    these as digits
+//   trigger(when, body)   one for each row, that does not begin itself: 'name after insert on t', statements
+//   tables        a query for tables by their column `name`, to which `and …` may be added
+//   plan          what explains how a statement is run
+//   noRows        statements of its own that have no rows, of a table `t`
 //   code          the codes of errors, by what is wrong
 //   big(n)        the integer `n` as a literal, whatever its size
-//   sleep(ms)     a read that takes so long at least, and can be stopped; one row, one column `v`
+//   real(n)       a literal of a double;  infinity: the largest
+//   integer(x)    a number of JSON, or its text, as an integer
 //   elements(p)   a FROM item with a column `value`: the elements of a JSON array, as text
 
 const sqlite = {
@@ -22,8 +28,17 @@ const sqlite = {
   noise: (n) => `randomblob(${n})`,
   as: (param) => param,
   big: (n) => String(n),
+  real: (n) => String(n),
+  integer: (value) => value,
+  infinity: '1e999',
   ran: (changes, lastInsertRowid) => ({ changes, lastInsertRowid }),
   elements: (param) => `json_each(${param})`,
+  hex: (bytes) => `hex(${bytes})`,
+  json: (text) => `json(${text})`,
+  trigger: (when, body) => `create trigger ${when} begin ${body} end`,
+  tables: "select name from sqlite_schema where type = 'table'",
+  plan: 'explain query plan',
+  noRows: ['pragma user_version = 5', 'reindex'],
   code: {
     unique: 'SQLITE_CONSTRAINT_UNIQUE',
     primaryKey: 'SQLITE_CONSTRAINT_PRIMARYKEY',
@@ -47,9 +62,22 @@ const pg = {
   zeros: (n) => `decode(repeat('00', ${n}), 'hex')`,
   noise: (n) => `(select string_agg(sha256((random() || '-' || i)::bytea), '') from generate_series(1, ${Math.ceil(n / 32)}) i)`,
   as: (param, type) => `${param}::${type}`,
-  big: (n) => `(${n})::bigint`,
+  big: (n) => `'${n}'::bigint`,
+  real: (n) => `'${n}'::float8`,
+  integer: (value) => `${value}::bigint`,
+  infinity: "'Infinity'::float8",
   ran: (changes) => ({ changes, lastInsertRowid: 0 }),
   elements: (param) => `json_array_elements_text((${param})::json)`,
+  json: (text) => `(${text})::json`,
+  hex: (bytes) => `upper(encode(${bytes}, 'hex'))`,
+  trigger: (when, body) => {
+    const [name] = when.split(' ')
+    return `create function ${name}_body() returns trigger language plpgsql as $$ begin ${body} return null; end $$;
+      create trigger ${when} for each row when (pg_trigger_depth() < 1) execute function ${name}_body()`
+  },
+  tables: "select relname as name from (select relname, relname as name from pg_class where relkind = 'r') c where true",
+  plan: 'explain',
+  noRows: ['reindex table t', "comment on table t is 'x'"],
   code: {
     unique: 'PG_UNIQUE_VIOLATION',
     primaryKey: 'PG_UNIQUE_VIOLATION',

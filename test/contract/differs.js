@@ -1,20 +1,57 @@
 'use strict'
-// What one engine has and the other has not, by nature: the list behind docs/postgres.md.
+// What one engine has and the other has not, or has otherwise, by nature: the list behind docs/postgres.md.
 //
-//   name    how suites refer to it: open.only('sqlite', name)
-//   what    why the other has none, as the documentation says it
-//   instead what to use there
-//   only    the engine that has it
-//   call    (db, store) => a call that needs it
-//   code    what the other answers to that
+//   name     how suites refer to it: open.only('sqlite', name)
+//   what     what is different, as the documentation says it
+//   instead  what to use on PostgreSQL
+//   call     async (db, store) => what shows it on PostgreSQL; none: no call can
+//   code     what that is refused with, or
+//   value    what it gives
 
 module.exports = [
   {
     name: 'blocking',
-    only: 'sqlite',
-    what: 'blocking calls would hold the event loop for a round trip over the network',
+    what: 'Blocking calls (`db.sync`) are SQLite\'s: over a network they would hold the event loop for a round trip.',
     instead: 'the same verbs of `db`, awaited',
     call: (db) => db.sync.get('select 1'),
     code: 'UC_SYNC_UNAVAILABLE'
+  },
+  {
+    name: 'types',
+    what: 'On SQLite a parameter keeps the type of its value. PostgreSQL takes the type of the place: of a column, or of a cast.',
+    instead: 'a cast, where nothing around a parameter says its type: `select ?::bigint`',
+    call: async (db) => [await db.get('select ? as v', [5]), await db.get('select ?::bigint as v', [5])],
+    value: [{ v: '5' }, { v: 5 }]
+  },
+  {
+    name: 'documents',
+    what: 'PostgreSQL has types for JSON, arrays, moments and booleans: their columns come as values, not as text or numbers.',
+    instead: 'a cast to text where the text is wanted',
+    call: (db) => db.get("select '{\"a\": 1}'::json as a, array[1, 2] as b, true as c, '{\"a\": 1}'::json::text as d"),
+    value: { a: { a: 1 }, b: [1, 2], c: true, d: '{"a": 1}' }
+  },
+  {
+    name: 'utf8',
+    what: 'Text on SQLite may hold bytes that are no UTF-8; PostgreSQL refuses them.',
+    instead: 'bytes: a column of the type bytea',
+    call: (db) => db.get("select convert_from('\\xff'::bytea, 'utf8')"),
+    code: 'PG_CHARACTER_NOT_IN_REPERTOIRE'
+  },
+  {
+    name: 'nul',
+    what: 'Text on PostgreSQL has no NUL character.',
+    instead: 'bytes: a Buffer, in a column of the type bytea',
+    call: (db) => db.get('select ?::text as v', ['a\0b']),
+    code: 'UC_PARAM_TYPE'
+  },
+  {
+    name: 'rowid',
+    what: '`lastInsertRowid` is SQLite\'s: on PostgreSQL it is always 0.',
+    instead: '`insert … returning id`',
+    call: async (db) => {
+      await db.exec('create table rowids(id bigint generated always as identity, a int)')
+      return [await db.run('insert into rowids(a) values (1)'), await db.get('insert into rowids(a) values (1) returning id')]
+    },
+    value: [{ changes: 1, lastInsertRowid: 0 }, { id: 2 }]
   }
 ]

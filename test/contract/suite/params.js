@@ -5,10 +5,14 @@
 const { exact, failure } = require('../../helper')
 
 module.exports = (t, open) => {
+  const { as } = open.sql
+  const int = (...params) => params.map((param) => as(param, 'int')).join(', ')
+  const text = (...params) => params.map((param) => as(param, 'text')).join(', ')
+
   t.test('positional: ?, ?NNN, and any of them repeated', async (t) => {
     const { db } = open(t)
-    exact(t, await db.values('select ?, ?, ?', [1, 'b', null]), [[1, 'b', null]], '?')
-    exact(t, await db.values('select ?2, ?1, ?2', ['a', 'b']), [['b', 'a', 'b']], '?NNN')
+    exact(t, await db.values(`select ${int('?')}, ${text('?', '?')}`, [1, 'b', null]), [[1, 'b', null]], '?')
+    exact(t, await db.values(`select ${text('?2', '?1', '?2')}`, ['a', 'b']), [['b', 'a', 'b']], '?NNN')
     exact(t, await db.values('select 1', []), [[1]], 'none, as an empty array')
     exact(t, await db.values('select 1'), [[1]], 'none')
     exact(t, await db.values('select 1', undefined), [[1]], 'undefined')
@@ -17,20 +21,20 @@ module.exports = (t, open) => {
 
   t.test('named: :a, @a and $a', async (t) => {
     const { db } = open(t)
-    exact(t, await db.values('select :a, @b, $c, :a', { a: 1, b: 2, c: 3 }), [[1, 2, 3, 1]], 'each prefix')
-    exact(t, await db.values('select :é', { é: 1 }), [[1]], 'beyond ASCII')
-    exact(t, await db.values('select :a', Object.assign(Object.create(null), { a: 1 })), [[1]], 'an object without prototype')
-    exact(t, await db.values('select :constructor, :toString', { constructor: 1, toString: 2 }), [[1, 2]], 'names that objects inherit')
+    exact(t, await db.values(`select ${int(':a', '@b', '$c', ':a')}`, { a: 1, b: 2, c: 3 }), [[1, 2, 3, 1]], 'each prefix')
+    exact(t, await db.values(`select ${int(':é')}`, { é: 1 }), [[1]], 'beyond ASCII')
+    exact(t, await db.values(`select ${int(':a')}`, Object.assign(Object.create(null), { a: 1 })), [[1]], 'an object without prototype')
+    exact(t, await db.values(`select ${int(':constructor', ':toString')}`, { constructor: 1, toString: 2 }), [[1, 2]], 'names that objects inherit')
   })
 
   t.test('an array gives named parameters their values by position', async (t) => {
     const { db } = open(t)
-    exact(t, await db.values('select :a, :b', [1, 2]), [[1, 2]], 'in the order of first appearance')
+    exact(t, await db.values(`select ${int(':a', ':b')}`, [1, 2]), [[1, 2]], 'in the order of first appearance')
   })
 
   t.test('the order of keys does not matter', async (t) => {
     const { db } = open(t)
-    await db.exec('create table t(a, b)')
+    await db.exec('create table t(a int, b int)')
     await db.run('insert into t values (:a, :b)', { a: 1, b: 2 })
     await db.run('insert into t values (:a, :b)', { b: 4, a: 3 })
     await db.many('insert into t values (:a, :b)', [{ a: 5, b: 6 }, { b: 8, a: 7 }])
@@ -39,7 +43,7 @@ module.exports = (t, open) => {
 
   t.test('too few and too many', async (t) => {
     const { db } = open(t)
-    await db.exec('create table t(a, b)')
+    await db.exec('create table t(a int, b int)')
     for (const params of [undefined, [], [1], [1, 2, 3]]) {
       const err = await failure(db.run('insert into t values (?, ?)', params))
       t.equal(err.code, 'UC_PARAM_COUNT', `${JSON.stringify(params)}`)
@@ -57,7 +61,7 @@ module.exports = (t, open) => {
 
   t.test('a missing name and an unknown name', async (t) => {
     const { db } = open(t)
-    await db.exec('create table t(a, b)')
+    await db.exec('create table t(a int, b int)')
     const missing = await failure(db.run('insert into t values (:alpha, :beta)', { alpha: 1 }))
     t.equal(missing.code, 'UC_PARAM_NAME')
     t.match(missing.message, /beta/, 'the missing one is named')
@@ -104,14 +108,14 @@ module.exports = (t, open) => {
     const { db } = open(t)
     const n = 32766
     const values = Array.from({ length: n }, (_, i) => i)
-    const sql = `select count(*) as n, sum(column1) as s from (values ${values.map(() => '(?)').join(',')})`
+    const sql = `select count(*) as n, sum(${int('column1')}) as s from (values ${values.map(() => '(?)').join(',')}) as v`
     exact(t, await db.get(sql, values), { n, s: n * (n - 1) / 2 }, `${n}`)
-    t.equal((await db.get(`select ?${n} as v`, values)).v, n - 1, `?${n}`)
+    if (open.engine === 'sqlite') t.equal((await db.get(`select ?${n} as v`, values)).v, n - 1, `?${n}`)
   })
 
   t.test('no value stays bound for the next call', async (t) => {
     const { db } = open(t)
-    const q = db.prepare('select ? as a, ? as b')
+    const q = db.prepare(`select ${int('?')} as a, ${text('?')} as b`)
     exact(t, await q.get([1, 'x'.repeat(1000)]), { a: 1, b: 'x'.repeat(1000) }, 'first')
     t.equal((await failure(q.get([2]))).code, 'UC_PARAM_COUNT')
     exact(t, await q.get([null, null]), { a: null, b: null }, 'then nulls')
@@ -135,7 +139,7 @@ module.exports = (t, open) => {
     const { db } = open(t)
     let inner
     const params = { get a () { inner = db.get('select 7 as v'); return 'x'.repeat(100) }, b: 2 }
-    exact(t, await db.get('select :a as a, :b as b', params), { a: 'x'.repeat(100), b: 2 }, 'the outer call')
+    exact(t, await db.get(`select ${text(':a')} as a, ${int(':b')} as b`, params), { a: 'x'.repeat(100), b: 2 }, 'the outer call')
     exact(t, await inner, { v: 7 }, 'the inner call')
   })
 }

@@ -131,9 +131,12 @@ static bool read_params(const pg_sql *s, uc_reader *r, uc_value *to,
 
 static void put_double(uc_buf *b, double d)
 {
-    const char *word = isnan(d) ? "NaN" : d > 0 ? "Infinity" : "-Infinity";
+    const char *word = isnan(d) ? "NaN"
+                       : d == 0 ? "-0"
+                       : d > 0  ? "Infinity"
+                                : "-Infinity";
 
-    if (isfinite(d))
+    if (isfinite(d) && (d != 0 || !signbit(d)))
         uc_json_double(b, d);
     else
         uc_buf_put(b, word, strlen(word));
@@ -173,6 +176,10 @@ static bool put_value(uc_buf *b, const pg_sql *s, uint32_t i, const uc_value *v,
         if (!uc_is_utf8(v->s.p, v->s.len))
             return bad_param(e, s, i,
                              "the text is not valid UTF-8; bytes go in a bin");
+        if (memchr(v->s.p, 0, v->s.len) != NULL)
+            return bad_param(e, s, i,
+                             "text on PostgreSQL has no NUL: use a Buffer, in "
+                             "a column of the type bytea");
         pg_put_view(b, v->s);
         break;
     case UC_T_BIN:
@@ -329,6 +336,13 @@ static bool has_rows(const pg_flight *f, const pg_stmt *st, uc_error *e)
     return uc_fail(e, UC_SQL_NO_ROWS,
                    "the statement returns no rows, and this call is for "
                    "rows: use db.run(sql), or add RETURNING");
+}
+
+bool pg_may_have_rows(pg_conn *c, pg_flight *f, uc_error *e)
+{
+    const pg_stmt *st = pg_stmt_of(c->db, f->call->stmt, e);
+
+    return st != NULL && has_rows(f, st, e);
 }
 
 static bool statement(pg_conn *c, pg_flight *f, uc_error *e)

@@ -140,15 +140,53 @@ static bool session_refused(const pg_token *first, uc_error *e)
                        : "there is a call of the package for it, or none");
 }
 
-/* Of those that begin so it is known what makes them have rows. */
-static const char *const plain[] = {
-    "insert",     "update",  "delete",  "merge",   "create", "drop", "alter",
-    "grant",      "revoke",  "comment", "notify",  "vacuum", "set",  "truncate",
-    "checkpoint", "cluster", "reindex", "refresh", NULL};
 static const char *const returning[] = {"returning", NULL};
 /* on conflict do update, and what a SELECT of it may lock or change. */
 static const char *const updates[] = {"update",  "delete", "share",
                                       "nextval", "with",   NULL};
+
+static bool is_char(const pg_token *t, char c)
+{
+    return t->kind == PG_OTHER && *t->text.p == (uint8_t)c;
+}
+
+/* The next word of these that no parenthesis is around; false: there is none.
+ */
+static bool outermost(pg_lexer *l, const char *const *words, pg_token *found)
+{
+    unsigned depth = 0;
+
+    for (;;) {
+        *found = pg_lex(l);
+        if (found->kind == PG_END || found->kind == PG_BAD ||
+            (depth == 0 && is_char(found, ';')))
+            return false;
+        if (is_char(found, '('))
+            depth++;
+        else if (is_char(found, ')'))
+            depth -= depth > 0;
+        else if (depth == 0 && is_any(found, words))
+            return true;
+    }
+}
+
+static const char *const queries[] = {"select", "values",  "table", "show",
+                                      "with",   "explain", "call",  NULL};
+static const char *const mains[] = {"select", "values", "table", "insert",
+                                    "update", "delete", "merge", NULL};
+
+/* Whether it has rows, by its words: queries have, those that change have them
+ * with RETURNING, and all else has none. Behind a WITH that is what follows. */
+static bool has_rows(pg_token first, pg_lexer rest)
+{
+    pg_token t = first;
+
+    if (pg_token_is(&first, "with") && !outermost(&rest, mains, &t))
+        return true; /* with … (select …) */
+    if (is_any(&t, queries))
+        return true;
+    return is_any(&t, changes) && outermost(&rest, returning, &t);
+}
 
 bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
 {
@@ -179,7 +217,7 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
     if (v == SESSION && !s->local)
         return session_refused(&first, e);
     s->cls = s->local ? UC_CLASS_WRITE : classes[v];
-    s->returns = v == READS || !is_any(&first, plain) || has_word(l, returning);
+    s->returns = has_rows(first, l);
     s->inserts = pg_token_is(&first, "insert") && !has_word(l, updates);
     return true;
 }

@@ -141,7 +141,8 @@ static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
                uc_fail(e, UC_MEMORY, "no memory for a call");
     if (call->op->num == UC_OP_exec)
         return script(c, f, e);
-    return not_here(e, call);
+    return (call->op->num != UC_OP_cursor_open || pg_may_have_rows(c, f, e)) &&
+           not_here(e, call);
 }
 
 static void send_on(pg_conn *c, pg_flight *f)

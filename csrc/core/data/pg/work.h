@@ -91,6 +91,9 @@ bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e);
 /* Appends what runs the flight's statement, or all of them, and its steps.
  * False with *e, and nothing appended. */
 bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e);
+/* What has no rows is not run to find out: false with *e (UC_SQL_NO_ROWS, or
+ * what is wrong with the statement). */
+bool pg_may_have_rows(pg_conn *c, pg_flight *f, uc_error *e);
 /* A statement of our own that was prepared under that name. */
 void pg_execute(pg_conn *c, const char *name);
 /* durable: what has been committed so far is flushed then. */
