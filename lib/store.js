@@ -3,6 +3,7 @@
 const { Client } = require('./client/client')
 const { Database } = require('./db/database')
 const { ops } = require('./wire/ops')
+const { isAddress, shown } = require('./base/address')
 const { normalise, parseTarget, isPlain } = require('./base/options')
 const { Cache, noCache } = require('./cache')
 const { CacheLink } = require('./cache/link')
@@ -155,7 +156,7 @@ function refuseDb () {
  * made before it is open wait. open({ cache: { … } }), without a target, is a
  * cache in this process alone, open({ log: { … } }) a log.
  *
- * @param {string|URL} target a path, ':memory:', a file URL or an ipc:// URL
+ * @param {string|URL} target a path, ':memory:', a file URL, a postgres:// or an ipc:// URL
  * @param {object} [options] see lib/base/options.js
  * @throws {UndercroftError} for wrong arguments; for a file, without a compiled addon
  */
@@ -168,7 +169,7 @@ function open (target, options) {
   const checked = readOptions(options, place.ipc)
   if (!place.ipc) {
     const { connector } = require('./transport/addon')
-    return new Store(new Client(connector(place.path, checked), checked), place.path)
+    return new Store(new Client(connector(place.path, checked), checked), isAddress(place.path) ? shown(place.path) : place.path)
   }
   const { connector } = require('./transport/ipc')
   const db = checked.db ?? place.db

@@ -95,7 +95,7 @@ char *ud_address_shown(const char *address, bool *secret)
 {
     /* No password becomes longer by more than it takes. */
     size_t n = strlen(address);
-    char *shown = uc_malloc(n + n / 4 * HIDDEN + 2 * HIDDEN + 1), *out = shown;
+    char *shown = uc_malloc(n + n + 2 * sizeof hidden), *out = shown;
     const char *p = address, *from, *to, *question;
 
     *secret = false;

@@ -6,6 +6,7 @@
 const { builtin } = require('./builtin')
 const { statSync } = builtin('node:fs')
 const { UndercroftError, expected, describe } = require('./errors')
+const { isAddress } = require('./address')
 const { isFileUrl, readPlace } = require('./place')
 const { known } = require('./did-you-mean')
 const { options: core } = require('./tables')
@@ -184,9 +185,10 @@ function readSpawn (value) {
   if (unknown !== undefined) {
     throw new UndercroftError('UC_OPTION', `unknown option ${describe(`spawn.${unknown}`)}; ${known(unknown, ['db', 'idleExitMs', 'options'])}`)
   }
-  const wanted = 'the path of a database, or an object of names and paths'
+  const wanted = 'the path of a database or its address, or an object of names and these'
   const file = (v) => {
     if (v instanceof URL ? !isFileUrl(v) : typeof v !== 'string' || v === '' || v.includes('\0')) return undefined
+    if (isAddress(v)) return v
     return readPlace(v, 'option spawn.db')
   }
   const only = file(db)
@@ -242,9 +244,11 @@ function toWire (options) {
 /**
  * What `open` was pointed at.
  *
- * @param {string|URL} target a path, ':memory:', a file URL or an ipc:// URL
+ * @param {string|URL} target a path, ':memory:', a file URL, the address of a
+ *   server's database, or an ipc:// URL
  * @returns {{ path: string, ipc: boolean, url: string, db: string|null }} the
- *   path absolute: of the file, or of the socket; url and db of an ipc target
+ *   path absolute: of the file, or of the socket; the address as it is; url and
+ *   db of an ipc target
  * @throws {UndercroftError} UC_OPTION
  */
 function parseTarget (target) {
@@ -252,9 +256,9 @@ function parseTarget (target) {
   if (typeof target !== 'string') {
     if (isPlain(target)) {
       throw new UndercroftError('UC_OPTION',
-        'open: the first argument is the database: a path, \':memory:\', a file URL or an ipc:// URL; options come second')
+        'open: the first argument is the database: a path, \':memory:\', a file URL, a postgres:// or an ipc:// URL; options come second')
     }
-    throw expected('UC_OPTION', 'open', "a path, ':memory:', a file URL or an ipc:// URL", target)
+    throw expected('UC_OPTION', 'open', "a path, ':memory:', a file URL, a postgres:// or an ipc:// URL", target)
   }
   if (target === '') {
     throw new UndercroftError('UC_OPTION', "open: the path is empty; use ':memory:' for a database in memory")
@@ -262,10 +266,10 @@ function parseTarget (target) {
   if (target.includes('\0')) throw new UndercroftError('UC_OPTION', 'open: the path holds a NUL character')
   if (/^ipc:/i.test(target)) return parseIpc(target)
   // What stands in it the core knows, and whoever printed it would print a password.
-  if (/^postgres(ql)?:\/\//.test(target)) return { path: target, ipc: false, url: null, db: null }
+  if (isAddress(target)) return { path: target, ipc: false, url: null, db: null }
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(target)
   if (scheme !== null && scheme[1].toLowerCase() !== 'file') {
-    throw new UndercroftError('UC_OPTION', `open: ${scheme[1]}:// is not a kind of target; use a path or an ipc:// URL`)
+    throw new UndercroftError('UC_OPTION', `open: ${scheme[1]}:// is not a kind of target; use a path, a postgres:// or an ipc:// URL`)
   }
   const file = readPlace(target, 'open')
   if (file === ':memory:') return { path: file, ipc: false, url: null, db: null }

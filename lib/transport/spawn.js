@@ -8,6 +8,7 @@
 const { builtin } = require('../base/builtin')
 const { spawn } = builtin('node:child_process')
 const { daemonPath } = require('../base/binding')
+const { isAddress } = require('../base/address')
 const { UndercroftError } = require('../base/errors')
 
 // Exit codes of undercroftd.
@@ -24,6 +25,7 @@ const STDERR_CHARS = 4000
 
 class Spawner {
   #args
+  #env
   #ended
   #child = null
   #notBefore = 0
@@ -37,7 +39,9 @@ class Spawner {
    */
   constructor (target, wanted, ended) {
     this.#ended = ended
-    this.#args = argumentsFor(target, wanted)
+    const { args, env } = argumentsFor(target, wanted)
+    this.#args = args
+    this.#env = env
   }
 
   /** @param {Error|null} cause why there is no connection */
@@ -48,7 +52,7 @@ class Spawner {
     this.hasRun = true
     let child
     try {
-      child = spawn(daemonPath(), this.#args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+      child = spawn(daemonPath(), this.#args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...this.#env } })
     } catch (err) {
       this.#report(err)
       return
@@ -86,11 +90,18 @@ class Spawner {
   }
 }
 
+// Of the daemon. Addresses may hold passwords, and anybody can read the arguments of a process: with
+// them the databases are in its environment, where ; stands between them.
 function argumentsFor ({ url }, { db, idleExitMs, options }) {
   const args = ['--listen', url, '--idle-exit', String(Math.max(1, Math.ceil(idleExitMs / 1000)))]
-  for (const [name, file] of Object.entries(db)) args.push('--db', name === '' ? file : `${name}=${file}`)
+  const dbs = Object.entries(db).map(([name, file]) => {
+    const place = isAddress(file) ? file.replaceAll(';', '%3B') : file
+    return name === '' ? place : `${name}=${place}`
+  })
+  const isHidden = Object.values(db).some(isAddress) && !dbs.some((text) => text.includes(';'))
+  if (!isHidden) for (const text of dbs) args.push('--db', text)
   for (const [name, value] of Object.entries(options)) args.push('--set', `${name}=${value}`)
-  return args
+  return { args, env: isHidden ? { UNDERCROFT_DB: dbs.join(';') } : {} }
 }
 
 function failure (code, signal, said) {

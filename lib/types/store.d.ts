@@ -13,7 +13,7 @@ export class Store {
   readonly cache: Cache
   /** Lines: to stdout, to files, or to the log of the daemon. */
   readonly log: Log
-  /** The file as an absolute path, ':memory:', or the ipc:// URL; null of a cache or a log alone. */
+  /** The file as an absolute path, ':memory:', a server's address without its password, or the ipc:// URL; null of a cache or a log alone. */
   readonly target: string | null
   /** Resolves when the database is open; rejects with the reason when it cannot be. */
   readonly ready: Promise<this>
@@ -38,7 +38,7 @@ export class Store {
  * Opens a database, or connects to the daemon behind an ipc:// URL. Returns at once: calls made
  * before it is open wait, and tell if it cannot be.
  *
- * @param target a path, ':memory:', a file URL (`file:app.db`, without parameters), or the ipc:// URL of a daemon's socket
+ * @param target a path, ':memory:', a file URL (`file:app.db`, without parameters), the postgres:// URL of a database, or the ipc:// URL of a daemon's socket
  */
 export function open (target: string | URL, options?: OpenOptions): Store
 /** A cache in this process alone, without a database. */
