@@ -34,6 +34,8 @@ function at (t, daemon, options) {
   return store
 }
 
+// What it says beside that it serves.
+const saidBy = daemon => daemon.stderr.replace(/^undercroftd: serving on .*\n/m, '')
 // The only value of the only row.
 const one = async (db, sql) => Object.values(await db.get(sql))[0]
 const dbsOf = async (t, daemon) => (await (await connect(t, daemon)).ask(7, [{ v: [1, 1] }])).value.dbs
@@ -43,7 +45,7 @@ t.test('the daemon', { skip }, async t => {
   const server = await pg.start(t, { tcp: true, hba: ['local all postgres trust', 'local all all scram-sha-256', 'host all all all scram-sha-256'] })
   server.sql("create role app login password 'se:cret'")
   server.sql('create database shop owner app')
-  const local = (user, params = {}) => `postgres://${user}@/shop?${new URLSearchParams({ host: server.dir, ...params })}`
+  const local = (user, params = {}) => `postgres://${user}@/shop?${new URLSearchParams({ host: server.dir, port: server.port, ...params })}`
 
   t.test('names of databases', async t => {
     const url = server.url('shop')
@@ -53,7 +55,7 @@ t.test('the daemon', { skip }, async t => {
     t.equal(await one(db, 'select current_database()'), 'postgres')
     t.equal(await one(at(t, daemon).db, 'select current_database()'), 'shop', 'the first, who names none')
     t.equal(await one(at(t, daemon, { db: 'file' }).db, 'select sqlite_version() is not null'), 1, 'files beside it')
-    const nameless = await serve(t, [`postgres://postgres@?host=${server.dir}`])
+    const nameless = await serve(t, [`postgres://postgres@?host=${server.dir}&port=${server.port}`])
     t.same(await dbsOf(t, nameless), ['main'], 'an address without a name')
     const wrong = launch(t, ['--listen', `${daemon.url}2`, '--db', `a.b=${url}`])
     await wrong.done
@@ -73,7 +75,7 @@ t.test('the daemon', { skip }, async t => {
     t.same(door.dbs, [{ name: 'main', path: `postgres://app:***@127.0.0.1:${server.port}/shop` }])
 
     const hidden = await serve(t, [], { env: { UNDERCROFT_DB: url } })
-    t.equal(hidden.stderr, '', 'not where only the user can read it')
+    t.equal(saidBy(hidden), '', 'not where only the user can read it')
     const wrong = await serve(t, [`main=postgres://app@127.0.0.1:${server.port}/shop?password=wro%6Eg`], { ready: false })
     await wrong.done
     t.equal(wrong.code, 5)
@@ -104,7 +106,7 @@ t.test('the daemon', { skip }, async t => {
     ]) {
       const daemon = await serve(t, [`main=${db}`], { env })
       t.equal(await one(at(t, daemon).db, "select current_user || '@' || current_database()"), 'app@shop', name)
-      t.equal(daemon.stderr, '', 'with nothing to say')
+      t.equal(saidBy(daemon), '', 'with nothing to say')
       await daemon.stop()
     }
   })

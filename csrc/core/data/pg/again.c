@@ -1,8 +1,6 @@
 #include <string.h>
 
 #include "data/pg/work.h"
-#include "desk/queue.h"
-#include "desk/verdict.h"
 
 /* What is learned from a call, and calls that run once more. */
 

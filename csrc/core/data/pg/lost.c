@@ -1,5 +1,4 @@
 #include "data/pg/work.h"
-#include "desk/verdict.h"
 
 /* What follows when a connection is lost. */
 

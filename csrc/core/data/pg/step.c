@@ -3,7 +3,6 @@
 #include "common/mem.h"
 #include "data/pg/work.h"
 #include "desk/session.h"
-#include "desk/verdict.h"
 
 /* What a connection waits for, and the calls behind it. */
 
