@@ -42,6 +42,7 @@ function codes () {
 }
 
 const LEVELS = ['off', 'normal', 'full', 'extra']
+const PREPARES = ['auto', 'named', 'unnamed']
 
 // The rows of the client's table of options: only what users see.
 function options () {
@@ -57,6 +58,7 @@ function options () {
     switch (kind) {
       case 'FLAG': return [['type', quoted('boolean')], ['value', value === '1']]
       case 'LEVEL': return [['type', quoted('choice')], ['value', quoted(value.replace('UC_SYNC_', '').toLowerCase())], ['of', `[${LEVELS.map(quoted).join(', ')}]`]]
+      case 'PREPARE': return [['type', quoted('choice')], ['value', quoted(value.replace('UC_PREPARE_', '').toLowerCase())], ['of', `[${PREPARES.map(quoted).join(', ')}]`]]
       default: return [['type', quoted('integer')], ['unit', quoted(kind.toLowerCase())], ['value', value], ['min', min], ['max', max]]
     }
   }

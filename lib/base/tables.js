@@ -138,6 +138,10 @@ const options = {
   onceTtlMs: { type: 'integer', unit: 'ms', value: 86400000, min: 1, max: 31536000000, wire: 'once_ttl_ms' },
   timeoutMs: { type: 'integer', unit: 'ms', value: 30000, min: 0, max: 86400000, wire: 'timeout_ms', where: 'handle' },
   synchronous: { type: 'choice', value: 'full', of: ['off', 'normal', 'full', 'extra'], wire: 'synchronous' },
+  poolMax: { type: 'integer', unit: 'count', value: 10, min: 3, max: 1000, wire: 'pool_max' },
+  poolIdleTimeoutMs: { type: 'integer', unit: 'ms', value: 30000, min: 1, max: 86400000, wire: 'pool_idle_ms' },
+  poolLifetimeMs: { type: 'integer', unit: 'ms', value: 1800000, min: 100, max: 604800000, wire: 'pool_lifetime_ms' },
+  prepare: { type: 'choice', value: 'auto', of: ['auto', 'named', 'unnamed'], wire: 'prepare' },
   pragmas: { type: 'pragmas', value: null, wire: 'pragmas' },
   attach: { type: 'attach', value: null, wire: 'attach' }
 }

@@ -38,6 +38,14 @@ export interface OpenOptions {
   onceTtlMs?: number
   /** Deadline of each call that does not name its own. Default 30000; 0: none. */
   timeoutMs?: number
+  /** Of PostgreSQL: connections of the pool, at most. Default 10. */
+  poolMax?: number
+  /** Of PostgreSQL: a connection without work ends after so long. Default 30000. */
+  poolIdleTimeoutMs?: number
+  /** Of PostgreSQL: a connection ends after about so long, when its calls are over. Default 30 minutes. */
+  poolLifetimeMs?: number
+  /** Of PostgreSQL: whether statements have names on the server. Default 'auto': unless a pooler stands between. */
+  prepare?: 'auto' | 'named' | 'unnamed'
   /** Applied to every connection. What is stored in the file (user_version, application_id) is refused: set it once. */
   pragmas?: Record<string, string | number | boolean>
   /** Schema name to path. */

@@ -131,6 +131,7 @@ static inline void clear(uc_call *c)
     c->inside = 0;
     c->repeat = false;
     c->unsure = false;
+    c->again = 0;
     c->once = (uc_view){NULL, 0};
     c->trace = (uc_view){NULL, 0};
     c->deadline = 0;

@@ -54,6 +54,7 @@ typedef struct uc_call {
     uint64_t inside;  /* meta i: a transaction that waits for it, 0 = none */
     bool repeat;      /* meta r: it may have run before; see uc__may_repeat */
     bool unsure;      /* its session's transaction is at work: for the cache */
+    uint8_t again;    /* how often an engine has put it back into its queue */
     uc_view once;     /* meta o, p NULL = none */
     uc_view trace;    /* meta w: UC_TRACE_BYTES, p NULL = none */
     int64_t deadline; /* uc_now() terms, 0 = none */

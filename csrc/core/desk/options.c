@@ -20,7 +20,11 @@ static const size_t offsets[UC_OPTIONS] = {
 #undef X
 };
 
-static const char *const levels[] = {"off", "normal", "full", "extra"};
+/* Words of an option in the order of its enum, and all of them for a person. */
+static const char *const levels[] = {"off", "normal", "full", "extra", NULL};
+static const char *const prepares[] = {"auto", "named", "unnamed", NULL};
+static const char said_levels[] = "off, normal, full or extra";
+static const char said_prepares[] = "auto, named or unnamed";
 
 enum { LEAST_CACHE = 1 << 20 };
 
@@ -35,20 +39,22 @@ static const char *name_of(const uc_option *o)
     return o->name != NULL ? o->name : o->key;
 }
 
-static bool level(int64_t *out, uc_reader *r, uc_error *e)
+static bool word(const uc_option *o, int64_t *out, uc_reader *r, uc_error *e)
 {
+    bool level = o->kind == UC_OPTION_LEVEL;
+    const char *const *words = level ? levels : prepares;
     uc_view s;
 
     if (uc_read_str(r, &s)) {
-        for (int i = UC_SYNC_OFF; i <= UC_SYNC_EXTRA; i++) {
-            if (uc_view_is(s, levels[i])) {
+        for (int i = 0; words[i] != NULL; i++) {
+            if (uc_view_is(s, words[i])) {
                 *out = i;
                 return true;
             }
         }
     }
-    return uc_fail(e, UC_OPTION,
-                   "option synchronous: expected off, normal, full or extra");
+    return uc_fail(e, UC_OPTION, "option %s: expected %s", name_of(o),
+                   level ? said_levels : said_prepares);
 }
 
 static bool number(const uc_option *o, int64_t *out, uc_reader *r, uc_error *e)
@@ -79,7 +85,7 @@ static bool value(uc_options *o, uc_view key, uc_reader *r, bool *found,
         if (!uc_view_is(key, it->key))
             continue;
         *found = true;
-        return it->kind == UC_OPTION_LEVEL ? level(field(o, i), r, e)
+        return it->kind >= UC_OPTION_LEVEL ? word(it, field(o, i), r, e)
                                            : number(it, field(o, i), r, e);
     }
     return true;

@@ -57,6 +57,15 @@
     X(timeout_ms, "timeoutMs", MS, 30000, 0, 86400000, HANDLE)                 \
     X(synchronous, "synchronous", LEVEL, UC_SYNC_FULL, UC_SYNC_OFF,            \
       UC_SYNC_EXTRA, FILE)                                                     \
+    /* Of PostgreSQL: connections in all, one each for reads, writes and       \
+     * transactions at least; when one ends that has nothing to do, and when   \
+     * one ends in any case. */                                                \
+    X(pool_max, "poolMax", COUNT, 10, 3, 1000, FILE)                           \
+    X(pool_idle_ms, "poolIdleTimeoutMs", MS, 30000, 1, 86400000, FILE)         \
+    X(pool_lifetime_ms, "poolLifetimeMs", MS, 1800000, 100, 604800000, FILE)   \
+    /* Whether statements have names there. */                                 \
+    X(prepare, "prepare", PREPARE, UC_PREPARE_AUTO, UC_PREPARE_AUTO,           \
+      UC_PREPARE_UNNAMED, FILE)                                                \
     /* Of one group commit: rows, and the time that it runs. */                \
     X(group_rows, NULL, COUNT, 5000, 1, 1000000, CORE)                         \
     X(group_ms, NULL, MS, 20, 1, 1000, CORE)                                   \
@@ -77,14 +86,22 @@ typedef enum uc_sync_level {
     UC_SYNC_EXTRA
 } uc_sync_level;
 
-/* LEVEL is a uc_sync_level, as a word on the wire. */
+/* AUTO: unless there is a pooler between, which is found out. */
+typedef enum uc_prepare {
+    UC_PREPARE_AUTO,
+    UC_PREPARE_NAMED,
+    UC_PREPARE_UNNAMED
+} uc_prepare;
+
+/* LEVEL is a uc_sync_level and PREPARE a uc_prepare, as words on the wire. */
 typedef enum uc_option_kind {
     UC_OPTION_FLAG,
     UC_OPTION_COUNT,
     UC_OPTION_MS,
     UC_OPTION_US,
     UC_OPTION_BYTES,
-    UC_OPTION_LEVEL
+    UC_OPTION_LEVEL,
+    UC_OPTION_PREPARE
 } uc_option_kind;
 
 typedef enum uc_option_where {

@@ -30,8 +30,11 @@ void pg_took(pg_conn *c, const pg_flight *f)
 
     c->done_at = now;
     c->alone = false;
-    if (f->call != NULL && f->call->stmt != NULL)
-        learn(f->call->stmt, took);
+    if (f->call == NULL || f->call->stmt == NULL)
+        return;
+    learn(f->call->stmt, took);
+    if (f->mode != PG_MODE_CURSOR || !f->more)
+        pg_stat_add(f->call->stmt, took, f->rows, !f->failed);
 }
 
 void pg_given_up(const pg_flight *f)
@@ -86,23 +89,27 @@ bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
 {
     uint32_t slot;
 
-    if (f->call == NULL || f->tries >= TRIES || c->tx != NULL ||
+    if (f->call == NULL || f->call->again >= TRIES || c->tx != NULL ||
         f->call->stmt == NULL)
         return false;
     slot = f->call->stmt->slot;
     if (c->role == PG_READER && is_state(e, "25006"))
         return writes_after_all(c, f);
     if (is_state(e, "57014") && c->role != PG_PINNED) {
-        f->tries--; /* it was meant for another */
-    } else if (is_state(e, "26000") && slot < c->nprepared) {
-        c->prepared[slot].gen = 0;
+        f->call->again--; /* it was meant for another */
+    } else if (is_state(e, "26000") || is_state(e, "42P05")) {
+        pg_prepared_lose(c, slot);
+        pg_prepared_strange(c, is_state(e, "42P05"));
+    } else if (is_state(e, "25006") && c->role == PG_WRITER &&
+               !c->facts.readonly) {
+        pg_conns_drop(c->db); /* it was the primary */
     } else if (is_state(e, "0A000") &&
                strstr(e->message, "cached plan") != NULL) {
         pg_stmt_forget(c->db->stmts[slot]);
     } else {
         return false;
     }
-    f->tries++;
+    f->call->again++;
     c->calls--;
     pg_again(c->db, f);
     return true;

@@ -111,14 +111,6 @@ static void put_run(uc_buf *b, uint32_t id, int64_t changes)
     b->len = (size_t)(p - b->p);
 }
 
-static void put_health(uc_buf *b, uint32_t id)
-{
-    uc_reply_begin(b, id, UC_REPLY_VALUE, 3);
-    uc_pack_map(b, 1);
-    uc_pack_str(b, "ok");
-    uc_pack_bool(b, true);
-}
-
 /* There may be more behind a page that the server was asked to end. */
 static void end_page(pg_conn *c, pg_flight *f)
 {
@@ -150,7 +142,7 @@ static void put_value(pg_conn *c, pg_flight *f)
     case PG_MODE_BATCH:
         break;
     case PG_MODE_HEALTH:
-        put_health(&c->row, id);
+        pg_health(c, f, &c->row);
         break;
     case PG_MODE_BEGIN:
         uc_reply_begin(&c->row, id, UC_REPLY_VALUE, 3);
@@ -307,21 +299,6 @@ static bool too_large(const pg_conn *c, const pg_flight *f, uc_error *e)
                    (long long)o->max_bytes);
 }
 
-/* A setting's value, where we asked for one. */
-static void own_row(pg_conn *c, uc_view body)
-{
-    pg_reader r = pg_reader_of(body);
-    uc_view v;
-
-    if (pg_get16(&r) != 1)
-        return;
-    v = pg_get_bytes(&r, pg_get32(&r));
-    if (!r.failed && v.len < sizeof c->level) {
-        memcpy(c->level, v.p, v.len);
-        c->level[v.len] = '\0';
-    }
-}
-
 static bool data_row(pg_conn *c, const pg_step *s, uc_view body, uc_error *e)
 {
     pg_flight *f = s->flight;
@@ -330,7 +307,9 @@ static bool data_row(pg_conn *c, const pg_step *s, uc_view body, uc_error *e)
 
     if (f != NULL && !f->begun)
         begin(c, s);
-    if (f == NULL || f->failed || f->call == NULL)
+    if (f != NULL && s->rev != 0 && s->rev != s->stmt->rev)
+        f->stale = true;
+    if (f == NULL || f->failed || f->call == NULL || f->stale)
         return true; /* the rest of what nobody waits for */
     if (f->mode == PG_MODE_GET && f->rows > 0)
         return true;
@@ -355,6 +334,25 @@ static void end_part(pg_conn *c, const pg_step *s, int64_t changes)
         put_run(&c->row, 0, changes);
 }
 
+/* The columns were changed between its execution and its rows: a read is run
+ * again. */
+static void was_stale(pg_conn *c, pg_flight *f)
+{
+    uc_error e;
+
+    if (f->call != NULL && c->role == PG_READER) {
+        c->calls--;
+        pg_again(c->db, f);
+        return;
+    }
+    uc_fail(&e, UC_CONNECTION_LOST,
+            "the table was altered while the statement ran: its rows could not "
+            "be read");
+    if (f->call != NULL)
+        uc__outcome(f->call, "unknown", &e);
+    fail(c, f, &e);
+}
+
 static void executed(pg_conn *c, int64_t changes)
 {
     pg_step s = *pg_step_first(c);
@@ -375,6 +373,8 @@ static void executed(pg_conn *c, int64_t changes)
     if (f->failed) { /* it has been told */
         c->calls--;
         pg_flight_end(c->db, f);
+    } else if (f->stale) {
+        was_stale(c, f);
     } else if (c->role == PG_WRITER) {
         hold(c, f);
     } else {
@@ -411,7 +411,7 @@ static void skip(pg_conn *c, const pg_flight *failed)
         bool is_call = s->kind == PG_STEP_EXECUTE && f != NULL;
 
         if (s->kind == PG_STEP_PARSE)
-            c->prepared[s->slot].gen = 0;
+            pg_prepared_lose(c, s->slot);
         pg_step_pop(c);
         if (!is_call || f == failed || --f->left > 0)
             continue;
@@ -499,6 +499,8 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     }
     if (pg_retries(c, f, e))
         return true;
+    if (f->call != NULL && f->call->stmt != NULL)
+        pg_stat_add(f->call->stmt, uc_now() - f->sent, 0, false);
     at_index(e, f);
     fail(c, f, e);
     return true;
@@ -552,6 +554,7 @@ static bool ready(pg_conn *c, uc_view body, uc_error *e)
     if (body.len != 1 || (s.kind != PG_STEP_SYNC && s.kind != PG_STEP_QUERY))
         return unexpected(e, 'Z');
     c->status = (char)body.p[0];
+    c->used = uc_now();
     pg_step_pop(c);
     if (c->phase == PG_SETTING)
         return pg_set(c, e);
@@ -579,10 +582,19 @@ static bool described(pg_conn *c, uc_view body, uc_error *e)
         return true;
     if (!is(s, PG_STEP_DESCRIBE))
         return unexpected(e, 'T');
-    if (!s->stmt->described && !pg_stmt_describe(c->db, s->stmt, body))
+    if (!pg_stmt_describe(c->db, s->stmt, body))
         return pg_nonsense(e, "a description that is none");
     pg_step_pop(c);
     return true;
+}
+
+/* From its first answer on its columns are those that are known then. */
+static void settle_rev(pg_conn *c)
+{
+    pg_step *s = pg_step_first(c);
+
+    if (s->rev == 0 && s->stmt != NULL)
+        s->rev = s->stmt->rev;
 }
 
 static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
@@ -591,7 +603,7 @@ static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
 
     if (is(s, PG_STEP_QUERY)) {
         if (m->type == 'D' && s->flight == NULL)
-            own_row(c, m->body);
+            pg_setup_row(c, m->body);
         else if (m->type == 'C' || m->type == 'I')
             completed(c, m->body);
         return true;
@@ -601,6 +613,7 @@ static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
     if (m->type == 'D')
         return data_row(c, s, m->body, e);
     if (m->type == '2') {
+        settle_rev(c);
         begin(c, s);
         return true;
     }

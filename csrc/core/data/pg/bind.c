@@ -240,7 +240,7 @@ static bool put_bind(pg_conn *c, const run *x, const uc_value *v, bool binary,
     char name[NAME];
 
     pg_put_str(b, x->portal);
-    pg_put_str(b, name_of(x->text->slot, name));
+    pg_put_str(b, pg_is_unnamed(c) ? "" : name_of(x->text->slot, name));
     put_formats(b, v, s->nparams);
     pg_put16(b, (uint16_t)s->nparams);
     for (uint32_t i = 0; i < s->nparams; i++) {
@@ -253,51 +253,44 @@ static bool put_bind(pg_conn *c, const run *x, const uc_value *v, bool binary,
     return true;
 }
 
-static bool reach(pg_conn *c, uint32_t slot)
-{
-    uint32_t n = slot + 64;
-    pg_prepared *p;
-
-    if (slot < c->nprepared)
-        return true;
-    p = uc_realloc(c->prepared, n * sizeof *p);
-    if (p == NULL)
-        return false;
-    memset(p + c->nprepared, 0, (n - c->nprepared) * sizeof *p);
-    c->prepared = p;
-    c->nprepared = n;
-    return true;
-}
-
 static bool push(pg_conn *c, pg_step_kind kind, const run *x, bool binary)
 {
     return pg_step_push(c, (pg_step){.kind = kind,
                                      .binary = binary,
+                                     .rev = binary ? x->stmt->rev : 0,
                                      .slot = x->text->slot,
                                      .stmt = x->stmt,
                                      .flight = x->f});
 }
 
-/* Where the slot has another text on this connection that has to go first. */
-static bool put_parse(pg_conn *c, const run *x)
+/* What it returns is asked for whenever it is parsed: the columns may be others
+ * by now. */
+static bool put_parse(pg_conn *c, const run *x, bool *fresh)
 {
-    uint32_t slot = x->text->slot;
     const pg_stmt *st = x->stmt;
-    char name[NAME];
+    char name[NAME] = "";
 
-    if (!reach(c, slot))
-        return false;
-    name_of(slot, name);
-    if (c->prepared[slot].gen != st->gen) {
-        if (c->prepared[slot].gen != 0)
-            pg_msg_close(&c->out, 'S', name);
-        pg_msg_parse(&c->out, name, (const char *)st->sql.text.p);
-        if (!push(c, PG_STEP_PARSE, x, false))
+    *fresh = true;
+    if (pg_is_unnamed(c)) {
+        if (c->unnamed_gen == st->gen && c->unnamed_slot == x->text->slot)
+            return true;
+        c->unnamed_slot = x->text->slot;
+        c->unnamed_gen = st->gen;
+        pg_msg_parse(&c->out, "", (const char *)st->sql.text.p);
+    } else if (pg_prepared_is(c, x->text->slot, st)) {
+        *fresh = false;
+        if (st->described)
+            return true;
+        name_of(x->text->slot, name);
+        pg_msg_describe(&c->out, 'S', name);
+        return push(c, PG_STEP_DESCRIBE, x, false);
+    } else {
+        name_of(x->text->slot, name);
+        if (!pg_prepared_put(c, x->text->slot, st))
             return false;
-        c->prepared[slot].gen = st->gen;
     }
-    if (st->described)
-        return true;
+    if (!push(c, PG_STEP_PARSE, x, false))
+        return false;
     pg_msg_describe(&c->out, 'S', name);
     return push(c, PG_STEP_DESCRIBE, x, false);
 }
@@ -310,12 +303,13 @@ static bool no_memory(uc_error *e)
 static bool put_run(pg_conn *c, const run *x, uc_reader *r, uc_error *e)
 {
     const pg_sql *s = &x->stmt->sql;
-    bool binary = x->stmt->described && x->stmt->ncols > 0;
+    bool binary = x->stmt->described && x->stmt->ncols > 0, fresh = true;
     uc_value *v = uc_malloc((s->nparams + 1) * sizeof *v);
     bool ok = v != NULL || no_memory(e);
 
     ok = ok && read_params(s, r, v, e);
-    ok = ok && (put_parse(c, x) || no_memory(e));
+    ok = ok && (put_parse(c, x, &fresh) || no_memory(e));
+    binary = binary && !fresh;
     ok = ok && put_bind(c, x, v, binary, e);
     ok = ok && (push(c, PG_STEP_EXECUTE, x, binary) || no_memory(e));
     uc_free(v);
@@ -420,6 +414,23 @@ static bool batch(pg_conn *c, pg_flight *f, uc_error *e)
     return true;
 }
 
+/* Reads that share a transaction change nothing, or an error would undo what
+ * one of them has been told already. Behind a pooler each says so itself: a
+ * setting of the session would be a stranger's next. */
+static bool put_guard(pg_conn *c)
+{
+    if (c->role != PG_READER || !c->pooled || c->batch > 0)
+        return true;
+    pg_msg_parse(&c->out, "",
+                 "select pg_catalog.set_config("
+                 "'transaction_read_only', 'on', true)");
+    if (!pg_step_push(c, (pg_step){.kind = PG_STEP_PARSE, .slot = PG_NO_SLOT}))
+        return false;
+    c->unnamed_gen = 0;
+    pg_execute(c, "");
+    return true;
+}
+
 bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e)
 {
     size_t at = c->out.len;
@@ -428,14 +439,19 @@ bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e)
 
     f->left = 0;
     f->conn = c;
-    ok = f->mode == PG_MODE_MANY    ? many(c, f, e)
-         : f->mode == PG_MODE_BATCH ? batch(c, f, e)
-                                    : statement(c, f, e);
+    f->stale = false;
+    if (!put_guard(c))
+        ok = no_memory(e);
+    else
+        ok = f->mode == PG_MODE_MANY    ? many(c, f, e)
+             : f->mode == PG_MODE_BATCH ? batch(c, f, e)
+                                        : statement(c, f, e);
     if (ok && c->out.failed)
         ok = no_memory(e);
     if (!ok) {
         uc_buf_rewind(&c->out, at);
         pg_step_drop(c, c->nsteps - steps);
+        c->unnamed_gen = 0;
         f->conn = NULL;
         return false;
     }
@@ -483,6 +499,7 @@ void pg_execute(pg_conn *c, const char *name)
 void pg_sync(pg_conn *c, bool durable)
 {
     pg_msg_sync(&c->out);
+    c->unnamed_gen = 0;
     c->batch = 0;
     pg_step_push(c, (pg_step){.kind = PG_STEP_SYNC, .durable = durable});
     pg_conn_touch(c);
@@ -492,7 +509,8 @@ bool pg_query(pg_conn *c, pg_flight *f, const char *text)
 {
     if (!pg_step_push(c, (pg_step){.kind = PG_STEP_QUERY, .flight = f}))
         return false;
-    pg_msg_query(&c->out, text);
+    pg_msg_query(&c->out, text); /* its own Sync, and no prepared statement */
+    c->unnamed_gen = 0;
     if (f != NULL) {
         f->conn = c;
         c->calls++;

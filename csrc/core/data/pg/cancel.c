@@ -58,7 +58,7 @@ void pg_cancel_begin(pg_conn *c)
     x->pid = c->pid;
     x->key = c->key;
     x->until = uc_now() + PATIENCE_MS * UC_MS;
-    x->fd = pg_socket(&c->found.all[c->address]);
+    x->fd = pg_socket(&db->info, &c->found.all[c->way.address]);
     ev.data.ptr = x;
     if (x->fd < 0 || epoll_ctl(db->epoll, EPOLL_CTL_ADD, x->fd, &ev) != 0) {
         if (x->fd >= 0)

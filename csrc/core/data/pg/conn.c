@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,24 +13,40 @@
 
 /* A connection as a thing: made, sent on, given up, freed. */
 
+enum { DROP_MS = 1000 }; /* between two times that all are let go */
+
 /* ---- sockets ---- */
 
-static void tune(int fd)
+static void set(int fd, int level, int name, int value)
 {
-    static const struct {
-        int level, name, value;
-    } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 30}, {IPPROTO_TCP, TCP_KEEPINTVL, 10},
-        {IPPROTO_TCP, TCP_KEEPCNT, 3},   {IPPROTO_TCP, TCP_USER_TIMEOUT, 30000},
-    };
-
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        setsockopt(fd, options[i].level, options[i].name, &options[i].value,
-                   sizeof options[i].value);
+    setsockopt(fd, level, name, &value, sizeof value);
 }
 
-int pg_socket(const pg_address *a)
+/* 0: the system's own, as with libpq. */
+static void set_given(int fd, int level, int name, const pg_info *info,
+                      pg_key key)
+{
+    int n = pg_info_number(info, key);
+
+    if (n > 0)
+        set(fd, level, name, n);
+}
+
+/* A server that has gone without a word is noticed: by what is sent and not
+ * acknowledged, and where nothing is sent by asking. */
+static void tune(const pg_info *info, int fd)
+{
+    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_given(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, info, PG_TCP_USER_TIMEOUT);
+    if (pg_info_number(info, PG_KEEPALIVES) == 0)
+        return;
+    set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_given(fd, IPPROTO_TCP, TCP_KEEPIDLE, info, PG_KEEPALIVES_IDLE);
+    set_given(fd, IPPROTO_TCP, TCP_KEEPINTVL, info, PG_KEEPALIVES_INTERVAL);
+    set_given(fd, IPPROTO_TCP, TCP_KEEPCNT, info, PG_KEEPALIVES_COUNT);
+}
+
+int pg_socket(const pg_info *info, const pg_address *a)
 {
     int fd = socket(a->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
                     0),
@@ -38,7 +55,7 @@ int pg_socket(const pg_address *a)
     if (fd < 0)
         return -1;
     if (a->at.ss_family != AF_UNIX)
-        tune(fd);
+        tune(info, fd);
     if (connect(fd, (const struct sockaddr *)&a->at, a->len) == 0 ||
         errno == EINPROGRESS || errno == EAGAIN)
         return fd;
@@ -70,8 +87,7 @@ pg_conn *pg_conn_new(pg_db *db, pg_role role)
     c->db = db;
     c->role = role;
     c->fd = -1;
-    c->host = db->dial_host;
-    c->until = uc_now() + db->info.connect_ms * UC_MS;
+    pg_way_begin(c);
     uc_buf_init(&c->in, SIZE_MAX);
     uc_buf_init(&c->out, SIZE_MAX);
     uc_buf_init(&c->row, (size_t)db->e.opt.max_bytes);
@@ -103,6 +119,47 @@ void pg_conn_broken(pg_conn *c, const char *why)
 
     pg_lost_error(c->db, &e, why);
     pg_conn_fail(c, &e);
+}
+
+void pg_conn_end(pg_conn *c)
+{
+    uc_error e;
+
+    c->ends = true;
+    if (c->phase == PG_READY) {
+        pg_msg_bye(&c->out);
+        pg_conn_send(c);
+    }
+    uc_fail(&e, UC_CLOSED, "the connection was let go");
+    pg_conn_fail(c, &e);
+}
+
+bool pg_conn_is_idle(const pg_conn *c)
+{
+    return c->phase == PG_READY && c->nsteps == 0 && !c->cancelling &&
+           c->tx == NULL && c->lease == NULL && c->waiting == NULL;
+}
+
+bool pg_conns_drop(pg_db *db)
+{
+    int64_t now = uc_now();
+
+    if (db->dropped_at != 0 && now - db->dropped_at < DROP_MS * UC_MS)
+        return false;
+    db->dropped_at = now;
+    for (pg_conn *c = db->conns; c != NULL; c = c->next)
+        c->retires = c->retires || c->phase == PG_READY;
+    return true;
+}
+
+/* Without random numbers it is n. */
+int64_t pg_jittered(int64_t n)
+{
+    uint32_t r;
+
+    if (getrandom(&r, sizeof r, GRND_NONBLOCK) != sizeof r)
+        return n;
+    return n - n / 8 + (int64_t)((double)n / 4 * r / UINT32_MAX);
 }
 
 void pg_conn_free(pg_conn *c)

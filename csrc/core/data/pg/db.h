@@ -2,14 +2,8 @@
 #define UC_CORE_DATA_PG_DB_H
 
 #include "data/engine.h"
-#include "data/pg/info.h"
-#include "data/pg/msg.h"
-#include "data/pg/names.h"
-#include "data/pg/scram.h"
+#include "data/pg/conn.h"
 #include "data/pg/sql.h"
-#include "data/pg/tls.h"
-#include "desk/session.h"
-#include "wire/rows.h"
 
 /*
  * The PostgreSQL engine: one pg_db is one database of a server, as one user.
@@ -23,30 +17,32 @@
  * sockets and answers. Nothing here is touched by another thread but the
  * queues, under uc_engine.mu, and `bell`.
  *
- *   dial.c   a socket; start.c   the start-up, and who one is
- *   stmt.c   what is known of a statement; bind.c   a call as messages
+ *   pool.c   how many connections, and for how long
+ *   way.c    which server; dial.c  a socket; start.c  who one is
+ *   setup.c  what the server is, and what is set
+ *   stmt.c   what is known of a statement; prepared.c  on a connection
+ *   bind.c   a call as messages
  *   step.c   what a connection waits for; answer.c   a message for that
  *   cells.c  values of the server as ours
  *   error.c  what a server says as an error of ours
  */
-typedef struct pg_db pg_db;
-typedef struct pg_conn pg_conn;
-typedef struct pg_flight pg_flight;
 typedef struct pg_cancel pg_cancel;
 
 /* ---- statements ---- */
 
 /* What is known of a statement: what uc_stmt.slot means here. */
-typedef struct pg_stmt {
+struct pg_stmt {
     uint32_t gen; /* of the slot, 0: none */
     pg_sql sql;
     bool described;
+    uint32_t rev;        /* counts what its columns have been; from 1 on */
+    uc_buf described_as; /* the description itself */
     uint32_t ncols;
     uint32_t *oids; /* of the columns' types */
     uint32_t shape; /* of their names, 0: it has no columns */
     uc_buf names;   /* msgpack array of str */
     uc_buf keys;    /* of JSON objects, each with its length before it */
-} pg_stmt;
+};
 
 /* What the call's statement is, read when it is first seen. NULL with *e. */
 pg_stmt *pg_stmt_of(pg_db *db, uc_stmt *s, uc_error *e);
@@ -87,117 +83,17 @@ struct pg_flight {
     bool begun;     /* its reply is in conn->row */
     bool opens;     /* a cursor */
     bool more;      /* the server has ended a page, not the rows */
+    bool stale;     /* its columns were others than is known by now */
     bool commits;   /* END: with a COMMIT */
     bool committed; /* it is in conn->waiting for its commit to be flushed */
-    uint8_t tries;
-    uint64_t wseq; /* of its call, 0: no write */
-    int64_t sent;  /* uc_now() */
+    uint64_t wseq;  /* of its call, 0: no write */
+    int64_t sent;   /* uc_now() */
     int64_t changes;
     uint64_t rows;
     size_t reply_at, reply_len; /* in conn->held */
     uc_lease *lease;            /* that it has claimed, or NULL */
     struct pg_lease *cursor;    /* whose page it is; of a snapshot itself */
     pg_flight *next;            /* in conn->waiting */
-};
-
-/* ---- connections ---- */
-
-/* What an event of epoll is for: the first member of that. */
-typedef enum pg_end_kind {
-    PG_END_CONN,
-    PG_END_CANCEL,
-    PG_END_NAMES
-} pg_end_kind;
-typedef struct pg_end {
-    pg_end_kind is;
-} pg_end;
-
-/* What comes next from the server. */
-typedef enum pg_step_kind {
-    PG_STEP_PARSE,
-    PG_STEP_DESCRIBE,
-    PG_STEP_EXECUTE,
-    PG_STEP_SYNC,
-    PG_STEP_QUERY /* a script, up to its ReadyForQuery */
-} pg_step_kind;
-
-typedef struct pg_step {
-    pg_step_kind kind;
-    bool durable;      /* SYNC: its commit is flushed, and all before it */
-    bool binary;       /* EXECUTE: rows come so where their types allow it */
-    uint32_t slot;     /* of the statement */
-    pg_stmt *stmt;     /* NULL: one of our own */
-    pg_flight *flight; /* the same */
-} pg_step;
-
-typedef enum pg_role { PG_READER, PG_WRITER, PG_PINNED } pg_role;
-
-typedef enum pg_phase {
-    PG_FINDING,  /* the address of its host */
-    PG_DIALING,  /* connect() is under way */
-    PG_ASKING,   /* for TLS */
-    PG_SHAKING,  /* its handshake */
-    PG_GREETING, /* start-up and authentication */
-    PG_SETTING,  /* our own statements before it is used */
-    PG_READY,
-    PG_DEAD /* closed; freed at the end of the turn */
-} pg_phase;
-
-typedef struct pg_prepared {
-    uint32_t gen; /* of the slot's text, 0: not prepared here */
-} pg_prepared;
-
-struct pg_conn {
-    pg_end end; /* first */
-    pg_conn *next;
-    pg_db *db;
-    pg_role role;
-    pg_phase phase;
-    int fd;
-    pg_tls *tls; /* NULL: none */
-    pg_addresses found;
-    uint32_t address; /* of these, that is tried or connected */
-    uint32_t host;    /* of info.hosts */
-    bool wants_out;   /* epoll looks for room */
-    bool dirty;       /* `out` is to be sent at the end of the turn */
-    uc_buf in, out;
-    size_t in_at, out_at; /* consumed */
-    uint32_t pid, key;    /* for a CancelRequest */
-    bool cancelling;      /* one is under way: nothing new is sent */
-    int64_t cancel_after; /* the next one not before this */
-    char status;          /* of the last ReadyForQuery: I, T, E */
-    int64_t until;        /* the start-up's deadline */
-    pg_scram scram;
-    bool bound;     /* to the channel */
-    uc_error error; /* why it died; code or NULL */
-    bool was_ready; /* when it died */
-    bool told;      /* the server said so itself: what is in the ring has not
-                       run */
-
-    pg_step *steps; /* a ring */
-    uint32_t first, nsteps, capacity;
-    int64_t done_at; /* when it last came to the end of a call, uc_now() */
-    bool alone;      /* it has a slow call, and gets no other */
-    uint32_t calls;  /* in the ring */
-    uint32_t batch;  /* calls since the last Sync */
-
-    /* A writer's. */
-    bool flushes;     /* commits are flushed one by one, as it was configured */
-    char level[16];   /* of synchronous_commit, as it was configured */
-    unsigned setting; /* our own statements so far */
-
-    pg_prepared *prepared; /* by slot */
-    uint32_t nprepared;
-
-    /* The reply that is being written, and those that may go out. */
-    uc_rows rows;
-    uc_buf row, text, scratch, done;
-    uc_session *session; /* whose `done` is */
-    /* Replies of writes until their commit is known. */
-    uc_buf held;
-    pg_flight *waiting, *last_waiting;
-    struct pg_tx *tx;
-    struct pg_lease *lease; /* whose alone it is */
 };
 
 /* A transaction of a client. */
@@ -228,6 +124,15 @@ typedef struct pg_lease {
 
 enum { PG_EXPIRED_TXS = 16 };
 
+/* What stats() says of the connections, as of the last turn. */
+typedef struct pg_census {
+    uint32_t connecting, idle, busy, retiring;
+    uint32_t readers, writers, pinned, transactions, snapshots, prepared;
+    uint64_t dialled, lost;
+    bool pooled;
+    char version[40];
+} pg_census;
+
 struct pg_db {
     uc_engine e; /* first */
     pg_info info;
@@ -235,8 +140,15 @@ struct pg_db {
     pg_tls_setup *tls;
     pg_names *names;
     pg_end names_end; /* the tag of its sockets */
-    bool turned;      /* of prefer and allow: the other way it went */
-    uint32_t fails;   /* of connections since the last one that was ready */
+    char *label;      /* of the address, without a password */
+    uint32_t fails;   /* rounds of servers since the last one that was ready */
+    bool unnamed;     /* statements with names do not last: there is a pooler */
+    unsigned strange; /* statements that were gone */
+    int64_t dropped_at;  /* when all connections were last let go */
+    int64_t hopes_until; /* what has no connection is not refused so far */
+    uint64_t dialled, lost;
+    char version[40]; /* of the server */
+    pg_census census; /* e.mu */
 
     uc_thread io;
     int epoll, bell;             /* an eventfd */
@@ -244,11 +156,9 @@ struct pg_db {
 
     pg_conn *conns;
     uint32_t nconns;
-    bool dead;          /* one of them is, and what follows is to be done */
-    bool dial_failed;   /* for want of memory */
-    int64_t dial_after; /* not again before this */
-    uint32_t dial_host; /* where the last one was found */
-    uc_error dial_error;
+    bool dead;           /* one of them is, and what follows is to be done */
+    int64_t dial_after;  /* not again before this */
+    uc_error dial_error; /* e.mu, where another thread reads it */
 
     pg_stmt **stmts; /* by slot */
     uint32_t nstmts, next_shape;

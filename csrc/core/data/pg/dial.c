@@ -22,26 +22,18 @@ static void no_server(uc_error *e, const pg_host *h, int err)
     e->outcome = "not-run";
 }
 
-/* The next of its addresses; all are tried before the host is given up. */
-static void try_address(pg_conn *c, int err)
+static void try_address(pg_conn *c)
 {
     struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
     uc_error e;
 
-    for (; c->address < c->found.n; c->address++) {
-        c->fd = pg_socket(&c->found.all[c->address]);
-        if (c->fd >= 0 &&
-            epoll_ctl(c->db->epoll, EPOLL_CTL_ADD, c->fd, &ev) == 0) {
-            c->phase = PG_DIALING;
-            c->wants_out = true;
-            return;
-        }
-        err = errno;
-        if (c->fd >= 0)
-            close(c->fd);
-        c->fd = -1;
+    c->fd = pg_socket(&c->db->info, &c->found.all[c->way.address]);
+    if (c->fd >= 0 && epoll_ctl(c->db->epoll, EPOLL_CTL_ADD, c->fd, &ev) == 0) {
+        c->phase = PG_DIALING;
+        c->wants_out = true;
+        return;
     }
-    no_server(&e, &c->db->info.hosts[c->host], err);
+    no_server(&e, &c->db->info.hosts[pg_way_host(c)], errno);
     pg_conn_fail(c, &e);
 }
 
@@ -51,31 +43,80 @@ static void has_addresses(void *arg, const pg_addresses *found,
     pg_conn *c = arg;
 
     if (found == NULL) {
+        c->wrong = PG_WRONG_HOST;
         pg_conn_fail(c, e);
         return;
     }
     c->found = *found;
-    try_address(c, 0);
+    try_address(c);
 }
 
 static void find(pg_conn *c)
 {
-    const pg_host *h = &c->db->info.hosts[c->host];
+    const pg_host *h = &c->db->info.hosts[pg_way_host(c)];
     uc_error e;
 
+    c->phase = PG_FINDING;
     if (!h->local) {
         pg_names_find(c->db->names, h, has_addresses, c);
         return;
     }
     c->found.n = 1;
     if (pg_local_address(h, &c->found.all[0])) {
-        try_address(c, 0);
+        try_address(c);
         return;
     }
     uc_fail(&e, UC_OPTION, "the path of the server's socket is too long: %.*s",
             (int)(h->name.len < 200 ? h->name.len : 200), h->name.p);
     e.outcome = "not-run";
+    c->wrong = PG_WRONG_HOST;
     pg_conn_fail(c, &e);
+}
+
+/* connect_timeout is for each address, as with libpq. */
+static void try_one(pg_conn *c)
+{
+    c->until = uc_now() + c->db->info.connect_ms * UC_MS;
+    c->wrong = PG_WRONG_ADDRESS;
+    if (c->found.n == 0)
+        find(c);
+    else
+        try_address(c);
+}
+
+void pg_dial_on(pg_db *db)
+{
+    for (pg_conn *c = db->conns; c != NULL; c = c->next) {
+        if (c->phase == PG_TURNING)
+            try_one(c);
+    }
+}
+
+/* As it was before the first try. */
+static void wipe(pg_conn *c)
+{
+    pg_tls_free(c->tls);
+    c->tls = NULL;
+    uc_buf_rewind(&c->in, 0);
+    uc_buf_rewind(&c->out, 0);
+    c->in_at = c->out_at = 0;
+    c->nsteps = c->first = 0;
+    c->dirty = c->wants_out = c->bound = c->told = false;
+    c->setting = 0;
+    memset(&c->scram, 0, sizeof c->scram);
+    memset(&c->facts, 0, sizeof c->facts);
+    uc_error_init(&c->error);
+}
+
+bool pg_dial_next(pg_conn *c)
+{
+    if (c->was_ready || c->ends || !pg_way_next(c, c->wrong))
+        return false;
+    pg_names_forget(c->db->names, c);
+    wipe(c);
+    c->phase = PG_TURNING;
+    atomic_store(&c->db->called, true); /* in another turn */
+    return true;
 }
 
 pg_conn *pg_dial(pg_db *db, pg_role role)
@@ -89,23 +130,12 @@ pg_conn *pg_dial(pg_db *db, pg_role role)
     c->next = db->conns;
     db->conns = c;
     db->nconns++;
-    find(c);
+    db->dialled++;
+    try_one(c);
     return c;
 }
 
 /* ---- TLS ---- */
-
-/* Over a socket of the machine there is none, whatever is asked for. */
-static bool wants_tls(const pg_conn *c)
-{
-    const pg_info *info = &c->db->info;
-
-    if (info->hosts[c->host].local || info->sslmode == PG_SSL_DISABLE)
-        return false;
-    if (info->sslmode == PG_SSL_ALLOW)
-        return c->db->turned;
-    return info->sslmode != PG_SSL_PREFER || !c->db->turned;
-}
 
 static void ask(pg_conn *c)
 {
@@ -117,8 +147,7 @@ static void ask(pg_conn *c)
 /* With `prefer` what fails with TLS is tried without. */
 static void no_tls(pg_conn *c, const uc_error *e)
 {
-    if (c->db->info.sslmode == PG_SSL_PREFER)
-        c->db->turned = true;
+    c->wrong = PG_WRONG_TLS;
     pg_conn_fail(c, e);
 }
 
@@ -153,7 +182,8 @@ static void answered(pg_conn *c)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n == 1 && byte[0] == 'S') {
-        c->tls = pg_tls_new(c->db->tls, &c->db->info.hosts[c->host], c->fd);
+        c->tls =
+            pg_tls_new(c->db->tls, &c->db->info.hosts[pg_way_host(c)], c->fd);
         c->phase = PG_SHAKING;
     } else if (n == 1 && byte[0] == 'N' &&
                c->db->info.sslmode <= PG_SSL_PREFER) {
@@ -188,11 +218,11 @@ void pg_dialled(pg_conn *c)
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
         err = errno;
     if (err != 0) {
-        close(c->fd);
-        c->fd = -1;
-        c->address++;
-        try_address(c, err);
-    } else if (wants_tls(c)) {
+        uc_error e;
+
+        no_server(&e, &c->db->info.hosts[pg_way_host(c)], err);
+        pg_conn_fail(c, &e);
+    } else if (pg_way_has_tls(c)) {
         ask(c);
     } else {
         pg_greet(c);

@@ -39,7 +39,8 @@ static bool init(uc_engine *e)
     uc_error_init(&db->dial_error);
     if (!pg_info_read(&db->info, e->target, &db->wrong))
         db->wrong.outcome = "not-run";
-    return true;
+    db->label = pg_info_label(&db->info);
+    return db->label != NULL;
 }
 
 static void fini(uc_engine *e)
@@ -57,6 +58,7 @@ static void fini(uc_engine *e)
     pg_stmts_free(db);
     pg_tls_setup_free(db->tls);
     pg_names_free(db->names);
+    uc_free(db->label);
     pg_info_fini(&db->info);
     if (db->epoll >= 0)
         close(db->epoll);
@@ -179,15 +181,6 @@ static void peer_end(uc_peer *p)
     (void)p;
 }
 
-static void stats(uc_engine *e, uint32_t id, uc_buf *out)
-{
-    (void)e;
-    uc_reply_begin(out, id, UC_REPLY_VALUE, 3);
-    uc_pack_map(out, 1);
-    uc_pack_str(out, "engine");
-    uc_pack_str(out, "postgres");
-}
-
 const uc_engine_ops uc_engine_pg = {
     .name = "postgres",
     .engine_size = sizeof(pg_db),
@@ -208,5 +201,5 @@ const uc_engine_ops uc_engine_pg = {
     .tx_drop = tx_drop,
     .lease_free = pg_lease_free,
     .peer_end = peer_end,
-    .stats = stats,
+    .stats = pg_stats,
 };

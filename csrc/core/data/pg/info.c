@@ -7,7 +7,7 @@
 
 #include "common/mem.h"
 
-enum { INFO_MOST = 8 << 20, PORT_MOST = 65535 };
+enum { INFO_MOST = 8 << 20, PORT_MOST = 65535, NUMBER_MOST = 1000000000 };
 
 /* ---- keys ---- */
 
@@ -166,6 +166,47 @@ static bool patience(pg_info *info, uc_error *e)
     return true;
 }
 
+int pg_info_number(const pg_info *info, pg_key key)
+{
+    const uc_view v = info->values[key];
+
+    return v.p != NULL ? atoi((const char *)v.p) : 0; /* a NUL is behind it */
+}
+
+static bool numbers(const pg_info *info, uc_error *e)
+{
+    static const pg_key of[] = {PG_KEEPALIVES, PG_KEEPALIVES_IDLE,
+                                PG_KEEPALIVES_INTERVAL, PG_KEEPALIVES_COUNT,
+                                PG_TCP_USER_TIMEOUT};
+    long n;
+
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        if (!number(info, of[i], info->values[of[i]], NUMBER_MOST, &n, e))
+            return false;
+    }
+    return true;
+}
+
+/* What libpq can do and this cannot is said here, and not after a wait. */
+static bool is_spoken(const pg_info *info, uc_error *e)
+{
+    const uc_view least = info->values[PG_SSL_LEAST];
+    const uc_view most = info->values[PG_SSL_MOST];
+
+    if (info->sslmode != PG_SSL_DISABLE &&
+        (uc_view_is(least, "TLSv1.3") || uc_view_is(most, "TLSv1") ||
+         uc_view_is(most, "TLSv1.1")))
+        return uc_fail(e, UC_OPTION,
+                       "TLS 1.2 is the version that is spoken here, and %s "
+                       "excludes it",
+                       uc_view_is(least, "TLSv1.3")
+                           ? "ssl_min_protocol_version"
+                           : "ssl_max_protocol_version");
+    return !uc_view_is(info->values[PG_GSSENCMODE], "require") ||
+           uc_fail(e, UC_OPTION,
+                   "gssencmode=require: Kerberos is not spoken here");
+}
+
 /* ---- hosts ---- */
 
 static uint32_t count(uc_view list)
@@ -262,7 +303,7 @@ bool pg_info_read(pg_info *info, const char *target, uc_error *e)
         return false;
     from_all(info);
     if (!user(info, e) || !words(info, e) || !patience(info, e) ||
-        !hosts(info, e))
+        !numbers(info, e) || !is_spoken(info, e) || !hosts(info, e))
         return false;
     if (info->values[PG_PASSWORD].len == 0)
         pg_passwords_read(info);
@@ -285,7 +326,8 @@ char *pg_info_key(const pg_info *info)
     for (unsigned i = 0; i < PG_KEYS; i++) {
         uc_view v = info->values[i];
 
-        if (i == PG_PASSWORD || i == PG_PASSFILE || i == PG_SERVICE)
+        if (i == PG_PASSWORD || i == PG_PASSFILE || i == PG_SERVICE ||
+            i == PG_SSLPASSWORD)
             continue;
         uc_buf_byte(&b, '\x1f');
         uc_buf_put(&b, v.p, v.len);
@@ -293,4 +335,41 @@ char *pg_info_key(const pg_info *info)
     key = b.failed ? NULL : uc_strndup((const char *)b.p, b.len);
     uc_buf_fini(&b);
     return key;
+}
+
+static void put_host(uc_buf *b, const pg_host *h)
+{
+    uc_view name = h->name.len > 0 ? h->name : h->addr;
+    bool bare = memchr(name.p, ':', name.len) != NULL; /* of IPv6 */
+    char port[8];
+    int n = snprintf(port, sizeof port, ":%u", h->port);
+
+    if (bare)
+        uc_buf_byte(b, '[');
+    uc_buf_put(b, name.p, name.len);
+    if (bare)
+        uc_buf_byte(b, ']');
+    uc_buf_put(b, port, (size_t)n);
+}
+
+char *pg_info_label(const pg_info *info)
+{
+    uc_view user = info->values[PG_USER], name = info->values[PG_DBNAME];
+    char *label;
+    uc_buf b;
+
+    uc_buf_init(&b, SIZE_MAX);
+    uc_buf_put(&b, "postgres://", 11);
+    uc_buf_put(&b, user.p, user.len);
+    uc_buf_byte(&b, '@');
+    for (uint32_t i = 0; i < info->nhosts; i++) {
+        if (i > 0)
+            uc_buf_byte(&b, ',');
+        put_host(&b, &info->hosts[i]);
+    }
+    uc_buf_byte(&b, '/');
+    uc_buf_put(&b, name.p, name.len);
+    label = b.failed ? NULL : uc_strndup((const char *)b.p, b.len);
+    uc_buf_fini(&b);
+    return label;
 }

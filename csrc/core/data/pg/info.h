@@ -17,33 +17,42 @@
  */
 
 /* X(key, name, variable of the environment or NULL, what is usual or NULL) */
-#define PG_KEY_MAP(X)                                                 \
-    X(HOST, "host", "PGHOST", NULL)                                   \
-    X(HOSTADDR, "hostaddr", "PGHOSTADDR", NULL)                       \
-    X(PORT, "port", "PGPORT", "5432")                                 \
-    X(DBNAME, "dbname", "PGDATABASE", NULL)                           \
-    X(USER, "user", "PGUSER", NULL)                                   \
-    X(PASSWORD, "password", "PGPASSWORD", NULL)                       \
-    X(PASSFILE, "passfile", "PGPASSFILE", NULL)                       \
-    X(SERVICE, "service", "PGSERVICE", NULL)                          \
-    X(CONNECT_TIMEOUT, "connect_timeout", "PGCONNECT_TIMEOUT", "10")  \
-    X(TARGET, "target_session_attrs", "PGTARGETSESSIONATTRS", "any")  \
-    X(BALANCE, "load_balance_hosts", "PGLOADBALANCEHOSTS", "disable") \
-    X(SSLMODE, "sslmode", "PGSSLMODE", "prefer")                      \
-    X(SSLROOTCERT, "sslrootcert", "PGSSLROOTCERT", NULL)              \
-    X(SSLCERT, "sslcert", "PGSSLCERT", NULL)                          \
-    X(SSLKEY, "sslkey", "PGSSLKEY", NULL)                             \
-    X(SSLCRL, "sslcrl", "PGSSLCRL", NULL)                             \
-    X(SSLSNI, "sslsni", "PGSSLSNI", "1")                              \
-    X(BINDING, "channel_binding", "PGCHANNELBINDING", "prefer")       \
-    X(REQUIREPEER, "requirepeer", "PGREQUIREPEER", NULL)              \
-    X(OPTIONS, "options", "PGOPTIONS", NULL)                          \
-    X(APPLICATION, "application_name", "PGAPPNAME", NULL)             \
-    X(FALLBACK, "fallback_application_name", NULL, "undercroft")      \
-    X(KEEPALIVES, "keepalives", NULL, "1")                            \
-    X(KEEPALIVES_IDLE, "keepalives_idle", NULL, "30")                 \
-    X(KEEPALIVES_INTERVAL, "keepalives_interval", NULL, "10")         \
-    X(KEEPALIVES_COUNT, "keepalives_count", NULL, "3")                \
+#define PG_KEY_MAP(X)                                                         \
+    X(HOST, "host", "PGHOST", NULL)                                           \
+    X(HOSTADDR, "hostaddr", "PGHOSTADDR", NULL)                               \
+    X(PORT, "port", "PGPORT", "5432")                                         \
+    X(DBNAME, "dbname", "PGDATABASE", NULL)                                   \
+    X(USER, "user", "PGUSER", NULL)                                           \
+    X(PASSWORD, "password", "PGPASSWORD", NULL)                               \
+    X(PASSFILE, "passfile", "PGPASSFILE", NULL)                               \
+    X(SERVICE, "service", "PGSERVICE", NULL)                                  \
+    X(CONNECT_TIMEOUT, "connect_timeout", "PGCONNECT_TIMEOUT", "10")          \
+    X(TARGET, "target_session_attrs", "PGTARGETSESSIONATTRS", "any")          \
+    X(BALANCE, "load_balance_hosts", "PGLOADBALANCEHOSTS", "disable")         \
+    X(SSLMODE, "sslmode", "PGSSLMODE", "prefer")                              \
+    X(SSLROOTCERT, "sslrootcert", "PGSSLROOTCERT", NULL)                      \
+    X(SSLCERT, "sslcert", "PGSSLCERT", NULL)                                  \
+    X(SSLKEY, "sslkey", "PGSSLKEY", NULL)                                     \
+    X(SSLPASSWORD, "sslpassword", NULL, NULL)                                 \
+    X(SSLCRL, "sslcrl", "PGSSLCRL", NULL)                                     \
+    X(SSLCRLDIR, "sslcrldir", "PGSSLCRLDIR", NULL)                            \
+    X(SSLCOMPRESSION, "sslcompression", "PGSSLCOMPRESSION", NULL)             \
+    X(SSL_LEAST, "ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION", NULL) \
+    X(SSL_MOST, "ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION", NULL)  \
+    X(GSSENCMODE, "gssencmode", "PGGSSENCMODE", "prefer")                     \
+    X(KRBSRVNAME, "krbsrvname", "PGKRBSRVNAME", NULL)                         \
+    X(GSSLIB, "gsslib", "PGGSSLIB", NULL)                                     \
+    X(ENCODING, "client_encoding", "PGCLIENTENCODING", NULL)                  \
+    X(SSLSNI, "sslsni", "PGSSLSNI", "1")                                      \
+    X(BINDING, "channel_binding", "PGCHANNELBINDING", "prefer")               \
+    X(REQUIREPEER, "requirepeer", "PGREQUIREPEER", NULL)                      \
+    X(OPTIONS, "options", "PGOPTIONS", NULL)                                  \
+    X(APPLICATION, "application_name", "PGAPPNAME", NULL)                     \
+    X(FALLBACK, "fallback_application_name", NULL, "undercroft")              \
+    X(KEEPALIVES, "keepalives", NULL, "1")                                    \
+    X(KEEPALIVES_IDLE, "keepalives_idle", NULL, "30")                         \
+    X(KEEPALIVES_INTERVAL, "keepalives_interval", NULL, "10")                 \
+    X(KEEPALIVES_COUNT, "keepalives_count", NULL, "3")                        \
     X(TCP_USER_TIMEOUT, "tcp_user_timeout", NULL, "30000")
 
 typedef enum pg_key {
@@ -109,6 +118,12 @@ void pg_info_fini(pg_info *info);
 /* What tells databases and users apart, without a password; NULL: no memory.
  * For uc_free. */
 char *pg_info_key(const pg_info *info);
+
+/* Of a value that is a number, as pg_info_read has found it. */
+int pg_info_number(const pg_info *info, pg_key key);
+/* The address without a password, for a person; NULL: no memory. For uc_free.
+ */
+char *pg_info_label(const pg_info *info);
 
 /* ---- inside ---- */
 

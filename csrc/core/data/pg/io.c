@@ -3,7 +3,7 @@
 #include <sys/epoll.h>
 
 #include "common/mem.h"
-#include "data/pg/work.h"
+#include "data/pg/pool.h"
 
 /* The thread of a database. */
 
@@ -60,6 +60,26 @@ static int64_t stop_server(pg_conn *c, int64_t now)
     return 0;
 }
 
+static void too_late(pg_conn *c, uc_error *e)
+{
+    const pg_host *h = &c->db->info.hosts[pg_way_host(c)];
+    uc_view name = h->name.len > 0 ? h->name : h->addr;
+    int n = (int)(name.len < 200 ? name.len : 200);
+
+    if (c->phase == PG_FINDING)
+        uc_fail(e, UC_CONNECT,
+                "the name %.*s has no address: no name server has answered "
+                "within connect_timeout (%lld ms)",
+                n, name.p, (long long)c->db->info.connect_ms);
+    else
+        uc_fail(e, UC_CONNECT,
+                "the server at %.*s:%u did not answer within connect_timeout "
+                "(%lld ms)",
+                n, name.p, h->port, (long long)c->db->info.connect_ms);
+    e->outcome = "not-run";
+    c->wrong = PG_WRONG_ADDRESS;
+}
+
 int64_t pg_late(pg_db *db, int64_t now)
 {
     int64_t next = 0;
@@ -91,10 +111,10 @@ int64_t pg_late(pg_db *db, int64_t now)
         next = sooner(next, c->until);
         if (now < c->until)
             continue;
-        uc_fail(&e, UC_CONNECT,
-                "the server did not answer within connect_timeout");
+        too_late(c, &e);
         pg_conn_fail(c, &e);
     }
+    next = sooner(next, pg_pool_late(db, now));
     next = sooner(next, pg_cancels_late(db, now));
     next = sooner(next, pg_names_late(db->names, now));
     return sooner(next, pg_txs_late(db, now));
@@ -123,7 +143,7 @@ static void event(pg_db *db, const struct epoll_event *ev)
         return;
     if (c->phase == PG_DIALING)
         pg_dialled(c);
-    else if (c->phase == PG_FINDING)
+    else if (c->phase <= PG_FINDING)
         return;
     else if (c->phase == PG_SHAKING ||
              (c->phase == PG_ASKING && !(ev->events & EPOLLOUT)))
@@ -156,6 +176,7 @@ static bool sleeps(pg_db *db)
 
     uc_lock(&e->mu);
     idle = !atomic_load(&db->called) && db->again.n == 0 && !db->moved;
+    pg_count(db);
     atomic_store(&db->asleep, idle);
     uc_unlock(&e->mu);
     return idle;
@@ -197,13 +218,15 @@ static void turn(pg_db *db)
 
     atomic_store(&db->called, false);
     uc__route(&db->e, false);
+    pg_dial_on(db);
     pg_leases_sweep(db);
     pg_writes(db);
     pg_txs(db);
     pg_reads(db);
     pg_begins(db);
     next = pg_late(db, now);
-    if (waits_for_dial(db) && db->dial_after > now)
+    if ((waits_for_dial(db) || db->e.state == UC_OPENING) &&
+        db->dial_after > now)
         next = sooner(next, db->dial_after);
     flush(db);
     pg_lost(db);
@@ -221,8 +244,6 @@ static void turn(pg_db *db)
  */
 static bool open_first(pg_db *db, uc_error *e)
 {
-    int64_t until = uc_now() + db->info.connect_ms * UC_MS;
-
     if (db->wrong.code != NULL) {
         *e = db->wrong;
         return false;
@@ -232,20 +253,16 @@ static bool open_first(pg_db *db, uc_error *e)
         if (db->tls == NULL)
             return false;
     }
-    while (uc_now() < until && !is_over(db)) {
-        pg_conn *c = pg_pick(db, PG_WRITER);
-
-        if (c != NULL)
+    while (!is_over(db)) {
+        if (pg_pick(db, PG_WRITER) != NULL)
             return true;
-        if (db->conns == NULL &&
-            (db->fails >= pg_ways(db) || db->dial_after > uc_now()))
+        if (db->conns == NULL && db->fails > 0 && uc_now() >= db->hopes_until)
             break;
         turn(db);
     }
+    if (db->fails == 0)
+        return uc_fail(e, UC_CLOSED, "the store is closed");
     *e = db->dial_error;
-    if (e->code == NULL)
-        uc_fail(e, UC_CONNECT,
-                "the server did not answer within connect_timeout");
     return false;
 }
 
@@ -253,15 +270,8 @@ static void close_all(pg_db *db)
 {
     uc__leases_end(&db->e, UC_LEASES_ALL, NULL, NULL);
     for (pg_conn *c = db->conns; c != NULL; c = c->next) {
-        pg_msg_bye(&c->out);
-        if (c->phase == PG_READY)
-            pg_conn_send(c);
-        if (c->phase != PG_DEAD) {
-            uc_error e;
-
-            uc_fail(&e, UC_CLOSED, "the store is closed");
-            pg_conn_fail(c, &e);
-        }
+        if (c->phase != PG_DEAD)
+            pg_conn_end(c);
     }
     pg_lost(db);
     pg_leases_sweep(db);

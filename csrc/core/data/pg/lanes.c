@@ -1,80 +1,22 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "data/pg/work.h"
+#include "data/pg/pool.h"
 
 /* From the queues to the connections, and back. */
 
 enum {
-    READERS = 4,       /* few connections, deeply: 2 to 4 are the knee */
-    DEEP = 128,        /* calls under way on one */
-    BUSY = 32,         /* with so many on each another one is begun */
-    BATCH = 64,        /* calls of one Sync */
-    WRITES = 64,       /* under way */
-    PINNED = 8,        /* connections of transactions */
-    SLOW_NS = 5000000, /* on a connection of its own from here on */
-    READERS_MOST = 8   /* with those */
+    DEEP = 128,       /* calls under way on one */
+    BATCH = 64,       /* calls of one Sync */
+    WRITES = 64,      /* under way */
+    SLOW_NS = 5000000 /* on a connection of its own from here on */
 };
-
-/* ---- connections ---- */
-
-static unsigned most(pg_role role)
-{
-    return role == PG_READER ? READERS : role == PG_WRITER ? 1 : PINNED;
-}
-
-static bool may_dial(pg_db *db)
-{
-    return uc_now() >= db->dial_after && !db->dead;
-}
-
-pg_conn *pg_pick(pg_db *db, pg_role role)
-{
-    pg_conn *best = NULL;
-    unsigned n = 0;
-    bool coming = false;
-
-    for (pg_conn *c = db->conns; c != NULL; c = c->next) {
-        if (c->role != role || c->phase == PG_DEAD)
-            continue;
-        n += !c->alone;
-        coming = coming || c->phase != PG_READY;
-        if (c->phase == PG_READY && !c->cancelling && !c->alone &&
-            c->tx == NULL && c->lease == NULL &&
-            (best == NULL || c->calls < best->calls))
-            best = c;
-    }
-    if (!coming && n < most(role) && (best == NULL || best->calls > BUSY) &&
-        may_dial(db) && pg_dial(db, role) == NULL)
-        db->dial_failed = true;
-    return best;
-}
 
 static bool is_slow(const uc_call *call)
 {
     return call->stmt != NULL &&
            atomic_load_explicit(&call->stmt->ns, memory_order_relaxed) >
                SLOW_NS;
-}
-
-/* A reader that nobody else is on; one is begun where there is none. */
-static pg_conn *idle_reader(pg_db *db)
-{
-    unsigned n = 0;
-    bool coming = false;
-
-    for (pg_conn *c = db->conns; c != NULL; c = c->next) {
-        if (c->role != PG_READER || c->phase == PG_DEAD)
-            continue;
-        if (c->phase == PG_READY && !c->cancelling && c->nsteps == 0)
-            return c;
-        n++;
-        coming = coming || c->phase != PG_READY;
-    }
-    if (!coming && n < READERS_MOST && may_dial(db) &&
-        pg_dial(db, PG_READER) == NULL)
-        db->dial_failed = true;
-    return NULL;
 }
 
 /* They were taken first, so they go in front. Under mu. */
@@ -229,7 +171,7 @@ static void read_one(pg_db *db, pg_conn *c, uc_call *call)
 static void slow_reads(pg_db *db)
 {
     while (db->slow != NULL) {
-        pg_conn *c = db->slow->call != NULL ? idle_reader(db) : NULL;
+        pg_conn *c = db->slow->call != NULL ? pg_pick_alone(db) : NULL;
         pg_flight *f = db->slow; /* it may have been refused just now */
 
         if (f == NULL || (f->call != NULL && c == NULL))

@@ -1,16 +1,13 @@
+#include <string.h>
+
 #include "data/pg/work.h"
 
 /* What follows when a connection is lost. */
 
-enum { AGAIN_MS = 100 /* between two tries to connect */ };
-
-uint32_t pg_ways(const pg_db *db)
-{
-    bool both =
-        db->info.sslmode == PG_SSL_PREFER || db->info.sslmode == PG_SSL_ALLOW;
-
-    return db->info.nhosts * (both ? 2 : 1);
-}
+enum {
+    AGAIN_MS = 100, /* between two rounds of servers, at first */
+    DOUBLINGS = 4   /* to 1.6 s at most */
+};
 
 /* Whether what it does may last. Of a transaction only its commit does. */
 static bool may_have_run(const pg_conn *c, const pg_flight *f, bool known)
@@ -22,8 +19,9 @@ static bool may_have_run(const pg_conn *c, const pg_flight *f, bool known)
  * does a write that is known not to have run. */
 static void give_up(pg_conn *c, pg_flight *f, bool known, const uc_error *why)
 {
-    bool again = c->role == PG_READER ? c->told || f->tries++ < 1
-                                      : c->role == PG_WRITER && known;
+    bool again = c->role == PG_READER
+                     ? c->told || f->call == NULL || f->call->again++ < 1
+                     : c->role == PG_WRITER && known;
     uc_error e = *why;
 
     if (f->call == NULL || f->failed) {
@@ -38,40 +36,81 @@ static void give_up(pg_conn *c, pg_flight *f, bool known, const uc_error *why)
     pg_flight_fail(c->db, f, &e);
 }
 
-static void refuse_waiting(pg_db *db, const uc_error *e)
+/* ---- no server ---- */
+
+static void refuse_all(uc_calls *from, const uc_error *e)
 {
-    uc_calls out = {0};
     uc_call *call;
 
-    uc_lock(&db->e.mu);
-    uc_calls_append(&out, &db->e.q.reads);
-    uc_calls_append(&out, &db->e.q.writes);
-    atomic_store(&db->e.reads_n, 0);
-    uc_unlock(&db->e.mu);
-    while ((call = uc_calls_pop(&out)) != NULL)
+    while ((call = uc_calls_pop(from)) != NULL)
         uc__refuse(call, e);
-    pg_begins_fail(db, e);
-    pg_slow_fail(db, e);
+}
+
+/* Who waits for a connection of the role. */
+static void refuse(pg_db *db, pg_role role, const uc_error *e)
+{
+    uc_calls out = {0};
+
+    if (role == PG_PINNED) {
+        pg_begins_fail(db, e);
+        return;
+    }
+    uc_lock(&db->e.mu);
+    if (role == PG_READER) {
+        uc_calls_append(&out, &db->e.q.reads);
+        atomic_store(&db->e.reads_n, 0);
+    } else {
+        uc_calls_append(&out, &db->e.q.writes);
+    }
+    uc_unlock(&db->e.mu);
+    refuse_all(&out, e);
+    if (role == PG_READER)
+        pg_slow_fail(db, e);
     db->moved = true;
 }
 
-static bool has_ready(const pg_db *db)
+static bool has_ready(const pg_db *db, pg_role role)
 {
     for (const pg_conn *c = db->conns; c != NULL; c = c->next) {
-        if (c->phase == PG_READY)
+        if (c->phase == PG_READY && c->role == role && !c->retires)
             return true;
     }
     return false;
 }
 
-/* No way to a server has led there: who waits is told, unless another
- * connection is ready. */
-static void no_server(pg_db *db, const uc_error *e)
+/* The server is there, and full, starting or stopping: that passes. */
+static bool passes(const uc_error *e)
 {
-    db->dial_after = uc_now() + AGAIN_MS * UC_MS;
-    if (db->e.state != UC_OPENING && !has_ready(db))
-        refuse_waiting(db, e);
+    return strcmp(e->code, "PG_TOO_MANY_CONNECTIONS") == 0 ||
+           strcmp(e->code, "PG_CANNOT_CONNECT_NOW") == 0;
 }
+
+/* No server is left to be tried. Who waits is told, unless waiting may help or
+ * another connection is ready. */
+static void no_server(pg_conn *c)
+{
+    pg_db *db = c->db;
+    int64_t now = uc_now();
+    uint32_t n = db->fails < DOUBLINGS ? db->fails : DOUBLINGS;
+
+    uc_lock(&db->e.mu);
+    db->dial_error = c->error;
+    uc_unlock(&db->e.mu);
+    db->fails++;
+    db->dial_after = now + pg_jittered(((int64_t)AGAIN_MS << n) * UC_MS);
+    atomic_store(&db->called, true);
+    if (passes(&c->error)) {
+        if (db->hopes_until == 0)
+            db->hopes_until = now + db->info.connect_ms * UC_MS;
+        if (now < db->hopes_until)
+            return;
+    }
+    db->hopes_until = 0;
+    if (db->e.state != UC_OPENING && !has_ready(db, c->role))
+        refuse(db, c->role, &c->error);
+}
+
+/* ---- the end of one ---- */
 
 static void answer_all(pg_conn *c)
 {
@@ -94,20 +133,6 @@ static void answer_all(pg_conn *c)
     }
 }
 
-/* It never was one: who waits for the first of all hears why. */
-static void next_way(pg_conn *c)
-{
-    pg_db *db = c->db;
-
-    db->dial_error = c->error;
-    db->fails++;
-    atomic_store(&db->called, true); /* another turn: the next host */
-    if (db->fails % 2 == 0 || pg_ways(db) == db->info.nhosts)
-        db->dial_host = (c->host + 1) % db->info.nhosts;
-    if (db->fails >= pg_ways(db))
-        no_server(db, &c->error);
-}
-
 static void bury(pg_conn *c)
 {
     answer_all(c);
@@ -115,25 +140,22 @@ static void bury(pg_conn *c)
     pg_leases_lost(c);
     pg_cancel_forget(c);
     pg_names_forget(c->db->names, c);
-    if (!c->was_ready)
-        next_way(c);
+    c->db->lost += c->was_ready && !c->ends;
+    if (!c->was_ready && !c->ends)
+        no_server(c);
 }
 
 void pg_lost(pg_db *db)
 {
     pg_conn **q = &db->conns;
 
-    if (db->dial_failed) {
-        db->dial_failed = false;
-        no_server(db, &db->dial_error);
-    }
     if (!db->dead)
         return;
     db->dead = false;
     while (*q != NULL) {
         pg_conn *c = *q;
 
-        if (c->phase != PG_DEAD) {
+        if (c->phase != PG_DEAD || pg_dial_next(c)) {
             q = &c->next;
             continue;
         }

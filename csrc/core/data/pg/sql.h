@@ -8,7 +8,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/view.h"
-#include "desk/stmt.h"
+#include "data/engine.h"
 
 /*
  * The text of a statement, as far as it has to be known before a server has

@@ -5,8 +5,7 @@
 
 #include "data/pg/work.h"
 
-/* The start-up of a connection (55.2.1): who one is, and what is set before it
- * is used. */
+/* The start-up of a connection (55.2.1): who one is. */
 
 enum {
     PROTOCOL = 196608, /* 3.0 */
@@ -53,17 +52,25 @@ void pg_greet(pg_conn *c)
 
 /* ---- who one is ---- */
 
+/* With TLS, or without, it may be another matter. */
+static void login_failed(pg_conn *c, uc_error *e)
+{
+    e->outcome = "not-run";
+    c->wrong = PG_WRONG_LOGIN;
+    pg_conn_fail(c, e);
+}
+
 static void refuse(pg_conn *c, const char *why)
 {
     uc_error e;
 
     uc_fail(&e, UC_CONNECT, "%s", why);
-    pg_conn_fail(c, &e);
+    login_failed(c, &e);
 }
 
 static uc_view password_of(const pg_conn *c)
 {
-    return c->db->info.hosts[c->host].password;
+    return c->db->info.hosts[pg_way_host(c)].password;
 }
 
 static bool has_password(pg_conn *c)
@@ -169,7 +176,7 @@ static void sasl_continue(pg_conn *c, pg_reader *r)
     uc_error e;
 
     if (!pg_scram_prove(&c->scram, challenge, password_of(c), &c->out, &e)) {
-        pg_conn_fail(c, &e);
+        login_failed(c, &e);
         return;
     }
     pg_msg_end(&c->out, at);
@@ -190,8 +197,10 @@ static void authentication(pg_conn *c, uc_view body)
     }
     if (kind == AUTH_SASL_FINAL) {
         if (!pg_scram_check(&c->scram, (uc_view){r.p, (size_t)(r.end - r.p)},
-                            &e))
-            pg_conn_fail(c, &e);
+                            &e)) {
+            login_failed(c, &e);
+            return;
+        }
         c->bound = c->scram.binding == PG_BINDING_USED;
         return;
     }
@@ -222,100 +231,12 @@ static void authentication(pg_conn *c, uc_view body)
     }
 }
 
-/* ---- what is set ---- */
-
-/* synchronous_commit has few values; anything else is not put into a text. */
-static bool is_level(const char *s)
-{
-    static const char *const levels[] = {"on", "off", "local", "remote_write",
-                                         "remote_apply"};
-
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-        if (strcmp(s, levels[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The commit that follows is flushed as it was configured; more: also done. */
-static void prepare(pg_conn *c, const char *name, const char *more)
-{
-    char text[160];
-
-    snprintf(text, sizeof text,
-             "select pg_catalog.set_config('synchronous_commit', '%s', true)%s",
-             c->level, more);
-    pg_msg_parse(&c->out, name, text);
-    pg_step_push(c, (pg_step){.kind = PG_STEP_PARSE});
-}
-
-/*
- * Commits of the writer are not flushed one by one: one that sets this back for
- * itself flushes all of them. `uc_flush` is for a transaction that does so,
- * `uc_barrier` is one of nothing else.
- */
-static void set_writer(pg_conn *c)
-{
-    c->flushes = !is_level(c->level) || strcmp(c->level, "off") == 0;
-    if (c->flushes)
-        return;
-    prepare(c, "uc_flush", "");
-    prepare(c, "uc_barrier",
-            ", pg_catalog.pg_logical_emit_message(true, 'uc', '')");
-    pg_sync(c, false);
-}
-
-bool pg_set(pg_conn *c, uc_error *e)
-{
-    if (c->error.code != NULL) {
-        *e = c->error;
-        return false;
-    }
-    c->setting++;
-    if (c->role == PG_WRITER && c->setting == 1) {
-        set_writer(c);
-        if (!c->flushes)
-            return true;
-    } else if (c->role == PG_WRITER && c->setting == 2) {
-        return pg_query(c, NULL, "set synchronous_commit = off");
-    }
-    c->phase = PG_READY;
-    c->db->fails = 0;
-    return true;
-}
-
-static void set_up(pg_conn *c)
-{
-    static const char *const first[] = {
-        [PG_READER] = "set default_transaction_read_only = on",
-        [PG_WRITER] = "show synchronous_commit",
-    };
-
-    if (c->role == PG_PINNED) {
-        c->phase = PG_READY;
-        c->db->fails = 0;
-        return;
-    }
-    c->phase = PG_SETTING;
-    pg_query(c, NULL, first[c->role]);
-}
-
 static void key_data(pg_conn *c, uc_view body)
 {
     pg_reader r = pg_reader_of(body);
 
     c->pid = pg_get32(&r);
     c->key = pg_get32(&r);
-}
-
-/* The server does not let one in so: with `allow` and `prefer` the other way is
- * tried, with TLS or without. */
-static void turn(pg_conn *c)
-{
-    pg_sslmode mode = c->db->info.sslmode;
-
-    if (mode == PG_SSL_ALLOW || mode == PG_SSL_PREFER)
-        c->db->turned = !c->db->turned;
 }
 
 void pg_greeting(pg_conn *c, const pg_msg *m)
@@ -330,17 +251,20 @@ void pg_greeting(pg_conn *c, const pg_msg *m)
         key_data(c, m->body);
         break;
     case 'S':
+        pg_setup_note(c, m->body);
+        break;
     case 'N':
         break;
     case 'Z':
         c->status = m->body.len > 0 ? (char)m->body.p[0] : 'I';
-        set_up(c);
+        pg_setup(c);
         break;
     case 'E':
         pg_error(&e, m->body);
         e.outcome = "not-run";
-        if (strcmp(e.sqlstate, "28000") == 0) /* the other way may do */
-            turn(c);
+        /* One that is starting or stopping: another may be there. */
+        c->wrong =
+            strcmp(e.sqlstate, "57P03") == 0 ? PG_WRONG_HOST : PG_WRONG_LOGIN;
         pg_conn_fail(c, &e);
         break;
     default:

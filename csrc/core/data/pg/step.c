@@ -33,7 +33,7 @@ void pg_step_drop(pg_conn *c, uint32_t n)
         const pg_step *s = &c->steps[(c->first + --c->nsteps) % c->capacity];
 
         if (s->kind == PG_STEP_PARSE)
-            c->prepared[s->slot].gen = 0;
+            pg_prepared_lose(c, s->slot);
     }
 }
 

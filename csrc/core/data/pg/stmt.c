@@ -20,6 +20,7 @@ static void clear(pg_stmt *st)
     uc_free(st->oids);
     uc_buf_fini(&st->names);
     uc_buf_fini(&st->keys);
+    uc_buf_fini(&st->described_as);
 }
 
 static bool reach(pg_db *db, uint32_t slot)
@@ -62,6 +63,8 @@ pg_stmt *pg_stmt_of(pg_db *db, uc_stmt *s, uc_error *e)
     memset(st, 0, sizeof *st);
     uc_buf_init(&st->names, SIZE_MAX);
     uc_buf_init(&st->keys, SIZE_MAX);
+    uc_buf_init(&st->described_as, SIZE_MAX);
+    st->rev = 1;
     if (!pg_sql_read(&st->sql, text, e))
         return NULL; /* gen is 0: it is read again */
     st->gen = s->gen;
@@ -96,6 +99,7 @@ void pg_stmt_forget(pg_stmt *st)
     st->described = false;
     st->ncols = 0;
     st->shape = 0;
+    st->rev++;
     uc_buf_rewind(&st->names, 0);
     uc_buf_rewind(&st->keys, 0);
 }
@@ -105,7 +109,13 @@ bool pg_stmt_describe(pg_db *db, pg_stmt *st, uc_view body)
     pg_reader r = pg_reader_of(body);
     uint32_t n = body.len > 0 ? pg_get16(&r) : 0;
 
-    pg_stmt_forget(st);
+    if (st->described && st->described_as.len == body.len &&
+        memcmp(st->described_as.p, body.p, body.len) == 0)
+        return true;
+    if (st->described || st->rev == 0)
+        pg_stmt_forget(st);
+    uc_buf_rewind(&st->described_as, 0);
+    uc_buf_put(&st->described_as, body.p, body.len);
     if (n > COLUMNS_MOST)
         return false;
     if (n > 0) {
@@ -120,7 +130,8 @@ bool pg_stmt_describe(pg_db *db, pg_stmt *st, uc_view body)
         st->shape = ++db->next_shape;
     }
     st->ncols = n;
-    st->described = !st->names.failed && !st->keys.failed;
+    st->described =
+        !st->names.failed && !st->keys.failed && !st->described_as.failed;
     return st->described;
 }
 

@@ -6,6 +6,7 @@
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
 #include <mbedtls/md.h>
+#include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
@@ -15,6 +16,8 @@
 
 #include "common/mem.h"
 #include "data/pg/scram.h"
+
+enum { IP_ADDRESS = 7 }; /* of GeneralName */
 
 struct pg_tls_setup {
     mbedtls_entropy_context entropy;
@@ -30,7 +33,10 @@ struct pg_tls_setup {
 struct pg_tls {
     mbedtls_ssl_context ssl;
     pg_tls_setup *setup;
-    bool numeric; /* the host is an address, which has no name to be checked */
+    bool numeric;     /* the host is an address, and no name */
+    const char *name; /* of the host, as it was given */
+    size_t naddress;
+    uint8_t address[16];
     int fd;
 };
 
@@ -80,8 +86,9 @@ static bool roots(pg_tls_setup *s, pg_info *info, uc_error *e)
     if (file.p == NULL ||
         mbedtls_x509_crt_parse(&s->roots, file.p, file.len + 1) != 0)
         return cannot_read(e, "sslrootcert", path);
-    /* With certificates to go by `require` looks at the chain, too. */
-    s->verifies = info->sslmode >= PG_SSL_REQUIRE;
+    /* With certificates to go by every mode looks at the chain, as with libpq:
+     * with `prefer` what is not in order is tried without TLS then. */
+    s->verifies = true;
     return true;
 }
 
@@ -100,7 +107,8 @@ static bool revoked(pg_tls_setup *s, pg_info *info, uc_error *e)
 static bool own(pg_tls_setup *s, pg_info *info, uc_error *e)
 {
     uc_view path = path_of(info, PG_SSLCERT, ".postgresql/postgresql.crt");
-    uc_view file = pem(info, path), key_path;
+    uc_view file = pem(info, path), key_path,
+            word = info->values[PG_SSLPASSWORD];
     bool wanted = info->values[PG_SSLCERT].len > 0;
 
     if (file.p == NULL)
@@ -110,7 +118,8 @@ static bool own(pg_tls_setup *s, pg_info *info, uc_error *e)
     key_path = path_of(info, PG_SSLKEY, ".postgresql/postgresql.key");
     file = pem(info, key_path);
     if (file.p == NULL ||
-        mbedtls_pk_parse_key(&s->key, file.p, file.len + 1, NULL, 0) != 0)
+        mbedtls_pk_parse_key(&s->key, file.p, file.len + 1,
+                             word.len > 0 ? word.p : NULL, word.len) != 0)
         return cannot_read(e, "sslkey", key_path);
     return mbedtls_ssl_conf_own_cert(&s->config, &s->own, &s->key) == 0 ||
            cannot_read(e, "sslkey", key_path);
@@ -198,25 +207,28 @@ static int receives(void *arg, unsigned char *p, size_t n)
                                              : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
 
-static bool is_address(const char *name)
+/* How many bytes the address has, 0: it is a name. */
+static size_t is_address(const char *name, uint8_t bytes[16])
 {
-    uint8_t bytes[16];
-
-    return inet_pton(AF_INET, name, bytes) == 1 ||
-           inet_pton(AF_INET6, name, bytes) == 1;
+    return inet_pton(AF_INET, name, bytes) == 1    ? 4
+           : inet_pton(AF_INET6, name, bytes) == 1 ? 16
+                                                   : 0;
 }
 
 pg_tls *pg_tls_new(pg_tls_setup *s, const pg_host *host, int fd)
 {
     pg_tls *t = uc_calloc(1, sizeof *t);
-    const char *name = host->name.len > 0 ? (const char *)host->name.p : NULL;
+    const char *name =
+        (const char *)(host->name.len > 0 ? host->name.p : host->addr.p);
     bool named;
 
     if (t == NULL)
         return NULL;
     t->setup = s;
     t->fd = fd;
-    t->numeric = name == NULL || is_address(name);
+    t->name = name;
+    t->naddress = is_address(name, t->address);
+    t->numeric = t->naddress > 0;
     named = !t->numeric && (s->sni || s->names);
     mbedtls_ssl_init(&t->ssl);
     if (mbedtls_ssl_setup(&t->ssl, &s->config) != 0 ||
@@ -241,6 +253,33 @@ static bool refused(uc_error *e, const char *why)
     return uc_fail(e, UC_CONNECT, "the server's certificate: %s", why);
 }
 
+/* The iPAddress among a certificate's names (RFC 5280, 4.2.1.6), which mbedtls
+ * reads and does not compare. */
+static bool is_for_address(const pg_tls *t)
+{
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&t->ssl);
+
+    if (crt == NULL)
+        return false;
+    for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL;
+         s = s->next) {
+        if (s->buf.tag == (MBEDTLS_ASN1_CONTEXT_SPECIFIC | IP_ADDRESS) &&
+            s->buf.len == t->naddress &&
+            memcmp(s->buf.p, t->address, t->naddress) == 0)
+            return true;
+    }
+    if (crt->subject_alt_names.buf.p != NULL)
+        return false;
+    /* Without any the subject's own name counts, as text. */
+    for (const mbedtls_x509_name *n = &crt->subject; n != NULL; n = n->next) {
+        if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &n->oid) == 0 &&
+            n->val.len == strlen(t->name) &&
+            memcmp(n->val.p, t->name, n->val.len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool in_order(const pg_tls *t, uc_error *e)
 {
     const pg_tls_setup *s = t->setup;
@@ -249,11 +288,10 @@ static bool in_order(const pg_tls *t, uc_error *e)
 
     if (!s->verifies)
         return true;
-    if (!s->names)
+    if (!s->names || t->numeric)
         flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_CN_MISMATCH;
-    else if (t->numeric)
-        return refused(e, "sslmode=verify-full needs a host by its name, and "
-                          "there is an address");
+    if (flags == 0 && s->names && t->numeric && !is_for_address(t))
+        return refused(e, "it is for another address (sslmode=verify-full)");
     if (flags == 0)
         return true;
     mbedtls_x509_crt_verify_info(why, sizeof why, "", flags);

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "data/pg/work.h"
+#include "data/pg/pool.h"
 
 /* Transactions of clients: a connection each. */
 
@@ -372,6 +372,7 @@ static void drop(pg_db *db, pg_tx *t, bool expired)
                 "transactionTimeoutMs and was rolled back");
     else
         uc_fail(&e, UC_TX_CLOSED, "the transaction has ended");
+    c->ends = true;
     pg_conn_fail(c, &e);
 }
 

@@ -34,13 +34,21 @@ pg_flight *pg_flight_of(pg_db *db, uc_call *call);
 /* ---- connections: conn.c ---- */
 
 /* A socket on its way to an address; -1 with errno. */
-int pg_socket(const pg_address *a);
+int pg_socket(const pg_info *info, const pg_address *a);
 /* NULL: no memory. */
 pg_conn *pg_conn_new(pg_db *db, pg_role role);
 /* It is over. Its calls are answered, or go elsewhere, before the next turn. */
 void pg_conn_fail(pg_conn *c, const uc_error *e);
 /* The same, as somebody has cut it. */
 void pg_conn_broken(pg_conn *c, const char *why);
+/* Says good-bye; nothing is under way on it. */
+void pg_conn_end(pg_conn *c);
+bool pg_conn_is_idle(const pg_conn *c);
+/* All are let go, when what they are at is over: another server has to be
+ * looked for. False: that was a moment ago. */
+bool pg_conns_drop(pg_db *db);
+/* From 7/8 to 9/8 of n, so that what began together does not end together. */
+int64_t pg_jittered(int64_t n);
 void pg_conn_free(pg_conn *c);
 /* Whether epoll tells when there is room. */
 void pg_conn_look(pg_conn *c, bool out);
@@ -51,7 +59,7 @@ static inline void pg_conn_touch(pg_conn *c)
     c->dirty = true;
 }
 
-/* ---- the way to one: dial.c, start.c ---- */
+/* ---- the way to one: way.h, dial.c, start.c, setup.c ---- */
 
 /* Begins one; NULL: no memory (db->dial_error). It may be lost already. */
 pg_conn *pg_dial(pg_db *db, pg_role role);
@@ -59,11 +67,37 @@ pg_conn *pg_dial(pg_db *db, pg_role role);
 void pg_dialled(pg_conn *c);
 /* An answer to what was asked about TLS, or a step of the handshake. */
 void pg_tls_event(pg_conn *c);
+/* It was not to be: another server is tried in the next turn, or (false) there
+ * is none. */
+bool pg_dial_next(pg_conn *c);
+/* Those turn to it. */
+void pg_dial_on(pg_db *db);
 /* A message of its start-up. */
 void pg_greeting(pg_conn *c, const pg_msg *m);
 void pg_greet(pg_conn *c);
+/* One is let in: what the server is and what has to be set. */
+void pg_setup(pg_conn *c);
+/* A ParameterStatus. */
+void pg_setup_note(pg_conn *c, uc_view body);
+/* A row for one of our own statements. */
+void pg_setup_row(pg_conn *c, uc_view body);
 /* The next of our own statements, or it is ready. */
 bool pg_set(pg_conn *c, uc_error *e);
+
+/* ---- statements of a connection: prepared.c ---- */
+
+/* Whether it is prepared here, with the columns that are known. */
+bool pg_prepared_is(pg_conn *c, uint32_t slot, const pg_stmt *st);
+/* Appends what prepares it: with a Close before it where its name may be taken,
+ * and of the one that was used longest ago where there are too many. False: no
+ * memory. */
+bool pg_prepared_put(pg_conn *c, uint32_t slot, const pg_stmt *st);
+/* It is not prepared after all, as far as is known. */
+void pg_prepared_lose(pg_conn *c, uint32_t slot);
+/* Statements with names are not for this connection. */
+bool pg_is_unnamed(const pg_conn *c);
+/* A name was gone, or (taken) was there that should not be. */
+void pg_prepared_strange(pg_conn *c, bool taken);
 
 /* ---- what it sends: receive.c, answer.c ---- */
 
@@ -123,9 +157,6 @@ void pg_begins(pg_db *db);
 int64_t pg_late(pg_db *db, int64_t now);
 /* One call of a statement on c; it is answered where it cannot be begun. */
 void pg_run(pg_conn *c, uc_call *call);
-/* The connection of a role that has least to do and is ready, or NULL; one is
- * begun where there is none, or too few. */
-pg_conn *pg_pick(pg_db *db, pg_role role);
 /* The transaction with that number, or NULL. Under e.mu. */
 pg_tx *pg_tx_of(const pg_db *db, uint64_t id);
 /* The transaction of a connection has ended. */
@@ -147,8 +178,6 @@ int64_t pg_txs_late(pg_db *db, int64_t now);
 bool pg_io_start(pg_db *db);
 /* Does what follows from connections that are dead, and frees them. */
 void pg_lost(pg_db *db);
-/* How many ways to a server there are to try. */
-uint32_t pg_ways(const pg_db *db);
 bool pg_bell_open(pg_db *db);
 void pg_bell_heard(pg_db *db);
 /* Wakes the thread. Any thread. */
@@ -176,6 +205,14 @@ bool pg_is_binary(uint32_t oid);
 /* Appends a row in the form that the flight asks for. False: no memory or too
  * large, as the buffer says, or (*bad) nonsense. */
 bool pg_row(pg_conn *c, const pg_step *s, uc_view body, bool *bad);
+
+/* ---- what it says of itself: stats.c ---- */
+
+void pg_stats(uc_engine *e, uint32_t id, uc_buf *out);
+/* The reply to a `health` that has come back from the server. */
+void pg_health(const pg_conn *c, const pg_flight *f, uc_buf *out);
+/* One execution of a statement is over. */
+void pg_stat_add(uc_stmt *s, int64_t ns, uint64_t rows, bool ok);
 
 /* ---- errors: error.c ---- */
 

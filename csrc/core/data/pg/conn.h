@@ -1,0 +1,147 @@
+#ifndef UC_CORE_DATA_PG_CONN_H
+#define UC_CORE_DATA_PG_CONN_H
+
+#include "data/pg/msg.h"
+#include "data/pg/names.h"
+#include "data/pg/scram.h"
+#include "data/pg/tls.h"
+#include "data/pg/way.h"
+#include "desk/session.h"
+#include "wire/rows.h"
+
+/* A connection to a server, and what it waits for: the part of db.h that is
+ * about one. */
+
+typedef struct pg_db pg_db;
+typedef struct pg_conn pg_conn;
+typedef struct pg_flight pg_flight;
+typedef struct pg_stmt pg_stmt;
+
+/* What an event of epoll is for: the first member of that. */
+typedef enum pg_end_kind {
+    PG_END_CONN,
+    PG_END_CANCEL,
+    PG_END_NAMES
+} pg_end_kind;
+typedef struct pg_end {
+    pg_end_kind is;
+} pg_end;
+
+/* What comes next from the server. */
+typedef enum pg_step_kind {
+    PG_STEP_PARSE,
+    PG_STEP_DESCRIBE,
+    PG_STEP_EXECUTE,
+    PG_STEP_SYNC,
+    PG_STEP_QUERY /* a script, up to its ReadyForQuery */
+} pg_step_kind;
+
+typedef struct pg_step {
+    pg_step_kind kind;
+    bool durable;      /* SYNC: its commit is flushed, and all before it */
+    bool binary;       /* EXECUTE: rows come so where their types allow it */
+    uint32_t rev;      /* EXECUTE: pg_stmt.rev of its rows, 0: as it is when
+                          they begin */
+    uint32_t slot;     /* of the statement */
+    pg_stmt *stmt;     /* NULL: one of our own */
+    pg_flight *flight; /* the same */
+} pg_step;
+
+typedef enum pg_role { PG_READER, PG_WRITER, PG_PINNED } pg_role;
+
+typedef enum pg_phase {
+    PG_TURNING,  /* to the next server, in the next turn */
+    PG_FINDING,  /* the address of its host */
+    PG_DIALING,  /* connect() is under way */
+    PG_ASKING,   /* for TLS */
+    PG_SHAKING,  /* its handshake */
+    PG_GREETING, /* start-up and authentication */
+    PG_SETTING,  /* our own statements before it is used */
+    PG_READY,
+    PG_DEAD /* closed; freed at the end of the turn */
+} pg_phase;
+
+/* Of a statement on a connection. */
+typedef struct pg_prepared {
+    uint32_t gen, rev;     /* of the slot's text and its columns; gen 0: not
+                              prepared here */
+    bool there;            /* the server may have one of the name */
+    bool listed;           /* among those that are counted */
+    uint32_t older, newer; /* slots, PG_NO_SLOT: none */
+} pg_prepared;
+enum { PG_NO_SLOT = UINT32_MAX };
+
+/* What a server says of itself when one is let in. */
+typedef struct pg_facts {
+    uint32_t pid;     /* of the process that runs statements */
+    bool standby;     /* it follows another */
+    bool readonly;    /* it takes no writes */
+    char level[16];   /* of synchronous_commit, as it was configured */
+    uint32_t version; /* 150002 */
+    bool utf8, iso;   /* client_encoding and DateStyle are what was asked for */
+    char missing[64]; /* one of `options` that has not arrived, or "" */
+} pg_facts;
+
+struct pg_conn {
+    pg_end end; /* first */
+    pg_conn *next;
+    pg_db *db;
+    pg_role role;
+    pg_phase phase;
+    int fd;
+    pg_tls *tls; /* NULL: none */
+    pg_addresses found;
+    pg_way way;     /* which of these, of which host */
+    pg_wrong wrong; /* what it is if it is lost now, before it is ready */
+    bool wants_out; /* epoll looks for room */
+    bool dirty;     /* `out` is to be sent at the end of the turn */
+    uc_buf in, out;
+    size_t in_at, out_at; /* consumed */
+    uint32_t pid, key;    /* for a CancelRequest */
+    bool cancelling;      /* one is under way: nothing new is sent */
+    int64_t cancel_after; /* the next one not before this */
+    char status;          /* of the last ReadyForQuery: I, T, E */
+    int64_t until;        /* the start-up's deadline */
+    pg_facts facts;
+    bool pooled;             /* by somebody between: the server's process is
+                                another one each time */
+    bool retires;            /* gets nothing new, and ends when it is idle */
+    bool ends;               /* no other server is tried */
+    int64_t used, retire_at; /* when it last had something; uc_now() */
+    pg_scram scram;
+    bool bound;     /* to the channel */
+    uc_error error; /* why it died; code or NULL */
+    bool was_ready; /* when it died */
+    bool told;      /* the server said so itself: what is in the ring has not
+                       run */
+
+    pg_step *steps; /* a ring */
+    uint32_t first, nsteps, capacity;
+    int64_t done_at; /* when it last came to the end of a call, uc_now() */
+    bool alone;      /* it has a slow call, and gets no other */
+    uint32_t calls;  /* in the ring */
+    uint32_t batch;  /* calls since the last Sync */
+
+    /* A writer's. */
+    bool flushes;     /* commits are flushed one by one, as it was configured */
+    unsigned setting; /* our own statements so far */
+
+    pg_prepared *prepared; /* by slot */
+    uint32_t nprepared;    /* slots */
+    uint32_t nthere;       /* statements */
+    uint32_t oldest, newest;
+    uint32_t unnamed_slot, unnamed_gen; /* what the one without a name is in
+                                           this batch; gen 0: another */
+
+    /* The reply that is being written, and those that may go out. */
+    uc_rows rows;
+    uc_buf row, text, scratch, done;
+    uc_session *session; /* whose `done` is */
+    /* Replies of writes until their commit is known. */
+    uc_buf held;
+    pg_flight *waiting, *last_waiting;
+    struct pg_tx *tx;
+    struct pg_lease *lease; /* whose alone it is */
+};
+
+#endif
