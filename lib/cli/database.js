@@ -1,14 +1,15 @@
 'use strict'
-// The database that routes are read against: a file, a daemon's, or what the migrations make of an
-// empty one in memory, which needs no file at all.
+// The database that routes are read against: a file, a server's, a daemon's, or what the migrations make
+// of an empty one in memory, which needs no file at all.
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { isAddress } = require('../base/address')
 const { open } = require('../store')
 const { CommandRefusal } = require('./refusal')
 
 const options = {
-  db: { type: 'string', help: 'the database: app.db, or ipc:///run/app/undercroft.sock' },
+  db: { type: 'string', help: 'the database: app.db, postgres://app@db/shop, or ipc:///run/app/undercroft.sock' },
   migrations: { type: 'string', help: 'instead of a database, the folder of its migrations: migrations' }
 }
 
@@ -30,9 +31,14 @@ function readTarget ({ db, migrations }, dir) {
     '--db app.db names a file, --migrations migrations a folder of which a database is made in memory')
 }
 
+// A daemon's, or a server's.
+function isServed (db) {
+  return db.startsWith('ipc:') || isAddress(db)
+}
+
 // Opening it would make an empty one.
 function existing (db) {
-  if (!db.startsWith('ipc:') && !fs.existsSync(db)) {
+  if (!isServed(db) && !fs.existsSync(db)) {
     throw new CommandRefusal(`there is no file ${db}`, '--db names a database that is there; --migrations migrations needs none', 'failed')
   }
   return db
@@ -56,7 +62,7 @@ function isFolder (dir) {
 async function withDatabase ({ db, migrations }, use) {
   // What is wrong is the command's to say, once, and its output is the answer alone.
   const log = false
-  const store = migrations !== null ? open(':memory:', { log }) : db.startsWith('ipc:') ? open(db, { log }) : open(db, { create: false, log })
+  const store = migrations !== null ? open(':memory:', { log }) : isServed(db) ? open(db, { log }) : open(db, { create: false, log })
   try {
     if (migrations !== null) await store.db.migrate(migrations)
     return await use(store)

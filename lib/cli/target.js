@@ -1,12 +1,18 @@
 'use strict'
-// What the commands that ask a running daemon have in common.
+// What the commands that ask a running daemon, or the server of a database, have in common.
 
+const { isAddress, shown } = require('../base/address')
 const { open } = require('../store')
 
 const options = {
   target: { type: 'string', short: 't', help: 'the socket of the daemon: ipc:///run/app/undercroft.sock' },
   db: { type: 'string', help: 'the name of a database, when the daemon serves several' },
   timeout: { type: 'string', help: 'milliseconds to wait for an answer: 2000' }
+}
+
+const anyOptions = {
+  ...options,
+  target: { type: 'string', short: 't', help: 'the socket of the daemon: ipc:///run/app/undercroft.sock, or the address of a database: postgres://app@db/shop' }
 }
 
 const TIMEOUT_MS = 2000
@@ -17,16 +23,22 @@ const TIMEOUT_MS = 2000
  *
  * @param {object} ctx of the command, see main.js
  * @param {Function} ask -> exit code or undefined
+ * @param {{ servers?: boolean }} [takes] servers: also the address of a database
  */
-async function withTarget (ctx, ask) {
+async function withTarget (ctx, ask, { servers = false } = {}) {
   const { values, say, exitCodes } = ctx
   const target = values.target ?? process.env.UNDERCROFT_TARGET
   if (target === undefined) {
     say('which daemon? --target ipc:///run/app/undercroft.sock, or the environment variable UNDERCROFT_TARGET')
     return exitCodes.usage
   }
-  if (!target.startsWith('ipc:')) {
-    say(`--target is a daemon's socket, ipc:///…, not ${JSON.stringify(target)}`)
+  const isServer = isAddress(target)
+  if (isServer && !servers) {
+    say(`UC_NOT_HERE: PostgreSQL has no daemon of ours to ask; --target is the socket of one, ipc:///…, not ${JSON.stringify(shown(target))}`)
+    return exitCodes.usage
+  }
+  if (!isServer && !target.startsWith('ipc:')) {
+    say(`--target is a daemon's socket, ipc:///…${servers ? ', or postgres://…' : ''}, not ${JSON.stringify(target)}`)
     return exitCodes.usage
   }
   const timeoutMs = Number(values.timeout ?? TIMEOUT_MS)
@@ -37,9 +49,11 @@ async function withTarget (ctx, ask) {
   let store
   try {
     const { db } = values
-    store = open(target, db === undefined
-      ? { connectTimeoutMs: timeoutMs }
-      : { connectTimeoutMs: timeoutMs, db })
+    store = isServer
+      ? open(target, { log: false })
+      : open(target, db === undefined
+        ? { connectTimeoutMs: timeoutMs }
+        : { connectTimeoutMs: timeoutMs, db })
     return await ask(store, { timeoutMs })
   } catch (err) {
     if (err.code === undefined) throw err
@@ -50,4 +64,4 @@ async function withTarget (ctx, ask) {
   }
 }
 
-module.exports = { options, withTarget }
+module.exports = { anyOptions, options, withTarget }

@@ -138,15 +138,28 @@ t.test('the daemon', { skip }, async t => {
     await until(() => !fs.existsSync(`/proc/${pid}`), 'it ends when nobody is there')
   })
 
-  t.test('npx undercroft serve, and the commands that ask a daemon', async t => {
-    const daemon = await serve(t, [`main=${server.url('shop')}`])
-    const cli = (...args) => new Promise(resolve => execFile(process.execPath, ['lib/cli/main.js', ...args, '-t', daemon.url, '--json'], { cwd: helper.root }, (error, out, err) => resolve({ code: error?.code ?? 0, out, err })))
-    for (const command of ['ping', 'status', 'stats']) {
-      const { code, out, err } = await cli(command)
+  t.test('the commands that ask a daemon or a server', async t => {
+    const address = server.url('shop')
+    const daemon = await serve(t, [`main=${address}`])
+    const cli = (...args) => new Promise(resolve => execFile(process.execPath, ['lib/cli/main.js', ...args], { cwd: helper.root }, (error, out, err) => resolve({ code: error?.code ?? 0, out, err })))
+    for (const [command, target] of [['ping', daemon.url], ['status', daemon.url], ['stats', daemon.url], ['ping', address], ['stats', address]]) {
+      const { code, out, err } = await cli(command, '-t', target, '--json')
       t.equal(code, 0, `${command} ${err}`)
       t.ok(JSON.parse(out), 'a JSON value')
+      t.equal((await cli(command, '-t', target)).code, 0, 'and a text')
     }
-    t.match(JSON.parse((await cli('stats')).out), { engine: 'postgres' })
+    t.match(JSON.parse((await cli('stats', '-t', address, '--json')).out), { engine: 'postgres' })
+    const secret = `postgres://app:se%3Acret@127.0.0.1:${server.port}/shop`
+    const status = await cli('status', '-t', secret)
+    t.equal(status.code, 2)
+    t.match(status.err, /^UC_NOT_HERE: PostgreSQL has no daemon of ours/)
+    t.notMatch(status.err, /cret/)
+    const crud = await cli('crud', 'person', '--db', secret)
+    t.equal(crud.code, 1)
+    t.match(crud.err, /^UC_NOT_HERE: crud reads the schema of a SQLite database/)
+    const gone = await cli('ping', '-t', `postgres://postgres@/shop?host=${server.dir}/nowhere`)
+    t.equal(gone.code, 1)
+    t.match(gone.err, /^UC_CONNECT: no server answers/)
   })
 
   t.test('a handle at the address itself tells no password either', async t => {
@@ -172,7 +185,8 @@ t.test('ten processes through one daemon take ten connections of the server', { 
     }
   })()
   const body = async ({ undercroft, args, say }) => {
-    const { db, close } = undercroft.open(args.url)
+    const store = undercroft.open(args.url)
+    const { db } = store
     const lanes = Array.from({ length: 20 }, async (_, lane) => {
       for (let i = 0; i < args.count; i++) {
         await db.run('insert into n values (?, ?)', [args.who, lane * args.count + i])
@@ -182,8 +196,8 @@ t.test('ten processes through one daemon take ten connections of the server', { 
       }
     })
     await Promise.all(lanes)
+    await store.close()
     say('done')
-    void close
   }
   const count = 20
   await Promise.all(Array.from({ length: 10 }, (_, who) => runs(t, body, { args: { url: daemon.url, who, count }, name: `process ${who}` })))

@@ -55,7 +55,19 @@ function readCommand ({ dir = 'routes', path, id, auth, public: isPublic = false
 }
 
 // -> { files: [name, text][], plan }
-async function make (db, { table: name, dir, path: begin, id, roles, auth }, { migrations }) {
+async function make (db, asked, target) {
+  if (await isServer(db)) {
+    throw new CommandRefusal('UC_NOT_HERE: crud reads the schema of a SQLite database, and this one is PostgreSQL\'s',
+      'write the routes by hand, in the same format, or let it read --migrations that SQLite understands', 'failed')
+  }
+  return filesOf(db, asked, target)
+}
+
+async function isServer (db) {
+  return (await db.stats()).engine === 'postgres'
+}
+
+async function filesOf (db, { table: name, dir, path: begin, id, roles, auth }, { migrations }) {
   const table = await readTable(db, name)
   const plan = planOf(table, { id })
   const at = begin ?? `/${slug(table.name)}`

@@ -1,11 +1,13 @@
 'use strict'
 // npx undercroft ping: does the daemon answer, and how fast?
 
-const { options, withTarget } = require('../target')
+const { isAddress } = require('../../base/address')
+const { anyOptions: options, withTarget } = require('../target')
 
 const help = `
 Asks the daemon and waits for its answer, --count times, one after the other.
-Succeeds when every one is answered, so it serves as a check of a service.
+Succeeds when every one is answered, so it serves as a check of a service. With
+the address of a PostgreSQL database it is the server that is asked.
 `
 
 async function run (ctx) {
@@ -16,23 +18,26 @@ async function run (ctx) {
   }
   return withTarget(ctx, async (store, opts) => {
     const { client } = store.db
+    const isServer = isAddress(store.target)
     const times = []
     for (let i = 0; i < count; i++) {
       const start = performance.now()
-      await client.call('ping', [i], opts)
+      // At an address the core is this process.
+      if (isServer) await client.call('health', [], opts)
+      else await client.call('ping', [i], opts)
       times.push((performance.now() - start) * 1000)
     }
     const sorted = times.slice().sort((a, b) => a - b).map(Math.round)
     const answer = { count, minUs: sorted[0], medianUs: sorted[count >> 1], maxUs: sorted[count - 1] }
     ctx.print(answer, `${count} of ${count} answered: fastest ${answer.minUs} µs, ` +
       `median ${answer.medianUs} µs, slowest ${answer.maxUs} µs`)
-  })
+  }, { servers: true })
 }
 
 module.exports = {
   name: 'ping',
   summary: 'ask a daemon whether it answers, and how fast',
-  usage: 'ping --target ipc:///… [--count N]',
+  usage: 'ping --target ipc:///…|postgres://… [--count N]',
   help,
   options: { ...options, count: { type: 'string', short: 'n', help: 'how many times: 5' } },
   run

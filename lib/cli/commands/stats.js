@@ -2,14 +2,15 @@
 // npx undercroft stats: the counters of one database, the costliest statements first.
 
 const { pairs, table, bytes } = require('../../base/format')
-const { options, withTarget } = require('../target')
+const { anyOptions: options, withTarget } = require('../target')
 
 const SQL_WIDTH = 70
 
 const help = `
 Shows what the database of a daemon has done since it was opened: its statements
 by the time they took in all, with latencies, its queues, and its WAL with whoever
-keeps it from shrinking. --json gives every counter.
+keeps it from shrinking. --json gives every counter. With the address of a
+PostgreSQL database it is what a new process sees of it.
 `
 
 async function run (ctx) {
@@ -20,13 +21,19 @@ async function run (ctx) {
   }
   return withTarget(ctx, async (store, opts) => {
     const stats = await store.db.stats(opts)
-    ctx.print(stats, text(stats, top))
-  })
+    ctx.print(stats, stats.engine === 'postgres' ? ofServer(stats, store.target, top) : text(stats, top))
+  }, { servers: true })
+}
+
+// Of PostgreSQL whatever there is: it has no WAL of ours and no writer.
+function ofServer ({ statements = [], ...rest }, target, top) {
+  const rows = Object.entries(rest).map(([name, value]) => [name, value !== null && typeof value === 'object'
+    ? Object.entries(value).map(([key, one]) => `${key} ${describe(one)}`).join(', ')
+    : String(value)])
+  return [pairs([['database', target], ...rows]), ...costliest(statements, top)].join('\n\n')
 }
 
 function text ({ path, queues, connections, writer, wal, statements }, top) {
-  const costly = statements.slice().sort((a, b) => b.totalMs - a.totalMs)
-  const shown = costly.slice(0, top)
   const parts = [
     pairs([
       ['file', path],
@@ -37,6 +44,14 @@ function text ({ path, queues, connections, writer, wal, statements }, top) {
         (wal.pinnedBy ? `; pinned by ${describe(wal.pinnedBy)}` : '')]
     ])
   ]
+  return [...parts, ...costliest(statements, top)].join('\n\n')
+}
+
+// -> the table of the statements that took most, and how many more there are
+function costliest (statements, top) {
+  const costly = statements.slice().sort((a, b) => b.totalMs - a.totalMs)
+  const shown = costly.slice(0, top)
+  const parts = []
   if (shown.length > 0) {
     parts.push(table(
       ['count', 'errors', 'rows', 'total ms', 'p50 µs', 'p99 µs', 'statement'],
@@ -45,7 +60,7 @@ function text ({ path, queues, connections, writer, wal, statements }, top) {
       ])))
   }
   if (costly.length > shown.length) parts.push(`and ${costly.length - shown.length} more: --top ${costly.length}`)
-  return parts.join('\n\n')
+  return parts
 }
 
 const number = us => typeof us === 'number' ? Number(us.toPrecision(3)) : '–'
@@ -60,7 +75,7 @@ function oneLine (sql) {
 module.exports = {
   name: 'stats',
   summary: 'the counters of a database: statements, queues, WAL',
-  usage: 'stats --target ipc:///… [--db NAME] [--top N]',
+  usage: 'stats --target ipc:///…|postgres://… [--db NAME] [--top N]',
   help,
   options: { ...options, top: { type: 'string', help: 'how many statements: 15' } },
   run

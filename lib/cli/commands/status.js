@@ -19,7 +19,7 @@ async function run (ctx) {
       ['connections', `${door.connections} now, ${door.accepted} in all, ${door.refused} refused`],
       ['requests', `${door.requests}: ${bytes(door.bytesIn)} in, ${bytes(door.bytesOut)} out`],
       ...door.dbs.map(({ name, path }) => ['database', `${name} in ${path}`]),
-      ['health', health.ok ? `ok, SQLite ${health.sqlite}` : 'does not answer']
+      ['health', health.ok ? `ok${health.sqlite === undefined ? '' : `, SQLite ${health.sqlite}`}` : 'does not answer']
     ]))
     return health.ok ? ctx.exitCodes.ok : ctx.exitCodes.failed
   })
