@@ -47,8 +47,8 @@ uc_session *uc_session_beside(const uc_session *of, uc_wake_fn *wake,
                               void *wake_arg);
 
 /*
- * The engine of the session's database, "sqlite" or "postgres": a static string.
- * From any thread, for as long as the session is open.
+ * The engine of the session's database, "sqlite" or "postgres": a static
+ * string. From any thread, for as long as the session is open.
  */
 const char *uc_session_engine(const uc_session *s);
 

@@ -8,9 +8,11 @@ const { spawnSync } = require('node:child_process')
 const t = require('tap')
 const undercroft = require('../..')
 const { codes } = require('../../lib/base/errors')
-const { defaults } = require('../../lib/base/options')
+const { defaults, parseTarget } = require('../../lib/base/options')
 const { table: logOptions } = require('../../lib/log/options')
 const { root, tmpdir } = require('../helper')
+const postgres = require('../pg')
+const differs = require('../contract/differs')
 
 const AsyncFunction = (async () => {}).constructor
 
@@ -41,7 +43,7 @@ function nested (program, last = '') {
 }
 
 // Runs a program as the body of an async function in a folder that is empty but for a migration.
-async function runIn (t, program, last, page = '') {
+async function runIn (t, program, last, page = '', server = null) {
   const dir = tmpdir(t)
   const before = process.cwd()
   fs.mkdirSync(path.join(dir, 'migrations'), { recursive: true })
@@ -57,8 +59,10 @@ async function runIn (t, program, last, page = '') {
   const served = []
   const asked = []
   const face = {
-    open (...args) {
-      const store = undercroft.open(...args)
+    open (target, ...args) {
+      // A server of the documents is one of the test.
+      const isServer = /^postgres:\/\//.test(target)
+      const store = undercroft.open(isServer ? server.fresh(t) : target, ...args)
       stores.push(store)
       return store
     },
@@ -226,6 +230,12 @@ const looks = {
     t.same(value, [400, 'wrong name or password', 200, 'hello, user 1', true, false])
     t.same(bodies, ['hello, stranger'])
   }],
+  'docs/postgres.md 1': ['return { tags, both, addresses }', (t, { value, said }) => {
+    t.same(said, [[[{ name: 'Ada', age: 37 }]], ['unique', 'PG_UNIQUE_VIOLATION', '23505', 'mail_once']])
+    t.equal(value.tags, true)
+    t.same(value.both, { a: 'y', b: 'x' })
+    for (const address of value.addresses) t.ok(parseTarget(address), address)
+  }],
   'docs/routes.md 1': ['return [added.status, added.body, people.body, (await routes.inject("GET", "/people.html")).body]', (t, { value }) => {
     t.same(value.slice(0, 3), [200, '{"id":1}', '{"rows":[{"id":1,"name":"Ada","age":36}],"next":null}'])
     t.match(value[3], /<ul>\n {2}<li id="p1">Ada, 36 years old<\/li>\n {2}<li id="p0">Nobody<\/li>\n<\/ul>\n$/, 'its page')
@@ -238,11 +248,16 @@ function lines (name) {
     .map((file) => fs.readFileSync(path.join('logs', file), 'utf8')).join('')
 }
 
+// A program that begins with a server of PostgreSQL.
+const wantsServer = (program) => /\bopen\('postgres:/.test(program[0])
+
 // They would leave something behind: a program that is pasted above, and a daemon in /tmp (test/ipc starts those).
 const parsed = ['README.md 1', 'docs/daemon.md 2']
 
 t.test('the examples run', async (t) => {
   const seen = []
+  const noServer = postgres.whyNot()
+  const server = noServer === null ? await postgres.start(t) : null
   for (const [page, content] of texts) {
     for (const [at, program] of programs(content).entries()) {
       const name = `${page} ${at + 1}`
@@ -251,9 +266,10 @@ t.test('the examples run', async (t) => {
         t.ok(new AsyncFunction(nested(program)), name)
         continue
       }
-      await t.test(name, async (t) => {
+      const skip = wantsServer(program) && noServer !== null && noServer
+      await t.test(name, { skip }, async (t) => {
         const [last, look] = looks[name] ?? ['', () => {}]
-        await look(t, await runIn(t, program, last, content))
+        await look(t, await runIn(t, program, last, content, server))
       })
     }
   }
@@ -268,6 +284,13 @@ t.test('the README is a door', async (t) => {
 
 t.test('a page begins with something to paste', async (t) => {
   for (const page of pages.slice(1)) t.match(texts.get(page), /^# [^\n]+\n\n(Put this into `[^`]+`:\n\n```sql\n[^]*?```\n\n)?```(js|sh)\n/, page)
+})
+
+// test/contract shows each of them to be so.
+t.test('what differs on PostgreSQL is in one table', async (t) => {
+  const rows = differs.map(({ what, instead }) => `| ${what} | ${instead} |`)
+  const [, found] = /<!-- differs -->\n([^]*?)\n?<!-- \/differs -->/.exec(text('postgres'))
+  t.same(found.split('\n').slice(2), rows, 'docs/postgres.md, between the two marks')
 })
 
 t.test('limits and options', async (t) => {
