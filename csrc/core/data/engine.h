@@ -130,6 +130,9 @@ typedef struct uc_engine_ops {
     /* Appends what a call on a lease that holds rows answers, or *err; the
      * lease is done. Where `single` is set. */
     bool (*page)(uc_engine *e, uc_call *c, uc_buf *out, uc_error *err);
+    /* NULL, or: a call's deadline has passed while it waited, as *err says;
+     * adds what it has waited for, if that is known. Any thread. */
+    void (*late)(uc_engine *e, uc_error *err);
     /* Frees a lease that nobody knows any more. */
     void (*lease_free)(uc_engine *e, uc_lease *l);
 

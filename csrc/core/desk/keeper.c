@@ -92,6 +92,8 @@ void *uc__keeper_main(void *arg)
 
             atomic_store(&c->stop, UC_STOP_TIMEOUT);
             uc__stopped(c, "not-run", &err);
+            if (e->ops->late != NULL)
+                e->ops->late(e, &err);
             c->lease = NULL;
             uc__refuse(c, &err);
         }

@@ -410,7 +410,7 @@ static void skip(pg_conn *c, const pg_flight *failed)
         pg_flight *f = s->flight;
         bool is_call = s->kind == PG_STEP_EXECUTE && f != NULL;
 
-        if (s->kind == PG_STEP_PARSE)
+        if (s->kind == PG_STEP_PARSE || s->kind == PG_STEP_DESCRIBE)
             pg_prepared_lose(c, s->slot);
         pg_step_pop(c);
         if (!is_call || f == failed || --f->left > 0)
@@ -584,6 +584,7 @@ static bool described(pg_conn *c, uc_view body, uc_error *e)
         return unexpected(e, 'T');
     if (!pg_stmt_describe(c->db, s->stmt, body))
         return pg_nonsense(e, "a description that is none");
+    pg_prepared_described(c, s->slot, s->stmt);
     pg_step_pop(c);
     return true;
 }

@@ -265,25 +265,20 @@ static bool push(pg_conn *c, pg_step_kind kind, const run *x, bool binary)
 
 /* What it returns is asked for whenever it is parsed: the columns may be others
  * by now. */
-static bool put_parse(pg_conn *c, const run *x, bool *fresh)
+static bool put_parse(pg_conn *c, const run *x, bool *sure)
 {
     const pg_stmt *st = x->stmt;
     char name[NAME] = "";
 
-    *fresh = true;
+    *sure = false;
     if (pg_is_unnamed(c)) {
         if (c->unnamed_gen == st->gen && c->unnamed_slot == x->text->slot)
             return true;
         c->unnamed_slot = x->text->slot;
         c->unnamed_gen = st->gen;
         pg_msg_parse(&c->out, "", (const char *)st->sql.text.p);
-    } else if (pg_prepared_is(c, x->text->slot, st)) {
-        *fresh = false;
-        if (st->described)
-            return true;
-        name_of(x->text->slot, name);
-        pg_msg_describe(&c->out, 'S', name);
-        return push(c, PG_STEP_DESCRIBE, x, false);
+    } else if (pg_prepared_is(c, x->text->slot, st, sure)) {
+        return true;
     } else {
         name_of(x->text->slot, name);
         if (!pg_prepared_put(c, x->text->slot, st))
@@ -303,13 +298,13 @@ static bool no_memory(uc_error *e)
 static bool put_run(pg_conn *c, const run *x, uc_reader *r, uc_error *e)
 {
     const pg_sql *s = &x->stmt->sql;
-    bool binary = x->stmt->described && x->stmt->ncols > 0, fresh = true;
+    bool binary = x->stmt->described && x->stmt->ncols > 0, sure = false;
     uc_value *v = uc_malloc((s->nparams + 1) * sizeof *v);
     bool ok = v != NULL || no_memory(e);
 
     ok = ok && read_params(s, r, v, e);
-    ok = ok && (put_parse(c, x, &fresh) || no_memory(e));
-    binary = binary && !fresh;
+    ok = ok && (put_parse(c, x, &sure) || no_memory(e));
+    binary = binary && sure;
     ok = ok && put_bind(c, x, v, binary, e);
     ok = ok && (push(c, PG_STEP_EXECUTE, x, binary) || no_memory(e));
     uc_free(v);

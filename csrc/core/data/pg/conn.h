@@ -64,7 +64,7 @@ typedef enum pg_phase {
 /* Of a statement on a connection. */
 typedef struct pg_prepared {
     uint32_t gen, rev;     /* of the slot's text and its columns; gen 0: not
-                              prepared here */
+                              prepared here; rev 0: it is not told yet */
     bool there;            /* the server may have one of the name */
     bool listed;           /* among those that are counted */
     uint32_t older, newer; /* slots, PG_NO_SLOT: none */

@@ -130,6 +130,7 @@ typedef struct pg_census {
     uint32_t readers, writers, pinned, transactions, snapshots, prepared;
     uint64_t dialled, lost;
     bool pooled;
+    bool failing; /* the last try to have one more led nowhere */
     char version[40];
 } pg_census;
 

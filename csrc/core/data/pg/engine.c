@@ -199,6 +199,7 @@ const uc_engine_ops uc_engine_pg = {
     .tx_ended = tx_ended,
     .tx_at_work = tx_at_work,
     .tx_drop = tx_drop,
+    .late = pg_waited,
     .lease_free = pg_lease_free,
     .peer_end = peer_end,
     .stats = pg_stats,

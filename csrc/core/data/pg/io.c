@@ -36,6 +36,8 @@ static void stop_one(pg_db *db, pg_flight *f)
 
     pg_given_up(f);
     uc__stopped(call, ran ? "unknown" : "not-run", &e);
+    if (f->conn == NULL)
+        pg_waited(&db->e, &e);
     f->call = NULL;
     uc_lock(&db->e.mu);
     db->held[f->at] = NULL;

@@ -155,7 +155,8 @@ static void count_one(pg_census *n, const pg_conn *c)
 
 void pg_count(pg_db *db)
 {
-    pg_census n = {.dialled = db->dialled, .lost = db->lost};
+    pg_census n = {
+        .dialled = db->dialled, .lost = db->lost, .failing = db->fails > 0};
 
     memcpy(n.version, db->version, sizeof n.version);
     for (const pg_conn *c = db->conns; c != NULL; c = c->next) {

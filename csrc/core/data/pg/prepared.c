@@ -59,12 +59,13 @@ static void put_last(pg_conn *c, uint32_t slot)
     c->nthere++;
 }
 
-bool pg_prepared_is(pg_conn *c, uint32_t slot, const pg_stmt *st)
+bool pg_prepared_is(pg_conn *c, uint32_t slot, const pg_stmt *st, bool *sure)
 {
     const pg_prepared *p = slot < c->nprepared ? &c->prepared[slot] : NULL;
 
-    if (p == NULL || p->gen != st->gen || p->rev != st->rev)
+    if (p == NULL || p->gen != st->gen || (p->rev != 0 && p->rev != st->rev))
         return false;
+    *sure = p->rev != 0;
     if (c->newest != slot) {
         take_out(c, slot);
         put_last(c, slot);
@@ -138,8 +139,14 @@ bool pg_prepared_put(pg_conn *c, uint32_t slot, const pg_stmt *st)
     put_last(c, slot);
     p->there = p->listed = true;
     p->gen = st->gen;
-    p->rev = st->rev;
+    p->rev = 0;
     return true;
+}
+
+void pg_prepared_described(pg_conn *c, uint32_t slot, const pg_stmt *st)
+{
+    if (slot < c->nprepared && c->prepared[slot].gen == st->gen)
+        c->prepared[slot].rev = st->rev;
 }
 
 void pg_prepared_lose(pg_conn *c, uint32_t slot)

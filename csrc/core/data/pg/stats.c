@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "data/pg/work.h"
@@ -107,6 +108,19 @@ static void statements(uc_engine *e, uc_buf *out)
 }
 
 /* ---- the whole ---- */
+
+void pg_waited(uc_engine *e, uc_error *err)
+{
+    pg_db *db = pg_db_of(e);
+    size_t n = strlen(err->message);
+
+    uc_lock(&e->mu);
+    if (db->census.failing)
+        snprintf(err->message + n, sizeof err->message - n,
+                 ": there was no connection for it: %.300s",
+                 db->dial_error.message);
+    uc_unlock(&e->mu);
+}
 
 static void connections(const pg_db *db, uc_buf *out)
 {

@@ -86,8 +86,11 @@ bool pg_set(pg_conn *c, uc_error *e);
 
 /* ---- statements of a connection: prepared.c ---- */
 
-/* Whether it is prepared here, with the columns that are known. */
-bool pg_prepared_is(pg_conn *c, uint32_t slot, const pg_stmt *st);
+/* Whether it is prepared here, and not with other columns than are known.
+ * *sure: with those. */
+bool pg_prepared_is(pg_conn *c, uint32_t slot, const pg_stmt *st, bool *sure);
+/* The server has said what its columns are here: those that are known. */
+void pg_prepared_described(pg_conn *c, uint32_t slot, const pg_stmt *st);
 /* Appends what prepares it: with a Close before it where its name may be taken,
  * and of the one that was used longest ago where there are too many. False: no
  * memory. */
@@ -211,6 +214,9 @@ bool pg_row(pg_conn *c, const pg_step *s, uc_view body, bool *bad);
 void pg_stats(uc_engine *e, uint32_t id, uc_buf *out);
 /* The reply to a `health` that has come back from the server. */
 void pg_health(const pg_conn *c, const pg_flight *f, uc_buf *out);
+/* To the error of a call that has waited too long: that there was no
+ * connection, and why. Any thread. */
+void pg_waited(uc_engine *e, uc_error *err);
 /* One execution of a statement is over. */
 void pg_stat_add(uc_stmt *s, int64_t ns, uint64_t rows, bool ok);
 
