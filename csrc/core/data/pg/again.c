@@ -54,11 +54,18 @@ static void release(pg_db *db, pg_flight *f)
 void pg_again(pg_db *db, pg_flight *f)
 {
     uc_call *call = f->call;
+    int state = UC_CALL_RAN;
 
-    if (call != NULL) {
-        atomic_store(&call->state, UC_CALL_QUEUED);
-        uc_calls_push(&db->again, call);
+    /* Whether its deadline has been answered 'unknown' meanwhile: then it is
+     * over. */
+    if (call == NULL || (!atomic_compare_exchange_strong(&call->state, &state,
+                                                         UC_CALL_QUEUED) &&
+                         state == UC_CALL_ANSWERED)) {
+        pg_flight_end(db, f);
+        return;
     }
+    atomic_store(&call->state, UC_CALL_QUEUED);
+    uc_calls_push(&db->again, call);
     release(db, f);
 }
 
@@ -95,8 +102,9 @@ bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
     slot = f->call->stmt->slot;
     if (c->role == PG_READER && is_state(e, "25006"))
         return writes_after_all(c, f);
-    if (is_state(e, "57014") && c->role != PG_PINNED) {
-        f->call->again--; /* it was meant for another */
+    if (is_state(e, "57014") && c->stray && c->role != PG_PINNED) {
+        c->stray = false; /* it was meant for another */
+        f->call->again--;
     } else if (is_state(e, "26000") || is_state(e, "42P05")) {
         pg_prepared_lose(c, slot);
         pg_prepared_strange(c, is_state(e, "42P05"));

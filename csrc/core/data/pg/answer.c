@@ -165,6 +165,13 @@ static bool changes_things(const pg_flight *f)
            f->mode == PG_MODE_MANY;
 }
 
+static void close_reply(pg_conn *c, pg_flight *f)
+{
+    uc__call_close(f->call, &c->row, 0);
+    f->reply_at = c->held.len;
+    f->reply_len = c->row.len;
+}
+
 /* The reply is whole; of a write it waits for the commit. */
 static void complete(pg_conn *c, pg_flight *f)
 {
@@ -175,9 +182,7 @@ static void complete(pg_conn *c, pg_flight *f)
     if (f->call->id == 0)
         return;
     put_value(c, f);
-    uc__call_close(f->call, &c->row, 0);
-    f->reply_at = c->held.len;
-    f->reply_len = c->row.len;
+    close_reply(c, f);
 }
 
 static void finish(pg_conn *c, pg_flight *f)
@@ -191,9 +196,8 @@ static void finish(pg_conn *c, pg_flight *f)
 
 /* ---- writes that wait for their commit ---- */
 
-static void hold(pg_conn *c, pg_flight *f)
+static void wait_for_commit(pg_conn *c, pg_flight *f)
 {
-    complete(c, f);
     if (f->reply_len > 0)
         uc_buf_put(&c->held, c->row.p, c->row.len);
     if (f->call != NULL)
@@ -204,6 +208,55 @@ static void hold(pg_conn *c, pg_flight *f)
     else
         c->waiting = f;
     c->last_waiting = f;
+}
+
+static void hold(pg_conn *c, pg_flight *f)
+{
+    complete(c, f);
+    wait_for_commit(c, f);
+}
+
+/* ---- those with a key ---- */
+
+/* The statement has run: its reply is kept with its key. */
+static void ran(pg_conn *c, pg_flight *f)
+{
+    uc_error e;
+
+    if (f->call != NULL && !f->failed) {
+        f->call->rows = changes_things(f) ? f->changes : (int64_t)f->rows;
+        put_value(c, f);
+        if (!pg_once_ran(c, f, &e)) {
+            e.outcome = "not-run";
+            tell(c, f, &e);
+            f->failed = true;
+        }
+    }
+    pg_once_next(c);
+}
+
+/* One of the statements about its key has come to its end. */
+static void keyed(pg_conn *c, pg_flight *f)
+{
+    uc_error e;
+
+    switch (pg_once_done(c, f, &e)) {
+    case PG_ONCE_GOES_ON:
+        break;
+    case PG_ONCE_ANSWERED:
+        f->reply_len = 0;
+        if (f->call != NULL && f->call->id != 0)
+            close_reply(c, f);
+        wait_for_commit(c, f);
+        break;
+    case PG_ONCE_AGAIN:
+        c->calls--;
+        pg_again(c->db, f);
+        break;
+    case PG_ONCE_FAILED:
+        fail(c, f, &e);
+        break;
+    }
 }
 
 /* All that waits is committed and flushed. */
@@ -370,7 +423,9 @@ static void executed(pg_conn *c, int64_t changes)
     if (f->left > 0)
         return;
     pg_took(c, f);
-    if (f->failed) { /* it has been told */
+    if (f->once != NULL) {
+        ran(c, f);
+    } else if (f->failed) { /* it has been told */
         c->calls--;
         pg_flight_end(c->db, f);
     } else if (f->stale) {
@@ -408,12 +463,12 @@ static void skip(pg_conn *c, const pg_flight *failed)
 
     while ((s = pg_step_first(c)) != NULL && s->kind != PG_STEP_SYNC) {
         pg_flight *f = s->flight;
-        bool is_call = s->kind == PG_STEP_EXECUTE && f != NULL;
+        bool ends = s->kind == PG_STEP_ONCE ||
+                    (s->kind == PG_STEP_EXECUTE && f != NULL && --f->left == 0);
 
-        if (s->kind == PG_STEP_PARSE || s->kind == PG_STEP_DESCRIBE)
-            pg_prepared_lose(c, s->slot);
+        pg_unprepared(c, s);
         pg_step_pop(c);
-        if (!is_call || f == failed || --f->left > 0)
+        if (!ends || f == failed)
             continue;
         note_singly(c->db, f);
         c->calls--;
@@ -488,6 +543,16 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     }
     if (f == NULL)
         return false; /* one of our own that cannot fail */
+    if (c->claims != NULL) {
+        bool ours = s->kind == PG_STEP_ONCE ||
+                    (s->kind == PG_STEP_PARSE && s->stmt == NULL);
+
+        if (pg_once_failed(c, f, ours, e) || pg_retries(c, f, e))
+            return true;
+        at_index(e, f);
+        fail(c, f, e);
+        return true;
+    }
     skip(c, f);
     if (c->role == PG_WRITER) {
         /* Of a group: it may be that what it waited for was in the group. */
@@ -497,6 +562,8 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
         }
         note_singly(c->db, f);
     }
+    if (f->call == NULL && strcmp(e->sqlstate, "57014") == 0)
+        c->stray = false; /* it has hit what it was meant for */
     if (pg_retries(c, f, e))
         return true;
     if (f->call != NULL && f->call->stmt != NULL)
@@ -556,6 +623,8 @@ static bool ready(pg_conn *c, uc_view body, uc_error *e)
     c->status = (char)body.p[0];
     c->used = uc_now();
     pg_step_pop(c);
+    if (c->nsteps == 0 && !c->cancelling)
+        c->stray = false;
     if (c->phase == PG_SETTING)
         return pg_set(c, e);
     if (s.kind == PG_STEP_QUERY) {
@@ -607,6 +676,17 @@ static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
             pg_setup_row(c, m->body);
         else if (m->type == 'C' || m->type == 'I')
             completed(c, m->body);
+        return true;
+    }
+    if (is(s, PG_STEP_ONCE)) {
+        pg_flight *f = s->flight;
+
+        if (m->type == 'D')
+            pg_once_row(f, m->body);
+        if (m->type != 'C' && m->type != 'I')
+            return true;
+        pg_step_pop(c);
+        keyed(c, f);
         return true;
     }
     if (!is(s, PG_STEP_EXECUTE))

@@ -38,6 +38,7 @@ static void done(pg_db *db, pg_cancel *x)
     if (x->conn != NULL) {
         /* What it was for may have been missed, if it got there at all. */
         x->conn->cancelling = false;
+        x->conn->stray = x->conn->nsteps > 0;
         x->conn->cancel_after = uc_now() + AGAIN_MS * UC_MS;
     }
     close(x->fd);
@@ -67,6 +68,7 @@ void pg_cancel_begin(pg_conn *c)
         return;
     }
     c->cancelling = true;
+    c->stray = true;
     x->next = db->cancels;
     db->cancels = x;
 }

@@ -33,6 +33,7 @@ typedef enum pg_step_kind {
     PG_STEP_DESCRIBE,
     PG_STEP_EXECUTE,
     PG_STEP_SYNC,
+    PG_STEP_ONCE, /* a statement about the key of its flight's write */
     PG_STEP_QUERY /* a script, up to its ReadyForQuery */
 } pg_step_kind;
 
@@ -100,6 +101,7 @@ struct pg_conn {
     uint32_t pid, key;    /* for a CancelRequest */
     bool cancelling;      /* one is under way: nothing new is sent */
     int64_t cancel_after; /* the next one not before this */
+    bool stray;           /* one may hit whatever the server is at */
     char status;          /* of the last ReadyForQuery: I, T, E */
     int64_t until;        /* the start-up's deadline */
     pg_facts facts;
@@ -140,6 +142,10 @@ struct pg_conn {
     /* Replies of writes until their commit is known. */
     uc_buf held;
     pg_flight *waiting, *last_waiting;
+    /* Writes with a key in their first turn: nothing else is sent. */
+    pg_flight *claims;
+    uint32_t claiming; /* of these, those whose statements have not ended */
+    bool keyed;        /* the statements about keys are prepared */
     struct pg_tx *tx;
     struct pg_lease *lease; /* whose alone it is */
 };

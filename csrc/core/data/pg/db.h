@@ -27,6 +27,7 @@
  *   error.c  what a server says as an error of ours
  */
 typedef struct pg_cancel pg_cancel;
+typedef struct pg_once pg_once;
 
 /* ---- statements ---- */
 
@@ -93,7 +94,8 @@ struct pg_flight {
     size_t reply_at, reply_len; /* in conn->held */
     uc_lease *lease;            /* that it has claimed, or NULL */
     struct pg_lease *cursor;    /* whose page it is; of a snapshot itself */
-    pg_flight *next;            /* in conn->waiting */
+    pg_once *once;              /* its key; NULL: it has none */
+    pg_flight *next;            /* in conn->waiting or conn->claims */
 };
 
 /* A transaction of a client. */
@@ -179,6 +181,7 @@ struct pg_db {
     pg_cancel *cancels;
     _Atomic(pg_lease *) freed;           /* to be let go by the thread */
     pg_tx *txs;                          /* e.mu */
+    uint32_t keys;                       /* of writes, stored so far */
     uint64_t asked;                      /* ends of transactions; e.mu */
     uint64_t expired_tx[PG_EXPIRED_TXS]; /* the last that took too long; e.mu */
     uint32_t expired_txs;

@@ -239,7 +239,7 @@ static bool admit(pg_db *db, uc_call *call)
         uc_fail(&e, UC_SQL_READONLY,
                 "this handle was opened with readonly: true");
     if (e.code == NULL && call->once.p != NULL)
-        not_here(&e, call);
+        uc__once_allowed(call, cls, &e);
     if (e.code == NULL)
         return true;
     e.outcome = "not-run";
@@ -351,9 +351,49 @@ static void by_itself(round *r, uc_call *call)
     r->loose = !c->flushes;
 }
 
+static void barrier(round *r)
+{
+    if (!r->loose)
+        return;
+    pg_execute(r->c, "uc_barrier");
+    pg_sync(r->c, true);
+    r->loose = false;
+}
+
+/* The next write, if it is one with a key that may share a transaction with
+ * others. */
+static uc_call *next_keyed(pg_db *db)
+{
+    uc_call *call;
+
+    uc_lock(&db->e.mu);
+    call = db->e.q.writes.head;
+    if (call != NULL && call->once.p != NULL && may_share(db, call))
+        uc_calls_pop(&db->e.q.writes);
+    else
+        call = NULL;
+    uc_unlock(&db->e.mu);
+    return call;
+}
+
+static void with_key(pg_db *db, round *r, uc_call *call)
+{
+    bool more = may_share(db, call);
+
+    if (r->open)
+        close_group(r);
+    barrier(r);
+    pg_once_run(r->c, call);
+    while (more && r->c->calls < WRITES && (call = next_keyed(db)) != NULL) {
+        if (admit(db, call))
+            pg_once_run(r->c, call);
+    }
+    pg_once_sent(r->c);
+}
+
 static void run_all(pg_db *db, round *r)
 {
-    while (r->c->calls < WRITES) {
+    while (r->c->calls < WRITES && r->c->claims == NULL) {
         uc_call *call = next_write(db);
 
         if (call == NULL)
@@ -363,6 +403,8 @@ static void run_all(pg_db *db, round *r)
             continue;
         if (call->op->num == UC_OP_tx_begin)
             wants_pinned(db, call);
+        else if (call->once.p != NULL)
+            with_key(db, r, call);
         else if (may_share(db, call))
             share(r, call);
         else if (!r->open && is_last(db, r, call))
@@ -379,14 +421,11 @@ void pg_writes(pg_db *db)
     settle(db);
     if (any_write(db))
         r.c = pg_pick(db, PG_WRITER);
-    if (r.c != NULL) {
+    if (r.c != NULL && r.c->claims == NULL) {
         run_all(db, &r);
         if (r.open)
             close_group(&r);
-        if (r.loose) {
-            pg_execute(r.c, "uc_barrier");
-            pg_sync(r.c, true);
-        }
+        barrier(&r);
     }
     settle(db);
 }

@@ -6,7 +6,9 @@
 
 enum {
     AGAIN_MS = 100, /* between two rounds of servers, at first */
-    DOUBLINGS = 4   /* to 1.6 s at most */
+    DOUBLINGS = 4,  /* to 1.6 s at most */
+    TRIES = 2,
+    TOLD_MOST = 100
 };
 
 /* Whether what it does may last. Of a transaction only its commit does. */
@@ -19,16 +21,17 @@ static bool may_have_run(const pg_conn *c, const pg_flight *f, bool known)
  * does a write that is known not to have run. */
 static void give_up(pg_conn *c, pg_flight *f, bool known, const uc_error *why)
 {
-    bool again = c->role == PG_READER
-                     ? c->told || f->call == NULL || f->call->again++ < 1
-                     : c->role == PG_WRITER && known;
+    bool harmless = c->role == PG_READER || f->once != NULL ||
+                    (c->role == PG_WRITER && known);
     uc_error e = *why;
 
     if (f->call == NULL || f->failed) {
         pg_flight_end(c->db, f);
         return;
     }
-    if (again) {
+    /* What the server said it had not come to cannot be why it went. */
+    if (harmless && f->call->again < (c->told ? TOLD_MOST : TRIES)) {
+        f->call->again++;
         pg_again(c->db, f);
         return;
     }
@@ -114,19 +117,26 @@ static void no_server(pg_conn *c)
 
 static void answer_all(pg_conn *c)
 {
+    pg_flight *f = c->claims;
     pg_step *s;
 
     pg_publish(c);
+    if (f != NULL)
+        pg_once_lost(c);
+    for (pg_flight *next; f != NULL; f = next) {
+        next = f->next;
+        give_up(c, f, true, &c->error); /* none of them has a commit */
+    }
     while (c->waiting != NULL) {
-        pg_flight *f = c->waiting;
-
+        f = c->waiting;
         c->waiting = f->next;
         give_up(c, f, c->told && !f->committed, &c->error);
     }
     while ((s = pg_step_first(c)) != NULL) {
-        pg_flight *f = s->flight;
-        bool is_call = s->kind == PG_STEP_EXECUTE || s->kind == PG_STEP_QUERY;
+        bool is_call = s->kind == PG_STEP_EXECUTE || s->kind == PG_STEP_ONCE ||
+                       s->kind == PG_STEP_QUERY;
 
+        f = s->flight;
         pg_step_pop(c);
         if (is_call && f != NULL && (f->left == 0 || --f->left == 0))
             give_up(c, f, c->told, &c->error);

@@ -27,13 +27,20 @@ bool pg_step_push(pg_conn *c, pg_step step)
     return true;
 }
 
+void pg_unprepared(pg_conn *c, const pg_step *s)
+{
+    if (s->kind == PG_STEP_PARSE && s->stmt == NULL)
+        c->keyed = false;
+    else if (s->kind == PG_STEP_PARSE || s->kind == PG_STEP_DESCRIBE)
+        pg_prepared_lose(c, s->slot);
+}
+
 void pg_step_drop(pg_conn *c, uint32_t n)
 {
     for (; n > 0; n--) {
         const pg_step *s = &c->steps[(c->first + --c->nsteps) % c->capacity];
 
-        if (s->kind == PG_STEP_PARSE)
-            pg_prepared_lose(c, s->slot);
+        pg_unprepared(c, s);
     }
 }
 
@@ -189,6 +196,7 @@ void pg_flight_end(pg_db *db, pg_flight *f)
         uc__lease_done(&db->e, &f->cursor->l);
     db->moved = db->moved || f->wseq != 0;
     let_go(db, f);
+    pg_once_free(f);
     f->next = db->spare;
     db->spare = f;
     if (call != NULL) {

@@ -25,6 +25,8 @@ void pg_call_fail(pg_db *db, uc_call *call, const uc_error *e);
 bool pg_step_push(pg_conn *c, pg_step step);
 /* The last ones are not wanted after all. */
 void pg_step_drop(pg_conn *c, uint32_t n);
+/* A step that will not be done: what it prepared is not there. */
+void pg_unprepared(pg_conn *c, const pg_step *s);
 pg_step *pg_step_first(pg_conn *c);
 void pg_step_pop(pg_conn *c);
 
@@ -137,6 +139,32 @@ void pg_execute(pg_conn *c, const char *name);
 void pg_sync(pg_conn *c, bool durable);
 /* Appends a Query. */
 bool pg_query(pg_conn *c, pg_flight *f, const char *text);
+
+/* ---- writes with a key: once.c ---- */
+
+/* Sends the first turn of one; pg_once_sent when no more come with it. */
+void pg_once_run(pg_conn *c, uc_call *call);
+void pg_once_sent(pg_conn *c);
+/* Its statements have run, and the reply stands in c->row. False with *e: it
+ * cannot be kept. */
+bool pg_once_ran(pg_conn *c, pg_flight *f, uc_error *e);
+/* After that: the second turn, if it was the last of the first. */
+void pg_once_next(pg_conn *c);
+/* A row, and the end, of one of its own statements. */
+void pg_once_row(const pg_flight *f, uc_view body);
+typedef enum pg_once_end {
+    PG_ONCE_GOES_ON,
+    PG_ONCE_ANSWERED, /* its reply stands in c->row: not closed */
+    PG_ONCE_AGAIN,
+    PG_ONCE_FAILED /* with *e */
+} pg_once_end;
+pg_once_end pg_once_done(pg_conn *c, pg_flight *f, uc_error *e);
+/* An error in the first turn. ours: of its own statements. False: f fails with
+ * *e; otherwise it goes on. */
+bool pg_once_failed(pg_conn *c, pg_flight *f, bool ours, uc_error *e);
+/* The connection has gone: the flights of the first turn are the caller's. */
+void pg_once_lost(pg_conn *c);
+void pg_once_free(pg_flight *f);
 
 /* ---- what is not wanted any more: cancel.c ---- */
 

@@ -158,7 +158,7 @@ static bool many_chunk(sq_db *db, uc_call *call, uc_buf *out, uc_error *e)
     if (rows.type == UC_T_NIL)
         ok = uc_fail(e, UC_ABORTED, "the stream of rows was given up");
     else if (ok && o->open)
-        ok = sq_once_rows(o, r, e);
+        ok = uc__once_rows(&o->hash, r, e);
     if (ok && !(o->open && o->known))
         ok = sq_many_rows(c, call->stmt, &r, db->tx.many.rows, &db->tx.many, e);
     if (!ok) {
