@@ -7,6 +7,7 @@ const { exact, failure, isBun, root } = require('../../helper')
 
 module.exports = (t, open) => {
   const { UndercroftError } = require(root)
+  const { sql } = open
 
   t.test('the class', async (t) => {
     const { db } = open(t)
@@ -23,18 +24,22 @@ module.exports = (t, open) => {
 
   t.test('fields of engine errors', async (t) => {
     const { db } = open(t)
-    await db.exec('create table user(id integer primary key, name text unique)')
-    await db.run("insert into user(name) values ('a')")
-    const sql = 'insert into user(name) values (?)'
-    const unique = await failure(db.run(sql, ['a']))
-    t.equal(unique.code, 'SQLITE_CONSTRAINT_UNIQUE')
+    await db.exec(`create table users(id ${sql.id}, name text unique)`)
+    await db.run("insert into users(name) values ('a')")
+    const insert = 'insert into users(name) values (?)'
+    const unique = await failure(db.run(insert, ['a']))
+    t.equal(unique.code, sql.code.unique)
     t.equal(unique.kind, 'unique')
-    t.equal(unique.sql, sql)
+    t.equal(unique.sql, insert)
     t.equal(unique.retryable, false)
-    t.match(unique.message, /user\.name/, 'the engine\'s words')
-    t.equal(unique.native, 2067, 'the engine\'s number')
-    const syntax = await failure(db.get('select 1 from user where nme = 1'))
-    t.equal(syntax.code, 'SQLITE_ERROR')
+    t.match(unique.message, /users[._]name/, 'the engine\'s words')
+    if (open.engine === 'sqlite') t.equal(unique.native, 2067, 'the engine\'s number')
+    else {
+      exact(t, [unique.sqlstate, unique.table, unique.constraint, unique.detail],
+        ['23505', 'users', 'users_name_key', 'Key (name)=(a) already exists.'], 'the engine\'s fields')
+    }
+    const syntax = await failure(db.get('select 1 from users where nme = 1'))
+    t.equal(syntax.code, sql.code.noColumn)
     t.match(syntax.kind, /^(schema|syntax)$/)
     t.match(syntax.message, /nme/)
     t.equal(syntax.sql.slice(syntax.offset, syntax.offset + 3), 'nme', 'offset points at it')
@@ -45,7 +50,7 @@ module.exports = (t, open) => {
   t.test('kinds', async (t) => {
     const { db } = open(t)
     await db.exec('create table t(a integer primary key)')
-    for (const [sql, kind] of [
+    for (const [text, kind] of [
       ['select * from nowhere', 'schema'],
       ['select nope from t', 'schema'],
       ['selct', 'syntax'],
@@ -53,12 +58,12 @@ module.exports = (t, open) => {
       ["insert into t values ('text')", 'constraint'],
       ['select 1; select 2', 'usage'],
       ['begin', 'usage']
-    ]) t.equal((await failure(db.run(sql))).kind, kind, sql)
+    ]) t.equal((await failure(db.run(text))).kind, kind, text)
   })
 
   t.test('wrong arguments to every verb', async (t) => {
     const { db } = open(t)
-    await db.exec('create table t(a)')
+    await db.exec('create table t(a int)')
     for (const verb of ['get', 'all', 'values', 'json', 'run', 'exec']) {
       for (const sql of [undefined, null, 5, {}, [], Symbol('s'), () => {}, Buffer.from('select 1')]) {
         const err = await failure(() => db[verb](sql))
@@ -97,7 +102,7 @@ module.exports = (t, open) => {
     if (reason) return t.test(name, { skip: reason }, async () => {})
     t.test(name, async (t) => {
       const { db } = open(t, options)
-      await db.exec('create table t(a unique); insert into t values (1)')
+      await db.exec('create table t(a int unique); insert into t values (1)')
       const calls = {
         get: async function callsGet () { return await db.get('select nope from t') },
         all: async function callsAll () { return await db.all('select nope from t') },
@@ -130,7 +135,7 @@ module.exports = (t, open) => {
     const late = db.get('select nope')
     late.catch(() => {})
     await db.get('select 1')
-    t.equal((await failure(late)).code, 'SQLITE_ERROR', 'the error waits for its reader')
+    t.equal((await failure(late)).code, sql.code.noColumn, 'the error waits for its reader')
     const both = db.get('select nope')
     const [a, b] = await Promise.all([failure(both), failure(both)])
     t.equal(a, b, 'one error for each reader of one promise')

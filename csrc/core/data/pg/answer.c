@@ -449,6 +449,7 @@ static void completed(pg_conn *c, uc_view body)
         executed(c, n);
     } else if (f != NULL) {
         f->changes += n;
+        f->parts++;
         /* A COMMIT of a transaction that an error has ended is a ROLLBACK. */
         if (f->commits && uc_view_is(tag, "ROLLBACK"))
             f->changes = -1;
@@ -530,6 +531,7 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     pg_flight *f = s->flight, *only;
 
     pg_error(e, body);
+    pg_place(e, f);
     if (strncmp(e->sqlstate, "57P", 3) == 0)
         return goes(c, s, e);
     if (s->kind == PG_STEP_SYNC) {

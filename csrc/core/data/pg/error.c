@@ -33,8 +33,42 @@ void pg_error(uc_error *e, uc_view body)
     text(e->constraint, sizeof e->constraint, said.constraint);
     text(e->detail, sizeof e->detail, said.detail);
     text(e->hint, sizeof e->hint, said.hint);
-    if (said.position.len > 0) /* characters of the text, from 1 */
-        e->offset = atoi((const char *)said.position.p) - 1;
+    /* A character of what was sent, from 1: pg_place makes a byte of it. */
+    if (said.position.len > 0)
+        e->offset = atoi((const char *)said.position.p);
+}
+
+/* The statement of several that it is about. */
+static const uc_stmt *stmt_at(const pg_flight *f)
+{
+    const uc_call *call = f->call;
+    uint32_t i = f->parts - f->left;
+
+    if (f->mode != PG_MODE_BATCH)
+        return call->stmt;
+    return i < f->parts ? call->parts->sql[i] : NULL;
+}
+
+void pg_place(uc_error *e, const pg_flight *f)
+{
+    int position = e->offset;
+    const uc_stmt *s;
+    uc_view text;
+
+    e->offset = -1;
+    if (f == NULL || f->call == NULL)
+        return;
+    if (f->mode == PG_MODE_EXEC) {
+        uc_reader r = f->call->args;
+
+        if (uc_read_str(&r, &text))
+            e->offset = pg_script_offset(text, position, f->parts);
+        return;
+    }
+    s = stmt_at(f);
+    if (s != NULL)
+        e->offset = pg_sql_offset((uc_view){(const uint8_t *)s->text, s->len},
+                                  position);
 }
 
 bool pg_nonsense(uc_error *e, const char *what)

@@ -54,14 +54,17 @@ static bool script(pg_conn *c, pg_flight *f, uc_error *e)
 {
     uc_reader r = f->call->args;
     uc_view sql;
+    pg_script s;
     char *text;
     bool ok;
 
     if (!uc_read_str(&r, &sql))
         return uc_fail(e, UC_FRAME, "exec takes a text");
-    if (memchr(sql.p, 0, sql.len) != NULL)
-        return uc_fail(e, UC_PARAM_TYPE, "the text has a NUL in it");
-    text = uc_strndup((const char *)sql.p, sql.len);
+    if (!pg_script_read(&s, sql, e))
+        return false;
+    text = uc_malloc(sql.len + 1);
+    if (text != NULL)
+        pg_script_put(&s, text);
     ok = text != NULL && pg_query(c, f, text);
     uc_free(text);
     return ok || uc_fail(e, UC_MEMORY, "no memory for the script");

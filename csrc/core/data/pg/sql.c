@@ -15,6 +15,8 @@ typedef struct rewrite {
     bool over;           /* behind its `;` */
     unsigned brackets;   /* that are open: a[1:2] */
     bool value;          /* the last token ends a value */
+    size_t watch;        /* a place in what is written */
+    const uint8_t *seen; /* where that comes from */
     uc_error *e;
 } rewrite;
 
@@ -61,7 +63,11 @@ static uint32_t digits(const uint8_t *p, const uint8_t *end)
 
 static void copy_up_to(rewrite *w, const uint8_t *p)
 {
-    uc_buf_put(&w->s->text, w->done, (size_t)(p - w->done));
+    size_t n = (size_t)(p - w->done), at = w->s->text.len;
+
+    if (w->seen == NULL && w->watch < at + n)
+        w->seen = w->done + (w->watch > at ? w->watch - at : 0);
+    uc_buf_put(&w->s->text, w->done, n);
     w->done = p;
 }
 
@@ -88,6 +94,8 @@ static bool put_param(rewrite *w, const uint8_t *from, const uint8_t *to,
     /* `select?` is a statement, and select$1 a word. */
     if (follows_word(w))
         uc_buf_byte(&w->s->text, ' ');
+    if (w->seen == NULL && w->watch == w->s->text.len)
+        w->seen = from;
     for (; n > 0; n /= 10)
         digit[--i] = (char)('0' + n % 10);
     digit[--i] = '$';
@@ -299,18 +307,61 @@ static bool rewrite_all(rewrite *w)
     }
 }
 
-bool pg_sql_read(pg_sql *s, uc_view text, uc_error *e)
+static bool read(rewrite *w, uc_view text)
 {
-    rewrite w = {
-        .s = s, .l = {text.p, text.p + text.len}, .done = text.p, .e = e};
+    pg_sql *s = w->s;
 
+    w->l = (pg_lexer){text.p, text.p + text.len};
+    w->done = text.p;
     memset(s, 0, sizeof *s);
     uc_buf_init(&s->text, SIZE_MAX);
     uc_buf_init(&s->names, SIZE_MAX);
     if (memchr(text.p, 0, text.len) != NULL)
-        return uc_fail(e, UC_PARAM_TYPE, "the text has a NUL in it");
-    w.numbered = has_number(text);
-    return pg_sql_classify(s, text, e) && rewrite_all(&w);
+        return uc_fail(w->e, UC_PARAM_TYPE, "the text has a NUL in it");
+    w->numbered = has_number(text);
+    return pg_sql_classify(s, text, w->e) && rewrite_all(w);
+}
+
+bool pg_sql_read(pg_sql *s, uc_view text, uc_error *e)
+{
+    rewrite w = {.s = s, .e = e, .watch = SIZE_MAX};
+
+    return read(&w, text);
+}
+
+int pg_char_offset(uc_view text, int64_t position)
+{
+    size_t i = 0;
+
+    while (i < text.len && position > 1) {
+        i++;
+        while (i < text.len && (text.p[i] & 0xc0) == 0x80)
+            i++;
+        position--;
+    }
+    return (int)i;
+}
+
+/* It is found by reading the text once more: of a statement that fails. */
+int pg_sql_offset(uc_view text, int64_t position)
+{
+    pg_sql s;
+    uc_error ignored;
+    rewrite w = {.s = &s, .e = &ignored, .watch = SIZE_MAX};
+    int at = -1;
+
+    if (position <= 0)
+        return -1;
+    if (read(&w, text)) {
+        w.watch = (size_t)pg_char_offset((uc_view){s.text.p, s.text.len - 1},
+                                         position);
+        pg_sql_fini(&s);
+        w = (rewrite){.s = &s, .e = &ignored, .watch = w.watch};
+        read(&w, text);
+        at = w.seen != NULL ? (int)(w.seen - text.p) : (int)text.len;
+    }
+    pg_sql_fini(&s);
+    return at;
 }
 
 void pg_sql_fini(pg_sql *s)

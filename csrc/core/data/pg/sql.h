@@ -74,6 +74,29 @@ void pg_sql_fini(pg_sql *s);
  * would change what the next caller finds. */
 bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e);
 
+/* Where the server's position, a character of the rewritten text from 1, is in
+ * the text that was read: a byte, or -1. */
+int pg_sql_offset(uc_view text, int64_t position);
+/* The byte of a character, counted from 1. */
+int pg_char_offset(uc_view text, int64_t position);
+
+/* Several statements, as one transaction. */
+typedef struct pg_script {
+    uc_view text;
+    size_t mark;           /* bytes of a byte order mark in front */
+    uint32_t n;            /* statements */
+    uc_view begin, commit; /* around all of it; p NULL: it has none */
+} pg_script;
+
+/* False with *e and its offset (UC_SQL_TRANSACTION, UC_SQL_CONNECTION,
+ * UC_PARAM_TYPE): it has a statement that no script may have. */
+bool pg_script_read(pg_script *s, uc_view text, uc_error *e);
+/* What is sent, with a NUL: text.len + 1 bytes at most. */
+void pg_script_put(const pg_script *s, char *to);
+/* Where it failed, in bytes: by the server's position, or, where that is 0,
+ * the statement behind the `done` first ones. -1: it cannot be told. */
+int pg_script_offset(uc_view text, int64_t position, uint32_t done);
+
 static inline uc_view pg_sql_name(const pg_sql *s, uint32_t i)
 {
     uc_view v;

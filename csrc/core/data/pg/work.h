@@ -251,6 +251,9 @@ void pg_stat_add(uc_stmt *s, int64_t ns, uint64_t rows, bool ok);
 /* ---- errors: error.c ---- */
 
 void pg_error(uc_error *e, uc_view body);
+/* Its offset is the server's position until then: a byte of the caller's text
+ * from then on, or -1. f: NULL, one of our own. */
+void pg_place(uc_error *e, const pg_flight *f);
 bool pg_nonsense(uc_error *e, const char *what);
 void pg_lost_error(const pg_db *db, uc_error *e, const char *why);
 
