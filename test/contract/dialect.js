@@ -11,6 +11,8 @@
 //   ran(changes, rowid)   what `run` answers
 //   hex(bytes)    these as digits
 //   trigger(when, body)   one for each row, that does not begin itself: 'name after insert on t', statements
+//   setting       a statement that changes the connection
+//   rollback      between INSERT and INTO: a row that fails ends its transaction
 //   tables        a query for tables by their column `name`, to which `and …` may be added
 //   plan          what explains how a statement is run
 //   noRows        statements of its own that have no rows, of a table `t`
@@ -38,6 +40,8 @@ const sqlite = {
   trigger: (when, body) => `create trigger ${when} begin ${body} end`,
   tables: "select name from sqlite_schema where type = 'table'",
   plan: 'explain query plan',
+  setting: 'pragma foreign_keys = 0',
+  rollback: 'or rollback',
   noRows: ['pragma user_version = 5', 'reindex'],
   code: {
     unique: 'SQLITE_CONSTRAINT_UNIQUE',
@@ -77,6 +81,8 @@ const pg = {
   },
   tables: "select relname as name from (select relname, relname as name from pg_class where relkind = 'r') c where true",
   plan: 'explain',
+  setting: 'set work_mem = 1000',
+  rollback: '',
   noRows: ['reindex table t', "comment on table t is 'x'"],
   code: {
     unique: 'PG_UNIQUE_VIOLATION',

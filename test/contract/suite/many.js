@@ -5,9 +5,11 @@
 const { clock, delay, elapsed, exact, failure, runaway } = require('../../helper')
 
 module.exports = (t, open) => {
+  const { sql } = open
+
   const ready = async (t, options) => {
     const store = open(t, options)
-    await store.db.exec('create table t(id integer primary key, a unique, b)')
+    await store.db.exec(`create table t(id ${sql.id}, a bigint unique, b text)`)
     return store.db
   }
   const insert = 'insert into t(a, b) values (?, ?)'
@@ -15,7 +17,7 @@ module.exports = (t, open) => {
 
   t.test('many: the sum of changes and the last rowid', async (t) => {
     const db = await ready(t)
-    exact(t, await db.many(insert, [[1, 'a'], [2, 'b'], [3, 'c']]), { changes: 3, lastInsertRowid: 3 }, 'three rows')
+    exact(t, await db.many(insert, [[1, 'a'], [2, 'b'], [3, 'c']]), sql.ran(3, 3), 'three rows')
     exact(t, await db.values('select a, b from t'), [[1, 'a'], [2, 'b'], [3, 'c']], 'in order')
     t.equal((await db.many(insert, [])).changes, 0, 'no rows')
     t.equal((await db.many('update t set b = ? where a >= ?', [['x', 1], ['y', 2]])).changes, 5, 'any statement')
@@ -27,17 +29,17 @@ module.exports = (t, open) => {
     const db = await ready(t)
     const rows = Array.from({ length: 100000 }, (_, i) => [i, `row ${i}`])
     const start = clock()
-    exact(t, await db.many(insert, rows), { changes: 100000, lastInsertRowid: 100000 }, 'all')
+    exact(t, await db.many(insert, rows), sql.ran(100000, 100000), 'all')
     t.comment(`${Math.round(elapsed(start))} ms`)
-    exact(t, await db.get("select count(*) as n, sum(a) as s, sum(b = 'row ' || a) as ok from t"), { n: 100000, s: 100000 * 99999 / 2, ok: 100000 }, 'each as it was given')
+    exact(t, await db.get("select count(*) as n, cast(sum(a) as bigint) as s, sum(case when b = 'row ' || a then 1 else 0 end) as ok from t"), { n: 100000, s: 100000 * 99999 / 2, ok: 100000 }, 'each as it was given')
   })
 
   t.test('many: more values than SQLITE_LIMIT_VARIABLE_NUMBER', async (t) => {
     const db = await ready(t)
-    await db.exec(`create table wide(${Array.from({ length: 50 }, (_, i) => `c${i}`)})`)
+    await db.exec(`create table wide(${Array.from({ length: 50 }, (_, i) => `c${i} int`)})`)
     const row = Array.from({ length: 50 }, (_, i) => i)
-    const sql = `insert into wide values (${row.map(() => '?')})`
-    t.equal((await db.many(sql, Array.from({ length: 2000 }, () => row))).changes, 2000, 'a hundred thousand values')
+    const wide = `insert into wide values (${row.map(() => '?')})`
+    t.equal((await db.many(wide, Array.from({ length: 2000 }, () => row))).changes, 2000, 'a hundred thousand values')
   })
 
   t.test('many: objects, iterables and async iterables', async (t) => {
@@ -62,7 +64,7 @@ module.exports = (t, open) => {
       const rows = Array.from({ length: n }, (_, i) => [i, i])
       rows[k] = k === 0 ? [null, null, null] : [0, 'twice']
       const err = await failure(db.many(insert, rows))
-      t.equal(err.code, k === 0 ? 'UC_PARAM_COUNT' : 'SQLITE_CONSTRAINT_UNIQUE')
+      t.equal(err.code, k === 0 ? 'UC_PARAM_COUNT' : sql.code.unique)
       t.equal(err.index, k, `index ${k}`)
       t.match(err.message, new RegExp(`\\b(${k}|${k + 1})\\b`), 'the message names it')
       t.equal(await count(db), 0, `of ${n} rows nothing is left`)
@@ -83,7 +85,7 @@ module.exports = (t, open) => {
         closed = true
       }
     })()))
-    t.equal(err.code, 'SQLITE_CONSTRAINT_UNIQUE')
+    t.equal(err.code, sql.code.unique)
     t.equal(err.index, 5000)
     t.equal(await count(db), 0)
     t.equal(closed, true, 'the iterable is closed')
@@ -129,8 +131,8 @@ module.exports = (t, open) => {
     setTimeout(() => stop.abort(reason), 80)
     t.equal(await pending, reason)
     t.equal(await count(db), 0)
-    const err = await failure(db.many(`${runaway} insert into t(a) select ? from c`, [[1], [2]], { timeoutMs: 100 }))
-    t.match(err.code, /^(UC_TIMEOUT|SQLITE_CONSTRAINT_UNIQUE)$/)
+    const err = await failure(db.many(`${runaway} insert into t(a) select ${sql.as('?', 'int')} from c`, [[1], [2]], { timeoutMs: 100 }))
+    t.match(err.code, /^(UC_TIMEOUT|SQLITE_CONSTRAINT_UNIQUE|PG_UNIQUE_VIOLATION)$/)
     t.equal(await count(db), 0)
     t.equal((await db.run(insert, [1, 1])).changes, 1, 'the writer is free')
   })
@@ -145,7 +147,7 @@ module.exports = (t, open) => {
     })()))
     await delay(700)
     const start = clock()
-    t.equal((await db.run(insert, ['free', 1])).changes, 1, 'others get their turn')
+    t.equal((await db.run(insert, [-7, 1])).changes, 1, 'others get their turn')
     t.ok(elapsed(start) < 9000)
     release?.()
     t.match((await pending).code, /^UC_(TX_EXPIRED|TIMEOUT)$/)
@@ -161,7 +163,7 @@ module.exports = (t, open) => {
       }
     })())
     t.ok([0, 10000].includes((await db.get('select count(*) as n from t')).n), 'a read sees all of it or nothing')
-    const write = db.run('insert into t(a) values (?)', ['other'])
+    const write = db.run('insert into t(a) values (?)', [-1])
     await stream
     await write
     t.equal(await count(db), 10001)
@@ -194,25 +196,25 @@ module.exports = (t, open) => {
       ['delete from t where a = 2 returning a', []]
     ])
     exact(t, done, [
-      { changes: 1, lastInsertRowid: 1 },
-      { changes: 1, lastInsertRowid: 2 },
+      sql.ran(1, 1),
+      sql.ran(1, 2),
       [{ a: 1, b: 'x' }, { a: 2, b: null }],
       { changes: 2, lastInsertRowid: done[3].lastInsertRowid },
       [{ n: 2 }],
       [{ a: 2 }]
     ], 'one result for each')
     exact(t, await db.batch([]), [], 'none')
-    exact(t, await db.batch([['select 1 as v where 0']]), [[]], 'a read without rows')
+    exact(t, await db.batch([['select 1 as v where 1 = 0']]), [[]], 'a read without rows')
   })
 
   t.test('batch: atomic, and the failing statement is named', async (t) => {
     const db = await ready(t)
     const err = await failure(db.batch([[insert, [1, 1]], [insert, [2, 2]], [insert, [1, 1]], [insert, [3, 3]]]))
-    t.equal(err.code, 'SQLITE_CONSTRAINT_UNIQUE')
+    t.equal(err.code, sql.code.unique)
     t.equal(err.index, 2)
     t.match(err.sql ?? '', /insert/, 'with its SQL')
     t.equal(await count(db), 0)
-    for (const [bad, code] of [['insrt', 'SQLITE_ERROR'], ['select ?', 'UC_PARAM_COUNT'], ['begin', 'UC_SQL_TRANSACTION'], ['pragma foreign_keys = 0', 'UC_SQL_CONNECTION'], ['', 'UC_SQL_EMPTY'], ['insert or rollback into t(a) values (1)', 'SQLITE_CONSTRAINT_UNIQUE']]) {
+    for (const [bad, code] of [['insrt', sql.code.syntax], ['select ?', 'UC_PARAM_COUNT'], ['begin', 'UC_SQL_TRANSACTION'], [sql.setting, 'UC_SQL_CONNECTION'], ['', 'UC_SQL_EMPTY'], [`insert ${sql.rollback} into t(a) values (1)`, sql.code.unique]]) {
       t.equal((await failure(db.batch([[insert, [1, 1]], [bad], [insert, [2, 2]]]))).code, code, bad)
       t.equal(await count(db), 0, 'nothing is half-done')
     }
@@ -220,9 +222,9 @@ module.exports = (t, open) => {
 
   t.test('batch: deferred keys may be mended within it', async (t) => {
     const db = await ready(t)
-    await db.exec('create table p(id integer primary key); create table c(p references p(id) deferrable initially deferred)')
+    await db.exec('create table p(id integer primary key); create table c(p int references p(id) deferrable initially deferred)')
     await db.batch([['insert into c values (1)'], ['insert into p values (1)']])
-    t.equal((await failure(db.batch([['insert into c values (2)'], ['insert into t(a) values (1)']]))).code, 'SQLITE_CONSTRAINT_FOREIGNKEY')
+    t.equal((await failure(db.batch([['insert into c values (2)'], ['insert into t(a) values (1)']]))).code, sql.code.foreignKey)
     t.equal(await count(db), 0)
   })
 
@@ -237,15 +239,15 @@ module.exports = (t, open) => {
     const db = await ready(t)
     const done = await db.batch(Array.from({ length: 800 }, (_, i) => [`insert into t(a, b) values (${i}, ?)`, [i]]))
     t.equal(done.length, 800)
-    t.equal(done[799].lastInsertRowid, 800)
+    exact(t, done[799], sql.ran(1, 800), 'the last')
     const read = await db.batch(Array.from({ length: 800 }, (_, i) => [`select b as c${i} from t where a = ${i}`]))
-    t.ok(read.every((rows, i) => rows[0][`c${i}`] === i))
+    t.ok(read.every((rows, i) => rows[0][`c${i}`] === `${i}`))
   })
 
   t.test('batch and many with integers', async (t) => {
     const db = await ready(t)
     exact(t, await db.batch([['select 5 as v']], { integers: 'bigint' }), [[{ v: 5n }]], 'batch')
     await db.many(insert, [[9223372036854775807n, 1n]])
-    exact(t, await db.get('select a, b from t', [], { integers: 'auto' }), { a: 9223372036854775807n, b: 1 }, 'many')
+    exact(t, await db.get('select a, b from t', [], { integers: 'auto' }), { a: 9223372036854775807n, b: '1' }, 'many')
   })
 }

@@ -140,10 +140,20 @@ static void put_value(pg_conn *c, pg_flight *f)
         uc_pack_uint(&c->row, f->cursor->l.id);
         break;
     case PG_MODE_BATCH:
+        if (f->parts == 0) {
+            uc_reply_begin(&c->row, id, UC_REPLY_MULTI, 3);
+            uc_pack_array(&c->row, 0);
+        }
         break;
     case PG_MODE_HEALTH:
         pg_health(c, f, &c->row);
         break;
+    case PG_MODE_MANY:
+        if (f->chunk == PG_WHOLE || f->chunk == PG_CHUNK_LAST) {
+            put_run(&c->row, id, f->changes);
+            break;
+        }
+        /* fall through */
     case PG_MODE_BEGIN:
         uc_reply_begin(&c->row, id, UC_REPLY_VALUE, 3);
         uc_pack_uint(&c->row, c->tx->id);
@@ -406,6 +416,30 @@ static void was_stale(pg_conn *c, pg_flight *f)
     fail(c, f, &e);
 }
 
+/* Rows of a stream have been taken. Behind the last ones its transaction is
+ * committed, and it is answered after that: true. */
+static bool chunk_taken(pg_conn *c, pg_flight *f)
+{
+    pg_tx *t = c->tx;
+
+    if (f->mode != PG_MODE_MANY || f->chunk == PG_WHOLE || t == NULL)
+        return false;
+    if (f->chunk == PG_CHUNK_FIRST)
+        t->changes = 0;
+    t->changes += f->changes;
+    if (f->chunk != PG_CHUNK_LAST)
+        return false;
+    f->changes = t->changes;
+    t->coming = false;
+    if (!t->stream) {
+        pg_query(c, NULL, "release uc_rows");
+        return false;
+    }
+    t->ending = f->commits = true;
+    c->calls--;
+    return pg_query(c, f, "commit");
+}
+
 static void executed(pg_conn *c, int64_t changes)
 {
     pg_step s = *pg_step_first(c);
@@ -432,7 +466,7 @@ static void executed(pg_conn *c, int64_t changes)
         was_stale(c, f);
     } else if (c->role == PG_WRITER) {
         hold(c, f);
-    } else {
+    } else if (!chunk_taken(c, f)) {
         finish(c, f);
     }
 }
@@ -449,7 +483,7 @@ static void completed(pg_conn *c, uc_view body)
         executed(c, n);
     } else if (f != NULL) {
         f->changes += n;
-        f->parts++;
+        f->parts += f->mode == PG_MODE_EXEC;
         /* A COMMIT of a transaction that an error has ended is a ROLLBACK. */
         if (f->commits && uc_view_is(tag, "ROLLBACK"))
             f->changes = -1;
@@ -499,7 +533,7 @@ static void query_failed(pg_conn *c, pg_flight *f, const uc_error *e)
 static void at_index(uc_error *e, const pg_flight *f)
 {
     char text[sizeof e->message];
-    uint32_t i = f->parts - f->left;
+    uint32_t i = f->base + f->parts - f->left;
 
     if (f->mode != PG_MODE_MANY && f->mode != PG_MODE_BATCH)
         return;
@@ -529,6 +563,7 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
 {
     pg_step *s = pg_step_first(c);
     pg_flight *f = s->flight, *only;
+    bool first;
 
     pg_error(e, body);
     pg_place(e, f);
@@ -571,7 +606,13 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     if (f->call != NULL && f->call->stmt != NULL)
         pg_stat_add(f->call->stmt, uc_now() - f->sent, 0, false);
     at_index(e, f);
+    first = f->mode == PG_MODE_MANY && f->chunk == PG_CHUNK_FIRST;
     fail(c, f, e);
+    if (first && c->tx != NULL && c->tx->stream) {
+        /* Nobody knows its number. */
+        pg_tx_over(c);
+        pg_query(c, NULL, "rollback");
+    }
     return true;
 }
 
@@ -592,7 +633,8 @@ static void end_of_query(pg_conn *c, pg_flight *f)
         pg_tx_over(c);
         pg_query(c, NULL, "rollback");
     }
-    if (f->mode == PG_MODE_END && c->tx != NULL) {
+    if ((f->mode == PG_MODE_END || f->mode == PG_MODE_MANY) && c->tx != NULL &&
+        c->tx->ending) {
         if (f->changes < 0)
             pg_tx_rolled_back(c->tx, &e);
         pg_tx_over(c);
@@ -608,7 +650,8 @@ static void end_of_query(pg_conn *c, pg_flight *f)
     }
     uc_buf_rewind(&c->row, 0);
     uc__reply_open(&c->row);
-    if (c->role == PG_WRITER && !c->flushes) {
+    if (c->role == PG_WRITER && !c->flushes && f->mode != PG_MODE_MANY &&
+        f->mode != PG_MODE_BATCH) { /* without rows they have written nothing */
         hold(c, f);
         f->committed = true;
     } else {

@@ -366,6 +366,24 @@ static bool at_index(uc_error *e, const char *what, uint32_t i)
     return false;
 }
 
+/* No rows: what is left is the end of their stream, if it is that. */
+static bool no_rows(pg_conn *c, pg_flight *f, uc_error *e)
+{
+    const char *text = "";
+
+    if (f->chunk == PG_CHUNK_LAST) {
+        f->changes = c->tx->changes;
+        c->tx->coming = false;
+        f->commits = c->tx->ending = c->tx->stream;
+        text = c->tx->stream ? "commit" : "release uc_rows";
+    } else if (f->chunk == PG_CHUNK_FIRST) {
+        c->tx->changes = 0;
+    }
+    if (c->batch > 0)
+        pg_sync(c, c->flushes);
+    return pg_query(c, f, text) || no_memory(e);
+}
+
 static bool many(pg_conn *c, pg_flight *f, uc_error *e)
 {
     uc_reader r = f->call->args;
@@ -379,14 +397,22 @@ static bool many(pg_conn *c, pg_flight *f, uc_error *e)
     if (!uc_read(&r, &token) || !uc_read_bool(&r, &more) ||
         !uc_read_array(&r, &n))
         return uc_fail(e, UC_FRAME, "many takes [sid, token, more, rows]");
-    if (more || token.type != UC_T_NIL)
+    f->chunk = token.type == UC_T_NIL ? more ? PG_CHUNK_FIRST : PG_WHOLE
+               : more                 ? PG_CHUNK
+                                      : PG_CHUNK_LAST;
+    if (f->chunk != PG_WHOLE && c->tx == NULL)
         return uc_fail(e, UC_NOT_HERE,
-                       "streams of rows are not there on PostgreSQL");
+                       "rows in several parts are for statements that write");
+    if (n == 0)
+        return no_rows(c, f, e);
+    f->base = f->chunk > PG_CHUNK_FIRST ? c->tx->rows : 0;
     for (uint32_t i = 0; i < n; i++) {
         if (!put_run(c, &x, &r, e))
-            return at_index(e, "row", i);
+            return at_index(e, "row", f->base + i);
     }
     f->parts = n;
+    if (f->chunk != PG_WHOLE)
+        c->tx->rows = f->base + n;
     return true;
 }
 
@@ -397,6 +423,8 @@ static bool batch(pg_conn *c, pg_flight *f, uc_error *e)
     uint32_t n, two;
 
     uc_read_array(&r, &n);
+    if (parts->n == 0)
+        return no_rows(c, f, e);
     for (uint32_t i = 0; i < parts->n; i++) {
         run x = {f, parts->sql[i], pg_stmt_of(c->db, parts->sql[i], e), 0, ""};
 
@@ -450,9 +478,11 @@ bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e)
         f->conn = NULL;
         return false;
     }
-    c->calls++;
-    c->batch++;
-    pg_conn_touch(c);
+    if (f->left > 0) {
+        c->calls++;
+        c->batch++;
+        pg_conn_touch(c);
+    }
     return true;
 }
 

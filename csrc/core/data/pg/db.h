@@ -72,6 +72,14 @@ typedef enum pg_mode {
     PG_MODE_END
 } pg_mode;
 
+/* Rows of one call, or of several, which are a stream. */
+typedef enum pg_chunk {
+    PG_WHOLE,
+    PG_CHUNK_FIRST,
+    PG_CHUNK,
+    PG_CHUNK_LAST
+} pg_chunk;
+
 struct pg_flight {
     uint32_t at;   /* in pg_db.flights */
     uc_call *call; /* NULL: it has been answered, and what comes is dropped */
@@ -86,6 +94,8 @@ struct pg_flight {
     bool more;      /* the server has ended a page, not the rows */
     bool stale;     /* its columns were others than is known by now */
     bool commits;   /* END: with a COMMIT */
+    pg_chunk chunk; /* of MANY */
+    uint32_t base;  /* rows of chunks before it */
     bool committed; /* it is in conn->waiting for its commit to be flushed */
     uint64_t wseq;  /* of its call, 0: no write */
     int64_t sent;   /* uc_now() */
@@ -108,7 +118,11 @@ typedef struct pg_tx {
     pg_conn *conn;       /* NULL: it has been lost, as `why` says */
     int64_t until;
     bool ending;
-    uc_error why; /* the error that has ended it, code or NULL */
+    bool stream;     /* it is nobody's but a stream's of rows */
+    bool coming;     /* rows of a stream are */
+    uint32_t rows;   /* of the stream so far */
+    int64_t changes; /* of the stream so far */
+    uc_error why;    /* the error that has ended it, code or NULL */
 } pg_tx;
 
 /* A cursor or a snapshot. */

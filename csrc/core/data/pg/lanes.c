@@ -404,7 +404,7 @@ static void run_all(pg_db *db, round *r)
         db->moved = true;
         if (!admit(db, call))
             continue;
-        if (call->op->num == UC_OP_tx_begin)
+        if (call->op->num == UC_OP_tx_begin || pg_starts_stream(call))
             wants_pinned(db, call);
         else if (call->once.p != NULL)
             with_key(db, r, call);

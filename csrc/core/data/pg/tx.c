@@ -164,6 +164,48 @@ static void begin_tx(pg_conn *c, pg_flight *f)
     }
 }
 
+static bool stream_of(const uc_call *call, bool *more, bool *none)
+{
+    uc_reader r = call->args;
+    uc_value token, rows;
+
+    if (call->op->num != UC_OP_many || !uc_read(&r, &token) ||
+        !uc_read_bool(&r, more) || !uc_read(&r, &rows))
+        return false;
+    *none = rows.type == UC_T_NIL;
+    return token.type != UC_T_NIL || *more;
+}
+
+bool pg_starts_stream(const uc_call *call)
+{
+    bool more, none;
+
+    return stream_of(call, &more, &none) && more && call->tx == 0;
+}
+
+/* Rows that come in several parts are a transaction, which nobody else sees:
+ * the first part begins it, the last one commits it. */
+static void begin_stream(pg_conn *c, pg_flight *f)
+{
+    pg_tx *t = tx_new(c->db, f, c);
+    uc_error e;
+
+    uc_error_init(&e);
+    if (t != NULL && pg_query(c, NULL, "begin")) {
+        t->stream = t->coming = true;
+        if (pg_bind(c, f, &e)) {
+            pg_sync(c, false);
+            return;
+        }
+        pg_query(c, NULL, "rollback");
+        e.outcome = "not-run";
+    } else {
+        uc_fail(&e, UC_MEMORY, "no memory for a transaction");
+    }
+    pg_tx_over(c);
+    pg_flight_fail(c->db, f, &e);
+}
+
 void pg_begins(pg_db *db)
 {
     while (db->begins != NULL) {
@@ -185,6 +227,8 @@ void pg_begins(pg_db *db)
         uc_error_init(&e);
         if (f->mode == PG_MODE_BEGIN)
             begin_tx(c, f);
+        else if (f->mode == PG_MODE_MANY)
+            begin_stream(c, f);
         else if (!pg_lease_begin(c, f, &e))
             pg_flight_fail(db, f, &e);
     }
@@ -263,8 +307,43 @@ static void end(pg_conn *c, uc_call *call)
         uc__refuse(call, &e);
         return;
     }
+    if (commit && c->tx->coming) {
+        uc_error_init(&e);
+        uc_fail(&e, UC_TX_OPEN,
+                "rows of many() were still coming at the commit: the "
+                "transaction was rolled back");
+        uc__refuse(call, &e);
+        pg_query(c, NULL, "rollback");
+        pg_tx_over(c);
+        return;
+    }
     if (control(c, call, commit ? "commit" : "rollback", PG_MODE_END, commit))
         c->tx->ending = true;
+}
+
+/* A part of a stream; within a transaction that is a savepoint. */
+static void part(pg_conn *c, uc_call *call, bool gives_up)
+{
+    pg_tx *t = c->tx;
+    bool own = t->stream;
+    uc_error e;
+
+    uc_error_init(&e);
+    if (gives_up) {
+        t->coming = false;
+        if (control(c, call,
+                    own ? "rollback" : "rollback to uc_rows; release uc_rows",
+                    own ? PG_MODE_END : PG_MODE_SAVEPOINT, false))
+            t->ending = own;
+        return;
+    }
+    if (!t->coming) {
+        t->coming = true;
+        pg_query(c, NULL, "savepoint uc_rows");
+    }
+    pg_run(c, call);
+    if (c->batch > 0)
+        pg_sync(c, false);
 }
 
 /* Its connection has gone, and it with that: its end may come. */
@@ -291,10 +370,13 @@ static void run_lost(pg_db *db, pg_tx *t, uc_call *call)
 static void run(pg_conn *c, uc_call *call)
 {
     char sql[80];
+    bool more, none;
     uc_error e;
 
     uc_error_init(&e);
-    if (call->op->num == UC_OP_tx_end) {
+    if (stream_of(call, &more, &none)) {
+        part(c, call, none);
+    } else if (call->op->num == UC_OP_tx_end) {
         end(c, call);
     } else if (call->op->num == UC_OP_savepoint) {
         if (savepoint(call, sql, sizeof sql, &e))

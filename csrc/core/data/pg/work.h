@@ -200,6 +200,8 @@ void pg_tx_failed(pg_conn *c, uc_error *e);
 /* The error of a commit that was none. */
 void pg_tx_rolled_back(const pg_tx *t, uc_error *e);
 void pg_begins_push(pg_db *db, pg_flight *f);
+/* Whether it is the first part of rows that have a transaction of their own. */
+bool pg_starts_stream(const uc_call *call);
 void pg_begins_fail(pg_db *db, const uc_error *e);
 void pg_slow_fail(pg_db *db, const uc_error *e);
 int64_t pg_txs_late(pg_db *db, int64_t now);
