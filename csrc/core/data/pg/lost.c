@@ -162,6 +162,7 @@ void pg_lost(pg_db *db)
     if (!db->dead)
         return;
     db->dead = false;
+    atomic_store(&db->called, true); /* there is room for another */
     while (*q != NULL) {
         pg_conn *c = *q;
 
