@@ -53,5 +53,35 @@ module.exports = [
       return [await db.run('insert into rowids(a) values (1)'), await db.get('insert into rowids(a) values (1) returning id')]
     },
     value: [{ changes: 1, lastInsertRowid: 0 }, { id: 2 }]
+  },
+  {
+    name: 'memory',
+    what: '`:memory:` is SQLite\'s.',
+    instead: 'a database of a server for tests: `create database … template …` takes some ten milliseconds'
+  },
+  {
+    name: 'aborted',
+    what: 'An error inside a transaction ends it on PostgreSQL: what follows is refused, and the commit is `UC_TX_CLOSED`. On SQLite the statement alone is undone.',
+    instead: 'a nested transaction (`tx.transaction`) around what may fail',
+    call: async (db) => {
+      await db.exec('create table aborted(a int unique)')
+      return db.transaction(async (tx) => {
+        await tx.run('insert into aborted values (1)')
+        await tx.transaction((nested) => nested.run('insert into aborted values (2), (1)')).catch(() => {})
+        await tx.run('insert into aborted values (2), (1)').catch(() => {})
+        await tx.get('select 1')
+      })
+    },
+    code: 'PG_IN_FAILED_SQL_TRANSACTION'
+  },
+  {
+    name: 'turns',
+    what: 'Transactions of PostgreSQL run side by side, and beside writes. They wait for each other at rows, and may fail with `PG_SERIALIZATION_FAILURE` or `PG_DEADLOCK_DETECTED`. On SQLite they take turns.',
+    instead: '`select … for update`, or `isolation` with `retries`'
+  },
+  {
+    name: 'conflicts',
+    what: '`insert or replace`, `or ignore`, `or fail`, `or rollback` and RAISE are SQLite\'s.',
+    instead: '`on conflict … do`, `raise exception`'
   }
 ]
