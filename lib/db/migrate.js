@@ -6,23 +6,32 @@
 //
 // What has been applied stands in the table undercroft_migration with a checksum of its text. A
 // folder that no longer tells the database's own history is refused before anything runs. Each
-// file is one operation of the core (migrate_apply): foreign keys off, BEGIN IMMEDIATE, the
-// file, its record, foreign_key_check, COMMIT, foreign keys as before. A file that begins with
-// the comment `-- no transaction` runs statement by statement instead.
+// file is one operation of the core (migrate_apply). On SQLite: foreign keys off, BEGIN IMMEDIATE,
+// the file, its record, foreign_key_check, COMMIT, foreign keys as before; on PostgreSQL: BEGIN, an
+// advisory lock, its record, the file, COMMIT. A file that begins with the comment `-- no
+// transaction` runs statement by statement instead.
+//
+// A folder may have one for an engine in it, `pg/`: that is then taken in place of it on PostgreSQL.
 
 const { builtin } = require('../base/builtin')
 const { createHash } = builtin('node:crypto')
-const { readdir, readFile } = builtin('node:fs/promises')
+const { readdir, readFile, stat } = builtin('node:fs/promises')
+const { setTimeout: sleep } = builtin('node:timers/promises')
 const path = builtin('node:path')
 const { fileURLToPath } = builtin('node:url')
 
 const { UndercroftError, describe, expected } = require('../base/errors')
 const { instead } = require('../base/did-you-mean')
 const { readCall } = require('../base/options')
+const { dialectOf } = require('./dialect')
 const { forget } = require('./table/schema')
 
 const TABLE = 'undercroft_migration'
 const FILE = /^(\d{1,15})[_-].+\.sql$/
+// How often a file is tried whose statements wait too long for a lock, and how long in between.
+const LOCK_TRIES = 20
+const LOCK_PAUSE_MS = 500
+
 const OPTIONS = ['dryRun', 'onProgress', 'signal', 'timeoutMs']
 
 // ---- the folder ------------------------------------------------------------------------
@@ -100,8 +109,8 @@ async function readFolder (dir) {
 
 // ---- the database ----------------------------------------------------------------------
 
-async function readApplied (db, opts) {
-  const table = await db.get("select 1 as yes from sqlite_schema where type = 'table' and name = ?", [TABLE], opts)
+async function readApplied (db, dialect, opts) {
+  const table = await db.get(dialect.migrations.isThere, [TABLE], opts)
   if (table === undefined) return []
   return db.all(`select version, name, checksum from ${TABLE} order by version`, [], { ...opts, integers: 'number' })
 }
@@ -151,8 +160,14 @@ function blame (err, migration) {
     sql: migration.sql,
     offset,
     native: err.native,
+    ...placesOf(err),
     cause: err
   })
+}
+
+function placesOf (err) {
+  const { sqlstate, table, constraint, detail, hint } = err
+  return { sqlstate, table, constraint, detail, hint }
 }
 
 function readOptions (options) {
@@ -218,8 +233,9 @@ async function migrate (db, dir, options = {}) {
   if (dir instanceof URL) dir = fileURLToPath(dir)
   if (typeof dir !== 'string' || dir === '') throw expected('UC_OPTION', 'migrate', 'a folder of .sql files', dir)
   limits.check()
-  const migrations = await readFolder(dir)
-  const { current, pending } = compare(migrations, await readApplied(db, limits.call))
+  const dialect = await dialectOf(db.client)
+  const migrations = await readFolder(await folderOf(dir, dialect))
+  const { current, pending } = compare(migrations, await readApplied(db, dialect, limits.call))
   const result = { applied: [], current, pending: [] }
   if (dryRun) {
     result.pending = pending.map(({ version, name }) => ({ version, name }))
@@ -230,7 +246,7 @@ async function migrate (db, dir, options = {}) {
       limits.check()
       const { version, name } = migration
       onProgress?.({ version, name, index, count: pending.length, ms: null })
-      const ms = await apply(db, migrations, migration, limits)
+      const ms = await apply(db, dialect, migrations, migration, limits)
       result.current = version
       if (ms === null) continue
       result.applied.push({ version, name, ms })
@@ -242,20 +258,40 @@ async function migrate (db, dir, options = {}) {
   return result
 }
 
-// How long the file took, or null when another process has applied it.
-async function apply (db, migrations, { version, name, checksum, sql, loose }, limits) {
-  const began = performance.now()
+// The engine's own folder, where there is one.
+async function folderOf (dir, { migrations: { folder } }) {
+  if (folder === null) return dir
+  const own = path.join(dir, folder)
   try {
-    await db.client.call('migrate_apply', [version, name, checksum, sql, loose], limits.call)
-  } catch (err) {
-    if (limits.hasEnded(err)) throw err
-    // Another process may have been faster: then the record is there, and it is ours.
-    const applied = await readApplied(db)
-    const { pending } = compare(migrations, applied)
-    if (!pending.some((each) => each.version === version)) return null
-    throw blame(err, migrations.find((each) => each.version === version))
+    return (await stat(own)).isDirectory() ? own : dir
+  } catch {
+    return dir
   }
-  return Math.round(performance.now() - began)
+}
+
+// How long the file took, or null when another process has applied it.
+async function apply (db, dialect, migrations, { version, name, checksum, sql, loose }, limits) {
+  const began = performance.now()
+  for (let tries = 1; ; tries++) {
+    try {
+      await db.client.call('migrate_apply', [version, name, checksum, sql, loose], limits.call)
+      return Math.round(performance.now() - began)
+    } catch (err) {
+      if (limits.hasEnded(err)) throw err
+      // Another process may have been faster: then the record is there, and it is ours.
+      const applied = await readApplied(db, dialect)
+      const { pending } = compare(migrations, applied)
+      if (!pending.some((each) => each.version === version)) return null
+      const isOthers = dialect.migrations.isOthers(err)
+      if (!isOthers && (!dialect.migrations.isLocked(err) || tries >= LOCK_TRIES)) {
+        throw blame(err, migrations.find((each) => each.version === version))
+      }
+      // As long as it takes the other one.
+      if (isOthers) tries = 0
+    }
+    await sleep(LOCK_PAUSE_MS * Math.random() * 2)
+    limits.check()
+  }
 }
 
 module.exports = { migrate, readFolder }

@@ -11,6 +11,7 @@ const { readCall, isPlain } = require('../base/options')
 const { whenAborted, forget } = require('../base/abort')
 const { UndercroftError, expected } = require('../base/errors')
 const { committed } = require('./table/schema')
+const { SCOPE } = require('./copy')
 
 const SAVEPOINT_BEGIN = 0
 const SAVEPOINT_RELEASE = 1
@@ -26,6 +27,11 @@ class Transaction extends Verbs {
     super(client, scope)
     this.#client = client
     this.#scope = scope
+  }
+
+  // For what is built of several calls within it: fn(scope).
+  [SCOPE] (fn) {
+    return fn(this.#scope)
   }
 
   /** A nested transaction: it can roll back alone. */

@@ -10,6 +10,7 @@ const { many } = require('./many')
 const { batch } = require('../client/batch')
 const { Cursor } = require('./cursor')
 const { Statement } = require('./statement')
+const { copyFrom, copyTo } = require('./copy')
 const { hidesChange } = require('./dialect')
 
 class ReadVerbs {
@@ -93,6 +94,16 @@ class Verbs extends ReadVerbs {
   exec (sql, opts) {
     const result = this.#client.exec(sql, opts, this.#scope)
     return hidesChange(this.#client, sql) ? this.#changes(result) : result
+  }
+
+  /** COPY into a table, on PostgreSQL: rows, or bytes in chunks. */
+  copyFrom (target, source, opts) {
+    return copyFrom(this, this.#client, this.#scope, target, source, opts)
+  }
+
+  /** COPY of a query or a table, on PostgreSQL: a Readable of bytes. */
+  copyTo (what, opts) {
+    return copyTo(this, this.#client, this.#scope, what, opts)
   }
 
   /** One statement for each row of parameters, in one transaction. */

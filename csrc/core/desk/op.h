@@ -67,6 +67,10 @@
     X(43, restore, 1, 1, WRITE, 0)                                             \
     X(44, migrate_apply, 5, 5, WRITE, 0)                                       \
     X(45, checkpoint, 1, 1, WRITE, 0)                                          \
+    X(46, copy_open, 1, 1, WRITE, UC_BOUND)                                    \
+    X(47, copy_put, 1, 1, WRITE, UC_BOUND)                                     \
+    X(48, copy_get, 0, 0, WRITE, UC_BOUND)                                     \
+    X(49, copy_end, 1, 1, WRITE, UC_BOUND)                                     \
     X(50, watch, 2, 2, INLINE, UC_STANDS | UC_ENDLESS)                         \
     X(52, door, 0, 0, INLINE, UC_READ)                                         \
     X(60, cache_get, 1, 1, CACHE, UC_READ | UC_RETRIED | UC_REPEATS)           \

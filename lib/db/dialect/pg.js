@@ -109,7 +109,8 @@ module.exports = {
   migrations: {
     folder: 'pg',
     isThere: 'select 1 as yes where to_regclass(?) is not null',
-    // Of an error: characters of the text.
-    before: (text, offset) => Array.from(text).slice(0, offset).join('')
+    // Locks of tables are waited for a while only: csrc/core/data/pg/migrate.c.
+    isOthers: (err) => err.sqlstate === '55P03' && err.message.startsWith('another process migrates'),
+    isLocked: (err) => err.sqlstate === '55P03'
   }
 }

@@ -102,7 +102,7 @@ module.exports = {
   migrations: {
     folder: null,
     isThere: "select 1 as yes from sqlite_schema where type = 'table' and name = ?",
-    // Of an error: bytes of the text.
-    before: (text, offset) => Buffer.from(text).toString('utf8', 0, offset)
+    isLocked: () => false,
+    isOthers: () => false
   }
 }

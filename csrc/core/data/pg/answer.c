@@ -160,6 +160,7 @@ static void put_value(pg_conn *c, pg_flight *f)
         break;
     case PG_MODE_SAVEPOINT:
     case PG_MODE_END:
+    case PG_MODE_MIGRATE:
         uc_reply_begin(&c->row, id, UC_REPLY_VALUE, 3);
         uc_pack_nil(&c->row);
         break;
@@ -564,8 +565,10 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     pg_step *s = pg_step_first(c);
     pg_flight *f = s->flight, *only;
     bool first;
+    int position;
 
     pg_error(e, body);
+    position = e->offset;
     pg_place(e, f);
     if (strncmp(e->sqlstate, "57P", 3) == 0)
         return goes(c, s, e);
@@ -574,6 +577,10 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
         return true;
     }
     pg_tx_failed(c, e);
+    if (f != NULL && f->mode == PG_MODE_MIGRATE) {
+        pg_migrate_failed(c, e, position);
+        return true;
+    }
     if (s->kind == PG_STEP_QUERY) {
         query_failed(c, f, e);
         return true;
@@ -623,12 +630,34 @@ static bool is_orphan(const pg_conn *c, const pg_flight *f)
            (f->call == NULL || f->failed || f->call->id == 0);
 }
 
+/* Its connection ends with it: whatever the file has set there is gone. */
+static void end_of_migration(pg_conn *c, pg_flight *f)
+{
+    uc_error e;
+
+    uc_error_init(&e);
+    if (!pg_migrate_over(c, f, &e))
+        return;
+    if (e.code != NULL) {
+        fail(c, f, &e);
+    } else {
+        uc_buf_rewind(&c->row, 0);
+        uc__reply_open(&c->row);
+        finish(c, f);
+    }
+    pg_migrate_end(c);
+}
+
 static void end_of_query(pg_conn *c, pg_flight *f)
 {
     uc_error e;
 
     if (f == NULL)
         return; /* one of our own */
+    if (f->mode == PG_MODE_MIGRATE) {
+        end_of_migration(c, f);
+        return;
+    }
     if (is_orphan(c, f)) {
         pg_tx_over(c);
         pg_query(c, NULL, "rollback");
@@ -779,6 +808,15 @@ static bool by_type(pg_conn *c, const pg_msg *m, uc_error *e)
     }
 }
 
+static bool copying(pg_conn *c, const pg_msg *m, uc_error *e)
+{
+    bool ok = pg_copy_answer(c, m, e);
+
+    if (m->type == 'E')
+        pg_tx_failed(c, pg_copy_error(c));
+    return ok;
+}
+
 bool pg_answer(pg_conn *c, const pg_msg *m, uc_error *e)
 {
     if (m->type == 'N' || m->type == 'S' || m->type == 'A')
@@ -789,5 +827,7 @@ bool pg_answer(pg_conn *c, const pg_msg *m, uc_error *e)
         pg_error(e, m->body);
         return false;
     }
+    if (is(pg_step_first(c), PG_STEP_COPY))
+        return copying(c, m, e);
     return by_type(c, m, e);
 }

@@ -65,15 +65,32 @@ int pg_socket(const pg_info *info, const pg_address *a)
     return -1;
 }
 
-void pg_conn_look(pg_conn *c, bool out)
+static void look(pg_conn *c)
 {
-    struct epoll_event ev = {.events = EPOLLIN | (out ? EPOLLOUT : 0),
+    struct epoll_event ev = {.events = (c->paused ? 0 : EPOLLIN) |
+                                       (c->wants_out ? EPOLLOUT : 0),
                              .data.ptr = c};
 
+    epoll_ctl(c->db->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+}
+
+void pg_conn_look(pg_conn *c, bool out)
+{
     if (c->wants_out == out)
         return;
     c->wants_out = out;
-    epoll_ctl(c->db->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+    look(c);
+}
+
+void pg_conn_pause(pg_conn *c, bool paused)
+{
+    if (c->paused == paused)
+        return;
+    c->paused = paused;
+    c->resumed = !paused;
+    if (c->resumed)
+        atomic_store(&c->db->called, true);
+    look(c);
 }
 
 /* ---- from its beginning to its end ---- */
@@ -137,7 +154,8 @@ void pg_conn_end(pg_conn *c)
 bool pg_conn_is_idle(const pg_conn *c)
 {
     return c->phase == PG_READY && c->nsteps == 0 && !c->cancelling &&
-           c->tx == NULL && c->lease == NULL && c->waiting == NULL;
+           c->tx == NULL && c->lease == NULL && c->migration == NULL &&
+           c->waiting == NULL;
 }
 
 bool pg_conns_drop(pg_db *db)

@@ -33,8 +33,9 @@ typedef enum pg_step_kind {
     PG_STEP_DESCRIBE,
     PG_STEP_EXECUTE,
     PG_STEP_SYNC,
-    PG_STEP_ONCE, /* a statement about the key of its flight's write */
-    PG_STEP_QUERY /* a script, up to its ReadyForQuery */
+    PG_STEP_ONCE,  /* a statement about the key of its flight's write */
+    PG_STEP_QUERY, /* a script, up to its ReadyForQuery */
+    PG_STEP_COPY   /* the same of a COPY */
 } pg_step_kind;
 
 typedef struct pg_step {
@@ -148,6 +149,10 @@ struct pg_conn {
     bool keyed;        /* the statements about keys are prepared */
     struct pg_tx *tx;
     struct pg_lease *lease; /* whose alone it is */
+    struct pg_migration *migration;
+    struct pg_copy *copy;
+    bool paused;  /* nothing is read: nobody takes what a COPY sends */
+    bool resumed; /* it is over with that, and some may have come */
 };
 
 #endif

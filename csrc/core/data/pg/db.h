@@ -69,7 +69,9 @@ typedef enum pg_mode {
     PG_MODE_SNAPSHOT,
     PG_MODE_BEGIN, /* of a transaction */
     PG_MODE_SAVEPOINT,
-    PG_MODE_END
+    PG_MODE_END,
+    PG_MODE_MIGRATE,
+    PG_MODE_COPY /* one call of a COPY */
 } pg_mode;
 
 /* Rows of one call, or of several, which are a stream. */

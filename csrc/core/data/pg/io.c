@@ -165,6 +165,18 @@ static void flush(pg_db *db)
         pg_publish(c);
         if (c->dirty)
             pg_conn_send(c);
+        pg_copy_look(c);
+    }
+}
+
+/* Those that nothing was read from for a while: some has come before that. */
+static void resume(pg_db *db)
+{
+    for (pg_conn *c = db->conns; c != NULL; c = c->next) {
+        if (!c->resumed || c->phase != PG_READY)
+            continue;
+        c->resumed = false;
+        pg_conn_receive(c);
     }
 }
 
@@ -222,6 +234,7 @@ static void turn(pg_db *db)
     uc__route(&db->e, false);
     pg_dial_on(db);
     pg_leases_sweep(db);
+    resume(db);
     pg_writes(db);
     pg_txs(db);
     pg_reads(db);

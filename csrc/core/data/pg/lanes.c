@@ -404,7 +404,8 @@ static void run_all(pg_db *db, round *r)
         db->moved = true;
         if (!admit(db, call))
             continue;
-        if (call->op->num == UC_OP_tx_begin || pg_starts_stream(call))
+        if (call->op->num == UC_OP_tx_begin || pg_starts_stream(call) ||
+            call->op->num == UC_OP_migrate_apply)
             wants_pinned(db, call);
         else if (call->once.p != NULL)
             with_key(db, r, call);

@@ -121,6 +121,7 @@ static void answer_all(pg_conn *c)
     pg_step *s;
 
     pg_publish(c);
+    pg_copy_lost(c, &c->error);
     if (f != NULL)
         pg_once_lost(c);
     for (pg_flight *next; f != NULL; f = next) {
@@ -150,6 +151,8 @@ static void bury(pg_conn *c)
     pg_leases_lost(c);
     pg_cancel_forget(c);
     pg_names_forget(c->db->names, c);
+    pg_copy_free(c);
+    pg_migrate_end(c);
     c->db->lost += c->was_ready && !c->ends;
     if (!c->was_ready && !c->ends)
         no_server(c);

@@ -77,7 +77,7 @@ pg_conn *pg_pick(pg_db *db, pg_role role)
         coming = coming || c->phase != PG_READY;
         if (c->phase == PG_READY && !c->cancelling && !c->alone &&
             !c->retires && c->tx == NULL && c->lease == NULL &&
-            (best == NULL || c->calls < best->calls))
+            c->migration == NULL && (best == NULL || c->calls < best->calls))
             best = c;
     }
     if (role == PG_READER && limit > READERS)

@@ -14,7 +14,7 @@ static bool take_messages(pg_conn *c)
     size_t most = (size_t)c->db->e.opt.max_bytes, used, want;
     uc_error e;
 
-    for (;;) {
+    while (!c->paused) {
         pg_msg m;
         pg_cut cut = pg_msg_cut(c->in.p + c->in_at, c->in.len - c->in_at, most,
                                 &m, &used, &want);
@@ -51,7 +51,9 @@ static bool make_room(pg_conn *c)
 
 void pg_conn_receive(pg_conn *c)
 {
-    for (;;) {
+    if (!take_messages(c)) /* what had come when it was paused */
+        return;
+    while (!c->paused) {
         size_t room;
         ssize_t n;
 
@@ -70,7 +72,8 @@ void pg_conn_receive(pg_conn *c)
             return;
         }
         c->in.len += (size_t)n;
-        if (!take_messages(c) || (c->tls == NULL && (size_t)n < room))
+        if (!take_messages(c) || c->paused ||
+            (c->tls == NULL && (size_t)n < room))
             return;
     }
 }

@@ -16,32 +16,14 @@ typedef enum part {
     OTHER_CONTROL /* of a transaction */
 } part;
 
-static bool is_end(const pg_token *t)
-{
-    return t->kind == PG_END || t->kind == PG_BAD;
-}
-
-static bool is_semicolon(const pg_token *t)
-{
-    return t->kind == PG_OTHER && *t->text.p == ';';
-}
-
 /* The next statement, without its `;`; false: there is none. l: behind it. */
 static bool next(pg_lexer *l, uc_view *statement)
 {
-    pg_token t = pg_lex(l);
+    pg_part one;
 
-    while (is_semicolon(&t))
-        t = pg_lex(l);
-    if (t.kind == PG_END)
+    if (!pg_part_next(l, &one))
         return false;
-    statement->p = t.text.p;
-    do {
-        statement->len = (size_t)(t.text.p + t.text.len - statement->p);
-        t = pg_lex(l);
-    } while (!is_end(&t) && !is_semicolon(&t));
-    if (t.kind == PG_BAD)
-        statement->len = (size_t)(l->end - statement->p);
+    *statement = one.text;
     return true;
 }
 

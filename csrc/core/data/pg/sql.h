@@ -45,6 +45,15 @@ pg_token pg_lex(pg_lexer *l);
 /* A word, whatever its case. word: in lower case. */
 bool pg_token_is(const pg_token *t, const char *word);
 
+/* One statement of a script. */
+typedef struct pg_part {
+    uc_view text;  /* without its semicolon */
+    bool controls; /* BEGIN, COMMIT and their like */
+} pg_part;
+
+/* The next statement: parts.c. False: there is no more. */
+bool pg_part_next(pg_lexer *l, pg_part *part);
+
 /* Of the protocol: the number of a Bind message has 16 bits. */
 enum { PG_PARAMS = 65535 };
 

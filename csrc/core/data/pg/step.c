@@ -140,6 +140,13 @@ static pg_mode mode_of(const uc_call *call)
         return PG_MODE_BEGIN;
     case UC_OP_tx_end:
         return PG_MODE_END;
+    case UC_OP_migrate_apply:
+        return PG_MODE_MIGRATE;
+    case UC_OP_copy_open:
+    case UC_OP_copy_put:
+    case UC_OP_copy_get:
+    case UC_OP_copy_end:
+        return PG_MODE_COPY;
     default:
         return PG_MODE_ALL;
     }

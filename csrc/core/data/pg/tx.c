@@ -229,7 +229,8 @@ void pg_begins(pg_db *db)
             begin_tx(c, f);
         else if (f->mode == PG_MODE_MANY)
             begin_stream(c, f);
-        else if (!pg_lease_begin(c, f, &e))
+        else if (f->mode == PG_MODE_MIGRATE ? !pg_migrate_begin(c, f, &e)
+                                            : !pg_lease_begin(c, f, &e))
             pg_flight_fail(db, f, &e);
     }
 }
@@ -374,7 +375,9 @@ static void run(pg_conn *c, uc_call *call)
     uc_error e;
 
     uc_error_init(&e);
-    if (stream_of(call, &more, &none)) {
+    if (pg_copy_takes(c, call)) {
+        pg_copy_call(c, call);
+    } else if (stream_of(call, &more, &none)) {
         part(c, call, none);
     } else if (call->op->num == UC_OP_tx_end) {
         end(c, call);

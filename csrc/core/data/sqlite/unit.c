@@ -222,6 +222,14 @@ bool sq_unit(sq_conn *c, uc_call *call, uc_buf *out, uc_error *e)
         if (!uc_read_u32(&r, &shape))
             return uc_fail(e, UC_FRAME, "%s takes a shape", call->op->name);
         return statement(c, call, shape, &r, out, e);
+    case UC_OP_copy_open:
+    case UC_OP_copy_put:
+    case UC_OP_copy_get:
+    case UC_OP_copy_end:
+        uc_fail(e, UC_NOT_HERE,
+                "COPY is PostgreSQL's, and not there on SQLite");
+        e->outcome = "not-run";
+        return false;
     default:
         return uc_fail(e, UC_FRAME,
                        "operation %s cannot run in a "
