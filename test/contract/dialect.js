@@ -79,7 +79,7 @@ const pg = {
     return `create function ${name}_body() returns trigger language plpgsql as $$ begin ${body} return null; end $$;
       create trigger ${when} for each row when (pg_trigger_depth() < 1) execute function ${name}_body()`
   },
-  tables: "select relname as name from (select relname, relname as name from pg_class where relkind = 'r') c where true",
+  tables: "select name from (select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace) c where true",
   plan: 'explain',
   setting: 'set work_mem = 1000',
   rollback: '',
