@@ -39,9 +39,8 @@ void pg_took(pg_conn *c, const pg_flight *f)
 
 void pg_given_up(const pg_flight *f)
 {
-    const pg_step *s = f->conn != NULL ? pg_step_first(f->conn) : NULL;
-
-    if (s != NULL && s->flight == f && f->call->stmt != NULL)
+    if (f->conn != NULL && pg_step_flight(f->conn) == f &&
+        f->call->stmt != NULL)
         learn(f->call->stmt, time_of(f->conn, f, uc_now()));
 }
 
@@ -111,6 +110,10 @@ bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
     } else if (is_state(e, "25006") && c->role == PG_WRITER &&
                !c->facts.readonly) {
         pg_conns_drop(c->db); /* it was the primary */
+    } else if (is_state(e, "25P02") && c->role != PG_PINNED) {
+        /* There is none: a pooler goes on after an error, before the Sync. */
+        c->db->unnamed = c->db->serial = true;
+        pg_conns_drop(c->db);
     } else if (is_state(e, "0A000") &&
                strstr(e->message, "cached plan") != NULL) {
         pg_stmt_forget(c->db->stmts[slot]);

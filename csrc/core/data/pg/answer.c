@@ -688,6 +688,22 @@ static void end_of_query(pg_conn *c, pg_flight *f)
     }
 }
 
+/* A transaction is open that nobody has asked for: what was in it is not
+ * committed, and is rolled back when the connection goes. */
+static bool is_mixed_up(pg_conn *c, uc_error *e)
+{
+    if (c->phase != PG_READY || c->role == PG_PINNED || c->status == 'I')
+        return false;
+    c->db->unnamed = c->db->serial = true;
+    c->undone = true;
+    pg_conns_drop(c->db);
+    uc_fail(e, UC_CONNECTION_LOST,
+            "the connection was given up: it is in a transaction that was not "
+            "asked for, a pooler has begun it or the script has not ended its "
+            "own");
+    return true;
+}
+
 static bool ready(pg_conn *c, uc_view body, uc_error *e)
 {
     pg_step s = *pg_step_first(c);
@@ -696,6 +712,8 @@ static bool ready(pg_conn *c, uc_view body, uc_error *e)
         return unexpected(e, 'Z');
     c->status = (char)body.p[0];
     c->used = uc_now();
+    if (is_mixed_up(c, e))
+        return false;
     pg_step_pop(c);
     if (c->nsteps == 0 && !c->cancelling)
         c->stray = false;

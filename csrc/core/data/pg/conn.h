@@ -115,6 +115,7 @@ struct pg_conn {
     bool bound;     /* to the channel */
     uc_error error; /* why it died; code or NULL */
     bool was_ready; /* when it died */
+    bool undone;    /* what was not known to be committed is rolled back */
     bool told;      /* the server said so itself: what is in the ring has not
                        run */
 

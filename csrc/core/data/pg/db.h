@@ -162,7 +162,9 @@ struct pg_db {
     char *label;      /* of the address, without a password */
     uint32_t fails;   /* rounds of servers since the last one that was ready */
     bool unnamed;     /* statements with names do not last: there is a pooler */
-    unsigned strange; /* statements that were gone */
+    bool serial; /* somebody between mixes up what is sent before an answer has
+                    come: one call after the other */
+    unsigned strange;    /* statements that were gone */
     int64_t dropped_at;  /* when all connections were last let go */
     int64_t hopes_until; /* what has no connection is not refused so far */
     uint64_t dialled, lost;

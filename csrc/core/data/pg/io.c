@@ -49,8 +49,7 @@ static void stop_one(pg_db *db, pg_flight *f)
  * again, 0: when something happens. */
 static int64_t stop_server(pg_conn *c, int64_t now)
 {
-    const pg_step *s = pg_step_first(c);
-    const pg_flight *f = s != NULL ? s->flight : NULL;
+    const pg_flight *f = pg_step_flight(c);
 
     if (f == NULL || (f->call != NULL && !f->failed) || c->cancelling)
         return 0;

@@ -202,9 +202,9 @@ void pg_reads(pg_db *db)
         uc_call *calls[BATCH];
         uint32_t n;
 
-        if (c == NULL || c->calls >= DEEP)
+        if (c == NULL || c->calls >= (db->serial ? 1 : DEEP))
             return;
-        n = take(db, calls, BATCH);
+        n = take(db, calls, db->serial ? 1 : BATCH);
         for (uint32_t i = 0; i < n; i++)
             read_one(db, c, calls[i]);
         if (c->batch > 0)
@@ -396,7 +396,7 @@ static void with_key(pg_db *db, round *r, uc_call *call)
 
 static void run_all(pg_db *db, round *r)
 {
-    while (r->c->calls < WRITES && r->c->claims == NULL) {
+    while (r->c->calls < (db->serial ? 1 : WRITES) && r->c->claims == NULL) {
         uc_call *call = next_write(db);
 
         if (call == NULL)

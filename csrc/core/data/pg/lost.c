@@ -131,7 +131,7 @@ static void answer_all(pg_conn *c)
     while (c->waiting != NULL) {
         f = c->waiting;
         c->waiting = f->next;
-        give_up(c, f, c->told && !f->committed, &c->error);
+        give_up(c, f, (c->told || c->undone) && !f->committed, &c->error);
     }
     while ((s = pg_step_first(c)) != NULL) {
         bool is_call = s->kind == PG_STEP_EXECUTE || s->kind == PG_STEP_ONCE ||
@@ -140,7 +140,7 @@ static void answer_all(pg_conn *c)
         f = s->flight;
         pg_step_pop(c);
         if (is_call && f != NULL && (f->left == 0 || --f->left == 0))
-            give_up(c, f, c->told, &c->error);
+            give_up(c, f, c->told || c->undone, &c->error);
     }
 }
 

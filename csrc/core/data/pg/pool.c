@@ -82,7 +82,8 @@ pg_conn *pg_pick(pg_db *db, pg_role role)
     }
     if (role == PG_READER && limit > READERS)
         limit = READERS;
-    if (!coming && n < limit && (best == NULL || best->calls > BUSY))
+    if (!coming && n < limit &&
+        (best == NULL || best->calls > (db->serial ? 0 : BUSY)))
         grow(db, role);
     return best;
 }

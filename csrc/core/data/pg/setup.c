@@ -169,11 +169,12 @@ static bool ask_options(pg_conn *c)
 
     uc_buf_init(&b, 1 << 20);
 #define PUT(text) uc_buf_put(&b, text, sizeof(text) - 1)
-    PUT("select name from pg_catalog.pg_settings where source not in "
-        "('client', 'session') and context <> 'internal' and "
-        "pg_catalog.lower(name) in ('', ");
+    PUT("select n from pg_catalog.unnest(array[");
     names_of(c->db->info.values[PG_OPTIONS], &b);
-    PUT(") limit 1");
+    PUT("]::text[]) n where not exists (select from pg_catalog.pg_settings "
+        "where pg_catalog.lower(name) = n and source in ('client', 'session')) "
+        "and (n not like '%.%' or pg_catalog.current_setting(n, true) is null) "
+        "limit 1");
 #undef PUT
     uc_buf_byte(&b, '\0');
     ok = !b.failed && pg_query(c, NULL, (const char *)b.p);

@@ -49,6 +49,17 @@ pg_step *pg_step_first(pg_conn *c)
     return c->nsteps > 0 ? &c->steps[c->first] : NULL;
 }
 
+const pg_flight *pg_step_flight(const pg_conn *c)
+{
+    for (uint32_t i = 0; i < c->nsteps; i++) {
+        const pg_step *s = &c->steps[(c->first + i) % c->capacity];
+
+        if (s->flight != NULL || s->kind == PG_STEP_SYNC)
+            return s->flight;
+    }
+    return NULL;
+}
+
 void pg_step_pop(pg_conn *c)
 {
     c->first = (c->first + 1) % c->capacity;

@@ -29,6 +29,9 @@ void pg_step_drop(pg_conn *c, uint32_t n);
 void pg_unprepared(pg_conn *c, const pg_step *s);
 pg_step *pg_step_first(pg_conn *c);
 void pg_step_pop(pg_conn *c);
+/* Whose step is the first one before the next Sync, our own left out; NULL:
+ * nobody's. The server says nothing of it before that Sync. */
+const pg_flight *pg_step_flight(const pg_conn *c);
 
 /* A flight of a call that may begin; NULL: it has been answered. */
 pg_flight *pg_flight_of(pg_db *db, uc_call *call);
