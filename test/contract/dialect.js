@@ -42,7 +42,7 @@ const sqlite = {
   plan: 'explain query plan',
   setting: 'pragma foreign_keys = 0',
   rollback: 'or rollback',
-  noRows: ['pragma user_version = 5', 'reindex'],
+  noRows: ['pragma user_version = 5', 'reindex', 'create temp table v(a int)'],
   code: {
     unique: 'SQLITE_CONSTRAINT_UNIQUE',
     primaryKey: 'SQLITE_CONSTRAINT_PRIMARYKEY',

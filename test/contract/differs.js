@@ -24,6 +24,29 @@ module.exports = [
     value: [{ v: '5' }, { v: 5 }]
   },
   {
+    name: 'temp',
+    what: 'A temporary table belongs to a connection, and connections are shared: on PostgreSQL it is refused outside of a transaction.',
+    instead: '`create temp table … on commit drop` in `db.transaction()`',
+    call: (db) => db.run('create temp table x(a int)'),
+    code: 'UC_SQL_CONNECTION'
+  },
+  {
+    name: 'locks',
+    what: 'On PostgreSQL a statement that changes a table waits for cursors, snapshots and transactions that use it.',
+    instead: 'a deadline (`timeoutMs`), and short transactions',
+    call: async (db) => {
+      await db.exec('create table locks(a int); insert into locks values (1), (2)')
+      const rows = db.iterate('select a from locks')
+      await rows.next()
+      try {
+        await db.run('alter table locks add column b int', [], { timeoutMs: 200 })
+      } finally {
+        await rows.return()
+      }
+    },
+    code: 'UC_TIMEOUT'
+  },
+  {
     name: 'documents',
     what: 'PostgreSQL has types for JSON, arrays, moments and booleans: their columns come as values, not as text or numbers.',
     instead: 'a cast to text where the text is wanted',

@@ -351,7 +351,8 @@ static bool statement(pg_conn *c, pg_flight *f, uc_error *e)
                        f->call->op->name);
     if (x.stmt->sql.local && c->tx == NULL)
         return uc_fail(e, UC_SQL_TRANSACTION,
-                       "SET LOCAL is for a transaction: there is none here");
+                       "it is for a transaction, with which it ends: there "
+                       "is none here");
     return has_rows(f, x.stmt, e) && put_run(c, &x, &r, e);
 }
 

@@ -101,10 +101,16 @@ static verdict refined(const pg_token *first, pg_lexer rest)
     return has_word(rest, effects) ? WRITES : READS;
 }
 
+/* Tables of a connection. */
+static const char *const temporary[] = {"temp", "temporary", "local", "global",
+                                        NULL};
+
 static verdict by_second(const pg_token *first, pg_lexer rest)
 {
     pg_token second = pg_lex(&rest);
 
+    if (pg_token_is(first, "create") && is_any(&second, temporary))
+        return SESSION;
     for (size_t i = 0; i < sizeof alones / sizeof *alones; i++) {
         if (pg_token_is(first, alones[i].word) &&
             pg_token_is(&second, alones[i].second))
@@ -127,6 +133,8 @@ static verdict verdict_of(const pg_token *first, pg_lexer rest)
     return by_second(first, rest);
 }
 
+static const char *const drop[] = {"drop", NULL}; /* on commit drop */
+
 static bool session_refused(const pg_token *first, uc_error *e)
 {
     int n = (int)(first->text.len < 20 ? first->text.len : 20);
@@ -134,7 +142,10 @@ static bool session_refused(const pg_token *first, uc_error *e)
     return uc_fail(e, UC_SQL_CONNECTION,
                    "%.*s would change a connection that others use next: %s", n,
                    first->text.p,
-                   pg_token_is(first, "set") || pg_token_is(first, "reset")
+                   pg_token_is(first, "create")
+                       ? "CREATE TEMP TABLE ... ON COMMIT DROP in a "
+                         "transaction does not"
+                   : pg_token_is(first, "set") || pg_token_is(first, "reset")
                        ? "set it for the role or the database (ALTER ROLE … "
                          "SET), or with SET LOCAL in a transaction"
                        : "there is a call of the package for it, or none");
@@ -213,7 +224,9 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
                        (int)(first.text.len < 20 ? first.text.len : 20),
                        first.text.p);
     /* In a transaction it ends with that. */
-    s->local = pg_token_is(&first, "set") && pg_token_is(&second, "local");
+    s->local =
+        (pg_token_is(&first, "set") && pg_token_is(&second, "local")) ||
+        (v == SESSION && pg_token_is(&first, "create") && has_word(l, drop));
     if (v == SESSION && !s->local)
         return session_refused(&first, e);
     s->cls = s->local ? UC_CLASS_WRITE : classes[v];
