@@ -47,6 +47,17 @@ module.exports = [
     code: 'UC_TIMEOUT'
   },
   {
+    name: 'too-large',
+    what: 'On PostgreSQL a write whose rows are more than a reply may have (`maxRows`, `maxReplyBytes`) has run; on SQLite it is undone.',
+    instead: '`db.transaction`, which is rolled back',
+    call: async (db) => {
+      await db.exec('create table large(a int)')
+      const { code } = await db.all('insert into large select generate_series(1, 1000001) returning a').catch((err) => err)
+      return [code, await db.get('select count(*) as n from large')]
+    },
+    value: ['UC_REPLY_TOO_LARGE', { n: 1000001 }]
+  },
+  {
     name: 'documents',
     what: 'PostgreSQL has types for JSON, arrays, moments and booleans: their columns come as values, not as text or numbers.',
     instead: 'a cast to text where the text is wanted',

@@ -6,11 +6,15 @@ const fs = require('node:fs')
 const { clock, delay, elapsed, exact, failure, left, runaway, slow } = require('../../helper')
 
 module.exports = (t, open) => {
+  const { code } = open.sql
+  // Where no database is: a file that cannot be, a port that nobody listens on.
+  const nowhere = (name) => open.engine === 'sqlite' ? `/dev/null/no/such/${name}.db` : `postgres://x@/${name}?host=/dev/null/no&port=1`
+
   t.test('open returns at once; calls made before it is ready queue up', async (t) => {
     const start = clock()
     const store = open(t)
     t.ok(elapsed(start) < 5000)
-    const calls = [store.db.exec('create table t(a)'), store.db.run('insert into t values (1)'), store.db.get('select a from t')]
+    const calls = [store.db.exec('create table t(a int)'), store.db.run('insert into t values (1)'), store.db.get('select a from t')]
     exact(t, (await Promise.all(calls))[2], { a: 1 }, 'they ran in order')
     await store.ready
     await store.ready
@@ -19,28 +23,28 @@ module.exports = (t, open) => {
 
   t.test('ready tells of failure; without it nothing is unhandled', async (t) => {
     if (left(t, !open.owner, 'there is no daemon on a file that cannot be opened')) return
-    const bad = open.at(t, '/dev/null/no/such/place.db')
-    t.equal((await failure(bad.ready)).code, 'SQLITE_CANTOPEN')
-    open.at(t, '/dev/null/no/such/other.db')
+    const bad = open.at(t, nowhere('place'))
+    t.equal((await failure(bad.ready)).code, code.cantOpen)
+    open.at(t, nowhere('other'))
     await delay(50)
     t.ok(true, 'an unread failure is no unhandled rejection')
   })
 
   t.test('calls made in the turn of open, to a file that cannot be opened', async (t) => {
     if (left(t, !open.owner, 'there is no daemon on a file that cannot be opened')) return
-    const { db } = open.at(t, '/dev/null/x.db')
-    const errors = await Promise.all([db.get('select 1'), db.run('create table t(a)'), db.exec('select 1'), db.many('select ?', [[1]]), db.batch([['select 1']]),
+    const { db } = open.at(t, nowhere('x'))
+    const errors = await Promise.all([db.get('select 1'), db.run('create table t(a int)'), db.exec('select 1'), db.many('select ?', [[1]]), db.batch([['select 1']]),
       db.transaction(async () => {}), db.snapshot(async () => {}), db.iterate('select 1').next()].map((call) => failure(call)))
     for (const err of errors) {
-      t.equal(err.code, 'SQLITE_CANTOPEN')
-      t.equal(err.kind, 'cant-open')
+      t.equal(err.code, code.cantOpen)
+      t.equal(err.kind, open.engine === 'sqlite' ? 'cant-open' : 'connection')
     }
   })
 
   t.test('close waits for what is in flight', async (t) => {
     const file = open.file(t)
     const store = open.at(t, file)
-    await store.db.exec('create table t(a)')
+    await store.db.exec('create table t(a int)')
     const calls = Array.from({ length: 100 }, (_, i) => i % 2 ? store.db.run('insert into t values (?)', [i]) : store.db.get(`${slow(2000)} select count(*) as n from c`))
     let open_ = true
     const all = Promise.all(calls).then(() => t.ok(open_, 'every call ended before close did'))
@@ -52,7 +56,7 @@ module.exports = (t, open) => {
   t.test('close lets a transaction end', async (t) => {
     const file = open.file(t)
     const store = open.at(t, file)
-    await store.db.exec('create table t(a)')
+    await store.db.exec('create table t(a int)')
     const tx = store.db.transaction(async (tx) => {
       await tx.run('insert into t values (1)')
       await delay(50)
@@ -81,7 +85,7 @@ module.exports = (t, open) => {
     }
     for (const [name, begin] of Object.entries(started)) {
       const store = open(t, patient)
-      await store.db.exec('create table t(a)')
+      await store.db.exec('create table t(a int)')
       const start = clock()
       const call = begin(store.db).then(() => 'done', (err) => err.code)
       await store.close()
@@ -90,12 +94,12 @@ module.exports = (t, open) => {
     }
     const long = {
       iterate: async (db) => { for await (const row of db.iterate(`${slow(20000)} select x from c`)) row.x = 0 },
-      backup: (db) => db.backup(open.file(t)),
+      ...(open.engine === 'sqlite' && { backup: (db) => db.backup(open.file(t)) }),
       table: (db) => db.table('t').find()
     }
     for (const [name, begin] of Object.entries(long)) {
       const store = open(t, patient)
-      await store.db.exec('create table t(a)')
+      await store.db.exec('create table t(a int)')
       const start = clock()
       const call = begin(store.db).then(() => 'done', (err) => err.code)
       await store.close()
@@ -104,10 +108,10 @@ module.exports = (t, open) => {
     }
   })
 
-  t.test('close is idempotent and leaves only the database file', async (t) => {
+  t.test('close is idempotent and leaves only the database file', open.only('sqlite', 'the files are the server\'s'), async (t) => {
     const file = open.file(t)
     const store = open.at(t, file)
-    await store.db.exec('create table t(a); insert into t values (1)')
+    await store.db.exec('create table t(a int); insert into t values (1)')
     const closing = [store.close(), store.close()]
     await Promise.all(closing)
     await store.close()
@@ -120,7 +124,7 @@ module.exports = (t, open) => {
   t.test('use after close is UC_CLOSED', async (t) => {
     const store = open(t)
     const { db } = store
-    await db.exec('create table t(a)')
+    await db.exec('create table t(a int)')
     const q = db.prepare('select 1')
     const table = db.table('t')
     const rows = db.iterate('select 1')
@@ -154,7 +158,7 @@ module.exports = (t, open) => {
   t.test('destroy does not wait: what is in flight rejects', async (t) => {
     const store = open(t)
     const { db } = store
-    await db.exec('create table t(a)')
+    await db.exec('create table t(a int)')
     const calls = [
       db.get(`${runaway} select count(*) from c`),
       db.run(`${runaway} insert into t select count(*) from c`),
@@ -172,7 +176,7 @@ module.exports = (t, open) => {
 
   t.test('Symbol.asyncDispose is close', async (t) => {
     const store = open(t)
-    await store.db.exec('create table t(a)')
+    await store.db.exec('create table t(a int)')
     t.equal(typeof store[Symbol.asyncDispose], 'function')
     await store[Symbol.asyncDispose]()
     t.equal((await failure(store.db.get('select 1'))).code, 'UC_CLOSED')
@@ -181,13 +185,13 @@ module.exports = (t, open) => {
   t.test('closed before it was ever ready', async (t) => {
     for (let i = 0; i < 10; i++) {
       const store = open(t)
-      const call = i % 2 ? store.db.exec('create table t(a)') : undefined
+      const call = i % 2 ? store.db.exec('create table t(a int)') : undefined
       await store.close()
       await call
     }
     for (let i = 0; i < 10; i++) {
       const store = open(t)
-      const call = failure(store.db.exec('create table t(a)'))
+      const call = failure(store.db.exec('create table t(a int)'))
       store.destroy()
       t.equal((await call).code, 'UC_CLOSED')
     }

@@ -8,9 +8,11 @@ const path = require('node:path')
 const { exact, failure } = require('../../helper')
 
 module.exports = (t, open) => {
+  const isPg = open.engine === 'pg'
+  const { sql: { code } } = open
   const ready = async (t, options) => {
     const store = open(t, options)
-    await store.db.exec('create table t(a); insert into t values (1)')
+    await store.db.exec('create table t(a int); insert into t values (1)')
     return store.db
   }
   const rows = async (db) => (await db.values('select a from t order by a')).map(([a]) => a)
@@ -27,11 +29,13 @@ module.exports = (t, open) => {
     const whole = [
       'begin -- was: begin; delete from t\n; insert into t values (2); commit',
       'begin /* ; delete from t; */ ; insert into t values (2); commit;',
-      '/* begin; */ begin immediate transaction -- ; x\n; insert into t values (2); commit -- ; delete from t;\n',
+      `/* begin; */ begin ${isPg ? '' : 'immediate'} transaction -- ; x\n; insert into t values (2); commit -- ; delete from t;\n`,
       'begin; insert into t values (2); -- commit;\nend transaction /* ; delete from t */ ; -- the end; of it',
-      "begin exclusive; insert into t values (2); delete from t where a = ';commit;'; commit transaction",
+      `begin${isPg ? '' : ' exclusive'}; insert into t values (2); delete from t where 'a' = ';commit;'; commit transaction`,
       '\ufeffbegin;;; insert into t values (2);; ; commit;;',
-      'BEGIN deferred TRANSACTION "t;x"; insert into t values (2); END TRANSACTION [t;x]'
+      isPg
+        ? 'START TRANSACTION; insert into t values (2); delete from t where \'a\' = $$;commit; begin;$$; END TRANSACTION'
+        : 'BEGIN deferred TRANSACTION "t;x"; insert into t values (2); END TRANSACTION [t;x]'
     ]
     for (const [way, run] of ways(db)) {
       for (const sql of whole) {
@@ -52,7 +56,7 @@ module.exports = (t, open) => {
         'begin; insert into t values (2); commit delete from t;',
         'begin; insert into t values (2); end /* ; */ delete from t'
       ]) {
-        t.equal((await failure(run(sql))).code, 'SQLITE_ERROR', `${way}: ${sql}`)
+        t.equal((await failure(run(sql))).code, code.syntax, `${way}: ${sql}`)
         exact(t, await rows(db), [1], 'nothing ran')
         t.equal((await db.run('update t set a = a')).changes, 1, 'the writer is free')
       }
@@ -78,7 +82,7 @@ module.exports = (t, open) => {
     }
     const err = await failure(db.exec('begin; insert into t values (2); commit; insert into t values (3)'))
     t.match(err.message, /COMMIT in the midst of it.*what follows to another db\.exec/, 'says what to do')
-    t.match(await db.get('explain begin'), { opcode: 'Init' }, 'explaining one only reads')
+    if (!isPg) t.match(await db.get('explain begin'), { opcode: 'Init' }, 'explaining one only reads')
   })
 
   t.test('a NUL is refused wherever SQL is taken', async (t) => {
@@ -111,23 +115,23 @@ module.exports = (t, open) => {
     await refused('a transaction', () => db.transaction((tx) => tx.run(sql)))
     await refused('a snapshot', () => db.snapshot((s) => s.all('select 1\0')))
     t.equal((await failure(db.exec('insert into t values (2);\0'))).offset, 25, 'the error says where')
-    exact(t, await db.get("select 'a' || ? as b", ['\0b']), { b: 'a\0b' }, 'as a parameter it is text')
+    if (!isPg) exact(t, await db.get("select 'a' || ? as b", ['\0b']), { b: 'a\0b' }, 'as a parameter it is text')
   })
 
   t.test('the error says where in the script', async (t) => {
     const db = await ready(t)
-    await db.exec('create unique index i on t(a); create table c(x check (x > 0))')
+    await db.exec('create unique index i on t(a); create table c(x int check (x > 0))')
     const scripts = {
       'a column': ['insert into t values (2);\nselect nope from t', 'nope'],
-      'behind other letters': ["insert into t values ('üé😀');\nselect nope from t", 'nope'],
+      'behind other letters': ["select 'üé😀';\nselect nope from t", 'nope'],
       'inside of BEGIN': ['begin;\ninsert into t values (2);\nselect nope from t;\ncommit', 'nope'],
       'behind a comment': ['insert into t values (2); /* ö; */ -- é\n selct 1', 'selct'],
       'a constraint': ['insert into t values (2);\n\n insert into t values (1);\nselect 1', 'insert into t values (1)'],
       'a check': ['select 1;insert into c values (0)', 'insert into c'],
-      'a table': ['insert into t values (2);\ninsert into nowhere values (1)', 'insert into nowhere'],
-      'a parameter': ['insert into t values (2); insert into t values (?)', 'insert into t values (?)'],
+      'a table': ['insert into t values (2);\ninsert into nowhere values (1)', isPg ? 'nowhere' : 'insert into nowhere'],
+      'a parameter': ['insert into t values (2); insert into t values (?)', isPg ? ')' : 'insert into t values (?)'],
       'a COMMIT': ['insert into t values (2); commit', 'commit'],
-      'what is for a connection': ["insert into t values (2); attach 'x' as y", 'attach'],
+      'what is for a connection': isPg ? ['insert into t values (2); set work_mem = 1000', 'set'] : ["insert into t values (2); attach 'x' as y", 'attach'],
       'the first': ['select nope from t; select 1', 'nope'],
       'the first, a constraint': ['  insert into t values (1); select 1', 'insert']
     }
@@ -152,7 +156,7 @@ module.exports = (t, open) => {
     return dir
   }
 
-  t.test('a migration names the line that failed', async (t) => {
+  t.test('a migration names the line that failed', open.only('sqlite', 'its migrations have no lines so far'), async (t) => {
     const files = {
       plain: ['create table a(x);\n\n-- c\nnope;\n', 4, 'nope'],
       'without a transaction': ['-- no transaction\ncreate table a(x);\n\nnope;\n', 4, 'nope'],
@@ -184,7 +188,7 @@ module.exports = (t, open) => {
     t.equal(err.offset, undefined)
   })
 
-  t.test('a comment of a migration is not run either', async (t) => {
+  t.test('a comment of a migration is not run either', open.only('sqlite', 'its migrations have no lines so far'), async (t) => {
     for (const head of ['', '-- no transaction\n']) {
       const { db } = open(t)
       await db.migrate(folder(t, `${head}create table a(x); -- begin; drop table a\ninsert into a values (';'); /* commit; */ insert into a values (2)`))

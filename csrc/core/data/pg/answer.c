@@ -387,6 +387,23 @@ static bool data_row(pg_conn *c, const pg_step *s, uc_view body, uc_error *e)
     return true;
 }
 
+bool pg_row_too_large(pg_conn *c)
+{
+    const pg_step *s = pg_step_first(c);
+    uc_error e;
+
+    if (s == NULL || (s->kind != PG_STEP_EXECUTE && s->kind != PG_STEP_QUERY))
+        return false;
+    if (s->kind == PG_STEP_QUERY || s->flight == NULL ||
+        s->flight->call == NULL || s->flight->failed)
+        return true; /* nobody looks at it */
+    uc_error_init(&e);
+    too_large(c, s->flight, &e);
+    tell(c, s->flight, &e);
+    s->flight->failed = true;
+    return true;
+}
+
 /* One of a batch. */
 static void end_part(pg_conn *c, const pg_step *s, int64_t changes)
 {

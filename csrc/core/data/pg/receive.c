@@ -8,19 +8,50 @@
 
 enum { READ_BYTES = 1 << 16 };
 
+/* A row beyond what a reply may have is read past, which takes no memory. False:
+ * the message is no row. */
+static bool skips(pg_conn *c)
+{
+    const uint8_t *p = c->in.p + c->in_at;
+    uint32_t n;
+
+    if (c->phase != PG_READY || *p != 'D')
+        return false;
+    memcpy(&n, p + 1, sizeof n);
+    n = __builtin_bswap32(n);
+    if (n > INT32_MAX || !pg_row_too_large(c))
+        return false;
+    c->skip = (size_t)n + 1;
+    return true;
+}
+
+/* False: there is more to come that is skipped. */
+static bool skipped(pg_conn *c)
+{
+    size_t n = c->in.len - c->in_at;
+
+    if (n > c->skip)
+        n = c->skip;
+    c->in_at += n;
+    c->skip -= n;
+    return c->skip == 0;
+}
+
 /* All whole messages of what has come. False: it is dead. */
 static bool take_messages(pg_conn *c)
 {
     size_t most = (size_t)c->db->e.opt.max_bytes, used, want;
     uc_error e;
 
-    while (!c->paused) {
+    while (!c->paused && skipped(c)) {
         pg_msg m;
         pg_cut cut = pg_msg_cut(c->in.p + c->in_at, c->in.len - c->in_at, most,
                                 &m, &used, &want);
 
         if (cut == PG_CUT_MORE)
             break;
+        if (cut == PG_CUT_BAD && skips(c))
+            continue;
         if (cut == PG_CUT_BAD) {
             pg_nonsense(&e, "a message of a length that cannot be");
             pg_conn_fail(c, &e);

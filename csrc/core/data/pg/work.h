@@ -115,6 +115,9 @@ void pg_conn_receive(pg_conn *c);
 /* A message of a connection that is in use. False with *e: it is none that may
  * come now. */
 bool pg_answer(pg_conn *c, const pg_msg *m, uc_error *e);
+/* A row is larger than any reply may be: its call fails. False: none is waited
+ * for. */
+bool pg_row_too_large(pg_conn *c);
 /* What is complete goes to its session. */
 void pg_publish(pg_conn *c);
 
