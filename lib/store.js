@@ -4,7 +4,7 @@ const { Client } = require('./client/client')
 const { Database } = require('./db/database')
 const { ops } = require('./wire/ops')
 const { isAddress, shown } = require('./base/address')
-const { normalise, parseTarget, isPlain } = require('./base/options')
+const { normalise, parseTarget, refuseOfFiles, isPlain } = require('./base/options')
 const { Cache, noCache } = require('./cache')
 const { CacheLink } = require('./cache/link')
 const { NoClient } = require('./client/no-client')
@@ -168,6 +168,7 @@ function open (target, options) {
   const place = parseTarget(target)
   const checked = readOptions(options, place.ipc)
   if (!place.ipc) {
+    if (isAddress(place.path)) refuseOfFiles(options)
     const { connector } = require('./transport/addon')
     return new Store(new Client(connector(place.path, checked), checked), isAddress(place.path) ? shown(place.path) : place.path)
   }

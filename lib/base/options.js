@@ -131,6 +131,22 @@ function readFirstLevel (value) {
   }
 }
 
+// What means something to a file alone, and to no server.
+const OF_FILES = ['create', 'pragmas', 'attach']
+
+/**
+ * Refuses what the engine of the target has not.
+ *
+ * @param {object} [options] of open, checked
+ * @throws {UndercroftError} UC_OPTION
+ */
+function refuseOfFiles (options) {
+  for (const name of OF_FILES) {
+    if (options?.[name] === undefined) continue
+    throw new UndercroftError('UC_OPTION', `option ${name} is for a file of SQLite; the target is a database of PostgreSQL`)
+  }
+}
+
 function checkPlace (name, row, ipc) {
   const where = row.where ?? FILE
   if (ipc && where === FILE) {
@@ -391,4 +407,4 @@ function isPlain (value) {
     !ArrayBuffer.isView(value)
 }
 
-module.exports = { INTEGERS, table, defaults, normalise, toWire, parseTarget, readCall, isPlain }
+module.exports = { INTEGERS, table, defaults, normalise, toWire, parseTarget, refuseOfFiles, readCall, isPlain }

@@ -42,6 +42,10 @@ class Sync {
       throw new UndercroftError('UC_SYNC_UNAVAILABLE',
         'blocking calls need the database in this process; open the file itself')
     }
+    if (client.engine === 'postgres') {
+      throw new UndercroftError('UC_SYNC_UNAVAILABLE',
+        'blocking calls are for SQLite: over a network they would hold the event loop; await the calls of db')
+    }
     this.#client = client
     this.#native = client.native
     this.#integers = client.integers

@@ -35,7 +35,7 @@ module.exports = [
     what: 'On PostgreSQL a statement that changes a table waits for cursors, snapshots and transactions that use it.',
     instead: 'a deadline (`timeoutMs`), and short transactions',
     call: async (db) => {
-      await db.exec('create table locks(a int); insert into locks values (1), (2)')
+      await db.exec('create table locks(a int); insert into locks select generate_series(1, 100000)')
       const rows = db.iterate('select a from locks')
       await rows.next()
       try {
@@ -56,6 +56,41 @@ module.exports = [
       return [code, await db.get('select count(*) as n from large')]
     },
     value: ['UC_REPLY_TOO_LARGE', { n: 1000001 }]
+  },
+  {
+    name: 'pragmas',
+    what: 'Pragmas are SQLite\'s.',
+    instead: 'settings of the role or the database (`alter role … set`), or `set local` in a transaction',
+    call: (db) => db.get('pragma user_version'),
+    code: 'UC_NOT_HERE'
+  },
+  {
+    name: 'attach',
+    what: 'ATTACH and the option `attach` are SQLite\'s.',
+    instead: 'schemas, or a handle for each database',
+    call: (db) => db.run("attach 'other.db' as other"),
+    code: 'UC_NOT_HERE'
+  },
+  {
+    name: 'files',
+    what: 'A database on PostgreSQL is no file: there is nothing to create, copy or name by a path.',
+    instead: '`create database`, pg_dump and pg_basebackup',
+    call: (db) => db.backup('/tmp/copy.db'),
+    code: 'UC_NOT_HERE'
+  },
+  {
+    name: 'restore',
+    what: '`db.restore` is SQLite\'s.',
+    instead: 'pg_restore',
+    call: (db) => db.restore('/tmp/copy.db'),
+    code: 'UC_NOT_HERE'
+  },
+  {
+    name: 'functions',
+    what: 'Functions of JavaScript within SQL are SQLite\'s.',
+    instead: '`create function`',
+    call: (db) => db.sync.function('twice', (x) => 2 * x),
+    code: 'UC_SYNC_UNAVAILABLE'
   },
   {
     name: 'documents',

@@ -163,7 +163,7 @@ module.exports = (t, open) => {
       db.get(`${runaway} select count(*) from c`),
       db.run(`${runaway} insert into t select count(*) from c`),
       db.run('insert into t values (1)'),
-      db.transaction((tx) => tx.run('insert into t values (2)'))
+      db.transaction((tx) => tx.run(`${runaway} insert into t select count(*) from c`))
     ].map((call) => failure(call))
     await delay(30)
     const start = clock()

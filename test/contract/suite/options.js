@@ -147,7 +147,7 @@ module.exports = (t, open) => {
     for await (const row of db.iterate('pragma user_version')) exact(t, row, { user_version: 7 }, 'it stays as it was set')
   })
 
-  t.test('synchronous', async (t) => {
+  t.test('synchronous', open.only('sqlite', 'pragmas'), async (t) => {
     for (const [name, level] of [['off', 0], ['normal', 1], ['full', 2], ['extra', 3]]) {
       const { db } = open(t, { synchronous: name })
       await db.exec('create table t(a int)')
@@ -156,7 +156,7 @@ module.exports = (t, open) => {
     exact(t, await open(t).db.get('pragma synchronous'), { synchronous: 2 }, 'full by default')
   })
 
-  t.test('attach: other files under their names, on every connection', async (t) => {
+  t.test('attach: other files under their names, on every connection', open.only('sqlite', 'attach'), async (t) => {
     const other = open.file(t)
     const first = open.at(t, other)
     await first.db.exec('create table t(a int); insert into t values (7)')
@@ -178,7 +178,7 @@ module.exports = (t, open) => {
     exact(t, await db.get('select count(*) as n from other.made'), { n: 1 }, 'a table created there')
   })
 
-  t.test('attach: what cannot be opened', async (t) => {
+  t.test('attach: what cannot be opened', open.only('sqlite', 'attach'), async (t) => {
     if (left(t, !open.owner, refuses)) return
     const err = await opening(t, { attach: { other: '/dev/null/no/such.db' } })
     t.equal(err.code, 'SQLITE_CANTOPEN')
@@ -190,6 +190,7 @@ module.exports = (t, open) => {
       const err = await failure(async () => open.at(t, target, { connectTimeoutMs: 300 }).ready)
       t.match(err.code, /^UC_/, JSON.stringify(target) ?? 'undefined')
     }
+    if (open.engine !== 'sqlite') return
     const file = open.file(t)
     const store = open.at(t, new URL(`file://${file}`))
     await store.db.exec('create table t(a int)')
@@ -199,7 +200,7 @@ module.exports = (t, open) => {
     t.ok(fs.existsSync(`${file} ünï?mode=ro#%20'.db`), 'a path is a path, whatever its characters')
   })
 
-  t.test('a file URL, in each spelling', async (t) => {
+  t.test('a file URL, in each spelling', open.only('sqlite', 'files'), async (t) => {
     const file = open.file(t)
     const dir = path.dirname(file)
     const rel = path.relative(process.cwd(), dir)
@@ -247,7 +248,7 @@ module.exports = (t, open) => {
     for (const verb of ['backup', 'restore']) t.match(await failure(() => db[verb](new URL(`file://${dir}/x%00.db`))), { code: 'UC_OPTION', message: /NUL/ }, verb)
   })
 
-  t.test(':memory: is a database of its own each time', async (t) => {
+  t.test(':memory: is a database of its own each time', open.only('sqlite', 'memory'), async (t) => {
     const a = open.at(t, ':memory:').db
     const b = open.at(t, ':memory:').db
     await a.exec('create table t(a int)')

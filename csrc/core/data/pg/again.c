@@ -24,16 +24,29 @@ static int64_t time_of(const pg_conn *c, const pg_flight *f, int64_t now)
     return now - (c->done_at > f->sent ? c->done_at : f->sent);
 }
 
+/* A cursor counts once, with all its rows, when it ends. */
+static void page_took(const pg_flight *f, int64_t took)
+{
+    pg_lease *l = f->cursor;
+
+    l->seen += f->rows;
+    l->took += took;
+    if (!f->more)
+        pg_lease_count(l);
+}
+
 void pg_took(pg_conn *c, const pg_flight *f)
 {
     int64_t now = uc_now(), took = time_of(c, f, now);
 
     c->done_at = now;
     c->alone = false;
+    if (f->mode == PG_MODE_CURSOR && f->cursor != NULL)
+        page_took(f, took);
     if (f->call == NULL || f->call->stmt == NULL)
         return;
     learn(f->call->stmt, took);
-    if (f->mode != PG_MODE_CURSOR || !f->more)
+    if (f->mode != PG_MODE_CURSOR)
         pg_stat_add(f->call->stmt, took, f->rows, !f->failed);
 }
 

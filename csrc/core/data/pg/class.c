@@ -13,7 +13,8 @@ typedef enum verdict {
     WRITES,
     ALONE,   /* in no transaction */
     CONTROL, /* of a transaction */
-    SESSION  /* changes the connection, which is shared */
+    SESSION, /* changes the connection, which is shared */
+    FOREIGN  /* SQLite's */
 } verdict;
 
 static const struct {
@@ -29,7 +30,8 @@ static const struct {
     {"unlisten", SESSION},  {"load", SESSION},     {"declare", SESSION},
     {"fetch", SESSION},     {"move", SESSION},     {"close", SESSION},
     {"prepare", SESSION},   {"execute", SESSION},  {"deallocate", SESSION},
-    {"lock", SESSION},      {"copy", SESSION},     {"vacuum", ALONE},
+    {"lock", SESSION},      {"pragma", FOREIGN},   {"attach", FOREIGN},
+    {"detach", FOREIGN},    {"copy", SESSION},     {"vacuum", ALONE},
     {"checkpoint", ALONE},  {"cluster", ALONE},
 };
 
@@ -204,7 +206,7 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
     static const uc_class classes[] = {
         [READS] = UC_CLASS_READ,      [WRITES] = UC_CLASS_WRITE,
         [ALONE] = UC_CLASS_ALONE,     [CONTROL] = UC_CLASS_CONTROL,
-        [SESSION] = UC_CLASS_CONTROL,
+        [SESSION] = UC_CLASS_CONTROL, [FOREIGN] = UC_CLASS_CONTROL,
     };
     pg_lexer l = {text.p, text.p + text.len};
     pg_token first = pg_lex(&l), second;
@@ -224,6 +226,11 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
                        (int)(first.text.len < 20 ? first.text.len : 20),
                        first.text.p);
     /* In a transaction it ends with that. */
+    if (v == FOREIGN)
+        return uc_fail(e, UC_NOT_HERE,
+                       "%.*s is for SQLite: PostgreSQL has settings of roles "
+                       "and databases (ALTER ROLE ... SET), and schemas",
+                       (int)first.text.len, first.text.p);
     s->local =
         (pg_token_is(&first, "set") && pg_token_is(&second, "local")) ||
         (v == SESSION && pg_token_is(&first, "create") && has_word(l, drop));

@@ -99,7 +99,7 @@ struct pg_conn {
     bool dirty;     /* `out` is to be sent at the end of the turn */
     uc_buf in, out;
     size_t in_at, out_at; /* consumed */
-    size_t skip; /* bytes of a row that is too large */
+    size_t skip;          /* bytes of a row that is too large */
     uint32_t pid, key;    /* for a CancelRequest */
     bool cancelling;      /* one is under way: nothing new is sent */
     int64_t cancel_after; /* the next one not before this */

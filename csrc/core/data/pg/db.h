@@ -138,6 +138,9 @@ typedef struct pg_lease {
     uint64_t page_bytes;
     uint32_t rows; /* to ask for next */
     bool binary;   /* as pg_step has it */
+    bool counted;  /* in the numbers of its statement */
+    uint64_t seen; /* rows */
+    int64_t took;  /* ns, for all pages */
 } pg_lease;
 
 enum { PG_EXPIRED_TXS = 16 };

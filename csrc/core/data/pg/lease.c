@@ -42,9 +42,18 @@ void pg_lease_free(uc_engine *e, uc_lease *lease)
     pg_ring(db);
 }
 
+void pg_lease_count(pg_lease *l)
+{
+    if (l->text != NULL && !l->counted && l->took > 0)
+        pg_stat_add(l->text, l->took, l->seen, true);
+    l->counted = true;
+}
+
 static void let_go(pg_lease *l)
 {
     pg_conn *c = l->conn;
+
+    pg_lease_count(l);
 
     if (c != NULL && c->lease == l) {
         c->lease = NULL;

@@ -233,6 +233,8 @@ bool pg_lease_begin(pg_conn *c, pg_flight *f, uc_error *e);
 bool pg_cursor_in(pg_conn *c, pg_flight *f, uc_error *e);
 /* A page has so many bytes. */
 void pg_lease_paged(pg_flight *f, size_t bytes);
+/* It has ended: what it was for is counted, once. */
+void pg_lease_count(pg_lease *l);
 void pg_lease_free(uc_engine *e, uc_lease *l);
 void pg_leases_sweep(pg_db *db);
 void pg_leases_lost(pg_conn *c);
