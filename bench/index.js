@@ -51,6 +51,11 @@ async function main () {
   })
   const runs = []
   for (const { door, tests } of chosen) {
+    const reason = door.server ? door.server.missing() : null
+    if (reason !== null) {
+      say(`door ${door.name}: skipped, ${reason}`)
+      continue
+    }
     const run = await measureAll(door, tests, args, { dir, sockets }, say)
     if (args.write) report.write(door, run, say)
     runs.push(run)
@@ -84,7 +89,9 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
     }
     const known = {}
     for (const contestant of door.contestants) {
-      const it = known[contestant.name] = await probe(door, contestant, runtime, dir)
+      const it = known[contestant.name] = args.smoke && contestant.notInSmoke
+        ? { skip: 'not in a smoke test' }
+        : await probe(door, contestant, runtime, dir)
       if (it.error) say(`${runtime.name}: ${contestant.name} failed: ${it.error}`)
       else if (it.skip) say(`${runtime.name}: ${contestant.name} skipped, ${it.skip}`)
       else say(`${runtime.name}: ${contestant.name} ${it.version}, ${it.about || `SQLite ${it.sqlite}`}`)
@@ -97,7 +104,16 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
   if (door.limit && !program) say('pure C: skipped, it is not built: npm run bench -- --setup')
   const fixture = door.withoutDatabase ? null : await madeFixture(present, dir, door, args.timing)
   const prof = args.prof ? path.join(BUILD, 'prof') : null
+  const server = door.server ? await door.server.start(dir, args.timing) : null
+  if (server) say(`its server: ${server.version}`)
+  try {
+    return await measureCases({ door, tests, args, dir, sockets, present, described, program, fixture, prof, server, where, started }, say)
+  } finally {
+    await server?.stop()
+  }
+}
 
+async function measureCases ({ door, tests, args, dir, sockets, present, described, program, fixture, prof, server, where, started }, say) {
   const done = []
   for (const test of tests) {
     say(test.title.replace(/`/g, ''))
@@ -106,7 +122,7 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
         .filter(([, it]) => it.skip || it.error)
         .map(([name, it]) => [name, it.skip || `failed: ${it.error.split('\n')[0]}`]))
       const results = await runCase(test, runtime, {
-        door, dir, sockets, fixture, timing: args.timing, limit: program, missing, prof
+        door, dir, sockets, fixture, timing: args.timing, limit: program, missing, prof, server
       })
       const rows = rowsOf(test, results, runtime.kind)
       for (const line of caseLines(rows, runtime)) say(line)
@@ -127,6 +143,7 @@ async function measureAll (door, tests, args, { dir, sockets }, say) {
     commit: machine.commit(),
     mode: args.mode,
     machine: where,
+    server: server ? { version: server.version } : undefined,
     timing: args.timing,
     settings: SETTINGS,
     pinned: door.pinned ? cores() !== null : undefined,

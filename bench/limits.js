@@ -43,4 +43,6 @@ const deploy = {
 
 const http = {}
 
-module.exports = { addon, ipc, cache, log, deploy, http }
+const pg = {}
+
+module.exports = { addon, ipc, cache, log, deploy, http, pg }

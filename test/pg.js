@@ -6,6 +6,7 @@
 //     options.settings            of postgresql.conf, by name: { wal_level: 'replica' }
 //     options.hba                 lines of pg_hba.conf; default: trust, for all
 //     options.tcp                 also listen on 127.0.0.1, at a port that was free
+//     options.dir                 where its folder is made; default: that for temporary files
 //     options.fsync               default false: no suite but those of durability needs a disk
 //
 //   server.url(database, params)  'postgres://postgres@/name?host=…&port=…', of the socket
@@ -144,7 +145,7 @@ class Server {
   constructor (options) {
     this.#options = options
     this.user = serverUser()
-    this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'undercroft-pg-'))
+    this.dir = fs.mkdtempSync(path.join(options.dir ?? os.tmpdir(), 'undercroft-pg-'))
     this.data = path.join(this.dir, 'data')
     this.settings = { ...DEFAULTS, ...(options.fsync ? {} : UNSAFE), ...options.settings }
     this.log = ''

@@ -108,6 +108,16 @@ function buildEcho () {
   return status === 0 ? program : null
 }
 
+/** Builds bench/c/pg.c, likewise. */
+function buildPg () {
+  const program = path.join(OUT, 'pg')
+  fs.mkdirSync(OUT, { recursive: true })
+  const { status } = spawnSync(process.env.CC || 'cc', [
+    ...FLAGS, '-Wall', '-Wextra', path.join(__dirname, 'pg.c'), '-o', program
+  ], { stdio: ['ignore', 'ignore', 'inherit'] })
+  return status === 0 ? program : null
+}
+
 /** Builds bench/c/hits.c with the store of the cache; null without a compiler. */
 function buildHits () {
   const program = path.join(OUT, 'hits')
@@ -140,6 +150,6 @@ function buildSpdlog ({ plain = false } = {}) {
   return status === 0 ? program : null
 }
 
-module.exports = { build, built, recipe, compileSqlite, buildDecode, buildEcho, buildHits, buildSpdlog, flags: FLAGS }
+module.exports = { build, built, recipe, compileSqlite, buildDecode, buildEcho, buildPg, buildHits, buildSpdlog, flags: FLAGS }
 
 if (require.main === module) console.log(build(console.log))

@@ -8,19 +8,19 @@ const HELP = `npm run bench [-- OPTIONS] [WORD ...]
 
   WORD            only cases whose file or row names contain one of the words
   --door NAME     only the cases of this door: addon, ipc, cache,
-                  log, deploy or http
+                  log, deploy, http or pg
   --runtime LIST  only these: node24,node26,bun; NAME=PATH names an executable
   --rounds N      rounds of each contestant
   --ms N          milliseconds a round
   --write         write the results of each door: RESULTS.md with results.json and
-                  results.svg; IPC.md, CACHE.md, LOG.md, DEPLOY.md and
-                  HTTP.md likewise
+                  results.svg; IPC.md, CACHE.md, LOG.md, DEPLOY.md, HTTP.md
+                  and PG.md likewise
   --report        write them again from the JSON, without measuring
   --json          print the raw results on standard output
   --quick         short rounds, for development
   --smoke         every case for a moment on this Node; fails where one throws
-  --setup         build what only the benchmark needs: npm sqlite3 and
-                  spdlog, the C programs; with --smoke without optimizing;
+  --setup         build what only the benchmark needs: npm sqlite3, spdlog and
+                  libpq, the C programs; with --smoke without optimizing;
                   with --door http also axum + diesel, where cargo is
   --prof          leave CPU profiles of the JavaScript in bench/build/prof
   --list          name the cases and rows

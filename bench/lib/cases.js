@@ -29,6 +29,7 @@ function fullRow (test, row) {
     better: test.better || 'higher',
     atMost: {},
     atLeast: {},
+    targets: {},
     ...row
   }
 }

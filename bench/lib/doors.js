@@ -14,7 +14,8 @@ const BENCH = path.join(__dirname, '..')
 // database unless it is `withoutDatabase`; `data` is what is in it. Contestants of
 // a door with `ownRuntimes` are servers that say what they run on, each measured
 // once. `pinned`: the server has one processor, who asks it another. `settings`
-// are those that differ from everybody's.
+// are those that differ from everybody's. `server` is one that all contestants share,
+// each with a database of its own in it: missing(), start(dir, timing).
 const doors = [
   {
     name: 'addon',
@@ -73,6 +74,16 @@ const doors = [
     pinned: true,
     settings: { synchronous: 'normal' },
     files: { json: 'http.json', text: 'HTTP.md', chart: 'http.svg' }
+  },
+  {
+    name: 'pg',
+    cases: path.join(BENCH, 'cases/pg'),
+    order: ['get', 'all-100', 'queries', 'inserts', 'insert-many', 'memory-iterate', 'loop-delay', 'processes'],
+    contestants: require('../contestants/pg'),
+    limit: build.buildPg,
+    withoutDatabase: true,
+    server: require('./pg'),
+    files: { json: 'pg.json', text: 'PG.md', chart: 'pg.svg' }
   }
 ]
 

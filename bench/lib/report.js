@@ -13,10 +13,11 @@ const cache = require('./markdown-cache')
 const log = require('./markdown-log')
 const deploy = require('./markdown-deploy')
 const http = require('./markdown-http')
+const pg = require('./markdown-pg')
 
 const BENCH = path.join(__dirname, '..')
 
-const pages = { addon, ipc, cache, log, deploy, http }
+const pages = { addon, ipc, cache, log, deploy, http, pg }
 
 function write (door, run, say) {
   fs.writeFileSync(path.join(BENCH, door.files.json), `${JSON.stringify(run)}\n`)

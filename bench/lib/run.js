@@ -26,7 +26,8 @@ const placed = (door, side, command, args) => door.pinned ? pin.on(side, command
 
 /**
  * @param {object} context { door, dir, sockets, fixture, timing, limit (path or
- *   null), missing (Map of contestant -> reason on this runtime), prof }
+ *   null), missing (Map of contestant -> reason on this runtime), prof,
+ *   server: that of the door, or null }
  * @returns {Promise<object>} by 'contestant/program':
  *   { rounds: [{ rate, … }] } | { skip } | { error }
  */
@@ -80,6 +81,10 @@ async function start (key, test, runtime, context, services) {
   const [name, program] = key.split('/')
   const file = path.join(dir, `run-${key.replace(/\W/g, '-')}.db`)
   if (fixture) fs.copyFileSync(fixture, file)
+  if (name === 'c' && context.server) {
+    const { host, port, user, database, people } = context.server.fresh(key)
+    return new Peer(limit, [program, `${host}/.s.PGSQL.${port}`, user, database, String(people)])
+  }
   if (name === 'c') {
     return new Peer(limit, [
       program, file, SETTINGS.synchronous, String(SETTINGS.cacheKiB), String(timing.scale)
@@ -87,7 +92,7 @@ async function start (key, test, runtime, context, services) {
   }
   const contestant = door.contestants.find(it => it.name === name)
   const settings = settingsOf(door)
-  let service = null
+  let service = context.server ? context.server.fresh(key) : null
   if (contestant.service) {
     service = await startService(contestant, test, { program, file, runtime, settings }, context, services)
   }
@@ -99,7 +104,8 @@ async function start (key, test, runtime, context, services) {
     program,
     case: test.file,
     file,
-    service: service && { socket: service.socket, pid: service.pid, port: service.port },
+    service: context.server ? service : service && { socket: service.socket, pid: service.pid, port: service.port },
+    sockets: context.sockets,
     settings,
     scale: timing.scale,
     isSmoke: timing.isSmoke

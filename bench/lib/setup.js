@@ -1,8 +1,8 @@
 'use strict'
 
-// What only the benchmark needs and `npm run setup` leaves out: npm sqlite3 and
-// npm spdlog, which have no binary in their packages and are built from their
-// source here, the C limit and the C++ mark of the log.
+// What only the benchmark needs and `npm run setup` leaves out: npm sqlite3, npm
+// spdlog and npm libpq, which have no binary in their packages and are built from
+// their source here, the C limit and the C++ mark of the log.
 //
 // For `--smoke`, which measures nothing, they may be built without optimizing,
 // in a third of the time. A mark remembers it: no figure comes from such a build.
@@ -23,6 +23,9 @@ const NATIVE = [
   { name: 'sqlite3', binary: 'build/Release/node_sqlite3.node' },
   { name: '@vscode/spdlog', binary: 'build/Release/spdlog.node' }
 ]
+
+// The binding of pg-native is of V8's own interface, and compiles on Node 20 alone. It wants libpq-dev.
+const LIBPQ = path.join(BENCH, 'node_modules/libpq')
 
 /** Whether all of it is there, optimized. */
 function isBuilt () {
@@ -67,10 +70,22 @@ function setup (say, { smoke = false, door } = {}) {
       path.join(ROOT, 'node_modules/node-gyp/bin/node-gyp.js'), 'rebuild', ...(nodedir ? [`--nodedir=${nodedir}`] : [])
     ], dir)
   }
+  buildLibpq(say)
   build.build(say, { plain: isPlain })
   say('the C limit is built')
   if (door === 'http' && !smoke) setupAxum(say)
   say(build.buildSpdlog({ plain: isPlain }) ? 'the C++ mark of the log is built' : 'the C++ mark of the log is not built: spdlog\'s headers or the compiler are missing')
+}
+
+function buildLibpq (say) {
+  if (fs.existsSync(path.join(LIBPQ, 'build/Release/addon.node'))) return say('npm libpq is built')
+  if (Number(process.versions.node.split('.')[0]) > 20) return say('npm libpq is not built: it compiles on Node 20 alone')
+  if (spawnSync('pg_config', ['--version'], { stdio: 'ignore' }).status !== 0) return say('npm libpq is not built: apt-get install libpq-dev')
+  const nodedir = headers()
+  const { status } = spawnSync(process.execPath, [
+    path.join(ROOT, 'node_modules/node-gyp/bin/node-gyp.js'), 'rebuild', ...(nodedir ? [`--nodedir=${nodedir}`] : [])
+  ], { cwd: LIBPQ, stdio: ['ignore', 'ignore', 'inherit'] })
+  say(status === 0 ? 'npm libpq is built' : 'npm libpq is not built: see above')
 }
 
 function setupAxum (say) {

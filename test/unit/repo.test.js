@@ -266,9 +266,9 @@ t.test('lock files name no host, and the packages with an install script are kno
     const { packages } = JSON.parse(read(name))
     const entries = Object.entries(packages)
     t.same(entries.filter(([, entry]) => entry.resolved).map(([key]) => key), [], `${name}: resolved`)
-    // The set-up runs none of them. The benchmark compiles its rivals spdlog and sqlite3 itself, the
+    // The set-up runs none of them. The benchmark compiles its rivals spdlog, libpq and sqlite3 itself, the
     // others bring a binary; ssh2 does without what it would compile, esbuild's only makes its command start faster.
-    const known = name.startsWith('bench/') ? ['@vscode/spdlog', 'lmdb', 'msgpackr-extract', 'sqlite3', 'zeromq'] : name.includes('/') ? [] : ['cpu-features', 'esbuild', 'ssh2']
+    const known = name.startsWith('bench/') ? ['@vscode/spdlog', 'libpq', 'lmdb', 'msgpackr-extract', 'sqlite3', 'zeromq'] : name.includes('/') ? [] : ['cpu-features', 'esbuild', 'ssh2']
     const scripts = entries.filter(([, entry]) => entry.hasInstallScript).map(([key]) => key.slice('node_modules/'.length))
     t.same(scripts, known, `${name}: install scripts`)
   }
