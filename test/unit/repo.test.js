@@ -37,8 +37,8 @@ const layers = [
   { folder: /^csrc\/core\/routes\//, may: /^(common|wire|routes)\// },
   { folder: /^csrc\/core\/data\/engine\.h$/, may: /^(common|desk)\// },
   // An engine knows itself alone, of the desk what engine.h shows, and of routes how rows get into a page.
-  { folder: /^csrc\/core\/data\/sqlite\//, may: /^(common|wire|data\/sqlite)\/|^data\/engine\.h$|^desk\/session\.h$|^cache\/cache\.h$|^routes\/(fits|html)\.h$/ },
-  { folder: /^csrc\/core\/data\/pg\//, may: /^(common|wire|data\/pg)\/|^data\/engine\.h$|^desk\/(session|stmt)\.h$|^cache\/cache\.h$|^routes\/(fits|html)\.h$/ },
+  { folder: /^csrc\/core\/data\/sqlite\//, may: /^(common|wire|data\/sqlite)\/|^data\/engine\.h$|^desk\/(once|session)\.h$|^cache\/cache\.h$|^routes\/(fits|html)\.h$/ },
+  { folder: /^csrc\/core\/data\/pg\//, may: /^(common|wire|data\/pg)\/|^data\/engine\.h$|^desk\/(once|session|stmt)\.h$|^cache\/cache\.h$|^routes\/(fits|html)\.h$/ },
   { folder: /^test\/contract\/stub\//, may: /^(common|wire)\/|^data\/engine\.h$|^desk\/session\.h$/ },
   { folder: /^csrc\/core\/desk\//, may: /^(common|wire|desk)\/|^cache\/cache\.h$|^log\/desk\.h$|^data\/engine\.h$|^routes\/(audit|describe|etag|given|rate|request|routes)\.h$|^uc\.h$/ },
   { folder: /^csrc\/core\/[^/]+$/, may: /^$/ },

@@ -5,7 +5,6 @@
 #include "common/mem.h"
 #include "data/pg/work.h"
 #include "desk/once.h"
-#include "desk/verdict.h"
 
 /*
  * Writes with a key. The key, a hash of the request and the reply are a row of
