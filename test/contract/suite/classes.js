@@ -5,9 +5,11 @@
 const { exact, failure, outcomes } = require('../../helper')
 
 module.exports = (t, open) => {
+  const isPg = open.engine === 'pg'
+  const { code, trigger } = open.sql
   const ready = async (t, options) => {
     const store = open(t, options)
-    await store.db.exec('create table t(a); insert into t values (1)')
+    await store.db.exec('create table t(a int); insert into t values (1)')
     return store.db
   }
 
@@ -21,18 +23,18 @@ module.exports = (t, open) => {
     for (let i = 0; i < 20; i++) calls.push(db.run('insert into t values (?)', [i]), db.get('select count(*) as n from t'))
     t.ok((await outcomes(calls)).every((one) => one === 'fulfilled'))
     await db.exec('vacuum')
-    await db.exec('insert into t values (5); vacuum; insert into t values (6)').catch((err) => t.match(err.code, /^UC_SQL_|^SQLITE_ERROR/, 'in a script: refused by name or run'))
-    exact(t, await db.get('pragma integrity_check'), { integrity_check: 'ok' }, 'the file is sound')
+    await db.exec('insert into t values (5); vacuum; insert into t values (6)').catch((err) => t.match(err.code, /^UC_SQL_|^SQLITE_ERROR|^PG_ACTIVE_SQL_TRANSACTION/, 'in a script: refused by name or run'))
+    if (!isPg) exact(t, await db.get('pragma integrity_check'), { integrity_check: 'ok' }, 'the file is sound')
   })
 
-  t.test('VACUUM INTO writes a copy', async (t) => {
+  t.test('VACUUM INTO writes a copy', open.only('sqlite', 'files'), async (t) => {
     const db = await ready(t)
     const copy = open.file(t)
     await db.run('vacuum into ?', [copy])
     exact(t, await open.at(t, copy).db.values('select a from t'), [[1]], 'the copy')
   })
 
-  t.test('checkpoint and journal pragmas run between the groups', async (t) => {
+  t.test('checkpoint and journal pragmas run between the groups', open.only('sqlite', 'pragmas'), async (t) => {
     const db = await ready(t)
     const before = db.run('insert into t values (2)')
     const row = await db.get('pragma wal_checkpoint(passive)')
@@ -43,14 +45,14 @@ module.exports = (t, open) => {
     t.equal((await db.get('select count(*) as n from t')).n, 3)
   })
 
-  t.test('the journal stays a WAL', async (t) => {
+  t.test('the journal stays a WAL', open.only('sqlite', 'pragmas'), async (t) => {
     const db = await ready(t)
     const asked = await db.get('pragma journal_mode = delete').catch((err) => err)
     if (asked instanceof Error) t.match(asked.code, /^UC_SQL_CONNECTION$/)
     exact(t, await db.get('pragma journal_mode'), { journal_mode: 'wal' }, 'whatever was asked')
   })
 
-  t.test('pragmas that belong to the file are allowed', async (t) => {
+  t.test('pragmas that belong to the file are allowed', open.only('sqlite', 'pragmas'), async (t) => {
     const db = await ready(t)
     await db.run('pragma user_version = 42')
     exact(t, await db.get('pragma user_version'), { user_version: 42 }, 'user_version')
@@ -59,7 +61,7 @@ module.exports = (t, open) => {
     exact(t, await db.values('pragma application_id'), [[7]], 'application_id')
   })
 
-  t.test('pragmas that only tell are allowed', async (t) => {
+  t.test('pragmas that only tell are allowed', open.only('sqlite', 'pragmas'), async (t) => {
     const db = await ready(t)
     await db.exec('create index i on t(a)')
     exact(t, (await db.all('pragma table_info(t)')).map((row) => row.name), ['a'], 'table_info')
@@ -79,14 +81,14 @@ module.exports = (t, open) => {
     t.ok((await db.all('pragma compile_options')).length > 5, 'compile_options')
   })
 
-  t.test('foreign_keys is on', async (t) => {
+  t.test('foreign_keys is on', open.only('sqlite', 'pragmas'), async (t) => {
     const db = await ready(t)
     exact(t, await db.get('pragma foreign_keys'), { foreign_keys: 1 }, 'asked')
     await db.exec('create table p(id integer primary key); create table c(p references p(id))')
     t.equal((await failure(db.run('insert into c values (1)'))).code, 'SQLITE_CONSTRAINT_FOREIGNKEY', 'and felt')
   })
 
-  t.test('pragmas that belong to a connection are refused by name', async (t) => {
+  t.test('pragmas that belong to a connection are refused by name', open.only('sqlite', 'pragmas'), async (t) => {
     const db = await ready(t, { readers: 2 })
     const refused = [
       ['foreign_keys', 'pragma foreign_keys = off'],
@@ -122,7 +124,7 @@ module.exports = (t, open) => {
     t.equal((await db.get('select count(*) as n from t')).n, 21, 'and the writer still writes')
   })
 
-  t.test('merely preparing a refused pragma changes no connection', async (t) => {
+  t.test('merely preparing a refused pragma changes no connection', open.only('sqlite', 'pragmas'), async (t) => {
     const db = await ready(t, { readers: 2 })
     const errors = await Promise.all(Array.from({ length: 40 }, (_, i) => failure(db.get(i % 2 ? 'pragma query_only = 1' : 'pragma foreign_keys = off'))))
     t.ok(errors.every((err) => err.code === 'UC_SQL_CONNECTION'))
@@ -132,7 +134,7 @@ module.exports = (t, open) => {
     t.equal((await failure(db.run('insert into c values (1)'))).code, 'SQLITE_CONSTRAINT_FOREIGNKEY')
   })
 
-  t.test('ATTACH and DETACH are refused and name the option', async (t) => {
+  t.test('ATTACH and DETACH are refused and name the option', open.only('sqlite', 'attach'), async (t) => {
     const db = await ready(t)
     for (const sql of ["attach ':memory:' as other", 'detach main', "ATTACH DATABASE 'x.db' AS y"]) {
       for (const verb of verbs) {
@@ -147,7 +149,7 @@ module.exports = (t, open) => {
 
   t.test('loose BEGIN, COMMIT, ROLLBACK, SAVEPOINT and RELEASE are refused with a sentence', async (t) => {
     const db = await ready(t)
-    const loose = ['begin', 'begin immediate', 'BEGIN EXCLUSIVE TRANSACTION', 'commit', 'end', 'END TRANSACTION', 'rollback', 'savepoint s', 'release s', 'rollback to s', '-- x\n begin;']
+    const loose = ['begin', ...(isPg ? ['START TRANSACTION', 'abort', 'begin work'] : ['begin immediate', 'BEGIN EXCLUSIVE TRANSACTION']), 'commit', 'end', 'END TRANSACTION', 'rollback', 'savepoint s', 'release s', 'rollback to s', '-- x\n begin;']
     for (const sql of loose) {
       for (const verb of verbs) {
         const err = await failure(db[verb](sql))
@@ -166,10 +168,10 @@ module.exports = (t, open) => {
     const db = await ready(t)
     await db.exec('begin; insert into t values (2); insert into t values (3); commit;')
     t.equal((await db.get('select count(*) as n from t')).n, 3)
-    await db.exec('-- with words\nBEGIN IMMEDIATE TRANSACTION;\ninsert into t values (4);\nEND;\n')
+    await db.exec('-- with words\nBEGIN ' + (isPg ? '' : 'IMMEDIATE ') + 'TRANSACTION;\ninsert into t values (4);\nEND;\n')
     t.equal((await db.get('select count(*) as n from t')).n, 4, 'END is COMMIT')
     const err = await failure(db.exec('begin; insert into t values (5); insert into nowhere values (1); commit'))
-    t.equal(err.code, 'SQLITE_ERROR')
+    t.equal(err.code, code.noTable)
     t.equal((await db.get('select count(*) as n from t')).n, 4, 'a failing one is undone whole')
     t.equal((await db.run('insert into t values (6)')).changes, 1, 'and no transaction stays open')
   })
@@ -216,7 +218,7 @@ module.exports = (t, open) => {
     exact(t, await db.values('select a from t'), [[1]], 'the table is there')
   })
 
-  t.test('TEMP objects live on the writer, and reads find them there', async (t) => {
+  t.test('TEMP objects live on the writer, and reads find them there', open.only('sqlite', 'temp'), async (t) => {
     const db = await ready(t, { readers: 2 })
     await db.run('create temp table mine(a)')
     await db.many('insert into mine values (?)', [[1], [2], [3]])
@@ -233,7 +235,7 @@ module.exports = (t, open) => {
     exact(t, rows, [1, 2, 3, 50], 'iterate')
   })
 
-  t.test('a TEMP table in the place of a table, known to readers already', async (t) => {
+  t.test('a TEMP table in the place of a table, known to readers already', open.only('sqlite', 'temp'), async (t) => {
     const db = await ready(t)
     const q = db.prepare('select a from t')
     exact(t, await q.get(), { a: 1 }, 'the table')
@@ -247,32 +249,74 @@ module.exports = (t, open) => {
     const db = await ready(t)
     exact(t, await db.get('insert into t values (2) returning a'), { a: 2 }, 'insert … returning by get')
     exact(t, await db.all('with x(v) as (values (3)) insert into t select v from x returning a'), [{ a: 3 }], 'with … insert')
-    t.equal((await db.get('replace into t values (4) returning a')).a, 4, 'replace')
+    t.equal((await db.get(`${isPg ? 'insert' : 'replace'} into t values (4) returning a`)).a, 4, 'replace')
     t.equal((await db.json('insert into t values (5) returning a')).toString(), '[{"a":5}]', 'json')
     const seen = []
-    for await (const row of db.iterate('insert into t values (6), (7) returning a')) seen.push(row.a)
-    exact(t, seen, [6, 7], 'iterate')
+    if (isPg) await db.run('insert into t values (6), (7)')
+    else {
+      for await (const row of db.iterate('insert into t values (6), (7) returning a')) seen.push(row.a)
+      exact(t, seen, [6, 7], 'iterate')
+    }
     exact(t, await db.values('select a from t order by a'), [[1], [2], [3], [4], [5], [6], [7]], 'all are there')
+  })
+
+  t.test('a read that writes after all', open.only('pg', 'SQLite knows before it runs one'), async (t) => {
+    const db = await ready(t)
+    await db.exec(`create sequence s;
+      create function adds(n int) returns int language sql as 'insert into t values (n) returning a';
+      create table once(a int);
+      create function once() returns int language sql as 'insert into once values (1) returning a'`)
+    exact(t, await db.get('select adds(2) as a'), { a: 2 }, 'a function that inserts')
+    exact(t, (await Promise.all(Array.from({ length: 20 }, () => db.get('select once() as a')))).length, 20, 'many at once')
+    exact(t, await db.get('select count(*) as n from once'), { n: 20 }, 'each ran once')
+    exact(t, await db.get("select nextval('s') as a"), { a: 1 }, 'a sequence')
+    await db.run('select a into copied from t')
+    exact(t, await db.get('select count(*) as n from copied'), { n: 2 }, 'select into')
+    exact(t, await db.all('with x as (insert into t values (7) returning a) select a + 1 as b from x'), [{ b: 8 }], 'within a with')
+    exact(t, await db.get('select count(*) as n from t'), { n: 3 }, 'once')
+    t.equal((await failure(db.get('with x as (select 9 as a) insert into t select a from x'))).code, 'UC_SQL_NO_ROWS', 'behind a with')
+    t.equal((await failure(db.get('with x as (insert into t values (9) returning a) insert into t select a from x'))).code, 'UC_SQL_NO_ROWS', 'with rows inside only')
+    exact(t, await db.get('select count(*) as n from t'), { n: 3 }, 'nothing ran')
+  })
+
+  t.test('what would change the connection of others is refused', open.only('pg', 'SQLite has pragmas'), async (t) => {
+    const db = await ready(t)
+    for (const sql of ['set work_mem = 1000', 'SET SESSION search_path = x', 'reset all', 'discard all', 'listen x', 'unlisten *', "load 'x'",
+      'declare c cursor for select 1', 'fetch 1 from c', 'prepare p as select 1', 'execute p', 'deallocate all', 'copy t from stdin',
+      "select set_config('work_mem', '1000', false)", 'select pg_advisory_lock(1)', 'create temp table x(a int)', 'create temporary table x as select 1']) {
+      for (const verb of ['get', 'run', 'exec']) t.equal((await failure(db[verb](sql))).code, 'UC_SQL_CONNECTION', `${verb}: ${sql}`)
+      t.equal((await failure(db.batch([['insert into t values (2)'], [sql]]))).code, 'UC_SQL_CONNECTION', `batch: ${sql}`)
+    }
+    t.match((await failure(db.run('set local work_mem = 1000'))).code, /^UC_SQL_/, 'outside of a transaction')
+    const inside = await db.transaction(async (tx) => {
+      await tx.run("set local work_mem = '1001kB'")
+      await tx.run('create temp table x on commit drop as select 5 as a')
+      return [await tx.get('show work_mem'), await tx.get('select a from x')]
+    })
+    exact(t, inside, [{ work_mem: '1001kB' }, { a: 5 }], 'it may have its own')
+    const others = await Promise.all(Array.from({ length: 10 }, () => db.get('show work_mem')))
+    t.ok(others.every((row) => row.work_mem !== '1001kB'), 'nobody else has')
+    exact(t, await db.values('select a from t'), [[1]], 'nothing was written')
   })
 
   t.test('ANALYZE, REINDEX and optimize', async (t) => {
     const db = await ready(t)
     await db.exec('create index i on t(a)')
     await db.run('analyze')
-    await db.run('reindex')
-    await db.run('pragma optimize')
-    t.ok((await db.get('select count(*) as n from sqlite_stat1')).n >= 1)
+    await db.run(isPg ? 'reindex table t' : 'reindex')
+    if (!isPg) await db.run('pragma optimize')
+    t.ok((await db.get(`select count(*) as n from ${isPg ? "pg_stats where tablename = 't'" : 'sqlite_stat1'}`)).n >= 1)
   })
 
   t.test('readers cannot be made to write', async (t) => {
     const db = await ready(t, { readers: 1 })
-    await db.exec('create view v as select a from t; create trigger tr instead of insert on v begin insert into t values (new.a); end')
+    await db.exec(`create view v as select a from t; ${isPg ? '' : trigger('tr instead of insert on v', 'insert into t values (new.a);')}`)
     await db.get('select * from v')
     t.equal((await db.run('insert into v values (9)')).changes >= 0, true, 'an insert into a view is a write')
     t.equal((await db.get('select count(*) as n from t where a = 9')).n, 1)
   })
 
-  t.test('the engine is one without the WAL-reset race, and has its extensions', async (t) => {
+  t.test('the engine is one without the WAL-reset race, and has its extensions', open.only('sqlite', 'it is about SQLite'), async (t) => {
     const db = await ready(t)
     const { v } = await db.get('select sqlite_version() as v')
     const [major, minor, patch] = v.split('.').map(Number)

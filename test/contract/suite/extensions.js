@@ -114,3 +114,5 @@ module.exports = (t, open) => {
     t.equal((await failure(db.get("select load_extension('x')"))).code, 'SQLITE_ERROR')
   })
 }
+
+module.exports.sqlite = 'it is about the extensions of SQLite: FTS5, R-tree, its JSON and dates'

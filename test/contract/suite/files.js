@@ -182,3 +182,5 @@ module.exports = (t, open) => {
     }
   })
 }
+
+module.exports.sqlite = 'it is about files of SQLite'

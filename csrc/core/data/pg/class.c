@@ -213,7 +213,7 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
     pg_lexer rest = l;
     verdict v;
 
-    while (first.kind == PG_OTHER && *first.text.p == '(')
+    while (is_char(&first, '(') || is_char(&first, ';'))
         first = pg_lex(&l); /* (select …) union … */
     if (first.kind == PG_END)
         return uc_fail(e, UC_SQL_EMPTY, "there is no statement in the text");
