@@ -76,9 +76,19 @@ function ended (client) {
  * Runs `fn` in a transaction: commits when it returns, rolls back otherwise. What the server has
  * rolled back because it met another transaction is run again, as often as `retries` says.
  */
-async function transaction (client, fn, opts) {
-  const { level, retries, rest } = readLevel(opts)
-  const limits = read('transaction', fn, rest)
+function transaction (client, fn, opts) {
+  try {
+    const { level, retries, rest } = readLevel(opts)
+    const limits = read('transaction', fn, rest)
+    // Without a frame of its own: a stack shows ten, and the caller's is to be among them.
+    if (retries === 0) return attempt(client, fn, level, limits)
+    return repeated(client, fn, level, limits, retries)
+  } catch (err) {
+    return Promise.reject(err)
+  }
+}
+
+async function repeated (client, fn, level, limits, retries) {
   for (let tries = 0; ; tries++) {
     try {
       return await attempt(client, fn, level, limits)
