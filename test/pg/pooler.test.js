@@ -217,4 +217,3 @@ withServer({}, async (t, server) => {
     t.same(await strangers(server, url, 4), ['|on|off|off|0'])
   })
 })
-

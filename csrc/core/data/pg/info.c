@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "common/mem.h"
+#include "common/sha256.h"
 
 enum { INFO_MOST = 8 << 20, PORT_MOST = 65535, NUMBER_MOST = 1000000000 };
 
@@ -316,6 +317,19 @@ void pg_info_fini(pg_info *info)
     uc_arena_fini(&info->mem);
 }
 
+/* Who has another password has not shown that he may come in. */
+static void put_proof(uc_buf *b, uc_view secret)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t hash[UC_SHA256_BYTES];
+
+    uc_sha256(secret, hash);
+    for (size_t i = 0; i < sizeof hash; i++) {
+        uc_buf_byte(b, (uint8_t)digits[hash[i] >> 4]);
+        uc_buf_byte(b, (uint8_t)digits[hash[i] & 15]);
+    }
+}
+
 char *pg_info_key(const pg_info *info)
 {
     char *key;
@@ -332,6 +346,9 @@ char *pg_info_key(const pg_info *info)
         uc_buf_byte(&b, '\x1f');
         uc_buf_put(&b, v.p, v.len);
     }
+    for (uint32_t i = 0; i < info->nhosts; i++)
+        put_proof(&b, info->hosts[i].password);
+    put_proof(&b, info->values[PG_SSLPASSWORD]);
     key = b.failed ? NULL : uc_strndup((const char *)b.p, b.len);
     uc_buf_fini(&b);
     return key;

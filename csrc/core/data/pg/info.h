@@ -115,8 +115,8 @@ bool pg_info_takes(const char *target);
  */
 bool pg_info_read(pg_info *info, const char *target, uc_error *e);
 void pg_info_fini(pg_info *info);
-/* What tells databases and users apart, without a password; NULL: no memory.
- * For uc_free. */
+/* What tells databases and users apart, a hash of the password with it; NULL:
+ * no memory. For uc_free. */
 char *pg_info_key(const pg_info *info);
 
 /* Of a value that is a number, as pg_info_read has found it. */

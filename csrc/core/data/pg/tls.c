@@ -33,6 +33,7 @@ struct pg_tls_setup {
 struct pg_tls {
     mbedtls_ssl_context ssl;
     pg_tls_setup *setup;
+    bool unnamed;     /* the host is not named at all */
     bool numeric;     /* the host is an address, and no name */
     const char *name; /* of the host, as it was given */
     size_t naddress;
@@ -227,6 +228,7 @@ pg_tls *pg_tls_new(pg_tls_setup *s, const pg_host *host, int fd)
     t->setup = s;
     t->fd = fd;
     t->name = name;
+    t->unnamed = host->name.len == 0;
     t->naddress = is_address(name, t->address);
     t->numeric = t->naddress > 0;
     named = !t->numeric && (s->sni || s->names);
@@ -290,6 +292,9 @@ static bool in_order(const pg_tls *t, uc_error *e)
         return true;
     if (!s->names || t->numeric)
         flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    if (s->names && t->unnamed)
+        return refused(e, "sslmode=verify-full needs the name of the host "
+                          "(host), and there is only its address (hostaddr)");
     if (flags == 0 && s->names && t->numeric && !is_for_address(t))
         return refused(e, "it is for another address (sslmode=verify-full)");
     if (flags == 0)
