@@ -15,6 +15,7 @@
 //   rollback      between INSERT and INTO: a row that fails ends its transaction
 //   tables        a query for tables by their column `name`, to which `and …` may be added
 //   plan          what explains how a statement is run
+//   pins(db)      how many connections cursors, snapshots and transactions hold, when they are idle
 //   noRows        statements of its own that have no rows, of a table `t`
 //   code          the codes of errors, by what is wrong
 //   big(n)        the integer `n` as a literal, whatever its size
@@ -41,6 +42,7 @@ const sqlite = {
   trigger: (when, body) => `create trigger ${when} begin ${body} end`,
   tables: "select name from sqlite_schema where type = 'table'",
   plan: 'explain query plan',
+  pins: async (db) => (await db.stats()).connections.pins,
   setting: 'pragma foreign_keys = 0',
   rollback: 'or rollback',
   noRows: ['pragma user_version = 5', 'reindex', 'create temp table v(a int)'],
@@ -83,6 +85,7 @@ const pg = {
   },
   tables: "select name from (select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace) c where true",
   plan: 'explain',
+  pins: async (db) => (await db.get("select count(*) as n from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'")).n,
   setting: 'set work_mem = 1000',
   rollback: '',
   noRows: ['reindex table t', "comment on table t is 'x'"],

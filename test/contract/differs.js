@@ -152,5 +152,15 @@ module.exports = [
     name: 'conflicts',
     what: '`insert or replace`, `or ignore`, `or fail`, `or rollback` and RAISE are SQLite\'s.',
     instead: '`on conflict … do`, `raise exception`'
+  },
+  {
+    name: 'drops',
+    what: 'A table of PostgreSQL that a cursor, a snapshot or a transaction has read is not dropped or altered before that ends: who tries it waits. What tables there are is never seen as of before.',
+    instead: 'a deadline (`timeoutMs`), or `set local lock_timeout` in the transaction that drops it'
+  },
+  {
+    name: 'pipeline',
+    what: 'A write that waits behind others has often been sent to the server already. Stopped then, it may have run: `outcome` is `\'unknown\'`, where SQLite\'s queue still knows that it has not.',
+    instead: 'a key: `{ once: … }`, with which it may be repeated'
   }
 ]

@@ -8,7 +8,9 @@ const { fileTimeoutMs, pgDoor, suites } = require('../helper')
 const pg = require('../pg')
 
 // Suites that hold on PostgreSQL so far; UNDERCROFT_SUITE tries others.
-const ported = ['classes', 'differs', 'errors', 'extensions', 'files', 'json', 'lifecycle', 'limits', 'many', 'options', 'params', 'schema', 'script', 'stats', 'text', 'types-in', 'types-out', 'verbs']
+const ported = ['classes', 'deadline', 'differs', 'errors', 'extensions', 'files', 'iterate', 'json', 'lifecycle', 'limits',
+  'many', 'options', 'order', 'params', 'schema', 'script', 'snapshot', 'stats', 'text', 'transaction', 'types-in', 'types-out',
+  'verbs']
 
 const notYet = 'not brought to PostgreSQL yet'
 

@@ -81,6 +81,22 @@ void pg_again(pg_db *db, pg_flight *f)
     release(db, f);
 }
 
+void pg_move(pg_db *db, pg_flight *f)
+{
+    uc_call *call = f->call;
+
+    if (call == NULL || f->failed ||
+        atomic_load(&call->state) != UC_CALL_RUNNING)
+        return;
+    f->call = NULL;
+    f->moved = true;
+    uc_lock(&db->e.mu);
+    db->held[f->at] = NULL;
+    uc_unlock(&db->e.mu);
+    atomic_store(&call->state, UC_CALL_QUEUED);
+    uc_calls_push(&db->again, call);
+}
+
 /* A read that writes after all is a write from now on. */
 static bool writes_after_all(pg_conn *c, pg_flight *f)
 {

@@ -116,6 +116,10 @@ static void end_page(pg_conn *c, pg_flight *f)
 {
     size_t bytes = c->row.len + c->text.len;
 
+    if (f->cursor == NULL) { /* of a statement that writes */
+        uc_rows_end(&c->rows, 0);
+        return;
+    }
     uc_rows_end(&c->rows, f->more ? (uint32_t)f->cursor->l.id : 0);
     pg_lease_paged(f, bytes);
 }
@@ -253,6 +257,11 @@ static void keyed(pg_conn *c, pg_flight *f)
 
     switch (pg_once_done(c, f, &e)) {
     case PG_ONCE_GOES_ON:
+        break;
+    case PG_ONCE_RAN:
+        uc_buf_rewind(&c->row, 0);
+        uc__reply_open(&c->row);
+        ran(c, f);
         break;
     case PG_ONCE_ANSWERED:
         f->reply_len = 0;
@@ -577,6 +586,16 @@ static bool goes(pg_conn *c, pg_step *s, uc_error *e)
     return false;
 }
 
+static void only_reads(uc_error *e)
+{
+    char text[sizeof e->message];
+
+    snprintf(text, sizeof text, "%s", e->message);
+    uc_fail(e, UC_SQL_READONLY, "a cursor or snapshot only reads: %.400s",
+            text);
+    e->outcome = "not-run";
+}
+
 static bool error(pg_conn *c, uc_view body, uc_error *e)
 {
     pg_step *s = pg_step_first(c);
@@ -630,6 +649,10 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     if (f->call != NULL && f->call->stmt != NULL)
         pg_stat_add(f->call->stmt, uc_now() - f->sent, 0, false);
     at_index(e, f);
+    if (c->lease != NULL && strcmp(e->sqlstate, "25006") == 0)
+        only_reads(e);
+    if (c->lease != NULL && c->lease->l.kind == UC_LEASE_SNAPSHOT)
+        pg_query(c, NULL, "rollback to uc_read");
     first = f->mode == PG_MODE_MANY && f->chunk == PG_CHUNK_FIRST;
     fail(c, f, e);
     if (first && c->tx != NULL && c->tx->stream) {

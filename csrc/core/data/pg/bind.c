@@ -404,6 +404,8 @@ static bool many(pg_conn *c, pg_flight *f, uc_error *e)
     if (f->chunk != PG_WHOLE && c->tx == NULL)
         return uc_fail(e, UC_NOT_HERE,
                        "rows in several parts are for statements that write");
+    if (n == 0 && f->once != NULL)
+        return true; /* with its key there is something to do */
     if (n == 0)
         return no_rows(c, f, e);
     f->base = f->chunk > PG_CHUNK_FIRST ? c->tx->rows : 0;

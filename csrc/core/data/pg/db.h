@@ -94,6 +94,7 @@ struct pg_flight {
     bool begun;     /* its reply is in conn->row */
     bool opens;     /* a cursor */
     bool more;      /* the server has ended a page, not the rows */
+    bool moved;     /* its call has gone elsewhere */
     bool stale;     /* its columns were others than is known by now */
     bool commits;   /* END: with a COMMIT */
     pg_chunk chunk; /* of MANY */
@@ -197,6 +198,7 @@ struct pg_db {
     uint64_t singly;   /* writes up to here share no transaction: one of their
                           group had failed */
     pg_flight *begins; /* of transactions, without a connection so far */
+    pg_flight *later;  /* on leases whose connection is being cancelled */
     pg_flight *slow, *last_slow; /* reads that want a connection alone */
 
     pg_cancel *cancels;

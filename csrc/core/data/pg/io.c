@@ -7,7 +7,11 @@
 
 /* The thread of a database. */
 
-enum { EVENTS = 64, LATE_MS = 5 };
+enum {
+    EVENTS = 64,
+    LATE_MS = 5,
+    PASS_MS = 10 /* so long others wait behind a read */
+};
 
 /* ---- time ---- */
 
@@ -45,13 +49,37 @@ static void stop_one(pg_db *db, pg_flight *f)
     uc__refuse(call, &e);
 }
 
+/* The server is at one read for long: those behind it go elsewhere, and it gets
+ * no others. Returns when to look again, 0: when something happens. */
+static int64_t let_pass(pg_conn *c, int64_t now)
+{
+    const pg_step *s = pg_step_first(c);
+    const pg_flight *slow = s != NULL ? s->flight : NULL;
+    int64_t since;
+
+    if (c->role != PG_READER || c->alone || slow == NULL || slow->call == NULL)
+        return 0;
+    since = c->done_at > slow->sent ? c->done_at : slow->sent;
+    if (now < since + PASS_MS * UC_MS)
+        return since + PASS_MS * UC_MS;
+    c->alone = true;
+    for (uint32_t i = 1; i < c->nsteps; i++) {
+        pg_flight *f = c->steps[(c->first + i) % c->capacity].flight;
+
+        if (f != NULL && f != slow)
+            pg_move(c->db, f);
+    }
+    return 0;
+}
+
 /* What the server is at, if nobody waits for it any more. Returns when to look
  * again, 0: when something happens. */
 static int64_t stop_server(pg_conn *c, int64_t now)
 {
     const pg_flight *f = pg_step_flight(c);
 
-    if (f == NULL || (f->call != NULL && !f->failed) || c->cancelling)
+    if (f == NULL || (f->call != NULL && !f->failed) || f->moved ||
+        c->cancelling)
         return 0;
     if (c->out_at < c->out.len) /* it may not have come there */
         return now + LATE_MS * UC_MS;
@@ -107,6 +135,7 @@ int64_t pg_late(pg_db *db, int64_t now)
             continue;
         if (c->phase == PG_READY) {
             next = sooner(next, stop_server(c, now));
+            next = sooner(next, let_pass(c, now));
             continue;
         }
         next = sooner(next, c->until);
@@ -234,6 +263,7 @@ static void turn(pg_db *db)
     pg_dial_on(db);
     pg_leases_sweep(db);
     resume(db);
+    pg_leases_go_on(db);
     pg_writes(db);
     pg_txs(db);
     pg_reads(db);

@@ -79,6 +79,8 @@ static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
         return pg_bind(c, f, e);
     if (call->op->num == UC_OP_cursor_open && c->tx != NULL)
         return pg_cursor_in(c, f, e);
+    if (call->op->num == UC_OP_cursor_open) /* it writes: all rows at once */
+        return pg_bind(c, f, e);
     if (c->batch > 0)
         pg_sync(c, c->flushes);
     if (call->op->num == UC_OP_health)
@@ -150,9 +152,39 @@ static void put_aside(pg_db *db, uc_call *call)
     db->last_slow = f;
 }
 
+/* Whether there may be one cursor or snapshot more. One connection is left to
+ * transactions. */
+static bool has_room(const pg_db *db, uc_error *e)
+{
+    int64_t n = 0, most = db->e.opt.cursors, all = db->e.opt.pool_max - 3;
+
+    if (most > all)
+        most = all > 1 ? all : 1;
+    for (const pg_conn *c = db->conns; c != NULL; c = c->next)
+        n += c->lease != NULL && c->phase != PG_DEAD;
+    for (const pg_flight *f = db->begins; f != NULL; f = f->next)
+        n += f->call != NULL &&
+             (f->mode == PG_MODE_CURSOR || f->mode == PG_MODE_SNAPSHOT);
+    if (n < most)
+        return true;
+    uc_fail(e, UC_CURSORS,
+            "all %lld connections for cursors and snapshots are in use "
+            "(options cursors and poolMax): end one, or try again",
+            (long long)most);
+    e->outcome = "not-run";
+    return false;
+}
+
 static void wants_pinned(pg_db *db, uc_call *call)
 {
-    pg_flight *f = pg_flight_of(db, call);
+    uc_error e;
+    pg_flight *f;
+
+    if (call->wseq == 0 && !has_room(db, &e)) {
+        uc__refuse(call, &e);
+        return;
+    }
+    f = pg_flight_of(db, call);
 
     if (f != NULL)
         pg_begins_push(db, f);

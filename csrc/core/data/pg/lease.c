@@ -233,6 +233,13 @@ static bool in_snapshot(pg_flight *f, uc_error *e)
         return false;
     if (c == NULL)
         return uc_fail(e, UC_CLOSED, "the cursor or snapshot has ended");
+    if (pg_stmt_of(c->db, f->call->stmt, e) == NULL)
+        return false;
+    if (!uc__class_reads(atomic_load(&f->call->stmt->cls)))
+        return uc_fail(e, UC_SQL_READONLY, "a snapshot only reads");
+    /* An error ends what is behind the last savepoint, not the snapshot. */
+    if (!pg_query(c, NULL, "release uc_read; savepoint uc_read"))
+        return no_memory(e);
     ok = f->call->op->num == UC_OP_cursor_open ? open_cursor(c, f, f->lease, e)
                                                : pg_bind(c, f, e);
     if (ok)
@@ -266,20 +273,59 @@ static bool on_lease(pg_db *db, pg_flight *f, uc_error *e)
     }
 }
 
+/* A connection where something is being stopped gets nothing new: that might be
+ * hit. */
+static bool waits(const pg_flight *f)
+{
+    const pg_lease *l = (const pg_lease *)f->lease;
+
+    return !f->lease->dead && l->conn != NULL && l->conn->cancelling;
+}
+
+static void begin(pg_db *db, pg_flight *f)
+{
+    uc_error e;
+
+    uc_error_init(&e);
+    if (!on_lease(db, f, &e))
+        pg_flight_fail(db, f, &e);
+}
+
+void pg_leases_go_on(pg_db *db)
+{
+    pg_flight *f = db->later, **q = &db->later;
+
+    db->later = NULL;
+    for (pg_flight *next; f != NULL; f = next) {
+        next = f->next;
+        f->next = NULL;
+        if (f->call == NULL) {
+            pg_flight_end(db, f); /* it was stopped meanwhile */
+        } else if (waits(f)) {
+            *q = f;
+            q = &f->next;
+        } else {
+            begin(db, f);
+        }
+    }
+}
+
 void pg_lease_call(pg_db *db, uc_call *call)
 {
     uc_lease *l = call->lease;
     pg_flight *f = pg_flight_of(db, call);
-    uc_error e;
 
     if (f == NULL) {
         uc__lease_done(&db->e, l);
         return;
     }
     f->lease = l;
-    uc_error_init(&e);
-    if (!on_lease(db, f, &e))
-        pg_flight_fail(db, f, &e);
+    if (!waits(f)) {
+        begin(db, f);
+        return;
+    }
+    f->next = db->later;
+    db->later = f;
 }
 
 bool pg_cursor_in(pg_conn *c, pg_flight *f, uc_error *e)
@@ -292,7 +338,8 @@ bool pg_lease_begin(pg_conn *c, pg_flight *f, uc_error *e)
 {
     static const char cursor[] = "begin read only",
                       snapshot[] =
-                          "begin isolation level repeatable read read only";
+                          "begin isolation level repeatable read read only; "
+                          "savepoint uc_read";
     pg_lease *l;
 
     if (f->mode == PG_MODE_SNAPSHOT) {

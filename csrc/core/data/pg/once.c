@@ -330,7 +330,7 @@ pg_once_end pg_once_done(pg_conn *c, pg_flight *f, uc_error *e)
     uc_buf *row = &c->row;
 
     if (o->phase == CLAIM)
-        return PG_ONCE_GOES_ON;
+        return f->left > 0 ? PG_ONCE_GOES_ON : PG_ONCE_RAN;
     if (f->call == NULL)
         return PG_ONCE_ANSWERED;
     if (o->phase == FIND && !o->found)

@@ -8,8 +8,8 @@
 
 enum { READ_BYTES = 1 << 16 };
 
-/* A row beyond what a reply may have is read past, which takes no memory. False:
- * the message is no row. */
+/* A row beyond what a reply may have is read past, which takes no memory.
+ * False: the message is no row. */
 static bool skips(pg_conn *c)
 {
     const uint8_t *p = c->in.p + c->in_at;

@@ -191,7 +191,12 @@ static void begin_stream(pg_conn *c, pg_flight *f)
     uc_error e;
 
     uc_error_init(&e);
-    if (t != NULL && pg_query(c, NULL, "begin")) {
+    if (f->call->once.p != NULL) {
+        uc_fail(&e, UC_NOT_HERE,
+                "option once: rows in several parts have no key on PostgreSQL; "
+                "give each thousand of them one, or use batch");
+        e.outcome = "not-run";
+    } else if (t != NULL && pg_query(c, NULL, "begin")) {
         t->stream = t->coming = true;
         if (pg_bind(c, f, &e)) {
             pg_sync(c, false);
@@ -393,13 +398,23 @@ static void run(pg_conn *c, uc_call *call)
     }
 }
 
+/* The first call whose transaction's connection may have something new: where
+ * a call is being stopped the next one might be hit. The others keep their
+ * order. */
 static uc_call *next_call(pg_db *db, pg_tx **t)
 {
+    uc_calls keep = {0};
     uc_call *call;
 
     uc_lock(&db->e.mu);
-    call = uc_calls_pop(&db->e.q.tx);
-    *t = call != NULL ? pg_tx_of(db, call->tx) : NULL;
+    while ((call = uc_calls_pop(&db->e.q.tx)) != NULL) {
+        *t = pg_tx_of(db, call->tx);
+        if (*t == NULL || (*t)->conn == NULL || !(*t)->conn->cancelling)
+            break;
+        uc_calls_push(&keep, call);
+    }
+    uc_calls_append(&keep, &db->e.q.tx);
+    db->e.q.tx = keep;
     uc_unlock(&db->e.mu);
     return call;
 }

@@ -129,6 +129,9 @@ void pg_took(pg_conn *c, const pg_flight *f);
 void pg_given_up(const pg_flight *f);
 /* A call goes back: it did nothing wrong, or did it where it may not. */
 void pg_again(pg_db *db, pg_flight *f);
+/* A read that has been sent is sent elsewhere as well; what its connection
+ * answers is dropped. */
+void pg_move(pg_db *db, pg_flight *f);
 /* The same for one that failed, where that may be mended by running it again,
  * maybe elsewhere. */
 bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e);
@@ -162,6 +165,7 @@ void pg_once_next(pg_conn *c);
 void pg_once_row(const pg_flight *f, uc_view body);
 typedef enum pg_once_end {
     PG_ONCE_GOES_ON,
+    PG_ONCE_RAN,      /* there were no rows to be written */
     PG_ONCE_ANSWERED, /* its reply stands in c->row: not closed */
     PG_ONCE_AGAIN,
     PG_ONCE_FAILED /* with *e */
@@ -227,6 +231,8 @@ void pg_ring(pg_db *db);
 /* ---- cursors and snapshots: lease.c ---- */
 
 void pg_lease_call(pg_db *db, uc_call *call);
+/* What waited for the end of a cancel. */
+void pg_leases_go_on(pg_db *db);
 /* On a connection that it has for itself. False with *e. */
 bool pg_lease_begin(pg_conn *c, pg_flight *f, uc_error *e);
 /* Within the transaction of a client. */
