@@ -59,6 +59,7 @@ module.exports = (t, open) => {
       ['select 1; select 2', 'usage'],
       ['begin', 'usage']
     ]) t.equal((await failure(db.run(text))).kind, kind, text)
+    t.equal((await failure(db.all('selct 1'))).kind, 'syntax', 'not that it has no rows')
   })
 
   t.test('wrong arguments to every verb', async (t) => {

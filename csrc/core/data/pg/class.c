@@ -183,22 +183,27 @@ static bool outermost(pg_lexer *l, const char *const *words, pg_token *found)
     }
 }
 
-static const char *const queries[] = {"select", "values",  "table", "show",
-                                      "with",   "explain", "call",  NULL};
+/* The commands of PostgreSQL that answer with a word alone (its reference of
+ * SQL commands); what is none of them is the server's to judge. */
+static const char *const silent[] = {
+    "create",  "drop",     "alter",   "truncate", "comment",    "grant",
+    "revoke",  "do",       "notify",  "analyze",  "analyse",    "vacuum",
+    "cluster", "refresh",  "reindex", "import",   "checkpoint", "security",
+    "set",     "reassign", NULL};
 static const char *const mains[] = {"select", "values", "table", "insert",
                                     "update", "delete", "merge", NULL};
 
-/* Whether it has rows, by its words: queries have, those that change have them
- * with RETURNING, and all else has none. Behind a WITH that is what follows. */
+/* Whether it may have rows, by its words: what changes has them with RETURNING.
+ * Behind a WITH that is what follows. */
 static bool has_rows(pg_token first, pg_lexer rest)
 {
     pg_token t = first;
 
     if (pg_token_is(&first, "with") && !outermost(&rest, mains, &t))
         return true; /* with … (select …) */
-    if (is_any(&t, queries))
-        return true;
-    return is_any(&t, changes) && outermost(&rest, returning, &t);
+    if (is_any(&t, changes))
+        return outermost(&rest, returning, &t);
+    return !is_any(&t, silent);
 }
 
 bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
