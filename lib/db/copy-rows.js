@@ -68,6 +68,12 @@ function raw (value, fail) {
   }
 }
 
+/** A value of a column's array, as it stands in the literal of that. */
+function item (value, fail) {
+  if (value === null) return 'NULL'
+  return `"${raw(value, fail).replace(/["\\]/g, '\\$&')}"`
+}
+
 class Lines {
   #columns
   #pick
@@ -157,4 +163,4 @@ class Lines {
   }
 }
 
-module.exports = { Lines, isRow, raw }
+module.exports = { Lines, isRow, item }

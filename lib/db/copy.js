@@ -195,6 +195,23 @@ async function copyFrom (verbs, client, scope, target, source, options) {
   }
 }
 
+/**
+ * Copies rows whose columns are known.
+ *
+ * @param {object} verbs a handle or a transaction
+ * @param {string} target the table with its columns, quoted
+ * @param {string[]} columns for errors
+ * @param {Iterator|AsyncIterator} iterator of arrays
+ * @returns {Promise<number>}
+ */
+async function copyRows (verbs, client, target, columns, iterator, limits) {
+  const { value: first, done } = await iterator.next()
+  if (done) return 0
+  const chunks = new Lines(columns, first, iterator, 'insertMany').chunks()
+  const run = (scope) => copyIn(client, scope, `copy ${target} from stdin (format text)`, chunks, limits)
+  return verbs[SCOPE] !== undefined ? await verbs[SCOPE](run) : await within(verbs, run, limits)
+}
+
 /** Runs fn(scope) in a transaction of the handle. */
 function within (verbs, fn, limits) {
   return verbs.transaction((tx) => tx[SCOPE](fn), limits)
@@ -282,4 +299,4 @@ function copyTo (verbs, client, scope, what, options) {
 
 function ignore () {}
 
-module.exports = { SCOPE, copyFrom, copyIn, copyTo, within }
+module.exports = { SCOPE, copyFrom, copyRows, copyTo }

@@ -18,7 +18,7 @@
 //   compare(word, column, p)  the SQL of an operator of `where`; p: the parameter
 //   among(column, p)          the column is in a JSON array
 //   union(parts)              the SQL of ranges that follow each other, see table/select.js
-//   bulk(entry, names)        see table/bulk.js; null: rows go one by one
+//   bulk                      how many rows are inserted at once, see table/bulk.js; null: one by one
 //   migrations                see migrate.js
 
 const { ops } = require('../../wire/ops')

@@ -48,6 +48,7 @@ function describe (rows) {
     print: JSON.stringify(rows),
     name: first.table,
     sql: `${quote(first.schema)}.${quote(first.table)}`,
+    isTable: first.kind !== 'v' && first.kind !== 'm',
     writable: first.kind !== 'm' && (Number(first.updatable) & INSERT) !== 0,
     columns: rows.map((row) => ({
       name: row.name,
@@ -104,7 +105,19 @@ module.exports = {
   union: ({ from, list, conditions, tail, limit }) => `select ${list} from (` +
     conditions.map((each) => `(select * from ${from} where ${each}${tail}${limit})`).join(' union all ') + `) p${tail}${limit}`,
 
-  bulk: () => null,
+  bulk: {
+    // A few as an array for each column; its elements may not be arrays themselves, which unnest()
+    // would take apart.
+    select: (entry, names) => {
+      const columns = names.map((name) => entry.columns.get(name))
+      if (columns.some((column) => column.isArray)) return null
+      return `select * from unnest(${columns.map((column, i) => `?${i + 1}::${column.type}[]`).join(', ')})`
+    },
+    // From so many rows on by COPY, which there is for tables alone; not under row-level security.
+    copyFrom: 1000,
+    copies: (entry) => entry.isTable,
+    isRefused: (err) => err.sqlstate === '0A000'
+  },
 
   migrations: {
     folder: 'pg',

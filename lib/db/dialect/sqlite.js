@@ -97,7 +97,7 @@ module.exports = {
   union: ({ from, list, conditions, tail, limit }) =>
     conditions.map((each) => `select * from (select ${list} from ${from} where ${each}${tail}${limit})`).join(' union all ') + limit,
 
-  bulk: () => null,
+  bulk: null,
 
   migrations: {
     folder: null,

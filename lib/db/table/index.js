@@ -12,6 +12,7 @@ const { isPlain } = require('./where')
 const { schemasOf } = require('./schema')
 const select = require('./select')
 const write = require('./write')
+const bulk = require('./bulk')
 
 const DEFAULTS = Object.freeze({ limit: 100, maxLimit: 10000 })
 
@@ -143,6 +144,7 @@ class Rows {
 
 class Table {
   #verbs
+  #client
   #schemas
   #name
   #schema
@@ -166,6 +168,7 @@ class Table {
       }
     }
     this.#verbs = verbs
+    this.#client = client
     this.#schemas = schemasOf(verbs, client)
     this.#name = name
     this.#schema = options.schema
@@ -319,13 +322,7 @@ class Table {
     }
     if (Array.isArray(rows)) {
       if (rows.length === 0) return { changes: 0, lastInsertRowid: 0 }
-      return await this.#do(() => (entry) => {
-        const { sql, form } = write.insertManyStatement(entry, rows[0])
-        const params = rows.length <= SMALL
-          ? rows.map((row, i) => write.rowParams(form, row, i))
-          : new write.RowParams(form, rows[0], from(rows, 1))
-        return this.#verbs.many(sql, params, rest)
-      })
+      return await this.#do(() => (entry) => this.#insertAll(entry, rows, rest))
     }
     const iterator = start.call(rows)
     const first = await iterator.next()
@@ -335,13 +332,34 @@ class Table {
     return await this.#do(() => async (entry) => {
       if (spent !== null) throw spent
       const { sql, form } = write.insertManyStatement(entry, first.value)
+      const params = new write.RowParams(form, first.value, iterator)
       try {
-        return await this.#verbs.many(sql, new write.RowParams(form, first.value, iterator), rest)
+        if (entry.dialect.bulk?.copies(entry)) return await bulk.copied(this.#verbs, this.#client, entry, form, params, rest)
+        return await this.#verbs.many(sql, params, rest)
       } catch (err) {
         spent = err
         throw err
       }
     })
+  }
+
+  // All rows of an array, which can be gone through again.
+  async #insertAll (entry, rows, rest) {
+    const { sql, form } = write.insertManyStatement(entry, rows[0])
+    const all = () => new write.RowParams(form, rows[0], from(rows, 1))
+    const ways = entry.dialect.bulk
+    if (ways !== null && rows.length >= ways.copyFrom && ways.copies(entry)) {
+      try {
+        return await bulk.copied(this.#verbs, this.#client, entry, form, all(), rest)
+      } catch (err) {
+        if (!ways.isRefused(err) || this.#verbs.client === undefined) throw err
+      }
+    } else if (ways !== null && rows.length > 1) {
+      const statement = bulk.arraysStatement(entry, form, rows)
+      if (statement !== null) return await this.#verbs.run(statement.sql, statement.params, rest)
+    }
+    const params = rows.length <= SMALL ? rows.map((row, i) => write.rowParams(form, row, i)) : all()
+    return await this.#verbs.many(sql, params, rest)
   }
 
   /** Inserts, or updates the row that is already there by the key or the unique columns `conflict`. */

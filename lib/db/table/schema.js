@@ -36,6 +36,7 @@ class TableSchema {
     this.name = described.name
     this.sql = described.sql
     this.writable = described.writable
+    this.isTable = described.isTable ?? described.writable
     this.plans = new Map()
     this.columns = new Map(described.columns.map((column) => [column.name, column]))
     this.rowid = described.rowid

@@ -228,6 +228,7 @@ module.exports = {
   RowParams,
   checkMeant,
   deleteStatement,
+  insertInto,
   insertManyStatement,
   insertStatement,
   readRow,
