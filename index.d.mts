@@ -1,6 +1,6 @@
 // The types of `import`, which also has a default; index.d.ts is what `require` gives.
 
-import { Store, UndercroftError, graceful, open } from './index.js'
+import { Store, UndercroftError, graceful, open, uuidv7 } from './index.js'
 
 export * from './index.js'
 
@@ -9,5 +9,6 @@ declare const undercroft: {
   graceful: typeof graceful
   Store: typeof Store
   UndercroftError: typeof UndercroftError
+  uuidv7: typeof uuidv7
 }
 export default undercroft

@@ -28,3 +28,4 @@ export {
   StandardResult, StandardSchema
 } from './lib/types/routes'
 export { Store, open } from './lib/types/store'
+export { uuidv7 } from './lib/types/values'

@@ -16,7 +16,7 @@ const { instead } = require('../base/did-you-mean')
 const { dialectOf } = require('./dialect')
 const { quote } = require('./dialect/names')
 const { Lines, isRow } = require('./copy-rows')
-const { isPlain } = require('../base/options')
+const { isPlain, readCall } = require('../base/options')
 
 // Calls sent and not yet answered.
 const WINDOW = 4
@@ -43,6 +43,7 @@ function readOptions (options = {}, what) {
   for (const name of ['delimiter', 'null', 'encoding']) {
     if (options[name] !== undefined && typeof options[name] !== 'string') throw usage(`${what}: ${name}: expected a string, got ${describe(options[name])}`)
   }
+  readCall({ timeoutMs, signal }, 0)
   return { form: options, limits: { timeoutMs, signal } }
 }
 
@@ -125,15 +126,22 @@ async function planOf (target, form, iterator) {
   return { sql: `copy ${target}${list} from stdin (format text)`, chunks: new Lines(columns, first, iterator, 'copyFrom').chunks() }
 }
 
+function turn () {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 async function put (client, scope, chunks, limits) {
   const waiting = []
   for await (const chunk of chunks) {
     if (waiting.length >= WINDOW) await waiting.shift()
     limits.signal?.throwIfAborted()
+    if (scope.isEnded()) throw scope.refusal(ops.COPY_PUT)
     const sent = client.call(ops.COPY_PUT, [chunk], limits, scope)
     sent.catch(ignore)
     client.flush()
     waiting.push(sent)
+    // A source that is always ready, and a server that is, would keep timers from running.
+    await turn()
   }
   for (const sent of waiting) await sent
 }
@@ -190,7 +198,7 @@ async function copyFrom (verbs, client, scope, target, source, options) {
     const run = (scope) => copyIn(client, scope, plan.sql, plan.chunks, limits)
     return { changes: scope === null ? await within(verbs, run, limits) : await run(scope) }
   } catch (err) {
-    await iterator.return?.()?.catch?.(ignore)
+    letGo(iterator)
     throw err
   }
 }
@@ -210,6 +218,15 @@ async function copyRows (verbs, client, target, columns, iterator, limits) {
   const chunks = new Lines(columns, first, iterator, 'insertMany').chunks()
   const run = (scope) => copyIn(client, scope, `copy ${target} from stdin (format text)`, chunks, limits)
   return verbs[SCOPE] !== undefined ? await verbs[SCOPE](run) : await within(verbs, run, limits)
+}
+
+// Not waited for: a source may be busy with its next row.
+function letGo (iterator) {
+  try {
+    iterator.return?.()?.then?.(ignore, ignore)
+  } catch {
+    // Why it is let go is the error that counts.
+  }
 }
 
 /** Runs fn(scope) in a transaction of the handle. */

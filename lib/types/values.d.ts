@@ -21,3 +21,9 @@ export interface RunResult {
   /** Of the last row that the call inserted; 0 if it inserted none. A bigint or a string where `integers` asks for it. */
   lastInsertRowid: number | bigint | string
 }
+
+/**
+ * An identifier that sorts by the time at which it was made: version 7 of RFC 9562, as text. Each is
+ * greater than all that this thread has made before.
+ */
+export function uuidv7(): string

@@ -439,6 +439,7 @@ static sq_conn *open_once(sq_db *db, sq_role role, int64_t waited,
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (!configure(c, e) || sq_cookie_install(c) != SQLITE_OK ||
+        sq_uuid_install(c) != SQLITE_OK ||
         control(c, &c->begin, "begin") != SQLITE_OK ||
         control(c, &c->begin_now, "begin immediate") != SQLITE_OK ||
         control(c, &c->commit, "commit") != SQLITE_OK ||

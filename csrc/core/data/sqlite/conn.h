@@ -111,5 +111,7 @@ bool sq_bracket_end(sq_conn *c, bool ok, uc_error *e);
  * number of a schema, and the check that it still is one (cookie.c). SQLite's
  * code. */
 int sq_cookie_install(sq_conn *c);
+/* The function uuidv7() (uuid.c). SQLite's code. */
+int sq_uuid_install(sq_conn *c);
 
 #endif
