@@ -238,6 +238,7 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
                        (int)first.text.len, first.text.p);
     s->local =
         (pg_token_is(&first, "set") && pg_token_is(&second, "local")) ||
+        pg_token_is(&first, "lock") ||
         (v == SESSION && pg_token_is(&first, "create") && has_word(l, drop));
     if (v == SESSION && !s->local)
         return session_refused(&first, e);
