@@ -162,5 +162,12 @@ module.exports = [
     name: 'pipeline',
     what: 'A write that waits behind others has often been sent to the server already. Stopped then, it may have run: `outcome` is `\'unknown\'`, where SQLite\'s queue still knows that it has not.',
     instead: 'a key: `{ once: … }`, with which it may be repeated'
+  },
+  {
+    name: 'changes',
+    what: 'Which tables a commit has changed is not seen on PostgreSQL so far: `db.watch`, and the cache\'s `tables` and `rows`, are refused.',
+    instead: '`ttlMs`, or `tags` that are dropped by who writes',
+    call: (db, store) => store.cache.set('changes', 1, { tables: ['t'] }),
+    code: 'UC_NOT_HERE'
   }
 ]
