@@ -286,6 +286,21 @@ t.test('a page begins with something to paste', async (t) => {
   for (const page of pages.slice(1)) t.match(texts.get(page), /^# [^\n]+\n\n(Put this into `[^`]+`:\n\n```sql\n[^]*?```\n\n)?```(js|sh)\n/, page)
 })
 
+t.test('what an operator pastes is right', { skip: postgres.whyNot() ?? false }, async (t) => {
+  const server = await postgres.start(t)
+  const name = server.nameOf(server.fresh(t))
+  const page = text('operating-postgres')
+  const statements = Array.from(page.matchAll(/```sql\n([^]*?)```/g), (match) => match[1])
+  t.ok(statements.length > 5)
+  for (const statement of statements) t.doesNotThrow(() => server.sql(statement, name), statement)
+  const [, rows] = /## Settings\n([^]*?)## Vacuum/.exec(page)
+  const settings = Array.from(rows.matchAll(/^\| `(\w+)`/gm), (match) => match[1])
+  const known = server.sql('select name from pg_settings', name).split('\n')
+  t.same(settings.filter((setting) => !known.includes(setting)), [], 'settings that PostgreSQL has')
+  const starred = Array.from(rows.matchAll(/^\| `(\w+)` \*/gm), (match) => match[1])
+  t.same(server.sql("select name from pg_settings where context = 'postmaster'", name).split('\n').filter((setting) => settings.includes(setting)).sort(), starred.sort(), 'those that want a restart')
+})
+
 // test/contract shows each of them to be so.
 t.test('what differs on PostgreSQL is in one table', async (t) => {
   const rows = differs.map(({ what, instead }) => `| ${what} | ${instead} |`)
