@@ -10,9 +10,11 @@ const undercroft = require('../..')
 const { codes } = require('../../lib/base/errors')
 const { defaults, parseTarget } = require('../../lib/base/options')
 const { table: logOptions } = require('../../lib/log/options')
-const { root, tmpdir } = require('../helper')
+const { fileTimeoutMs, root, tmpdir } = require('../helper')
 const postgres = require('../pg')
 const differs = require('../contract/differs')
+
+t.setTimeout(fileTimeoutMs)
 
 const AsyncFunction = (async () => {}).constructor
 
