@@ -183,7 +183,9 @@ function daemonFor (t, file, sets) {
   const key = file === ':memory:' ? Symbol(file) : [real, ...sets].join('\n')
   const known = daemons.get(key)
   if (known !== undefined && !known.over) return known
-  const daemon = startDaemon(t, ['--db', file, ...sets.flatMap((set) => ['--set', set])])
+  // The name of a server's database is no file's: it would be the daemon's name for it.
+  const db = /^postgres(ql)?:/.test(file) ? `main=${file}` : file
+  const daemon = startDaemon(t, ['--db', db, ...sets.flatMap((set) => ['--set', set])])
   daemons.set(key, daemon)
   daemon.users = 0
   return daemon
@@ -226,8 +228,9 @@ function startDaemon (t, args, options = {}) {
   return daemon
 }
 
-// All of them, or what test/choice.js leaves to this runtime at that door.
-function suites (door) {
+// All of them for an engine, or what test/choice.js leaves to this runtime at that door. A suite that is for
+// one engine alone says so, and why, by a property of its function: `sqlite` or `pg`.
+function suites (door, engine = 'sqlite') {
   const dir = path.join(__dirname, 'contract', 'suite')
   const turn = process.env.UNDERCROFT_SHARE
   const isMine = (_, i) => turn === undefined || DOORS[(i + Number(turn)) % DOORS.length] === door
@@ -236,6 +239,7 @@ function suites (door) {
     .sort()
     .filter(isMine)
     .map((file) => [path.basename(file, '.js'), require(path.join(dir, file))])
+    .filter(([, suite]) => engine === 'pg' || suite.pg === undefined)
 }
 
 // ---- judging ---------------------------------------------------------------------------

@@ -9,7 +9,7 @@ const pg = require('../pg')
 
 // Suites that hold on PostgreSQL so far; UNDERCROFT_SUITE tries others.
 const ported = ['classes', 'deadline', 'differs', 'errors', 'extensions', 'files', 'iterate', 'json', 'lifecycle', 'limits',
-  'many', 'options', 'order', 'params', 'schema', 'script', 'snapshot', 'stats', 'text', 'transaction', 'types-in', 'types-out',
+  'many', 'options', 'order', 'params', 'pg-types', 'schema', 'script', 'snapshot', 'stats', 'text', 'transaction', 'types-in', 'types-out',
   'verbs']
 
 const notYet = 'not brought to PostgreSQL yet'
@@ -19,7 +19,7 @@ const only = process.env.UNDERCROFT_SUITE?.split(',')
 /** Runs the share of the suites that is number `part`, from 0, of `parts`, through that door. */
 module.exports = function runShare (door, part, parts) {
   t.setTimeout(fileTimeoutMs)
-  const mine = suites(door.door).filter((_, i) => i % parts === part)
+  const mine = suites(door.door, 'pg').filter((_, i) => i % parts === part)
     .filter(([name]) => only === undefined || only.includes(name))
   const reason = pg.whyNot()
   if (reason !== null) {

@@ -41,6 +41,30 @@ module.exports = (t, open) => {
     exact(t, await db.values('select * from t'), [[1, 2], [3, 4], [5, 6], [7, 8]], 'values by name')
   })
 
+  t.test('PostgreSQL: $1, ? where there is none, and its own question marks', open.only('pg', 'SQLite has no such operators'), async (t) => {
+    const { db } = open(t)
+    const values = async (query, params) => (await db.values(query, params))[0]
+    exact(t, await values('select $2::int, $1::text', ['a', 2]), [2, 'a'], '$n in any order')
+    exact(t, await values('select $1::int, $1::int + 1', [5]), [5, 6], '$n repeated')
+    exact(t, await values('select $$?$$, $tag$ ? :a $1 $tag$, ?::int', [1]), ['?', ' ? :a $1 ', 1], 'dollar quotes')
+    exact(t, await values("select '?', ':a', '@b', '$1', '''?', e'\\'?', ?::int", [1]), ['?', ':a', '@b', '$1', "'?", "'?", 1], 'strings')
+    exact(t, await db.get('select ?::int as "a?:b@c$1"', [1]), { 'a?:b@c$1': 1 }, 'identifiers')
+    exact(t, await values('select /* ? :a /* nested ? */ */ ?::int -- ? :b', [1]), [1], 'comments')
+    exact(t, await values("select '{\"a\": 1}'::jsonb ?? 'a', '{\"a\": 1}'::jsonb ??| array['b', ?], '{\"a\": 1}'::jsonb ??& array[?]", ['a', 'b']), [true, true, false], 'operators with ??')
+    exact(t, await values("select '{\"a\": 1}'::jsonb ? $1, '{\"a\": 1}'::jsonb ?| array[$1]", ['a']), [true, true], 'operators beside $1')
+    exact(t, await values("select '{\"a\": [1]}'::jsonb @> ?::jsonb, '{\"a\": 1}'::jsonb -> ?, '{\"a\": {\"b\": 2}}'::jsonb #>> ?", ['{"a": [1]}', 'a', '{a,b}']), [true, 1, '2'], 'operators in front')
+    exact(t, await values('select :a::int, :b::int + @a::int, (array[1, 2, 3])[2:3], (array[1, 2, 3])[:n]', { a: 1, b: 2, n: 2 }), [1, 3, [2, 3], 2], 'casts, slices and places of arrays')
+    exact(t, await values("select :'é'::int".replace("'é'", 'é'), { é: 7 }), [7], 'beyond ASCII')
+    exact(t, await values('select 1 where 5=?and 6 = ?', [5, 6]), [1], 'without blanks')
+    exact(t, await values('select - ?::int, 2-?::int, @ -5, |/ ?::float8', [1, 1, 16]), [-1, 1, 5, 4], 'arithmetic')
+    exact(t, await db.all('select x from generate_series(1, 5) as x limit ? offset ?', [2, 1]), [{ x: 2 }, { x: 3 }], 'limit and offset')
+    exact(t, await db.all('select x from generate_series(1, 5) as x where x = any(?)', ['{2,4}']), [{ x: 2 }, { x: 4 }], 'any of an array')
+    for (const bad of ["select '?", 'select "?', 'select $$?', 'select /* ?']) t.equal((await failure(db.get(bad))).kind, 'syntax', bad)
+    t.equal((await failure(db.get('select $2::int', [1]))).code, 'UC_PARAM_COUNT', 'a number beyond the values')
+    t.equal((await failure(db.get('select $0::int', [1]))).code, 'UC_PARAM_COUNT', '$0')
+    t.equal((await failure(db.get('select $65536::int', [1]))).code, 'UC_PARAM_COUNT', 'beyond the protocol')
+  })
+
   t.test('too few and too many', async (t) => {
     const { db } = open(t)
     await db.exec('create table t(a int, b int)')

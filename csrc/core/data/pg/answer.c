@@ -838,6 +838,8 @@ static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
 
 static bool by_type(pg_conn *c, const pg_msg *m, uc_error *e)
 {
+    const pg_step *s;
+
     switch (m->type) {
     case '1':
         if (!is(pg_step_first(c), PG_STEP_PARSE))
@@ -845,6 +847,10 @@ static bool by_type(pg_conn *c, const pg_msg *m, uc_error *e)
         pg_step_pop(c);
         return true;
     case 't':
+        s = pg_step_first(c);
+        if (is(s, PG_STEP_DESCRIBE) && s->stmt != NULL)
+            pg_stmt_params(s->stmt, m->body);
+        return true;
     case '3': /* of a statement that gave its place to another */
         return true;
     case 'T':

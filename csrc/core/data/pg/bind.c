@@ -150,9 +150,46 @@ static void put_uint(uc_buf *b, uint64_t u)
     uc_buf_put(b, digits, (size_t)n);
 }
 
-static bool put_value(uc_buf *b, const pg_sql *s, uint32_t i, const uc_value *v,
+/* Types below are PostgreSQL's own. */
+enum { FIRST_OF_USERS = 16384 };
+
+/* \\x and digits. */
+static void put_hex(uc_buf *b, uc_view v)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    uc_buf_put(b, "\\x", 2);
+    if (!uc_buf_reserve(b, 2 * v.len))
+        return;
+    for (size_t i = 0; i < v.len; i++) {
+        b->p[b->len++] = (uint8_t)digits[v.p[i] >> 4];
+        b->p[b->len++] = (uint8_t)digits[v.p[i] & 15];
+    }
+}
+
+/* As they are where the server wants bytes. A number or a text that it would
+ * read in them nobody meant; a type of a user, or one that is not known so far,
+ * takes their text form or does not. */
+static bool put_bytes(uc_buf *b, const pg_stmt *st, uint32_t i, uc_view v,
                       uc_error *e)
 {
+    uint32_t type = pg_stmt_param(st, i);
+
+    if (type == PG_BYTEA)
+        pg_put_view(b, v);
+    else if (type == 0 || type >= FIRST_OF_USERS)
+        put_hex(b, v);
+    else
+        return bad_param(e, &st->sql, i,
+                         "bytes are for a place of the type bytea, and this is "
+                         "none");
+    return true;
+}
+
+static bool put_value(uc_buf *b, const pg_stmt *st, uint32_t i,
+                      const uc_value *v, uc_error *e)
+{
+    const pg_sql *s = &st->sql;
     size_t at = b->len;
     uint32_t n;
 
@@ -183,7 +220,8 @@ static bool put_value(uc_buf *b, const pg_sql *s, uint32_t i, const uc_value *v,
         pg_put_view(b, v->s);
         break;
     case UC_T_BIN:
-        pg_put_view(b, v->s);
+        if (!put_bytes(b, st, i, v->s, e))
+            return false;
         break;
     default:
         return bad_param(e, s, i, "arrays and objects are not values");
@@ -195,11 +233,16 @@ static bool put_value(uc_buf *b, const pg_sql *s, uint32_t i, const uc_value *v,
     return true;
 }
 
-static void put_formats(uc_buf *b, const uc_value *v, uint32_t n)
+static void put_formats(uc_buf *b, const pg_stmt *st, const uc_value *v)
 {
+    uint32_t n = st->sql.nparams;
+
     pg_put16(b, (uint16_t)n);
     for (uint32_t i = 0; i < n; i++)
-        pg_put16(b, v[i].type == UC_T_BIN ? BINARY : TEXT);
+        pg_put16(b,
+                 v[i].type == UC_T_BIN && pg_stmt_param(st, i + 1) == PG_BYTEA
+                     ? BINARY
+                     : TEXT);
 }
 
 /* What has been described comes in binary where that is cheaper to read. */
@@ -241,10 +284,10 @@ static bool put_bind(pg_conn *c, const run *x, const uc_value *v, bool binary,
 
     pg_put_str(b, x->portal);
     pg_put_str(b, pg_is_unnamed(c) ? "" : name_of(x->text->slot, name));
-    put_formats(b, v, s->nparams);
+    put_formats(b, x->stmt, v);
     pg_put16(b, (uint16_t)s->nparams);
     for (uint32_t i = 0; i < s->nparams; i++) {
-        if (!put_value(b, s, i + 1, &v[i], e))
+        if (!put_value(b, x->stmt, i + 1, &v[i], e))
             return false;
     }
     put_results(b, x->stmt, binary);
@@ -276,7 +319,7 @@ static bool put_parse(pg_conn *c, const run *x, bool *sure)
             return true;
         c->unnamed_slot = x->text->slot;
         c->unnamed_gen = st->gen;
-        pg_msg_parse(&c->out, "", (const char *)st->sql.text.p);
+        pg_stmt_parse(st, &c->out, "");
     } else if (pg_prepared_is(c, x->text->slot, st, sure)) {
         return true;
     } else {
@@ -303,6 +346,8 @@ static bool put_run(pg_conn *c, const run *x, uc_reader *r, uc_error *e)
     bool ok = v != NULL || no_memory(e);
 
     ok = ok && read_params(s, r, v, e);
+    if (ok)
+        pg_stmt_send(x->stmt, v);
     ok = ok && (put_parse(c, x, &sure) || no_memory(e));
     binary = binary && sure;
     ok = ok && put_bind(c, x, v, binary, e);

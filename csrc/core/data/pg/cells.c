@@ -11,7 +11,7 @@
 /* Of types: pg_type.dat. */
 enum {
     OID_BOOL = 16,
-    OID_BYTEA = 17,
+    OID_BYTEA = PG_BYTEA,
     OID_INT8 = 20,
     OID_INT2 = 21,
     OID_INT4 = 23,
@@ -89,7 +89,7 @@ static double shortest(double d)
 {
     char text[32];
 
-    for (int digits = 6; digits <= 9; digits++) {
+    for (int digits = 1; digits <= 9; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, d);
         if ((float)strtod(text, NULL) == (float)d)
             break;

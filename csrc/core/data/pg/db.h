@@ -31,6 +31,8 @@ typedef struct pg_once pg_once;
 
 /* ---- statements ---- */
 
+enum { PG_BYTEA = 17 }; /* pg_type.dat */
+
 /* What is known of a statement: what uc_stmt.slot means here. */
 struct pg_stmt {
     uint32_t gen; /* of the slot, 0: none */
@@ -43,6 +45,11 @@ struct pg_stmt {
     uint32_t shape; /* of their names, 0: it has no columns */
     uc_buf names;   /* msgpack array of str */
     uc_buf keys;    /* of JSON objects, each with its length before it */
+    /* Types of the parameters: as the server has said, 0 until then, and as it
+     * was told when the statement was first sent, 0: it is to choose. NULL: all
+     * of them are 0. */
+    uint32_t *params, *given;
+    bool sent; /* ever */
 };
 
 /* What the call's statement is, read when it is first seen. NULL with *e. */
@@ -50,6 +57,15 @@ pg_stmt *pg_stmt_of(pg_db *db, uc_stmt *s, uc_error *e);
 /* What a RowDescription says; body of length 0: it has no columns. False: no
  * memory, or the server sends nonsense. */
 bool pg_stmt_describe(pg_db *db, pg_stmt *st, uc_view body);
+/* What a ParameterDescription says. */
+void pg_stmt_params(pg_stmt *st, uc_view body);
+/* It is sent for the first time, with these: what a value alone can say of its
+ * parameter's type is from then on said with it. */
+void pg_stmt_send(pg_stmt *st, const uc_value *v);
+/* Appends its Parse. */
+void pg_stmt_parse(const pg_stmt *st, uc_buf *b, const char *name);
+/* 0: nobody knows. */
+uint32_t pg_stmt_param(const pg_stmt *st, uint32_t i);
 /* The columns may be others now. */
 void pg_stmt_forget(pg_stmt *st);
 void pg_stmts_free(pg_db *db);

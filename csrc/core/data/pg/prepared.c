@@ -135,7 +135,7 @@ bool pg_prepared_put(pg_conn *c, uint32_t slot, const pg_stmt *st)
             break; /* all have cursors */
     }
     snprintf(name, sizeof name, "u%u", slot);
-    pg_msg_parse(&c->out, name, (const char *)st->sql.text.p);
+    pg_stmt_parse(st, &c->out, name);
     put_last(c, slot);
     p->there = p->listed = true;
     p->gen = st->gen;

@@ -81,6 +81,12 @@ static bool follows_word(const rewrite *w)
            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+static bool begins_name(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c >= 0x80;
+}
+
 /* What stands from `from` to `to` is parameter n. */
 static bool put_param(rewrite *w, const uint8_t *from, const uint8_t *to,
                       uint32_t n)
@@ -101,7 +107,7 @@ static bool put_param(rewrite *w, const uint8_t *from, const uint8_t *to,
     digit[--i] = '$';
     uc_buf_put(&w->s->text, digit + i, sizeof digit - i);
     w->done = to;
-    if (to < w->l.end && *to >= '0' && *to <= '9')
+    if (to < w->l.end && ((*to >= '0' && *to <= '9') || begins_name(*to)))
         uc_buf_byte(&w->s->text, ' ');
     return true;
 }
@@ -120,12 +126,6 @@ static bool put_named(rewrite *w, const uint8_t *from, uc_view name)
 }
 
 /* ---- forms ---- */
-
-static bool begins_name(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           c >= 0x80;
-}
 
 /* :name; a colon behind a value within brackets is that of a slice. */
 static bool colon(rewrite *w, const pg_token *t)

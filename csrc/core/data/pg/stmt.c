@@ -18,6 +18,8 @@ static void clear(pg_stmt *st)
 {
     pg_sql_fini(&st->sql);
     uc_free(st->oids);
+    uc_free(st->params);
+    uc_free(st->given);
     uc_buf_fini(&st->names);
     uc_buf_fini(&st->keys);
     uc_buf_fini(&st->described_as);
@@ -133,6 +135,56 @@ bool pg_stmt_describe(pg_db *db, pg_stmt *st, uc_view body)
     st->described =
         !st->names.failed && !st->keys.failed && !st->described_as.failed;
     return st->described;
+}
+
+void pg_stmt_params(pg_stmt *st, uc_view body)
+{
+    pg_reader r = pg_reader_of(body);
+    uint32_t n = st->sql.nparams;
+
+    if (n == 0 || pg_get16(&r) != n)
+        return;
+    if (st->params == NULL)
+        st->params = uc_calloc(n, sizeof *st->params);
+    for (uint32_t i = 0; st->params != NULL && i < n; i++)
+        st->params[i] = pg_get32(&r);
+}
+
+void pg_stmt_send(pg_stmt *st, const uc_value *v)
+{
+    uint32_t n = st->sql.nparams;
+
+    if (st->sent)
+        return;
+    st->sent = true;
+    for (uint32_t i = 0; i < n; i++) {
+        if (v[i].type != UC_T_BIN)
+            continue;
+        if (st->given == NULL)
+            st->given = uc_calloc(n, sizeof *st->given);
+        if (st->given != NULL)
+            st->given[i] = PG_BYTEA;
+    }
+}
+
+void pg_stmt_parse(const pg_stmt *st, uc_buf *b, const char *name)
+{
+    size_t at = pg_msg_begin(b, 'P');
+    uint32_t n = st->given != NULL ? st->sql.nparams : 0;
+
+    pg_put_str(b, name);
+    pg_put_str(b, (const char *)st->sql.text.p);
+    pg_put16(b, (uint16_t)n);
+    for (uint32_t i = 0; i < n; i++)
+        pg_put32(b, st->given[i]);
+    pg_msg_end(b, at);
+}
+
+uint32_t pg_stmt_param(const pg_stmt *st, uint32_t i)
+{
+    const uint32_t *types = st->params != NULL ? st->params : st->given;
+
+    return types != NULL ? types[i - 1] : 0;
 }
 
 void pg_stmts_free(pg_db *db)
