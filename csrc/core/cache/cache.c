@@ -134,6 +134,17 @@ void uc_cache_wait(uc_cache *c, uint64_t ticket, const uc_session *own,
     uc_unlock(&c->mu);
 }
 
+bool uc_cache_is_confirmed(uc_cache *c, uint64_t ticket, const uc_session *own)
+{
+    int64_t until;
+    bool is;
+
+    uc_lock(&c->mu);
+    is = uc__confirmed(c, ticket, own, false, uc_now(), &until);
+    uc_unlock(&c->mu);
+    return is;
+}
+
 bool uc_cache_is_tied(const uc_cache *c)
 {
     return atomic_load_explicit(&c->tied, memory_order_relaxed);

@@ -67,6 +67,10 @@ uint64_t uc_cache_tables_changed(uc_cache *c, const uc_session *own,
 void uc_cache_wait(uc_cache *c, uint64_t ticket, const uc_session *own,
                    bool blocked);
 
+/* Whether uc_cache_wait would return at once, for a session that is not
+ * blocked. */
+bool uc_cache_is_confirmed(uc_cache *c, uint64_t ticket, const uc_session *own);
+
 /*
  * Rows, for entries that belong to a few of a table. A commit names the rows
  * that it has changed, or else the table's rows, of which each may have. Any
@@ -90,6 +94,12 @@ bool uc_cache_has_rows(const uc_cache *c);
  */
 void uc_cache_unsure(uc_cache *c, const uc_session *own,
                      const uint64_t *domains, uint32_t n, bool all);
+/* The same for those whose engine does not know which tables: one has ended
+ * without a commit, and what its session is loading is not stored. */
+void uc_cache_undone(uc_cache *c, const uc_session *own);
+/* Whether entries may belong to tables: without, none of these is there or is
+ * stored. */
+void uc_cache_ties(uc_cache *c, bool may);
 /* It has ended, and with committed the tables have been dropped already. What
  * its session is loading is not stored after a rollback either. */
 void uc_cache_sure(uc_cache *c, bool committed);

@@ -46,6 +46,10 @@ static uc_stored put(uc_op_call *w, uc_view key, uc_view value, const uc_put *p,
  * error when it may not be. */
 static bool is_sure(uc_op_call *w, const uc_put *p)
 {
+    if (p->tied && w->c->no_ties)
+        return uc_fail(w->e, UC_BUSY,
+                       "what others write is not heard of just now: nothing "
+                       "that belongs to a table is stored until it is");
     return !uc__is_unsure(w->c, w->call->session, p) ||
            uc_fail(w->e, UC_TX_OPEN,
                    "the entry belongs to a table that an open transaction of "

@@ -131,6 +131,7 @@ struct uc_cache {
          * what it writes is not known yet. */
         const uc_session *at_work;
     } unsure;
+    bool no_ties;  /* none may be there */
     bool has_tied; /* entries that belong to a table were stored */
     bool has_rows; /* or to a row */
     struct {

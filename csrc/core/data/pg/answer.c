@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/pg/work.h"
+#include "data/pg/feed.h"
 #include "wire/json.h"
 #include "wire/writer.h"
 
@@ -284,6 +284,8 @@ static void settle(pg_conn *c)
 {
     pg_flight *f;
 
+    if (pg_committed(c))
+        return;
     while ((f = c->waiting) != NULL) {
         int ran = UC_CALL_RAN;
 
@@ -464,6 +466,7 @@ static bool chunk_taken(pg_conn *c, pg_flight *f)
     }
     t->ending = f->commits = true;
     c->calls--;
+    pg_mark_query(c);
     return pg_query(c, f, "commit");
 }
 
@@ -681,6 +684,7 @@ static void end_of_migration(pg_conn *c, pg_flight *f)
     if (e.code != NULL) {
         fail(c, f, &e);
     } else {
+        pg_news_all(c->db, NULL);
         uc_buf_rewind(&c->row, 0);
         uc__reply_open(&c->row);
         finish(c, f);
@@ -706,6 +710,7 @@ static void end_of_query(pg_conn *c, pg_flight *f)
         c->tx->ending) {
         if (f->changes < 0)
             pg_tx_rolled_back(c->tx, &e);
+        c->tx->committed = f->commits && f->changes >= 0 && !f->failed;
         pg_tx_over(c);
     }
     if (f->failed) {
@@ -719,10 +724,15 @@ static void end_of_query(pg_conn *c, pg_flight *f)
     }
     uc_buf_rewind(&c->row, 0);
     uc__reply_open(&c->row);
-    if (c->role == PG_WRITER && !c->flushes && f->mode != PG_MODE_MANY &&
+    if (c->role == PG_WRITER && f->mode != PG_MODE_MANY &&
         f->mode != PG_MODE_BATCH) { /* without rows they have written nothing */
         hold(c, f);
-        f->committed = true;
+        f->committed = c->unmarked = true;
+        if (c->flushes)
+            settle(c);
+    } else if (f->commits) {
+        hold(c, f);
+        settle(c);
     } else {
         finish(c, f);
     }
@@ -764,6 +774,7 @@ static bool ready(pg_conn *c, uc_view body, uc_error *e)
     } else if (s.durable) {
         settle(c);
     } else {
+        pg_acked(c);
         for (pg_flight *f = c->waiting; f != NULL; f = f->next)
             f->committed = true;
     }
@@ -804,7 +815,9 @@ static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
     const pg_step *s = pg_step_first(c);
 
     if (is(s, PG_STEP_QUERY)) {
-        if (m->type == 'D' && s->flight == NULL)
+        if (s->mark != 0 && (m->type == 'D' || m->type == 'C'))
+            pg_marked(c, s->mark, m->type == 'D');
+        else if (m->type == 'D' && s->flight == NULL)
             pg_setup_row(c, m->body);
         else if (m->type == 'C' || m->type == 'I')
             completed(c, m->body);
@@ -823,6 +836,8 @@ static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
     }
     if (!is(s, PG_STEP_EXECUTE))
         return unexpected(e, m->type);
+    if (s->mark != 0 && (m->type == 'D' || m->type == 'C'))
+        pg_marked(c, s->mark, m->type == 'D');
     if (m->type == 'D')
         return data_row(c, s, m->body, e);
     if (m->type == '2') {
@@ -883,6 +898,10 @@ static bool copying(pg_conn *c, const pg_msg *m, uc_error *e)
 
 bool pg_answer(pg_conn *c, const pg_msg *m, uc_error *e)
 {
+    if (c->phase == PG_READY && c->role == PG_EAR)
+        return pg_ear_answer(c, m, e);
+    if (c->phase == PG_READY && c->role == PG_FEED)
+        return pg_feed_answer(c, m, e);
     if (m->type == 'N' || m->type == 'S' || m->type == 'A')
         return true; /* notices, parameters, notifications: at any time */
     if (pg_step_first(c) == NULL && m->type != 'E')

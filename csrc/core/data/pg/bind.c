@@ -352,6 +352,7 @@ static bool put_run(pg_conn *c, const run *x, uc_reader *r, uc_error *e)
     binary = binary && sure;
     ok = ok && put_bind(c, x, v, binary, e);
     ok = ok && (push(c, PG_STEP_EXECUTE, x, binary) || no_memory(e));
+    c->alters = c->alters || s->alters;
     uc_free(v);
     x->f->left += ok;
     if (ok && x->f->cursor != NULL)

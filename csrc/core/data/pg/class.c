@@ -153,6 +153,8 @@ static bool session_refused(const pg_token *first, uc_error *e)
                        : "there is a call of the package for it, or none");
 }
 
+static const char *const alters[] = {"create", "alter", "drop", "refresh",
+                                     "import", "do",    NULL};
 static const char *const returning[] = {"returning", NULL};
 /* on conflict do update, and what a SELECT of it may lock or change. */
 static const char *const updates[] = {"update",  "delete", "share",
@@ -245,5 +247,21 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
     s->cls = s->local ? UC_CLASS_WRITE : classes[v];
     s->returns = has_rows(first, l);
     s->inserts = pg_token_is(&first, "insert") && !has_word(l, updates);
+    s->alters = is_any(&first, alters);
     return true;
+}
+
+bool pg_sql_alters(uc_view text)
+{
+    pg_lexer l = {text.p, text.p + text.len};
+    pg_part part;
+
+    while (pg_part_next(&l, &part)) {
+        pg_lexer inside = {part.text.p, part.text.p + part.text.len};
+        pg_token first = pg_lex(&inside);
+
+        if (is_any(&first, alters))
+            return true;
+    }
+    return false;
 }

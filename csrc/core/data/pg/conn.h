@@ -45,11 +45,19 @@ typedef struct pg_step {
     uint32_t rev;      /* EXECUTE: pg_stmt.rev of its rows, 0: as it is when
                           they begin */
     uint32_t slot;     /* of the statement */
+    uint64_t mark;     /* that it puts into its transaction, or 0 */
     pg_stmt *stmt;     /* NULL: one of our own */
     pg_flight *flight; /* the same */
 } pg_step;
 
-typedef enum pg_role { PG_READER, PG_WRITER, PG_PINNED } pg_role;
+/* The last two are not of the pool: feed.h. */
+typedef enum pg_role {
+    PG_READER,
+    PG_WRITER,
+    PG_PINNED,
+    PG_EAR,
+    PG_FEED
+} pg_role;
 
 typedef enum pg_phase {
     PG_TURNING,  /* to the next server, in the next turn */
@@ -80,6 +88,7 @@ typedef struct pg_facts {
     bool readonly;    /* it takes no writes */
     char level[16];   /* of synchronous_commit, as it was configured */
     uint32_t version; /* 150002 */
+    bool publishes;   /* changes, by logical decoding: feed.h */
     bool utf8, iso;   /* client_encoding and DateStyle are what was asked for */
     char missing[64]; /* one of `options` that has not arrived, or "" */
 } pg_facts;
@@ -149,6 +158,12 @@ struct pg_conn {
     pg_flight *claims;
     uint32_t claiming; /* of these, those whose statements have not ended */
     bool keyed;        /* the statements about keys are prepared */
+    /* Since the last time that writes of its were known to be committed. */
+    uint64_t marked; /* the last mark that it has set, 0: none */
+    bool mark_ran;   /* one has been tried: without a write there is none */
+    bool unmarked;   /* a script has committed by itself */
+    bool alters;     /* something that is no row */
+    bool quiet;      /* a transaction of reads alone */
     struct pg_tx *tx;
     struct pg_lease *lease; /* whose alone it is */
     struct pg_migration *migration;

@@ -20,6 +20,7 @@
  *   pool.c   how many connections, and for how long
  *   way.c    which server; dial.c  a socket; start.c  who one is
  *   setup.c  what the server is, and what is set
+ *   feed.h   what others change
  *   stmt.c   what is known of a statement; prepared.c  on a connection
  *   bind.c   a call as messages
  *   step.c   what a connection waits for; answer.c   a message for that
@@ -28,6 +29,7 @@
  */
 typedef struct pg_cancel pg_cancel;
 typedef struct pg_once pg_once;
+typedef struct pg_feed pg_feed;
 
 /* ---- statements ---- */
 
@@ -137,11 +139,13 @@ typedef struct pg_tx {
     pg_conn *conn;       /* NULL: it has been lost, as `why` says */
     int64_t until;
     bool ending;
-    bool stream;     /* it is nobody's but a stream's of rows */
-    bool coming;     /* rows of a stream are */
-    uint32_t rows;   /* of the stream so far */
-    int64_t changes; /* of the stream so far */
-    uc_error why;    /* the error that has ended it, code or NULL */
+    bool committed;
+    _Atomic bool wrote; /* or may have */
+    bool stream;        /* it is nobody's but a stream's of rows */
+    bool coming;        /* rows of a stream are */
+    uint32_t rows;      /* of the stream so far */
+    int64_t changes;    /* of the stream so far */
+    uc_error why;       /* the error that has ended it, code or NULL */
 } pg_tx;
 
 /* A cursor or a snapshot. */
@@ -217,6 +221,7 @@ struct pg_db {
     pg_flight *later;  /* on leases whose connection is being cancelled */
     pg_flight *slow, *last_slow; /* reads that want a connection alone */
 
+    struct pg_feed *feed;
     pg_cancel *cancels;
     _Atomic(pg_lease *) freed;           /* to be let go by the thread */
     pg_tx *txs;                          /* e.mu */

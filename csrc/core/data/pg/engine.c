@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
-#include "data/pg/work.h"
+#include "data/pg/feed.h"
 #include "wire/writer.h"
 
 /* What the desk calls. */
@@ -40,7 +40,7 @@ static bool init(uc_engine *e)
     if (!pg_info_read(&db->info, e->target, &db->wrong))
         db->wrong.outcome = "not-run";
     db->label = pg_info_label(&db->info);
-    return db->label != NULL;
+    return pg_feed_init(db) && db->label != NULL;
 }
 
 static void fini(uc_engine *e)
@@ -53,6 +53,7 @@ static void fini(uc_engine *e)
         db->spare = f->next;
         uc_free(f);
     }
+    pg_feed_fini(db);
     uc_free(db->held);
     uc_free(db->flights);
     pg_stmts_free(db);
@@ -152,8 +153,12 @@ static bool tx_at_work(uc_engine *e, const uc_session *s, bool more)
     const pg_db *db = pg_db_of(e);
     bool open = false;
 
-    for (const pg_tx *t = db->txs; t != NULL; t = t->next)
+    for (const pg_tx *t = db->txs; t != NULL; t = t->next) {
         open = open || t->session == s;
+        /* Which tables is not known. */
+        if (t->session == s && atomic_load(&t->wrote))
+            return true;
+    }
     if (!open || more || e->q.tx.n > 0)
         return open;
     for (uint32_t i = 0; i < db->worker.n; i++) {
@@ -174,6 +179,16 @@ static void tx_drop(uc_engine *e, uc_session *s)
     }
     uc_unlock(&e->mu);
     pg_ring(pg_db_of(e));
+}
+
+/* Something is tied to tables: from now on it matters what others write. */
+static bool look(uc_engine *e)
+{
+    pg_db *db = pg_db_of(e);
+
+    if (!atomic_exchange(&db->feed->wanted, true))
+        pg_ring(db);
+    return false;
 }
 
 static void peer_end(uc_peer *p)
@@ -202,5 +217,6 @@ const uc_engine_ops uc_engine_pg = {
     .late = pg_waited,
     .lease_free = pg_lease_free,
     .peer_end = peer_end,
+    .look = look,
     .stats = pg_stats,
 };

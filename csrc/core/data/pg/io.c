@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include "common/mem.h"
+#include "data/pg/feed.h"
 #include "data/pg/pool.h"
 
 /* The thread of a database. */
@@ -10,7 +11,8 @@
 enum {
     EVENTS = 64,
     LATE_MS = 5,
-    PASS_MS = 10 /* so long others wait behind a read */
+    PASS_MS = 10,  /* so long others wait behind a read */
+    FEED_MS = 1000 /* for which one that is opened waits for the feed */
 };
 
 /* ---- time ---- */
@@ -268,7 +270,7 @@ static void turn(pg_db *db)
     pg_txs(db);
     pg_reads(db);
     pg_begins(db);
-    next = pg_late(db, now);
+    next = sooner(pg_late(db, now), pg_feed_turn(db, now));
     if ((waits_for_dial(db) || db->e.state == UC_OPENING) &&
         db->dial_after > now)
         next = sooner(next, db->dial_after);
@@ -288,6 +290,8 @@ static void turn(pg_db *db)
  */
 static bool open_first(pg_db *db, uc_error *e)
 {
+    int64_t until;
+
     if (db->wrong.code != NULL) {
         *e = db->wrong;
         return false;
@@ -297,9 +301,12 @@ static bool open_first(pg_db *db, uc_error *e)
         if (db->tls == NULL)
             return false;
     }
+    until = uc_now() + FEED_MS * UC_MS;
     while (!is_over(db)) {
-        if (pg_pick(db, PG_WRITER) != NULL)
-            return true;
+        if (pg_pick(db, PG_WRITER) != NULL) {
+            if (!pg_feed_begins(db) || uc_now() >= until)
+                return true;
+        }
         if (db->conns == NULL && db->fails > 0 && uc_now() >= db->hopes_until)
             break;
         turn(db);
@@ -313,11 +320,13 @@ static bool open_first(pg_db *db, uc_error *e)
 static void close_all(pg_db *db)
 {
     uc__leases_end(&db->e, UC_LEASES_ALL, NULL, NULL);
+    pg_gates_open(db);
     for (pg_conn *c = db->conns; c != NULL; c = c->next) {
         if (c->phase != PG_DEAD)
             pg_conn_end(c);
     }
     pg_lost(db);
+    pg_gates_open(db);
     pg_leases_sweep(db);
     pg_cancels_free(db);
 }

@@ -62,6 +62,7 @@ static bool script(pg_conn *c, pg_flight *f, uc_error *e)
         return uc_fail(e, UC_FRAME, "exec takes a text");
     if (!pg_script_read(&s, sql, e))
         return false;
+    c->alters = c->alters || pg_sql_alters(sql);
     text = uc_malloc(sql.len + 1);
     if (text != NULL)
         pg_script_put(&s, text);
@@ -337,8 +338,10 @@ typedef struct round {
 
 static void close_group(round *r)
 {
-    if (r->c->batch > 0)
+    if (r->c->batch > 0) {
+        pg_mark(r->c);
         pg_sync(r->c, true);
+    }
     r->loose = r->loose && !r->open; /* it flushes those before it */
     r->open = false;
 }
@@ -381,8 +384,10 @@ static void by_itself(round *r, uc_call *call)
     if (r->open)
         close_group(r);
     pg_run(c, call);
-    if (c->batch > 0)
+    if (c->batch > 0) {
+        pg_mark(c);
         pg_sync(c, c->flushes);
+    }
     r->loose = !c->flushes;
 }
 
@@ -390,7 +395,7 @@ static void barrier(round *r)
 {
     if (!r->loose)
         return;
-    pg_execute(r->c, "uc_barrier");
+    pg_barrier(r->c);
     pg_sync(r->c, true);
     r->loose = false;
 }

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "data/pg/work.h"
+#include "data/pg/feed.h"
 
 /* What follows when a connection is lost. */
 
@@ -146,6 +146,14 @@ static void answer_all(pg_conn *c)
 
 static void bury(pg_conn *c)
 {
+    if (c->role > PG_PINNED) {
+        pg_names_forget(c->db->names, c);
+        if (c->role == PG_EAR)
+            pg_ear_lost(c->db);
+        else
+            pg_feed_lost(c);
+        return;
+    }
     answer_all(c);
     pg_tx_lost(c, &c->error);
     pg_leases_lost(c);

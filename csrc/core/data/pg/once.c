@@ -270,6 +270,7 @@ static void keep_all(pg_conn *c)
         ok = keep(c, f) && ok;
         c->db->keys++;
     }
+    pg_mark(c);
     pg_sync(c, true);
     if (!ok) {
         uc_error e;
@@ -386,7 +387,7 @@ static bool look_up(pg_conn *c, pg_flight *f)
         return false;
     pg_sync(c, c->flushes);
     if (!c->flushes) {
-        pg_execute(c, "uc_barrier");
+        pg_barrier(c);
         pg_sync(c, true);
     }
     return true;

@@ -118,7 +118,7 @@ int64_t pg_pool_late(pg_db *db, int64_t now)
     for (pg_conn *c = db->conns; c != NULL; c = c->next) {
         int64_t until = c->used + db->e.opt.pool_idle_ms * UC_MS;
 
-        if (c->phase != PG_READY)
+        if (c->phase != PG_READY || c->role > PG_PINNED)
             continue;
         c->retires = c->retires || now >= c->retire_at;
         if (!pg_conn_is_idle(c)) {
@@ -161,7 +161,7 @@ void pg_count(pg_db *db)
 
     memcpy(n.version, db->version, sizeof n.version);
     for (const pg_conn *c = db->conns; c != NULL; c = c->next) {
-        if (c->phase != PG_DEAD)
+        if (c->phase != PG_DEAD && c->role <= PG_PINNED)
             count_one(&n, c);
     }
     db->census = n;

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/pg/work.h"
+#include "data/pg/feed.h"
 
 /*
  * What is asked and set on a connection before it is used: what the server is,
@@ -14,7 +14,9 @@ static const char facts_text[] =
     "select pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), "
     "pg_catalog.current_setting('transaction_read_only'), "
     "pg_catalog.current_setting('synchronous_commit'), "
-    "pg_catalog.current_setting('server_version_num')";
+    "pg_catalog.current_setting('server_version_num'), "
+    "pg_catalog.current_setting('wal_level') = 'logical' and exists (select "
+    "from pg_catalog.pg_publication where pubname = 'undercroft')";
 
 /* ---- what it says ---- */
 
@@ -54,9 +56,9 @@ void pg_setup_row(pg_conn *c, uc_view body)
 {
     pg_reader r = pg_reader_of(body);
     uint32_t n = pg_get16(&r);
-    uc_view v[5] = {{0}};
+    uc_view v[6] = {{0}};
 
-    for (uint32_t i = 0; i < n && i < 5; i++) {
+    for (uint32_t i = 0; i < n && i < 6; i++) {
         v[i] = pg_get_bytes(&r, pg_get32(&r));
         if (r.failed)
             return;
@@ -64,7 +66,7 @@ void pg_setup_row(pg_conn *c, uc_view body)
     if (n == 1)
         snprintf(c->facts.missing, sizeof c->facts.missing, "%.*s",
                  (int)(v[0].len < 60 ? v[0].len : 60), v[0].p);
-    if (n != 5)
+    if (n != 6)
         return;
     c->facts.pid = number(v[0]);
     c->facts.standby = uc_view_is(v[1], "t");
@@ -74,6 +76,7 @@ void pg_setup_row(pg_conn *c, uc_view body)
         c->facts.level[v[3].len] = '\0';
     }
     c->facts.version = number(v[4]);
+    c->facts.publishes = uc_view_is(v[5], "t");
     c->pooled = c->facts.pid != c->pid || c->db->unnamed;
 }
 
@@ -231,7 +234,12 @@ static void set_writer(pg_conn *c)
 {
     prepare(c, "uc_flush", "");
     prepare(c, "uc_barrier",
-            ", pg_catalog.pg_logical_emit_message(true, 'uc', '')");
+            ", pg_catalog.pg_logical_emit_message(true, 'uc', $1::text)");
+    pg_msg_parse(&c->out, "uc_mark",
+                 "select pg_catalog.pg_logical_emit_message(true, 'uc', "
+                 "$1::text) where pg_catalog.txid_current_if_assigned() is not "
+                 "null");
+    pg_step_push(c, (pg_step){.kind = PG_STEP_PARSE, .slot = PG_NO_SLOT});
     pg_sync(c, false);
 }
 
@@ -243,6 +251,15 @@ static void joined(pg_conn *c)
 
     c->phase = PG_READY;
     c->used = uc_now();
+    atomic_store(&db->called, true);
+    if (c->role == PG_EAR)
+        pg_ear_joined(c);
+    if (c->role == PG_FEED)
+        pg_feed_joined(c);
+    if (c->role > PG_PINNED)
+        return;
+    if (c->facts.publishes && !atomic_exchange(&db->feed->wanted, true))
+        pg_feed_expect(db);
     c->retire_at = c->used + pg_jittered(db->e.opt.pool_lifetime_ms * UC_MS);
     db->fails = 0;
     db->hopes_until = 0;

@@ -65,6 +65,7 @@ typedef struct pg_sql {
     uc_class cls;     /* as its words say: the server may know better */
     bool returns;     /* it may have rows */
     bool inserts;     /* an INSERT alone: it waits for nobody's row */
+    bool alters;      /* the schema, or with it all there is */
     bool local;       /* it sets something for its transaction: only in one */
 } pg_sql;
 
@@ -82,6 +83,9 @@ void pg_sql_fini(pg_sql *s);
  * for one that has none, and for one that nobody may run by itself because it
  * would change what the next caller finds. */
 bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e);
+
+/* Whether a script has a statement that alters the schema. */
+bool pg_sql_alters(uc_view text);
 
 /* Where the server's position, a character of the rewritten text from 1, is in
  * the text that was read: a byte, or -1. */

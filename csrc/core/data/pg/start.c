@@ -42,6 +42,8 @@ void pg_greet(pg_conn *c)
     pair(&c->out, "application_name", name);
     pair(&c->out, "client_encoding", view("UTF8"));
     pair(&c->out, "DateStyle", view("ISO"));
+    if (c->role == PG_FEED)
+        pair(&c->out, "replication", view("database"));
     if (v[PG_OPTIONS].len > 0)
         pair(&c->out, "options", v[PG_OPTIONS]);
     uc_buf_byte(&c->out, '\0');

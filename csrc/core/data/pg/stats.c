@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/pg/work.h"
+#include "data/pg/feed.h"
 #include "wire/writer.h"
 
 /* What stats() and health() say. */
@@ -179,13 +179,14 @@ void pg_stats(uc_engine *e, uint32_t id, uc_buf *out)
     for (uc_peer *p = e->peers; p != NULL; p = p->next)
         peers++;
     uc_reply_begin(out, id, UC_REPLY_VALUE, 3);
-    uc_pack_map(out, 7);
+    uc_pack_map(out, 8);
     key_str(out, "engine", "postgres");
     key_str(out, "path", db->label);
     key_uint(out, "handles", peers);
     queues(e, out);
     connections(db, out);
     server(db, out);
+    pg_feed_stats(db, out);
     statements(e, out);
     uc_unlock(&e->mu);
 }

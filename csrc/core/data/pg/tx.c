@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache/cache.h"
 #include "common/mem.h"
 #include "data/pg/pool.h"
 
@@ -43,6 +44,9 @@ static void forget(pg_db *db, pg_tx *t)
         }
     }
     uc_unlock(&db->e.mu);
+    if (atomic_load(&t->wrote) && !t->committed && t->session != NULL &&
+        db->e.cache != NULL)
+        uc_cache_undone(db->e.cache, t->session);
     db->moved = true; /* what its session reads may have waited for it */
     uc_free(t);
 }
@@ -198,6 +202,7 @@ static void begin_stream(pg_conn *c, pg_flight *f)
         e.outcome = "not-run";
     } else if (t != NULL && pg_query(c, NULL, "begin")) {
         t->stream = t->coming = true;
+        atomic_store(&t->wrote, true);
         if (pg_bind(c, f, &e)) {
             pg_sync(c, false);
             return;
@@ -323,6 +328,9 @@ static void end(pg_conn *c, uc_call *call)
         pg_tx_over(c);
         return;
     }
+    if (commit)
+        pg_mark_query(c);
+    c->quiet = commit && !atomic_load(&c->tx->wrote);
     if (control(c, call, commit ? "commit" : "rollback", PG_MODE_END, commit))
         c->tx->ending = true;
 }
@@ -373,6 +381,15 @@ static void run_lost(pg_db *db, pg_tx *t, uc_call *call)
     uc_buf_fini(&b);
 }
 
+/* Whether it may write. What a function does is not known. */
+static void note(pg_conn *c, const uc_call *call)
+{
+    if (call->op->num == UC_OP_tx_end || call->op->num == UC_OP_savepoint ||
+        (call->stmt != NULL && atomic_load(&call->stmt->cls) == UC_CLASS_READ))
+        return;
+    atomic_store(&c->tx->wrote, true);
+}
+
 static void run(pg_conn *c, uc_call *call)
 {
     char sql[80];
@@ -380,6 +397,7 @@ static void run(pg_conn *c, uc_call *call)
     uc_error e;
 
     uc_error_init(&e);
+    note(c, call);
     if (pg_copy_takes(c, call)) {
         pg_copy_call(c, call);
     } else if (stream_of(call, &more, &none)) {

@@ -178,6 +178,23 @@ bool pg_once_failed(pg_conn *c, pg_flight *f, bool ours, uc_error *e);
 void pg_once_lost(pg_conn *c);
 void pg_once_free(pg_flight *f);
 
+/* ---- what changes: feed.h, gate.c ---- */
+
+/* Behind writes on the writer, before their Sync. */
+void pg_mark(pg_conn *c);
+/* A transaction that flushes all commits before it. */
+void pg_barrier(pg_conn *c);
+/* In a transaction, before its COMMIT; false: no memory. */
+bool pg_mark_query(pg_conn *c);
+/* One has run. written: there was something to be marked. */
+void pg_marked(pg_conn *c, uint64_t mark, bool written);
+/* What waits on the connection, if anything, is committed, and flushed as it
+ * should be: the cache and the board are told now, or (true) its replies go out
+ * when the feed has come there. */
+bool pg_committed(pg_conn *c);
+/* The same of what is committed alone. */
+void pg_acked(pg_conn *c);
+
 /* ---- what is not wanted any more: cancel.c ---- */
 
 /* Asks the server to stop what it does for the connection, which may be lost
