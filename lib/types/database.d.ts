@@ -1,5 +1,6 @@
+import { Readable } from 'node:stream'
 import { CallOptions, WriteOptions } from './options'
-import { Params, Row, RunResult, Values } from './values'
+import { Params, Row, RunResult, SqlInput, Values } from './values'
 import { Table, TableOptions } from './table'
 import { Sync } from './sync'
 import { Backup, BackupOptions, MigrateOptions, MigrateResult } from './upkeep'
@@ -30,6 +31,26 @@ export interface ReadVerbs {
 
 type NewRowOf<T extends object> = import('./table').NewRow<T>
 
+/** null, what a column takes, arrays for arrays, and objects for JSON. */
+export type CopyValue = SqlInput | readonly CopyValue[] | { readonly [key: string]: unknown }
+export type CopyRow = readonly CopyValue[] | { readonly [column: string]: CopyValue }
+export type CopySource = Iterable<CopyRow> | AsyncIterable<CopyRow> | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+
+/** Of bytes, as COPY has them; rows have no form. */
+export interface CopyOptions {
+  /** Default 'csv'. */
+  format?: 'csv' | 'text' | 'binary'
+  /** The first line has the names of the columns. */
+  header?: boolean
+  delimiter?: string
+  /** The text that stands for null. */
+  null?: string
+  encoding?: string
+  /** Deadline of the whole. */
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
 export type BatchItem = string | readonly [sql: string, params?: Params]
 export type BatchResult = RunResult | Row[]
 
@@ -39,6 +60,15 @@ export interface Verbs extends ReadVerbs {
   exec (sql: string, options?: CallOptions): Promise<RunResult>
   /** One statement for each row of parameters, in one transaction. */
   many (sql: string, rows: Iterable<Params> | AsyncIterable<Params>, options?: CallOptions): Promise<RunResult>
+  /**
+   * COPY into a table, on PostgreSQL: rows, as arrays or objects, or bytes in chunks. An aborted one changes
+   * nothing.
+   *
+   * @param target as COPY has it: '"user"(name, age)'
+   */
+  copyFrom (target: string, source: CopySource, options?: CopyOptions): Promise<{ changes: number }>
+  /** COPY of a query or a table, on PostgreSQL, as bytes. Nothing is read ahead of who reads them. */
+  copyTo (queryOrTable: string, options?: CopyOptions): Readable
   /** Several statements in one transaction. */
   batch<R extends BatchResult[] = BatchResult[]> (statements: readonly BatchItem[], options?: CallOptions): Promise<R>
 }

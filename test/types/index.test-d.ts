@@ -1,7 +1,7 @@
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import undercroft, {
   BatchResult, ChangeStream, Database, Door, ErrorCode, Health, Page, Row, RowStream, RunResult, Snapshot, Stats, Store, TableChanges, Transaction,
-  UndercroftError, open
+  UndercroftError, open, uuidv7
 } from '../..'
 
 interface User {
@@ -115,3 +115,12 @@ expectError(new UndercroftError('UC_NOPE', ''))
 
 // A page of anything.
 expectAssignable<Page<Row>>({ rows: [{ a: 1 }], next: null, prev: 5, total: 3 })
+
+// COPY and identifiers.
+expectType<Promise<{ changes: number }>>(store.db.copyFrom('"user"(name, age)', [['Ada', 36], ['Grace', null]]))
+expectType<Promise<{ changes: number }>>(store.db.copyFrom('"user"', [{ name: 'Ada', tags: ['a', null], doc: { a: [1] }, at: new Date() }], { timeoutMs: 1000 }))
+expectAssignable<Promise<{ changes: number }>>(store.db.copyFrom('"user"', store.db.copyTo('select 1', { format: 'binary' }), { format: 'binary' }))
+expectError(store.db.copyTo('select 1', { format: 'json' }))
+expectError(store.db.copyFrom('"user"', [1, 2]))
+expectType<string>(uuidv7())
+expectType<string>(undercroft.uuidv7())

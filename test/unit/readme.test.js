@@ -61,6 +61,7 @@ async function runIn (t, program, last, page = '', server = null) {
   const served = []
   const asked = []
   const face = {
+    uuidv7: undercroft.uuidv7,
     open (target, ...args) {
       // A server of the documents is one of the test.
       const isServer = /^postgres:\/\//.test(target)
@@ -232,10 +233,13 @@ const looks = {
     t.same(value, [400, 'wrong name or password', 200, 'hello, user 1', true, false])
     t.same(bodies, ['hello, stranger'])
   }],
-  'docs/postgres.md 1': ['return { tags, both, addresses }', (t, { value, said }) => {
+  'docs/postgres.md 1': ['return { tags, both, addresses, page, changes, csv }', (t, { value, said }) => {
     t.same(said, [[[{ name: 'Ada', age: 37 }]], ['unique', 'PG_UNIQUE_VIOLATION', '23505', 'mail_once']])
     t.equal(value.tags, true)
     t.same(value.both, { a: 'y', b: 'x' })
+    t.match(value.page, { rows: [{ kind: 'start' }], next: value.page.rows[0].id })
+    t.equal(value.changes, 1)
+    t.equal(value.csv, 'kind,size\nstart,1\nend,\ncopied,3\n')
     for (const address of value.addresses) t.ok(parseTarget(address), address)
   }],
   'docs/routes.md 1': ['return [added.status, added.body, people.body, (await routes.inject("GET", "/people.html")).body]', (t, { value }) => {
