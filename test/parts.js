@@ -48,7 +48,7 @@ const suites = [
     uses: isFull ? ['deploy'] : [],
     first: true,
     mixed: true,
-    slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'load-routes', 'logs', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload', 'walk']
+    slow: ['daemon', 'flow', 'graceful', 'hosts', 'kill', 'load-daemon', 'load-ports', 'load-routes', 'logs', 'postgres', 'resume', 'rollback', 'ssh', 'start', 'status', 'systemd', 'upload', 'walk']
   },
   { name: 'life', about: 'closing, exiting, worker threads, collection', timeoutMs: 900_000, cores: 0.5, long: true },
   { name: 'durability', about: 'kill -9, power cut, full disk', timeoutMs: 900_000, cores: 0.6, uses: ['disk'], first: true }
