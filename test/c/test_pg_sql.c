@@ -39,7 +39,7 @@ static const struct {
     {"select a @? '$.x', a @@ 'q', a @> b, a <@ c",
      "select a @? '$.x', a @@ 'q', a @> b, a <@ c", ""},
     {"select a<@b, c=@d", "select a<@b, c=$1", "d"},
-    {"select a=?and b>=?", "select a=$1and b>=$2", "- -"},
+    {"select a=?and b>=?", "select a=$1 and b>=$2", "- -"},
     {"select a[1:2], a[:x], a[1:y], a[:p:q]",
      "select a[1:2], a[$1], a[1:y], a[$2:q]", "x p"},
     {"select f(x := 1, y => ?)", "select f(x := 1, y => $1)", "-"},
@@ -182,6 +182,106 @@ static void any_bytes(void)
     eq_int(ended, 20000, "random texts are read to their end");
 }
 
+/* ---- places ---- */
+
+/* Where a word of what is sent stands in what was given. */
+static const struct {
+    const char *text, *sent, *here;
+} places[] = {
+    {"select nope", "nope", "nope"},
+    {"select ?, nope", "nope", "nope"},
+    {"select :name, @other, nope", "nope", "nope"},
+    {"select 'é日😀', ?, nope", "nope", "nope"},
+    {"select a ?? b, nope", "nope", "nope"},
+    {"select 1 where ?and nope", "nope", "nope"},
+    {"select a=?", "$1", "?"},
+    {"select :name", "$1", ":name"},
+    {"select $1, nope", "nope", "nope"},
+};
+
+static int64_t characters(const char *from, const char *to)
+{
+    int64_t n = 0;
+
+    for (; from < to; from++)
+        n += (*from & 0xc0) != 0x80;
+    return n;
+}
+
+static void found_again(void)
+{
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *text = places[i].text, *at;
+        uc_error e = {0};
+        pg_sql s;
+
+        ok(pg_sql_read(&s, view(text), &e), text);
+        at = strstr((const char *)s.text.p, places[i].sent);
+        eq_int(pg_sql_offset(view(text),
+                             characters((const char *)s.text.p, at) + 1),
+               strstr(text, places[i].here) - text, "its place");
+        pg_sql_fini(&s);
+    }
+    eq_int(pg_sql_offset(view("select 1"), 0), -1, "no place is none");
+    eq_int(pg_sql_offset(view("select 1"), 1000), 8,
+           "behind the end is its end");
+    eq_int(pg_sql_offset(view("begin"), 3), -1, "nor of what cannot be read");
+}
+
+/* ---- scripts ---- */
+
+static const struct {
+    const char *text, *sent, *code;
+    int offset; /* of the error; else of the second statement */
+} scripts[] = {
+    {"select 1; select 2", "select 1; select 2", NULL, 10},
+    {"begin; select 1; select 2; commit", "     ; select 1; select 2;       ",
+     NULL, 17},
+    {"\xef\xbb\xbf"
+     "begin;; select 1; a; end work;",
+     "     ;; select 1; a;         ;", NULL, 21},
+    {"-- begin;\nselect ';'; select $$;$$",
+     "-- begin;\nselect ';'; select $$;$$", NULL, 22},
+    {"", "", NULL, -1},
+    {" ;; -- x", " ;; -- x", NULL, -1},
+    {"begin", NULL, "UC_SQL_TRANSACTION", 0},
+    {"select 1; commit", NULL, "UC_SQL_TRANSACTION", 10},
+    {"begin; commit; select 1", NULL, "UC_SQL_TRANSACTION", 7},
+    {"begin; savepoint a; commit", NULL, "UC_SQL_TRANSACTION", 7},
+    {"begin; begin; commit", NULL, "UC_SQL_TRANSACTION", 7},
+    {"begin select 1; commit", NULL, "PG_SYNTAX_ERROR", 6},
+    {"begin; select 1; commit and chain", NULL, "PG_SYNTAX_ERROR", 24},
+    {"select 1; set a = 1", NULL, "UC_SQL_CONNECTION", 10},
+    {"select 1; pragma x", NULL, "UC_NOT_HERE", 10},
+    {"select 1; create temp table a(b int)", NULL, "UC_SQL_CONNECTION", 10},
+};
+
+static void whole_scripts(void)
+{
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        const char *text = scripts[i].text;
+        char sent[100];
+        uc_error e;
+        pg_script s;
+        bool fine;
+
+        uc_error_init(&e);
+        fine = pg_script_read(&s, view(text), &e);
+        ok(fine == (scripts[i].code == NULL), text);
+        if (fine) {
+            pg_script_put(&s, sent);
+            eq_str(sent, scripts[i].sent, "what is sent");
+            eq_int(pg_script_offset(view(text), 0, 1), scripts[i].offset,
+                   "its second statement");
+        } else {
+            eq_str(e.code, scripts[i].code, "its code");
+            eq_int(e.offset, scripts[i].offset, "its place");
+        }
+    }
+    eq_int(pg_script_offset(view("select 'é'; nope"), 13, 0), 13,
+           "a place of the server is of characters");
+}
+
 int main(void)
 {
     tap_seed(17);
@@ -189,5 +289,7 @@ int main(void)
     by_words();
     not_here();
     any_bytes();
+    found_again();
+    whole_scripts();
     return tap_end();
 }
