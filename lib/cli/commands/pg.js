@@ -1,0 +1,166 @@
+'use strict'
+// npx undercroft pg <action>: what an operator of PostgreSQL does.
+
+const fs = require('node:fs')
+const os = require('node:os')
+const { isAddress, shown } = require('../../base/address')
+const { table } = require('../../base/format')
+const { nearest } = require('../../base/did-you-mean')
+const { open } = require('../../store')
+const { apply, compare } = require('../pg/apply')
+const { copyDatabase } = require('../pg/copy')
+const { DISKS, WORKS, readMemory, settingsFor } = require('../pg/tune')
+const { CommandRefusal, refusing } = require('../refusal')
+
+const help = `
+What an operator of a PostgreSQL server does:
+
+  npx undercroft pg tune    settings for a machine and a kind of work, with the reason of each
+  npx undercroft pg copy    a database from one server to another, tables in parallel
+
+npx undercroft pg <action> --help says more of each.
+`
+
+const about = {
+  tune: {
+    usage: 'pg tune [--db postgres://…] [--memory 16GB] [--cores 8] [--disk ssd] [--for web] [--connections N] [--apply]',
+    help: `
+Says what the settings of a server should be, by the rules of pgtune, with the reason of each line.
+With --db they are compared with those of the server; with --apply it gets them (ALTER SYSTEM),
+and what wants a restart is named. Without --memory and --cores they are this machine's: that is
+right where the server has it for itself.
+
+  npx undercroft pg tune --memory 16GB --cores 8 --disk ssd --for web
+  npx undercroft pg tune --db postgres://postgres@/shop --apply
+`,
+    options: {
+      db: { type: 'string', help: 'the server: postgres://postgres@/shop' },
+      memory: { type: 'string', help: 'that the server may use: 16GB' },
+      cores: { type: 'string', help: 'processors: 8' },
+      disk: { type: 'string', help: `${DISKS.join(', ')}; without it ssd` },
+      for: { type: 'string', help: `the work: ${Object.entries(WORKS).map(([name, { about }]) => `${name} (${about})`).join(', ')}; without it web` },
+      connections: { type: 'string', help: 'max_connections, when it is known' },
+      apply: { type: 'boolean', help: 'change the settings of the server' }
+    }
+  },
+  copy: {
+    usage: 'pg copy --from postgres://… --to postgres://… [--jobs 4]',
+    help: `
+Copies a database to an empty one, on the same server or another: the schema by pg_dump, the rows of
+its tables by COPY, several tables at once, the sequences, then indexes and constraints. The rows of
+both are counted and compared. A table whose rows are all there already is left alone, so that a copy
+that was interrupted goes on.
+
+  npx undercroft pg copy --from postgres://app@old/shop --to postgres://app@new/shop
+`,
+    options: {
+      from: { type: 'string', help: 'the database that is there' },
+      to: { type: 'string', help: 'the one that it is copied to' },
+      jobs: { type: 'string', help: 'tables at once: 4' }
+    }
+  }
+}
+
+const actions = { tune, copy }
+
+function run (ctx) {
+  return refusing(ctx, async () => {
+    const [action, ...others] = ctx.positionals
+    if (action === undefined) throw new CommandRefusal('pg: what is to be done?', `one of ${Object.keys(actions).join(', ')}: npx undercroft help pg`)
+    if (!Object.hasOwn(actions, action)) {
+      const near = nearest(action, Object.keys(actions))
+      throw new CommandRefusal(`pg: there is no action '${action}'${near ? `: did you mean '${near}'?` : ''}`, `there are ${Object.keys(actions).join(', ')}`)
+    }
+    if (others.length > 0) throw new CommandRefusal(`pg ${action}: there is a word too many: '${others[0]}'`)
+    const alien = Object.keys(ctx.values).find(name => !['help', 'json'].includes(name) && about[action].options[name] === undefined)
+    if (alien !== undefined) throw new CommandRefusal(`pg ${action} has no option --${alien}`, `npx undercroft pg ${action} --help`)
+    return actions[action](ctx)
+  })
+}
+
+// ---- tune ----
+
+async function tune ({ values, print, exitCodes }) {
+  const machine = readMachine(values)
+  const wanted = settingsFor(machine)
+  if (values.db === undefined) {
+    if (values.apply) throw new CommandRefusal('--apply changes a server: which one?', '--db postgres://postgres@/shop')
+    print({ machine, settings: wanted }, `${wanted.map(({ name, value, why }) => `# ${why}\n${name} = ${quoted(value)}`).join('\n')}`)
+    return exitCodes.ok
+  }
+  const store = open(readAddress('--db', values.db), { log: false })
+  try {
+    const compared = await compare(store.db, wanted)
+    const done = values.apply ? await apply(store.db, compared) : null
+    print({ machine, settings: compared, ...done }, told(compared, done))
+    return exitCodes.ok
+  } finally {
+    await store.close()
+  }
+}
+
+function readMachine ({ memory, cores, disk = 'ssd', for: work = 'web', connections }) {
+  if (!DISKS.includes(disk)) throw new CommandRefusal(`--disk is one of ${DISKS.join(', ')}, not '${disk}'`)
+  if (!Object.hasOwn(WORKS, work)) throw new CommandRefusal(`--for is one of ${Object.keys(WORKS).join(', ')}, not '${work}'`)
+  const bytes = memory === undefined ? memoryHere() : readMemory(memory)
+  if (bytes === null || bytes < 256 * 1024 ** 2) throw new CommandRefusal(`--memory is at least 256MB, such as 16GB, not '${memory}'`)
+  return { memory: bytes, cores: count('--cores', cores, os.availableParallelism()), disk, work, connections: count('--connections', connections, undefined) }
+}
+
+// What a container may use is less than what its machine has.
+function memoryHere () {
+  try {
+    const most = Number(fs.readFileSync('/sys/fs/cgroup/memory.max', 'utf8'))
+    return most > 0 ? Math.min(most, os.totalmem()) : os.totalmem()
+  } catch {
+    return os.totalmem()
+  }
+}
+
+function count (name, text, otherwise) {
+  if (text === undefined) return otherwise
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new CommandRefusal(`${name} is a number from 1, not '${text}'`)
+  return Number(text)
+}
+
+const quoted = value => /^[\d.]+$/.test(value) ? value : `'${value}'`
+
+function told (compared, done) {
+  const rows = compared.map(({ name, now, value, changes, restart, unknown, why }) => [
+    name, unknown ? '–' : now, unknown ? 'not there' : changes ? value : 'as it is', changes && restart ? 'restart' : '', why
+  ])
+  const text = table(['setting', 'now', done === null ? 'should be' : 'is set to', '', 'because'], rows)
+  const changes = compared.filter(({ changes }) => changes).length
+  if (done === null) return `${text}\n\n${changes === 0 ? 'nothing is to be changed' : `${changes} would change: --apply does it`}`
+  return `${text}\n\n${done.applied.length === 0 ? 'nothing was to be changed' : `${done.applied.length} were set${done.pending.length > 0 ? `; after a restart of the server also ${done.pending.join(', ')}` : ''}`}`
+}
+
+// ---- copy ----
+
+async function copy ({ values, say, print, exitCodes }) {
+  const from = readAddress('--from', values.from)
+  const to = readAddress('--to', values.to)
+  if (from === to) throw new CommandRefusal('--from and --to are the same database')
+  const result = await copyDatabase(from, to, { jobs: count('--jobs', values.jobs, 4), say })
+  print(result, `${result.rows.toLocaleString('en')} rows of ${result.tables.length} tables: the counts agree`)
+  return exitCodes.ok
+}
+
+function readAddress (name, text) {
+  if (text === undefined) throw new CommandRefusal(`${name} is missing`, `${name} postgres://app@db/shop`)
+  if (!isAddress(text)) throw new CommandRefusal(`${name} is the address of a database, postgres://…, not '${shownOf(text)}'`)
+  return text
+}
+
+const shownOf = text => isAddress(text) ? shown(text) : text
+
+module.exports = {
+  name: 'pg',
+  summary: 'PostgreSQL: settings for a machine, copies from server to server',
+  usage: 'pg tune|copy [options]',
+  help,
+  options: Object.assign({}, ...Object.values(about).map(({ options }) => options)),
+  positionals: true,
+  about: word => about[word],
+  run
+}

@@ -1,0 +1,64 @@
+'use strict'
+// Programs of PostgreSQL that a command starts: pg_dump and psql.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { spawn } = require('node:child_process')
+const { CommandRefusal } = require('../refusal')
+
+// Debian keeps those of each version in a folder that no PATH has: the newest first, since pg_dump reads older servers.
+function find (name) {
+  const debian = '/usr/lib/postgresql'
+  const versions = fs.existsSync(debian) ? fs.readdirSync(debian).filter(version => /^\d+$/.test(version)).sort((a, b) => b - a) : []
+  const dirs = [...versions.map(version => path.join(debian, version, 'bin')), ...(process.env.PATH ?? '').split(path.delimiter)]
+  const dir = dirs.find(dir => dir !== '' && fs.existsSync(path.join(dir, name)))
+  if (dir === undefined) {
+    throw new CommandRefusal(`${name} is not there: it reads and writes the schema`, 'apt-get install postgresql-client', 'lacking')
+  }
+  return path.join(dir, name)
+}
+
+/**
+ * The address without its password, and the environment that has it: anybody can read a command line.
+ *
+ * @param {string} address
+ * @returns {{ address: string, env: object }}
+ */
+function split (address) {
+  const env = { ...process.env }
+  const keep = (text) => { env.PGPASSWORD = decodeURIComponent(text) }
+  const [, head, user, password, rest] = /^(postgres(?:ql)?:\/\/)(?:([^:@/?]*)(?::([^@/?]*))?@)?(.*)$/s.exec(address)
+  if (password !== undefined) keep(password)
+  const [place, ...query] = rest.split('?')
+  const options = query.join('?').split('&').filter(option => {
+    if (!option.startsWith('password=')) return option !== ''
+    keep(option.slice('password='.length))
+    return false
+  })
+  return { address: `${head}${user === undefined ? '' : `${user}@`}${place}${options.length === 0 ? '' : `?${options.join('&')}`}`, env }
+}
+
+/**
+ * Runs a program to its end. -> what it wrote to stdout
+ *
+ * @throws {CommandRefusal} it failed; what it said
+ */
+function run (name, address, args, input = '') {
+  const file = find(name)
+  const target = split(address)
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, ['-d', target.address, ...args], { env: target.env, stdio: ['pipe', 'pipe', 'pipe'] })
+    let out = ''
+    let err = ''
+    child.stdout.setEncoding('utf8').on('data', text => { out += text })
+    child.stderr.setEncoding('utf8').on('data', text => { err = (err + text).slice(-4000) })
+    child.on('error', reject)
+    child.on('close', (code, signal) => code === 0
+      ? resolve(out)
+      : reject(new CommandRefusal(`${name} failed (${signal ?? `exit code ${code}`}): ${err.trim()}`, null, 'failed')))
+    child.stdin.on('error', () => {})
+    child.stdin.end(input)
+  })
+}
+
+module.exports = { find, run, split }
