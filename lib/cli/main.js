@@ -20,6 +20,7 @@ const commands = {
   logs: () => require('./commands/logs'),
   deploy: () => require('./commands/deploy'),
   build: () => require('./commands/build'),
+  copy: () => require('./commands/copy'),
   pg: () => require('./commands/pg'),
   new: () => require('./commands/new'),
   crud: () => require('./commands/crud'),
