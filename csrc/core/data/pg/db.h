@@ -213,6 +213,8 @@ struct pg_db {
     pg_flight **flights; /* beside it */
     uint32_t nflights, capacity;
     pg_flight *spare;
+    uc_calls over;     /* calls that are finished when their replies have gone
+                          out: a session that closes waits for that */
     uc_calls again;    /* what goes back to the reads at the end of the turn */
     bool moved;        /* a write has begun or ended */
     uint64_t singly;   /* writes up to here share no transaction: one of their

@@ -276,6 +276,7 @@ static void turn(pg_db *db)
         next = sooner(next, db->dial_after);
     flush(db);
     pg_lost(db);
+    pg_calls_finish(db);
     n = epoll_wait(db->epoll, events, EVENTS,
                    sleeps(db) ? timeout(next, uc_now()) : 0);
     atomic_store(&db->asleep, false);
@@ -329,6 +330,7 @@ static void close_all(pg_db *db)
     pg_gates_open(db);
     pg_leases_sweep(db);
     pg_cancels_free(db);
+    pg_calls_finish(db);
 }
 
 static void *io_main(void *arg)

@@ -200,6 +200,14 @@ static void let_go(pg_db *db, const pg_flight *f)
     uc_unlock(&db->e.mu);
 }
 
+void pg_calls_finish(pg_db *db)
+{
+    uc_call *call;
+
+    while ((call = uc_calls_pop(&db->over)) != NULL)
+        uc__finish(call);
+}
+
 void pg_flight_end(pg_db *db, pg_flight *f)
 {
     uc_call *call = f->call;
@@ -219,7 +227,7 @@ void pg_flight_end(pg_db *db, pg_flight *f)
     db->spare = f;
     if (call != NULL) {
         call->lease = NULL;
-        uc__finish(call);
+        uc_calls_push(&db->over, call);
     }
     if (lease != NULL)
         uc__lease_done(&db->e, lease);

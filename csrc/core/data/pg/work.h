@@ -18,6 +18,8 @@
 pg_flight *pg_flight_new(pg_db *db, uc_call *call);
 /* It is over, and its reply, if any, is on its way. */
 void pg_flight_end(pg_db *db, pg_flight *f);
+/* At the end of a turn: their replies have gone out. */
+void pg_calls_finish(pg_db *db);
 /* Answers with an error and ends it. */
 void pg_flight_fail(pg_db *db, pg_flight *f, const uc_error *e);
 /* The same for a call that is no flight. */
