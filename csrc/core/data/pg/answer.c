@@ -563,7 +563,7 @@ static void query_failed(pg_conn *c, pg_flight *f, const uc_error *e)
 static void at_index(uc_error *e, const pg_flight *f)
 {
     char text[sizeof e->message];
-    uint32_t i = f->base + f->parts - f->left;
+    uint32_t i = f->base + f->at_part;
 
     if (f->mode != PG_MODE_MANY && f->mode != PG_MODE_BATCH)
         return;
@@ -607,6 +607,8 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     int position;
 
     pg_error(e, body);
+    if (f != NULL)
+        f->at_part = f->parts - f->left;
     position = e->offset;
     pg_place(e, f);
     if (strncmp(e->sqlstate, "57P", 3) == 0)

@@ -105,21 +105,22 @@ struct pg_flight {
     uc_call *call; /* NULL: it has been answered, and what comes is dropped */
     pg_conn *conn; /* NULL: it has not been sent */
     pg_mode mode;
-    uint32_t known; /* shape that the client has */
-    uint32_t parts; /* of several statements, or rows of one */
-    uint32_t left;  /* EXECUTEs that have not come to their end */
-    bool failed;    /* and its caller has been told */
-    bool begun;     /* its reply is in conn->row */
-    bool opens;     /* a cursor */
-    bool more;      /* the server has ended a page, not the rows */
-    bool moved;     /* its call has gone elsewhere */
-    bool stale;     /* its columns were others than is known by now */
-    bool commits;   /* END: with a COMMIT */
-    pg_chunk chunk; /* of MANY */
-    uint32_t base;  /* rows of chunks before it */
-    bool committed; /* it is in conn->waiting for its commit to be flushed */
-    uint64_t wseq;  /* of its call, 0: no write */
-    int64_t sent;   /* uc_now() */
+    uint32_t known;   /* shape that the client has */
+    uint32_t parts;   /* of several statements, or rows of one */
+    uint32_t left;    /* EXECUTEs that have not come to their end */
+    bool failed;      /* and its caller has been told */
+    bool begun;       /* its reply is in conn->row */
+    bool opens;       /* a cursor */
+    bool more;        /* the server has ended a page, not the rows */
+    bool moved;       /* its call has gone elsewhere */
+    bool stale;       /* its columns were others than is known by now */
+    bool commits;     /* END: with a COMMIT */
+    pg_chunk chunk;   /* of MANY */
+    uint32_t base;    /* rows of chunks before it */
+    uint32_t at_part; /* that failed */
+    bool committed;   /* it is in conn->waiting for its commit to be flushed */
+    uint64_t wseq;    /* of its call, 0: no write */
+    int64_t sent;     /* uc_now() */
     int64_t changes;
     uint64_t rows;
     size_t reply_at, reply_len; /* in conn->held */
