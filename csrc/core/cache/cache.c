@@ -40,11 +40,6 @@ uc_cache *uc_cache_new(uint64_t bytes, uint64_t max_value, uint64_t max_reply)
     return c;
 }
 
-void uc_cache_blind(uc_cache *c)
-{
-    c->blind = true;
-}
-
 uc_cache *uc_cache_ref(uc_cache *c)
 {
     atomic_fetch_add(&c->refs, 1);

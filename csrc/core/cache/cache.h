@@ -24,9 +24,6 @@
 /* max_value: bytes, 0: a quarter of bytes; max_reply: of one reply. NULL when
  * memory ran out; else a reference of the caller's. */
 uc_cache *uc_cache_new(uint64_t bytes, uint64_t max_value, uint64_t max_reply);
-/* Nobody will call uc_cache_tables_changed: an entry that would be tied to a
- * table or a row is refused with UC_NOT_HERE. Before any other call. */
-void uc_cache_blind(uc_cache *c);
 uc_cache *uc_cache_ref(uc_cache *c);
 /* c may be NULL. */
 void uc_cache_unref(uc_cache *c);

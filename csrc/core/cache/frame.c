@@ -144,14 +144,8 @@ static bool read_domains(uc_op_call *w, uc_reader *r, uc_op_options *o)
     o->put.domains = o->domains;
     o->put.ndomains = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (!uc__arg_domain(w, r, &d))
-            return false;
-        if (d.tied && w->c->blind)
-            return uc_fail(w->e, UC_NOT_HERE,
-                           "an entry cannot be tied to tables here: which of "
-                           "them change is not seen on this engine; give it a "
-                           "ttlMs, or tags that are dropped");
-        if (!belongs(w, o, d.hash) || (d.row && !belongs(w, o, d.rows)))
+        if (!uc__arg_domain(w, r, &d) || !belongs(w, o, d.hash) ||
+            (d.row && !belongs(w, o, d.rows)))
             return false;
         o->put.tied = o->put.tied || d.tied;
         if (d.row)

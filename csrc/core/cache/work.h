@@ -109,7 +109,6 @@ struct uc_cache {
     uc_cond
         confirmed; /* a change may have been, by the last one it waits for */
     uc_store *store;
-    bool blind; /* nobody says which tables change */
     uint64_t max_value, max_reply;
     uint64_t clock; /* counts changes of all kinds */
     int64_t store_at;

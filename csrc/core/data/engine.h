@@ -54,7 +54,7 @@
  *     UC_CALL_RAN: a deadline that passes then is answered 'unknown'.
  *
  * What an engine has not it says with a pointer that is NULL: a set of bits
- * beside that could say another thing. For sees_tables there is no pointer.
+ * beside that could say another thing.
  *
  * Locks in order: route_mu, the engine's own that are held while it runs
  * something, mu, the engine's others, the cache's, session.mu; stmts.mu is a
@@ -79,9 +79,6 @@ enum {
 
 typedef struct uc_engine_ops {
     const char *name;
-    /* It hears which tables a commit changes, its own and others': what hangs
-     * on that is refused where it is false, instead of being late for ever. */
-    bool sees_tables;
     /* Allocated and zeroed by the desk: begin with uc_engine and uc_peer. */
     size_t engine_size, peer_size;
 

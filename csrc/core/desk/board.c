@@ -332,10 +332,6 @@ void uc__watch(uc_peer *p, uc_call *call)
         e = engine->open_error;
     else if (p->failed.code != NULL)
         e = p->failed;
-    else if (!engine->ops->sees_tables)
-        uc_fail(&e, UC_NOT_HERE,
-                "watch is not there on %s: which tables change is not seen",
-                engine->ops->name);
     else
         w = parse(call, &since, &e);
     if (w != NULL && call->id != 0) {

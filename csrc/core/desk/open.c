@@ -48,8 +48,6 @@ static uc_engine *engine_new(const uc_engine_ops *ops, const char *target,
         e->cache = uc_cache_new((uint64_t)o->cache_bytes,
                                 (uint64_t)o->cache_value_bytes,
                                 (uint64_t)o->max_bytes);
-    if (e->cache != NULL && !ops->sees_tables)
-        uc_cache_blind(e->cache);
     e->opt = *o;
     *o = (uc_options){0};
     e->target = uc_strndup(target, strlen(target));

@@ -346,7 +346,6 @@ static void stats(uc_engine *e, uint32_t id, uc_buf *out)
 extern const uc_engine_ops uc_engine_stub;
 const uc_engine_ops uc_engine_stub = {
     .name = "stub",
-    .sees_tables = true,
     .engine_size = sizeof(stub),
     .peer_size = sizeof(uc_peer),
     .takes = takes,

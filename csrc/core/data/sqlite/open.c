@@ -351,7 +351,6 @@ const char *uc_sqlite_version(void)
 
 const uc_engine_ops uc_engine_sqlite = {
     .name = "sqlite",
-    .sees_tables = true,
     .engine_size = sizeof(sq_db),
     .peer_size = sizeof(sq_peer),
     .takes = takes,
