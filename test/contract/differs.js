@@ -162,39 +162,5 @@ module.exports = [
     name: 'pipeline',
     what: 'A write that waits behind others has often been sent to the server already. Stopped then, it may have run: `outcome` is `\'unknown\'`, where SQLite\'s queue still knows that it has not.',
     instead: 'a key: `{ once: … }`, with which it may be repeated'
-  },
-  {
-    name: 'changes',
-    what: 'Which tables a commit has changed is not seen on PostgreSQL so far: `db.watch`, and the cache\'s `tables` and `rows`, are refused.',
-    instead: '`ttlMs`, or `tags` that are dropped by who writes',
-    call: (db, store) => store.cache.set('changes', 1, { tables: ['t'] }),
-    code: 'UC_NOT_HERE'
-  },
-  {
-    name: 'operators',
-    what: 'The operators `glob` and `match` of `db.table` are SQLite\'s.',
-    instead: '`like`, `startsWith`, or the full-text search of SQL',
-    call: async (db) => {
-      await db.exec('create table operators(id int primary key, v text)')
-      return db.table('operators').find({ where: { v: { glob: 'a*' } } })
-    },
-    code: 'UC_NOT_HERE'
-  },
-  {
-    name: 'nulls',
-    what: 'An ascending order has nulls at its end on PostgreSQL, and at its beginning on SQLite: where the indexes of each have them.',
-    instead: 'a condition, or a column that is never null',
-    call: async (db) => {
-      await db.exec('create table nulls(id int primary key, v int)')
-      const table = db.table('nulls')
-      await table.insertMany([{ id: 1, v: null }, { id: 2, v: 5 }])
-      return (await table.find({ order: 'v' })).map(({ id }) => id)
-    },
-    value: [2, 1]
-  },
-  {
-    name: 'keys',
-    what: 'A statement on PostgreSQL carries no number of the schema. That another process has moved a primary key to other columns, which were there before, `db.table` sees once it reads the table again.',
-    instead: '`db.table(name, { key })`, or a restart after such a migration'
   }
 ]
