@@ -155,7 +155,7 @@ const WAITS = new Set(['test_alloc', 'test_io', 'test_log', 'test_log_kill', 'te
 
 // How many inputs, of those that are counted and not timed: what strangers send is to be tried a million
 // times in a run of everything.
-const INPUTS = { fuzz_http: 1_000_000 }
+const INPUTS = { fuzz_http: 1_000_000, fuzz_pg: 1_000_000 }
 
 const howLong = name => name in INPUTS ? `RUNS=${budget.of(INPUTS[name])}` : `SECONDS=${budget.seconds}`
 
@@ -166,7 +166,7 @@ function fuzzers (core) {
     .map(file => path.basename(file, '.c'))
   return {
     name: 'fuzz',
-    about: `each fuzzer for ${budget.seconds} s, that of HTTP for ${budget.of(INPUTS.fuzz_http)} inputs`,
+    about: `each fuzzer for ${budget.seconds} s, those of HTTP and PostgreSQL for ${budget.of(INPUTS.fuzz_http)} inputs`,
     full: true,
     jobs: [build, ...names.map(name => ({
       name: `fuzz: ${name}`,

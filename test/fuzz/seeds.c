@@ -364,6 +364,113 @@ static void convert(const char *path)
     save(name, bytes, n);
 }
 
+/* ---- what a server of PostgreSQL sends ---- */
+
+#define SAY(type, bytes) say(type, bytes, sizeof(bytes) - 1)
+
+static void say(char type, const char *p, size_t n)
+{
+    uint32_t length = __builtin_bswap32((uint32_t)n + 4);
+
+    uc_buf_byte(&input, (uint8_t)type);
+    uc_buf_put(&input, &length, sizeof length);
+    uc_buf_put(&input, p, n);
+}
+
+static void a_server(uint8_t flags, uint8_t calls)
+{
+    begin(flags);
+    uc_buf_byte(&input, calls);
+    uc_buf_byte(&input, 200);
+}
+
+/* One column of a type, named a. */
+static void column(uint8_t oid)
+{
+    char row[] = "\0\1a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+    row[13] = (char)oid;
+    say('T', row, sizeof row - 1);
+}
+
+static void execution(uint8_t oid)
+{
+    SAY('1', "");
+    SAY('t', "\0\0");
+    column(oid);
+    SAY('2', "");
+    SAY('D', "\0\1\0\0\0\4true");
+    SAY('D', "\0\1\377\377\377\377");
+    SAY('C', "SELECT 2");
+}
+
+static void servers(void)
+{
+    static const uint8_t oids[] = {16, 17, 20, 21, 23, 114, 199, 25};
+
+    for (uint8_t role = 0; role < 3; role++) {
+        for (size_t i = 0; i < sizeof oids; i++) {
+            a_server(role, (uint8_t)(i * 9));
+            execution(oids[i]);
+            execution(oids[i]);
+            execution(oids[i]);
+            SAY('Z', "I");
+            SAY('2', "");
+            SAY('C', "SELECT 1");
+            SAY('Z', "I");
+            save_numbered(&input);
+        }
+        a_server(role, 27);
+        SAY('1', "");
+        SAY('t', "\0\0");
+        SAY('n', "");
+        SAY('2', "");
+        SAY('C', "INSERT 0 1");
+        SAY('E', "SERROR\0C23505\0Mno\0tt\0nu_key\0\0");
+        SAY('Z', "I");
+        SAY('Z', "I");
+        save_numbered(&input);
+        a_server(role | 4, 56);
+        SAY('E', "SERROR\0C26000\0Mnone\0\0");
+        SAY('N', "SNOTICE\0C00000\0Mx\0\0");
+        SAY('S', "TimeZone\0UTC\0");
+        SAY('A', "\0\0\0\7channel\0payload\0");
+        SAY('Z', "I");
+        SAY('E', "SFATAL\0C57P01\0Mgone\0\0");
+        save_numbered(&input);
+    }
+    for (uint8_t role = 3; role < 32; role += 8) {
+        a_server(role, 0);
+        SAY('R', "\0\0\0\12SCRAM-SHA-256\0\0");
+        SAY('R', "\0\0\0\13r=x,s=QUJD,i=4096");
+        SAY('R', "\0\0\0\14v=QUJD");
+        save_numbered(&input);
+        a_server(role, 0);
+        SAY('R', "\0\0\0\5salt");
+        SAY('R', "\0\0\0\0");
+        SAY('S', "client_encoding\0UTF8\0");
+        SAY('S', "DateStyle\0ISO, MDY\0");
+        SAY('S', "server_version\0"
+                 "15.1\0");
+        SAY('K', "\0\0\0\7\0\0\0\1");
+        SAY('Z', "I");
+        SAY('D', "\0\6\0\0\0\1"
+                 "7"
+                 "\0\0\0\1f\0\0\0\3off\0\0\0\2on"
+                 "\0\0\0\6"
+                 "150001"
+                 "\0\0\0\1t");
+        SAY('C', "SELECT 1");
+        SAY('Z', "I");
+        SAY('1', "");
+        SAY('1', "");
+        SAY('Z', "I");
+        SAY('C', "SET");
+        SAY('Z', "I");
+        save_numbered(&input);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3) {
@@ -380,6 +487,8 @@ int main(int argc, char **argv)
             requests(flags, UC_HINT_ASSIST << 1);
             requests(flags, 64);
         }
+    } else if (strcmp(fuzzer, "fuzz_pg") == 0) {
+        servers();
     } else if (strcmp(fuzzer, "fuzz_sp") == 0) {
         messages();
     } else if (strcmp(fuzzer, "fuzz_routes") == 0) {

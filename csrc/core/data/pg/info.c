@@ -222,10 +222,11 @@ static uint32_t count(uc_view list)
 /* The i-th of a list; the only one where there is only one. */
 static uc_view nth(pg_info *info, uc_view list, uint32_t i)
 {
-    const uint8_t *p = list.p, *end = list.p + list.len, *comma;
+    const uint8_t *p = list.p, *end, *comma;
 
-    if (list.p == NULL)
+    if (p == NULL)
         return text("");
+    end = p + list.len;
     if (count(list) == 1)
         i = 0;
     for (; i > 0; i--)

@@ -68,7 +68,7 @@ typedef struct pg_reader {
 
 static inline pg_reader pg_reader_of(uc_view v)
 {
-    return (pg_reader){v.p, v.p + v.len, false};
+    return (pg_reader){v.p, v.len > 0 ? v.p + v.len : v.p, false};
 }
 
 uint8_t pg_get8(pg_reader *r);

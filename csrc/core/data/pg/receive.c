@@ -19,7 +19,7 @@ static bool skips(pg_conn *c)
         return false;
     memcpy(&n, p + 1, sizeof n);
     n = __builtin_bswap32(n);
-    if (n > INT32_MAX || !pg_row_too_large(c))
+    if (n < sizeof n || n > INT32_MAX || !pg_row_too_large(c))
         return false;
     c->skip = (size_t)n + 1;
     return true;
@@ -43,7 +43,7 @@ static bool take_messages(pg_conn *c)
     size_t most = (size_t)c->db->e.opt.max_bytes, used, want;
     uc_error e;
 
-    while (!c->paused && skipped(c)) {
+    while (c->in.len > 0 && !c->paused && skipped(c)) {
         pg_msg m;
         pg_cut cut = pg_msg_cut(c->in.p + c->in_at, c->in.len - c->in_at, most,
                                 &m, &used, &want);
