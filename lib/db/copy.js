@@ -31,6 +31,23 @@ function usage (message) {
   return new UndercroftError('UC_OPTION', message, { outcome: 'not-sent' })
 }
 
+// The options of each call of a COPY, which has one deadline for all of them.
+class Limits {
+  #deadline
+  #timeoutMs
+
+  constructor (timeoutMs, signal) {
+    this.#timeoutMs = timeoutMs
+    this.#deadline = timeoutMs > 0 ? performance.now() + timeoutMs : Infinity
+    this.signal = signal
+  }
+
+  get call () {
+    const timeoutMs = this.#deadline === Infinity ? this.#timeoutMs : Math.max(1, Math.ceil(this.#deadline - performance.now()))
+    return { timeoutMs, signal: this.signal }
+  }
+}
+
 function readOptions (options = {}, what) {
   if (!isPlain(options)) throw expected('UC_OPTION', `${what}: options`, 'an object', options)
   const allowed = [...FORM, ...CALL]
@@ -44,7 +61,7 @@ function readOptions (options = {}, what) {
     if (options[name] !== undefined && typeof options[name] !== 'string') throw usage(`${what}: ${name}: expected a string, got ${describe(options[name])}`)
   }
   readCall({ timeoutMs, signal }, 0)
-  return { form: options, limits: { timeoutMs, signal } }
+  return { form: options, limits: new Limits(timeoutMs, signal) }
 }
 
 // (format csv, header true)
@@ -136,7 +153,7 @@ async function put (client, scope, chunks, limits) {
     if (waiting.length >= WINDOW) await waiting.shift()
     limits.signal?.throwIfAborted()
     if (scope.isEnded()) throw scope.refusal(ops.COPY_PUT)
-    const sent = client.call(ops.COPY_PUT, [chunk], limits, scope)
+    const sent = client.call(ops.COPY_PUT, [chunk], limits.call, scope)
     sent.catch(ignore)
     client.flush()
     waiting.push(sent)
@@ -159,10 +176,10 @@ async function copyIn (client, scope, sql, chunks, limits) {
   client.enter()
   scope.enter()
   try {
-    await client.call(ops.COPY_OPEN, [sql], limits, scope)
+    await client.call(ops.COPY_OPEN, [sql], limits.call, scope)
     try {
       await put(client, scope, chunks, limits)
-      return await client.call(ops.COPY_END, [true], limits, scope)
+      return await client.call(ops.COPY_END, [true], limits.call, scope)
     } catch (err) {
       if (!scope.isEnded()) await client.call(ops.COPY_END, [false], undefined, scope).catch(ignore)
       // Whatever the server was at: the transaction is not committed.
@@ -212,7 +229,8 @@ async function copyFrom (verbs, client, scope, target, source, options) {
  * @param {Iterator|AsyncIterator} iterator of arrays
  * @returns {Promise<number>}
  */
-async function copyRows (verbs, client, target, columns, iterator, limits) {
+async function copyRows (verbs, client, target, columns, iterator, { timeoutMs, signal }) {
+  const limits = new Limits(timeoutMs, signal)
   const { value: first, done } = await iterator.next()
   if (done) return 0
   const chunks = new Lines(columns, first, iterator, 'insertMany').chunks()
@@ -231,7 +249,7 @@ function letGo (iterator) {
 
 /** Runs fn(scope) in a transaction of the handle. */
 function within (verbs, fn, limits) {
-  return verbs.transaction((tx) => tx[SCOPE](fn), limits)
+  return verbs.transaction((tx) => tx[SCOPE](fn), limits.call)
 }
 
 const SCOPE = Symbol('scope')
@@ -249,13 +267,13 @@ async function * get (client, scope, sql, limits) {
   let isOver = false
   scope.enter()
   const next = () => {
-    const got = client.call(ops.COPY_GET, [], limits, scope)
+    const got = client.call(ops.COPY_GET, [], limits.call, scope)
     got.catch(ignore)
     client.flush()
     return got
   }
   try {
-    await client.call(ops.COPY_OPEN, [sql], limits, scope)
+    await client.call(ops.COPY_OPEN, [sql], limits.call, scope)
     const waiting = [next(), next()]
     for (;;) {
       const bytes = await waiting.shift()
@@ -264,7 +282,7 @@ async function * get (client, scope, sql, limits) {
       yield bytes
     }
     isOver = true
-    await client.call(ops.COPY_END, [true], limits, scope)
+    await client.call(ops.COPY_END, [true], limits.call, scope)
   } finally {
     if (!isOver && !scope.isEnded()) await client.call(ops.COPY_END, [false], undefined, scope).catch(ignore)
     scope.leave()
@@ -281,7 +299,7 @@ async function * getAlone (verbs, client, sql, limits) {
   const running = verbs.transaction((tx) => tx[SCOPE]((scope) => {
     give(scope)
     return ended
-  }), limits)
+  }), limits.call)
   running.catch(() => give(null))
   const scope = await given
   if (scope === null) return await running

@@ -282,6 +282,58 @@ static void whole_scripts(void)
            "a place of the server is of characters");
 }
 
+/* Statements of a script, with | between; a ! in front of those that begin or
+ * end a transaction. */
+static const struct {
+    const char *text, *want;
+} statements[] = {
+    {"", ""},
+    {" ; ;; -- x\n;", ""},
+    {"select 1", "select 1"},
+    {"select 1;", "select 1"},
+    {" select 1 ; select 2 -- ;\n ; ", "select 1|select 2"},
+    {"select ';', \";\", $$;$$, e'\\';' /* ; */; select 2",
+     "select ';', \";\", $$;$$, e'\\';'|select 2"},
+    {"begin; select 1; commit", "!begin|select 1|!commit"},
+    {"START TRANSACTION; End; abort; savepoint a; release a; rollback to a",
+     "!START TRANSACTION|!End|!abort|!savepoint a|!release a|!rollback to a"},
+    {"prepare transaction 'x'; prepare x as select 1; commit prepared 'x'",
+     "!prepare transaction 'x'|prepare x as select 1|!commit prepared 'x'"},
+    {"create function f() returns int begin atomic select 1; end; select 2",
+     "create function f() returns int begin atomic select 1; end|select 2"},
+    {"create function f() returns int begin atomic select case when a then 1 "
+     "else case b when 1 then 2 end end; select 3; end; end",
+     "create function f() returns int begin atomic select case when a then 1 "
+     "else case b when 1 then 2 end end; select 3; end|!end"},
+    {"select case when true then 1 end; select 2",
+     "select case when true then 1 end|select 2"},
+    {"create rule r as on delete to a do (select 1; select 2); select 3",
+     "create rule r as on delete to a do (select 1; select 2)|select 3"},
+    {"do $x$ begin commit; end $x$; select 1",
+     "do $x$ begin commit; end $x$|select 1"},
+    {"select 1; 'no end; select 2", "select 1|'no end; select 2"},
+    {"select 1; /* no end; select 2", "select 1| /* no end; select 2"},
+    {"select (1; select 2", "select (1; select 2"},
+};
+
+static void parts_of_scripts(void)
+{
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        uc_view text = view(statements[i].text);
+        pg_lexer l = {text.p, text.p + text.len};
+        char got[512] = "";
+        pg_part part;
+
+        while (pg_part_next(&l, &part) && strlen(got) + part.text.len < 500) {
+            if (got[0] != '\0')
+                strcat(got, "|");
+            strcat(got, part.controls ? "!" : "");
+            strncat(got, (const char *)part.text.p, part.text.len);
+        }
+        ok(strcmp(got, statements[i].want) == 0, statements[i].text);
+    }
+}
+
 int main(void)
 {
     tap_seed(17);
@@ -291,5 +343,6 @@ int main(void)
     any_bytes();
     found_again();
     whole_scripts();
+    parts_of_scripts();
     return tap_end();
 }

@@ -182,6 +182,9 @@ static void event(pg_db *db, const struct epoll_event *ev)
         pg_tls_event(c);
     else if (ev->events & EPOLLOUT)
         pg_conn_send(c);
+    /* The server has gone: what is left of it is read to its end. */
+    if (c->paused && c->phase != PG_DEAD && ev->events & (EPOLLHUP | EPOLLERR))
+        pg_conn_pause(c, false);
     if (c->phase >= PG_GREETING && c->phase != PG_DEAD &&
         ev->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         pg_conn_receive(c);
@@ -203,10 +206,8 @@ static void flush(pg_db *db)
 static void resume(pg_db *db)
 {
     for (pg_conn *c = db->conns; c != NULL; c = c->next) {
-        if (!c->resumed || c->phase != PG_READY)
-            continue;
-        c->resumed = false;
-        pg_conn_receive(c);
+        if (c->resumed)
+            pg_conn_resume(c);
     }
 }
 

@@ -82,8 +82,6 @@ static bool make_room(pg_conn *c)
 
 void pg_conn_receive(pg_conn *c)
 {
-    if (!take_messages(c)) /* what had come when it was paused */
-        return;
     while (!c->paused) {
         size_t room;
         ssize_t n;
@@ -107,4 +105,11 @@ void pg_conn_receive(pg_conn *c)
             (c->tls == NULL && (size_t)n < room))
             return;
     }
+}
+
+void pg_conn_resume(pg_conn *c)
+{
+    c->resumed = false;
+    if (c->phase == PG_READY && take_messages(c))
+        pg_conn_receive(c);
 }

@@ -114,6 +114,8 @@ void pg_prepared_strange(pg_conn *c, bool taken);
 /* ---- what it sends: receive.c, answer.c ---- */
 
 void pg_conn_receive(pg_conn *c);
+/* The same after a pause: some may have come before it. */
+void pg_conn_resume(pg_conn *c);
 /* A message of a connection that is in use. False with *e: it is none that may
  * come now. */
 bool pg_answer(pg_conn *c, const pg_msg *m, uc_error *e);
