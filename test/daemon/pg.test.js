@@ -203,7 +203,8 @@ t.test('ten processes through one daemon take ten connections of the server', { 
   await Promise.all(Array.from({ length: 10 }, (_, who) => runs(t, body, { args: { url: daemon.url, who, count }, name: `process ${who}` })))
   isOver = true
   await watching
-  t.ok(most >= 1 && most <= 10, `${most} connections at most`)
+  // Beside the pool there is the one that hears what others change.
+  t.ok(most >= 1 && most <= 10 + 1, `${most} connections at most`)
   t.equal(server.sql('select count(*), count(distinct (who, i)) from n', name), '4000|4000', 'with every row once')
   t.equal(server.sql('select n from total', name), '800')
   t.equal((await daemon.stop()).code, 0, 'and it ends in order')
