@@ -141,10 +141,11 @@ static pg_conn *connection(uint8_t flags, int fd)
 
 static void feed(pg_conn *c, int fd, const uint8_t *p, size_t n)
 {
+    if (c->phase == PG_DEAD)
+        return;
     if (n > 0 && send(fd, p, n, MSG_NOSIGNAL) != (ssize_t)n)
         abort();
-    if (c->phase != PG_DEAD)
-        pg_conn_receive(c);
+    pg_conn_receive(c);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -98,7 +98,7 @@ const ROWS = {
   'an error without a state': message('E', 'Mno\0\0'),
   'an error without an end': message('E', 'SERROR'),
   'a message that nobody knows': message('~', 'x'),
-  'copying': message('G', [0, 0, 0]),
+  copying: message('G', [0, 0, 0]),
   nothing: ''
 }
 
