@@ -163,4 +163,4 @@ class Lines {
   }
 }
 
-module.exports = { Lines, isRow, item }
+module.exports = { Lines, isRow, item, literal: array }

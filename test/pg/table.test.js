@@ -126,6 +126,31 @@ withServer({}, async (t, server) => {
         t.equal(await table.count(), before)
       })
 
+      await t.test('documents and arrays', async (t) => {
+        const { db } = open(t)
+        await db.exec('create table d(id int primary key, j jsonb, k json, t text[], n int[], p text)')
+        const table = db.table('d')
+        const row = (id) => ({ id, j: { a: [1, 'x"\\\'\n'], b: null }, k: [1, { c: true }], t: ['a', null, 'b"c\\', 'd,{}', ''], n: [[1, 2], [3, null]], p: 'x' })
+        exact(t, await table.insert(row(1), { returning: true }), row(1))
+        exact(t, await table.upsert({ ...row(1), n: [], j: ['top'] }, { returning: true }), { ...row(1), n: [], j: ['top'] })
+        t.equal((await table.update(1, { j: {}, t: [] })).changes, 1)
+        exact(t, await table.get(1), { ...row(1), n: [], j: {}, t: [] })
+        t.equal((await table.update(1, { j: '"text of JSON"' })).changes, 1)
+        exact(t, await table.get(1, { columns: ['j'] }), { j: 'text of JSON' }, 'a string goes as it is')
+        for (const [from, n] of [[10, 20], [1000, 1500]]) {
+          t.equal((await table.insertMany(Array.from({ length: n }, (_, i) => row(from + i)))).changes, n)
+          exact(t, await table.get(from + n - 1), row(from + n - 1))
+        }
+        await db.exec('create table e(id int primary key, j jsonb)')
+        await db.table('e').insertMany([{ id: 1, j: [1] }, { id: 2, j: { a: '"\\' } }])
+        exact(t, await db.table('e').find(), [{ id: 1, j: [1] }, { id: 2, j: { a: '"\\' } }])
+        for (const wrong of [{ p: {} }, { t: {} }, { n: [undefined] }]) {
+          const err = await failure(table.insert({ id: 5, ...wrong }))
+          t.equal(err.code, 'UC_PARAM_TYPE', JSON.stringify(wrong))
+          t.equal(err.column, Object.keys(wrong)[0])
+        }
+      })
+
       await t.test('operators that are not there', async (t) => {
         const { db } = open(t)
         await db.exec('create table o(id int primary key, v text)')

@@ -18,6 +18,8 @@
 //   compare(word, column, p)  the SQL of an operator of `where`; p: the parameter
 //   among(column, p)          the column is in a JSON array
 //   union(parts)              the SQL of ranges that follow each other, see table/select.js
+//   document(column, value, fail)  the text of an object or array as a value of the column; undefined:
+//                             it is none there
 //   bulk                      how many rows are inserted at once, see table/bulk.js; null: one by one
 //   migrations                see migrate.js
 

@@ -8,6 +8,7 @@
 // there before: that is seen once this one reads the table again.
 
 const { UndercroftError } = require('../../base/errors')
+const { literal } = require('../copy-rows')
 const { quote } = require('./names')
 
 // Of an index or a sequence nothing: its kind is none of these.
@@ -104,6 +105,12 @@ module.exports = {
   // which each has at most as many rows as the page.
   union: ({ from, list, conditions, tail, limit }) => `select ${list} from (` +
     conditions.map((each) => `(select * from ${from} where ${each}${tail}${limit})`).join(' union all ') + `) p${tail}${limit}`,
+
+  // A string for a document goes as it is: it is JSON already.
+  document (column, value, fail) {
+    if (column.type === 'json' || column.type === 'jsonb') return JSON.stringify(value)
+    return column.isArray && Array.isArray(value) ? literal(value, fail) : undefined
+  },
 
   bulk: {
     // A few as an array for each column; its elements may not be arrays themselves, which unnest()

@@ -97,6 +97,8 @@ module.exports = {
   union: ({ from, list, conditions, tail, limit }) =>
     conditions.map((each) => `select * from (select ${list} from ${from} where ${each}${tail}${limit})`).join(' union all ') + limit,
 
+  document: () => undefined,
+
   bulk: null,
 
   migrations: {

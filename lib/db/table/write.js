@@ -31,11 +31,19 @@ function isRow (value) {
     !ArrayBuffer.isView(value) && !(value instanceof Date)
 }
 
-// An object is no value: the column is known here, where the call that binds it only counts.
-function checkValue (value, name, what, index) {
-  if (typeof value !== 'object' || value === null || isValue(value)) return
-  throw new UndercroftError('UC_PARAM_TYPE', `${what}: column "${name}": expected ${VALUES}, got ${notValue(value)}`,
+// An object is a value where its column has a type for it; the column is known here, where the call
+// that binds it only counts.
+function settle (entry, name, value, what, index) {
+  if (typeof value !== 'object' || value === null || isValue(value)) return value
+  const fail = (message) => new UndercroftError('UC_PARAM_TYPE', `${what}: column "${name}": ${message}`,
     { column: name, outcome: 'not-sent', ...(index !== undefined && { index }) })
+  const text = entry.dialect.document(entry.columns.get(name), value, fail)
+  if (text === undefined) throw fail(`expected ${VALUES}, got ${notValue(value)}`)
+  return text
+}
+
+function settled (entry, { names, params }, what) {
+  return params.map((value, i) => settle(entry, names[i], value, what))
 }
 
 // The given properties of a row.
@@ -46,7 +54,6 @@ function readRow (row, what) {
   for (const name of Object.keys(row)) {
     const value = row[name]
     if (value === undefined) continue
-    checkValue(value, name, what)
     names.push(name)
     params.push(value)
   }
@@ -83,11 +90,13 @@ function returningShape (returning) {
   return returning === undefined ? '' : '\0r' + JSON.stringify(returning)
 }
 
-function insertStatement (entry, { names, params, shape }, returning) {
+function insertStatement (entry, given, returning) {
+  const { names, shape } = given
   // Whole rows show the rowid where it is the only key.
   const isGuarded = returning === true && names.length > 0
   const sql = entry.plan(`i${shape}${returningShape(returning)}`, () =>
     (isGuarded ? guardedInsertSql : insertSql)(entry, names, 'insert') + returningSql(entry, returning))
+  const params = settled(entry, given, 'insert')
   return { sql, params: isGuarded ? [...params, ...entry.stamp] : params }
 }
 
@@ -96,7 +105,7 @@ function insertManyStatement (entry, first) {
   const { names, shape } = readRow(first, 'insertMany: row 1')
   if (names.length === 0) throw fail('insertMany: row 1 gives no column')
   const sql = entry.plan(`i${shape}`, () => insertSql(entry, names, 'insertMany'))
-  return { sql, form: entry.plan(`f${shape}`, () => ({ names, pick: picker(names) })) }
+  return { sql, form: entry.plan(`f${shape}`, () => ({ names, pick: picker(names), entry })) }
 }
 
 function uneven (index, message) {
@@ -117,14 +126,14 @@ function picker (names) {
 }
 
 // The parameters of row number `index` (from 0; messages count from 1).
-function rowParams ({ names, pick }, row, index) {
+function rowParams ({ names, pick, entry }, row, index) {
   if (!isRow(row)) {
     throw new UndercroftError('UC_QUERY', `insertMany: row ${index + 1}: expected an object of columns, got ${describe(row)}`, { index })
   }
   const params = pick(row)
   for (let i = 0; i < params.length; i++) {
     if (params[i] === undefined) throw uneven(index, `does not give "${names[i]}", which the first one gives`)
-    checkValue(params[i], names[i], `insertMany: row ${index + 1}`, index)
+    params[i] = settle(entry, names[i], params[i], `insertMany: row ${index + 1}`, index)
   }
   let given = 0
   for (const name in row) {
@@ -175,7 +184,8 @@ class RowParams {
   }
 }
 
-function upsertStatement (entry, { names, params, shape }, conflict, returning) {
+function upsertStatement (entry, given, conflict, returning) {
+  const { names, shape } = given
   const sql = entry.plan(`u${shape}\0${conflict === undefined ? '' : JSON.stringify(conflict)}${returningShape(returning)}`, () => {
     const on = conflict === undefined ? entry.key : conflict.map((name) => entry.column(name, 'conflict'))
     if (on.length === 0 || on.some((column) => column.rowid)) {
@@ -193,7 +203,7 @@ function upsertStatement (entry, { names, params, shape }, conflict, returning) 
     return `${insert} on conflict (${on.map((column) => column.sql).join(', ')}) do update set ` +
       changed.map((column) => `${column.sql} = excluded.${column.sql}`).join(', ') + returningSql(entry, returning)
   })
-  return { sql, params: [...params, ...entry.stamp] }
+  return { sql, params: [...settled(entry, given, 'upsert'), ...entry.stamp] }
 }
 
 // An update or delete whose conditions leave no row out is a slip more often than a wish: filters
@@ -203,7 +213,8 @@ function checkMeant ({ everyRow, what }, all) {
   throw fail(`${what}: the conditions leave no row out, so every row would be ${what}d; say { all: true } if that is meant`)
 }
 
-function updateStatement (entry, target, { names, params, shape }) {
+function updateStatement (entry, target, given) {
+  const { names, shape } = given
   checkKey(entry, target)
   const sql = entry.plan(`w${shape}\0${target.shape}`, () => {
     checkWritable(entry)
@@ -211,7 +222,7 @@ function updateStatement (entry, target, { names, params, shape }) {
     const where = targetSql(entry, target, names.length + 1)
     return `update ${entry.sql} set ${sets.join(', ')}${where === '' ? '' : ` where ${where}`}`
   })
-  return { sql, params: [...params, ...targetParams(entry, target)] }
+  return { sql, params: [...settled(entry, given, 'update'), ...targetParams(entry, target)] }
 }
 
 function deleteStatement (entry, target) {
