@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/pg/copy.h"
 #include "data/pg/feed.h"
+#include "data/pg/once.h"
 #include "wire/json.h"
 #include "wire/writer.h"
 

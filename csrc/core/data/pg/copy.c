@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "data/pg/copy.h"
 #include "data/pg/work.h"
 #include "wire/writer.h"
 

@@ -394,23 +394,37 @@ static int64_t sooner(int64_t a, int64_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-static void dial(pg_db *db, int64_t now)
+bool pg_feed_wants(pg_db *db, int64_t now, pg_role *role)
 {
     pg_feed *f = db->feed;
     bool begins = atomic_load(&f->state) >= PG_FEED_BEGINS;
 
-    if (db->dead)
-        return;
+    if (db->dead || !atomic_load(&f->wanted))
+        return false;
     if (f->ear == NULL && now >= f->ear_at) {
         f->ear_at = now + AGAIN_MS * UC_MS;
-        f->ear = pg_dial(db, PG_EAR);
-        f->asking = 0;
-        f->probed = f->listening = false;
+        *role = PG_EAR;
+        return true;
     }
     if (f->conn == NULL && begins && f->probed && now >= f->dial_at) {
         f->dial_at = now + AGAIN_MS * UC_MS;
-        f->conn = pg_dial(db, PG_FEED);
+        *role = PG_FEED;
+        return true;
     }
+    return false;
+}
+
+void pg_feed_takes(pg_db *db, pg_role role, pg_conn *c)
+{
+    pg_feed *f = db->feed;
+
+    if (role == PG_FEED) {
+        f->conn = c;
+        return;
+    }
+    f->ear = c;
+    f->asking = 0;
+    f->probed = f->listening = false;
 }
 
 int64_t pg_feed_turn(pg_db *db, int64_t now)
@@ -422,7 +436,6 @@ int64_t pg_feed_turn(pg_db *db, int64_t now)
     if (!atomic_load(&f->wanted))
         return next;
     if (f->ear == NULL || (begins && f->conn == NULL)) {
-        dial(db, now);
         if (f->ear == NULL)
             next = sooner(next, f->ear_at);
         if (begins && f->conn == NULL && f->probed)

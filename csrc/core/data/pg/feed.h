@@ -128,6 +128,10 @@ struct pg_feed {
 /* ---- feed.c ---- */
 bool pg_feed_init(pg_db *db);
 void pg_feed_fini(pg_db *db);
+/* Before pg_feed_turn: whether one of its connections is to be begun, and then
+ * the one that was (NULL: it could not be). */
+bool pg_feed_wants(pg_db *db, int64_t now, pg_role *role);
+void pg_feed_takes(pg_db *db, pg_role role, pg_conn *c);
 /* Once a turn. Returns when to look again, 0: when something happens. */
 int64_t pg_feed_turn(pg_db *db, int64_t now);
 /* A connection of these two is ready, says something, or is lost. */

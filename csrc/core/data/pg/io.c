@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include "common/mem.h"
+#include "data/pg/copy.h"
 #include "data/pg/feed.h"
 #include "data/pg/pool.h"
 
@@ -255,6 +256,14 @@ static bool waits_for_dial(pg_db *db)
     return waits;
 }
 
+static void dial_feed(pg_db *db, int64_t now)
+{
+    pg_role role;
+
+    while (pg_feed_wants(db, now, &role))
+        pg_feed_takes(db, role, pg_dial(db, role));
+}
+
 static void turn(pg_db *db)
 {
     struct epoll_event events[EVENTS];
@@ -271,6 +280,7 @@ static void turn(pg_db *db)
     pg_txs(db);
     pg_reads(db);
     pg_begins(db);
+    dial_feed(db, now);
     next = sooner(pg_late(db, now), pg_feed_turn(db, now));
     if ((waits_for_dial(db) || db->e.state == UC_OPENING) &&
         db->dial_after > now)

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "data/pg/once.h"
 #include "data/pg/pool.h"
 
 /* From the queues to the connections, and back. */

@@ -1,6 +1,8 @@
 #include <string.h>
 
+#include "data/pg/copy.h"
 #include "data/pg/feed.h"
+#include "data/pg/once.h"
 
 /* What follows when a connection is lost. */
 

@@ -3,8 +3,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
-#include "data/pg/work.h"
-#include "desk/once.h"
+#include "data/pg/once.h"
 
 /*
  * Writes with a key. The key, a hash of the request and the reply are a row of
@@ -23,29 +22,21 @@
 
 enum { SWEEP_EVERY = 64, SWEEP_ROWS = 128, TRIES = 4 };
 
-typedef enum phase { CLAIM, KEEP, FIND } phase;
-
-struct pg_once {
-    phase phase;
-    bool found;
-    uc_once_hash hash, first; /* first: of who used the key before */
-    uc_buf answer;            /* a reply frame: to be kept, or found */
-};
-
-static const char *const names[] = {
-    [CLAIM] = "uc_claim", [KEEP] = "uc_keep", [FIND] = "uc_find"};
+static const char *const names[] = {[PG_ONCE_CLAIM] = "uc_claim",
+                                    [PG_ONCE_KEEP] = "uc_keep",
+                                    [PG_ONCE_FIND] = "uc_find"};
 static const char *const texts[] = {
-    [CLAIM] =
+    [PG_ONCE_CLAIM] =
         "insert into _undercroft_once as o(key, request, answer, expires) "
         "values ($1::bytea, $2::bytea, '', $3::bigint) "
         "on conflict (key) do update set "
         "key = case when o.expires <= $4::bigint then excluded.key end, "
         "request = excluded.request, answer = '', "
         "expires = excluded.expires",
-    [KEEP] = "update _undercroft_once set answer = $2::bytea "
-             "where key = $1::bytea",
-    [FIND] = "select request, answer from _undercroft_once "
-             "where key = $1::bytea and expires > $2::bigint",
+    [PG_ONCE_KEEP] = "update _undercroft_once set answer = $2::bytea "
+                     "where key = $1::bytea",
+    [PG_ONCE_FIND] = "select request, answer from _undercroft_once "
+                     "where key = $1::bytea and expires > $2::bigint",
 };
 static const char making[] =
     "create table if not exists _undercroft_once("
@@ -68,13 +59,14 @@ static bool no_memory(uc_error *e)
     return uc_fail(e, UC_MEMORY, "no memory for a write with a key");
 }
 
-static bool parse(pg_conn *c, pg_flight *f, const char *name, phase p)
+static bool parse(pg_conn *c, pg_flight *f, const char *name, pg_once_phase p)
 {
     pg_msg_parse(&c->out, name, texts[p]);
     return pg_step_push(c, (pg_step){.kind = PG_STEP_PARSE, .flight = f});
 }
 
-static bool put(pg_conn *c, pg_flight *f, phase p, const own *v, uint16_t n)
+static bool put(pg_conn *c, pg_flight *f, pg_once_phase p, const own *v,
+                uint16_t n)
 {
     bool unnamed = pg_is_unnamed(c);
     uc_buf *b = &c->out;
@@ -123,7 +115,7 @@ static bool claim(pg_conn *c, pg_flight *f)
         moment(until, ms + c->db->e.opt.once_ttl_ms),
         moment(now, ms)};
 
-    return put(c, f, CLAIM, v, 4);
+    return put(c, f, PG_ONCE_CLAIM, v, 4);
 }
 
 static bool keep(pg_conn *c, pg_flight *f)
@@ -131,7 +123,7 @@ static bool keep(pg_conn *c, pg_flight *f)
     const own v[] = {{f->call->once, false},
                      {{f->once->answer.p, f->once->answer.len}, false}};
 
-    return put(c, f, KEEP, v, 2);
+    return put(c, f, PG_ONCE_KEEP, v, 2);
 }
 
 static bool find(pg_conn *c, pg_flight *f)
@@ -139,7 +131,7 @@ static bool find(pg_conn *c, pg_flight *f)
     char now[24];
     const own v[] = {{f->call->once, false}, moment(now, uc_wall_ms())};
 
-    return put(c, f, FIND, v, 2);
+    return put(c, f, PG_ONCE_FIND, v, 2);
 }
 
 /* One that was not made as a whole leaves others under these names. */
@@ -311,7 +303,7 @@ void pg_once_row(const pg_flight *f, uc_view body)
     pg_once *o = f->once;
     uc_view request, answer;
 
-    if (o->phase != FIND || pg_get16(&r) != 2)
+    if (o->phase != PG_ONCE_FIND || pg_get16(&r) != 2)
         return;
     request = pg_get_bytes(&r, pg_get32(&r));
     answer = pg_get_bytes(&r, pg_get32(&r));
@@ -330,13 +322,13 @@ pg_once_end pg_once_done(pg_conn *c, pg_flight *f, uc_error *e)
     pg_once *o = f->once;
     uc_buf *row = &c->row;
 
-    if (o->phase == CLAIM)
+    if (o->phase == PG_ONCE_CLAIM)
         return f->left > 0 ? PG_ONCE_GOES_ON : PG_ONCE_RAN;
     if (f->call == NULL)
         return PG_ONCE_ANSWERED;
-    if (o->phase == FIND && !o->found)
+    if (o->phase == PG_ONCE_FIND && !o->found)
         return PG_ONCE_AGAIN; /* it has expired since */
-    if (o->phase == FIND && o->hash.sum != o->first.sum) {
+    if (o->phase == PG_ONCE_FIND && o->hash.sum != o->first.sum) {
         uc__once_conflict(f->call->once.p, f->call->once.len, e);
         return PG_ONCE_FAILED;
     }
@@ -434,13 +426,4 @@ void pg_once_lost(pg_conn *c)
 {
     drop_steps(c);
     take_claims(c);
-}
-
-void pg_once_free(pg_flight *f)
-{
-    if (f->once == NULL)
-        return;
-    uc_buf_fini(&f->once->answer);
-    uc_free(f->once);
-    f->once = NULL;
 }

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "data/pg/once.h"
 #include "data/pg/work.h"
 #include "desk/session.h"
 
@@ -208,6 +209,15 @@ void pg_calls_finish(pg_db *db)
         uc__finish(call);
 }
 
+static void free_once(pg_flight *f)
+{
+    if (f->once == NULL)
+        return;
+    uc_buf_fini(&f->once->answer);
+    uc_free(f->once);
+    f->once = NULL;
+}
+
 void pg_flight_end(pg_db *db, pg_flight *f)
 {
     uc_call *call = f->call;
@@ -222,7 +232,7 @@ void pg_flight_end(pg_db *db, pg_flight *f)
         uc__lease_done(&db->e, &f->cursor->l);
     db->moved = db->moved || f->wseq != 0;
     let_go(db, f);
-    pg_once_free(f);
+    free_once(f);
     f->next = db->spare;
     db->spare = f;
     if (call != NULL) {

@@ -3,6 +3,7 @@
 
 #include "cache/cache.h"
 #include "common/mem.h"
+#include "data/pg/copy.h"
 #include "data/pg/pool.h"
 
 /* Transactions of clients: a connection each. */

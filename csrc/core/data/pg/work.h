@@ -155,33 +155,6 @@ void pg_sync(pg_conn *c, bool durable);
 /* Appends a Query. */
 bool pg_query(pg_conn *c, pg_flight *f, const char *text);
 
-/* ---- writes with a key: once.c ---- */
-
-/* Sends the first turn of one; pg_once_sent when no more come with it. */
-void pg_once_run(pg_conn *c, uc_call *call);
-void pg_once_sent(pg_conn *c);
-/* Its statements have run, and the reply stands in c->row. False with *e: it
- * cannot be kept. */
-bool pg_once_ran(pg_conn *c, pg_flight *f, uc_error *e);
-/* After that: the second turn, if it was the last of the first. */
-void pg_once_next(pg_conn *c);
-/* A row, and the end, of one of its own statements. */
-void pg_once_row(const pg_flight *f, uc_view body);
-typedef enum pg_once_end {
-    PG_ONCE_GOES_ON,
-    PG_ONCE_RAN,      /* there were no rows to be written */
-    PG_ONCE_ANSWERED, /* its reply stands in c->row: not closed */
-    PG_ONCE_AGAIN,
-    PG_ONCE_FAILED /* with *e */
-} pg_once_end;
-pg_once_end pg_once_done(pg_conn *c, pg_flight *f, uc_error *e);
-/* An error in the first turn. ours: of its own statements. False: f fails with
- * *e; otherwise it goes on. */
-bool pg_once_failed(pg_conn *c, pg_flight *f, bool ours, uc_error *e);
-/* The connection has gone: the flights of the first turn are the caller's. */
-void pg_once_lost(pg_conn *c);
-void pg_once_free(pg_flight *f);
-
 /* ---- what changes: feed.h, gate.c ---- */
 
 /* Behind writes on the writer, before their Sync. */
@@ -267,34 +240,6 @@ void pg_leases_sweep(pg_db *db);
 void pg_leases_lost(pg_conn *c);
 /* The Execute of a portal that is there; false: no memory. */
 bool pg_bind_page(pg_conn *c, pg_flight *f, pg_lease *l);
-
-/* ---- migrations: migrate.c ---- */
-
-/* On a connection that it has for itself, which ends with it. False with *e. */
-bool pg_migrate_begin(pg_conn *c, pg_flight *f, uc_error *e);
-/* What it was at has failed. position: the server's, 0: it has given none. */
-void pg_migrate_failed(pg_conn *c, const uc_error *e, int position);
-/* The server is ready for more. False: there is more. Otherwise it is over,
- * and *e says why where it has failed. */
-bool pg_migrate_over(pg_conn *c, pg_flight *f, uc_error *e);
-/* The connection goes with it. */
-void pg_migrate_end(pg_conn *c);
-
-/* ---- COPY: copy.c ---- */
-
-/* One is under way, or this is a call of one. */
-bool pg_copy_takes(const pg_conn *c, const uc_call *call);
-/* A call on a connection of a transaction. */
-void pg_copy_call(pg_conn *c, uc_call *call);
-/* A message while one is under way. False with *e. */
-bool pg_copy_answer(pg_conn *c, const pg_msg *m, uc_error *e);
-/* Why it has failed. */
-uc_error *pg_copy_error(pg_conn *c);
-/* Once a turn: what was sent is answered, and what was stopped let go. */
-void pg_copy_look(pg_conn *c);
-/* The connection is lost: the calls that wait are told. */
-void pg_copy_lost(pg_conn *c, const uc_error *why);
-void pg_copy_free(pg_conn *c);
 
 /* ---- values: cells.c ---- */
 
