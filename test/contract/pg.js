@@ -9,7 +9,7 @@ const pg = require('../pg')
 
 // Suites that hold on PostgreSQL so far; UNDERCROFT_SUITE tries others.
 const ported = ['classes', 'deadline', 'differs', 'errors', 'extensions', 'files', 'iterate', 'json', 'lifecycle', 'limits',
-  'many', 'options', 'order', 'params', 'pg-types', 'schema', 'script', 'snapshot', 'stats', 'text', 'transaction', 'types-in', 'types-out',
+  'many', 'migrate', 'options', 'order', 'params', 'pg-types', 'schema', 'script', 'snapshot', 'stats', 'table', 'text', 'transaction', 'types-in', 'types-out',
   'verbs']
 
 const notYet = 'not brought to PostgreSQL yet'

@@ -165,3 +165,5 @@ module.exports = (t, open) => {
     exact(t, await other.values('select a from t'), [[1]], 'in')
   })
 }
+
+module.exports.sqlite = 'backup and restore copy the file of a database'
