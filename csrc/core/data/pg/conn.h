@@ -172,4 +172,77 @@ struct pg_conn {
     bool resumed; /* it is over with that, and some may have come */
 };
 
+/* ---- connections: conn.c ---- */
+
+/* A socket on its way to an address; -1 with errno. */
+int pg_socket(const pg_info *info, const pg_address *a);
+/* NULL: no memory. */
+pg_conn *pg_conn_new(pg_db *db, pg_role role);
+/* It is over. Its calls are answered, or go elsewhere, before the next turn. */
+void pg_conn_fail(pg_conn *c, const uc_error *e);
+/* The same, as somebody has cut it. */
+void pg_conn_broken(pg_conn *c, const char *why);
+/* Says good-bye; nothing is under way on it. */
+void pg_conn_end(pg_conn *c);
+bool pg_conn_is_idle(const pg_conn *c);
+/* All are let go, when what they are at is over: another server has to be
+ * looked for. False: that was a moment ago. */
+bool pg_conns_drop(pg_db *db);
+/* From 7/8 to 9/8 of n, so that what began together does not end together. */
+int64_t pg_jittered(int64_t n);
+void pg_conn_free(pg_conn *c);
+/* Whether epoll tells when there is room. */
+void pg_conn_look(pg_conn *c, bool out);
+/* Whether nothing is read until that is over. */
+void pg_conn_pause(pg_conn *c, bool paused);
+void pg_conn_send(pg_conn *c);
+/* It is to be sent at the end of the turn. */
+static inline void pg_conn_touch(pg_conn *c)
+{
+    c->dirty = true;
+}
+
+/* ---- the way to one: way.h, dial.c, start.c, setup.c ---- */
+
+/* Begins one; NULL: no memory (db->dial_error). It may be lost already. */
+pg_conn *pg_dial(pg_db *db, pg_role role);
+/* Its socket is connected, or not. */
+void pg_dialled(pg_conn *c);
+/* An answer to what was asked about TLS, or a step of the handshake. */
+void pg_tls_event(pg_conn *c);
+/* It was not to be: another server is tried in the next turn, or (false) there
+ * is none. */
+bool pg_dial_next(pg_conn *c);
+/* Those turn to it. */
+void pg_dial_on(pg_db *db);
+/* A message of its start-up. */
+void pg_greeting(pg_conn *c, const pg_msg *m);
+void pg_greet(pg_conn *c);
+/* One is let in: what the server is and what has to be set. */
+void pg_setup(pg_conn *c);
+/* A ParameterStatus. */
+void pg_setup_note(pg_conn *c, uc_view body);
+/* A row for one of our own statements. */
+void pg_setup_row(pg_conn *c, uc_view body);
+/* The next of our own statements, or it is ready. */
+bool pg_set(pg_conn *c, uc_error *e);
+
+/* ---- statements of a connection: prepared.c ---- */
+
+/* Whether it is prepared here, and not with other columns than are known.
+ * *sure: with those. */
+bool pg_prepared_is(pg_conn *c, uint32_t slot, const pg_stmt *st, bool *sure);
+/* The server has said what its columns are here: those that are known. */
+void pg_prepared_described(pg_conn *c, uint32_t slot, const pg_stmt *st);
+/* Appends what prepares it: with a Close before it where its name may be taken,
+ * and of the one that was used longest ago where there are too many. False: no
+ * memory. */
+bool pg_prepared_put(pg_conn *c, uint32_t slot, const pg_stmt *st);
+/* It is not prepared after all, as far as is known. */
+void pg_prepared_lose(pg_conn *c, uint32_t slot);
+/* Statements with names are not for this connection. */
+bool pg_is_unnamed(const pg_conn *c);
+/* A name was gone, or (taken) was there that should not be. */
+void pg_prepared_strange(pg_conn *c, bool taken);
+
 #endif
