@@ -5,6 +5,7 @@
 #include "data/pg/copy.h"
 #include "data/pg/feed.h"
 #include "data/pg/once.h"
+#include "data/pg/reply.h"
 #include "wire/json.h"
 #include "wire/writer.h"
 
@@ -13,329 +14,6 @@
  * answers in the order of what it was sent; behind an error it skips everything
  * up to the next Sync, which is sent again (its callers did nothing wrong).
  */
-
-enum { PUBLISH_BYTES = 1 << 16 };
-
-/* ---- replies ---- */
-
-void pg_publish(pg_conn *c)
-{
-    if (c->session == NULL)
-        return;
-    if (c->done.len > 0)
-        uc__session_publish(c->session, &c->done);
-    uc__session_unref(c->session);
-    c->session = NULL;
-}
-
-/* A whole reply, [length][frame], of a call. */
-static void hand_over(pg_conn *c, uc_session *s, const uint8_t *p, size_t n)
-{
-    if (c->session != s || c->done.len > PUBLISH_BYTES)
-        pg_publish(c);
-    if (c->session == NULL)
-        c->session = uc__session_ref(s);
-    uc_buf_put(&c->done, p, n);
-}
-
-static void tell(pg_conn *c, pg_flight *f, const uc_error *e)
-{
-    uc_buf b;
-    size_t at;
-
-    if (f->call == NULL || f->call->id == 0)
-        return;
-    uc_buf_init(&b, SIZE_MAX);
-    at = uc__reply_open(&b);
-    uc__reply_failure(&b, f->call, e);
-    uc__call_close(f->call, &b, at);
-    hand_over(c, f->call->session, b.p, b.len);
-    uc_buf_fini(&b);
-}
-
-static void fail(pg_conn *c, pg_flight *f, const uc_error *e)
-{
-    c->calls--;
-    tell(c, f, e);
-    pg_flight_end(c->db, f);
-}
-
-/* ---- one call ---- */
-
-static void begin_rows(pg_conn *c, const pg_step *s, uint32_t id)
-{
-    const pg_stmt *st = s->stmt;
-    uc_columns cols = {st->shape, {st->names.p, st->names.len}};
-
-    uc_rows_begin(&c->rows, &c->row, &c->text, id,
-                  st->shape != 0 ? &cols : NULL, s->flight->known,
-                  (size_t)c->db->e.opt.page_bytes,
-                  s->flight->mode == PG_MODE_CURSOR);
-}
-
-/* A statement is about to answer. */
-static void begin(pg_conn *c, const pg_step *s)
-{
-    pg_flight *f = s->flight;
-
-    if (f == NULL || f->call == NULL || f->failed)
-        return;
-    f->begun = true;
-    if (f->mode == PG_MODE_BATCH) {
-        if (f->left == f->parts) {
-            uc_buf_rewind(&c->row, 0);
-            uc__reply_open(&c->row);
-            uc_reply_begin(&c->row, f->call->id, UC_REPLY_MULTI, 3);
-            uc_pack_array(&c->row, f->parts);
-        }
-        if (s->stmt->ncols > 0)
-            begin_rows(c, s, 0);
-        return;
-    }
-    uc_buf_rewind(&c->row, 0);
-    uc__reply_open(&c->row);
-    if (f->mode == PG_MODE_JSON)
-        f->reply_at = uc_json_begin(&c->row, f->call->id);
-    else if (f->mode == PG_MODE_GET || f->mode == PG_MODE_ALL ||
-             f->mode == PG_MODE_CURSOR)
-        begin_rows(c, s, f->call->id);
-}
-
-static void put_run(uc_buf *b, uint32_t id, int64_t changes)
-{
-    uint8_t *p;
-
-    uc_reply_begin(b, id, UC_REPLY_RUN, 4);
-    if (!uc_buf_reserve(b, 18))
-        return;
-    p = uc_emit_int(b->p + b->len, changes);
-    p = uc_emit_int(p, 0);
-    b->len = (size_t)(p - b->p);
-}
-
-/* There may be more behind a page that the server was asked to end. */
-static void end_page(pg_conn *c, pg_flight *f)
-{
-    size_t bytes = c->row.len + c->text.len;
-
-    if (f->cursor == NULL) { /* of a statement that writes */
-        uc_rows_end(&c->rows, 0);
-        return;
-    }
-    uc_rows_end(&c->rows, f->more ? (uint32_t)f->cursor->l.id : 0);
-    pg_lease_paged(f, bytes);
-}
-
-static void put_value(pg_conn *c, pg_flight *f)
-{
-    uint32_t id = f->call->id;
-
-    switch (f->mode) {
-    case PG_MODE_GET:
-    case PG_MODE_ALL:
-        uc_rows_end(&c->rows, 0);
-        break;
-    case PG_MODE_JSON:
-        uc_json_end(&c->row, f->reply_at);
-        break;
-    case PG_MODE_CURSOR:
-        end_page(c, f);
-        break;
-    case PG_MODE_SNAPSHOT:
-        uc_reply_begin(&c->row, id, UC_REPLY_VALUE, 3);
-        uc_pack_uint(&c->row, f->cursor->l.id);
-        break;
-    case PG_MODE_BATCH:
-        if (f->parts == 0) {
-            uc_reply_begin(&c->row, id, UC_REPLY_MULTI, 3);
-            uc_pack_array(&c->row, 0);
-        }
-        break;
-    case PG_MODE_HEALTH:
-        pg_health(c, f, &c->row);
-        break;
-    case PG_MODE_MANY:
-        if (f->chunk == PG_WHOLE || f->chunk == PG_CHUNK_LAST) {
-            put_run(&c->row, id, f->changes);
-            break;
-        }
-        /* fall through */
-    case PG_MODE_BEGIN:
-        uc_reply_begin(&c->row, id, UC_REPLY_VALUE, 3);
-        uc_pack_uint(&c->row, c->tx->id);
-        break;
-    case PG_MODE_SAVEPOINT:
-    case PG_MODE_END:
-    case PG_MODE_MIGRATE:
-        uc_reply_begin(&c->row, id, UC_REPLY_VALUE, 3);
-        uc_pack_nil(&c->row);
-        break;
-    default:
-        put_run(&c->row, id, f->changes);
-        break;
-    }
-}
-
-static bool changes_things(const pg_flight *f)
-{
-    return f->mode == PG_MODE_RUN || f->mode == PG_MODE_EXEC ||
-           f->mode == PG_MODE_MANY;
-}
-
-static void close_reply(pg_conn *c, pg_flight *f)
-{
-    uc__call_close(f->call, &c->row, 0);
-    f->reply_at = c->held.len;
-    f->reply_len = c->row.len;
-}
-
-/* The reply is whole; of a write it waits for the commit. */
-static void complete(pg_conn *c, pg_flight *f)
-{
-    f->reply_len = 0;
-    if (f->call == NULL)
-        return;
-    f->call->rows = changes_things(f) ? f->changes : (int64_t)f->rows;
-    if (f->call->id == 0)
-        return;
-    put_value(c, f);
-    close_reply(c, f);
-}
-
-static void finish(pg_conn *c, pg_flight *f)
-{
-    complete(c, f);
-    if (f->reply_len > 0)
-        hand_over(c, f->call->session, c->row.p, c->row.len);
-    c->calls--;
-    pg_flight_end(c->db, f);
-}
-
-/* ---- writes that wait for their commit ---- */
-
-static void wait_for_commit(pg_conn *c, pg_flight *f)
-{
-    if (f->reply_len > 0)
-        uc_buf_put(&c->held, c->row.p, c->row.len);
-    if (f->call != NULL)
-        atomic_store(&f->call->state, UC_CALL_RAN);
-    f->next = NULL;
-    if (c->last_waiting != NULL)
-        c->last_waiting->next = f;
-    else
-        c->waiting = f;
-    c->last_waiting = f;
-}
-
-static void hold(pg_conn *c, pg_flight *f)
-{
-    complete(c, f);
-    wait_for_commit(c, f);
-}
-
-/* ---- those with a key ---- */
-
-/* The statement has run: its reply is kept with its key. */
-static void ran(pg_conn *c, pg_flight *f)
-{
-    uc_error e;
-
-    if (f->call != NULL && !f->failed) {
-        f->call->rows = changes_things(f) ? f->changes : (int64_t)f->rows;
-        put_value(c, f);
-        if (!pg_once_ran(c, f, &e)) {
-            e.outcome = "not-run";
-            tell(c, f, &e);
-            f->failed = true;
-        }
-    }
-    pg_once_next(c);
-}
-
-/* One of the statements about its key has come to its end. */
-static void keyed(pg_conn *c, pg_flight *f)
-{
-    uc_error e;
-
-    switch (pg_once_done(c, f, &e)) {
-    case PG_ONCE_GOES_ON:
-        break;
-    case PG_ONCE_RAN:
-        uc_buf_rewind(&c->row, 0);
-        uc__reply_open(&c->row);
-        ran(c, f);
-        break;
-    case PG_ONCE_ANSWERED:
-        f->reply_len = 0;
-        if (f->call != NULL && f->call->id != 0)
-            close_reply(c, f);
-        wait_for_commit(c, f);
-        break;
-    case PG_ONCE_AGAIN:
-        c->calls--;
-        pg_again(c->db, f);
-        break;
-    case PG_ONCE_FAILED:
-        fail(c, f, &e);
-        break;
-    }
-}
-
-/* All that waits is committed and flushed. */
-static void settle(pg_conn *c)
-{
-    pg_flight *f;
-
-    if (pg_committed(c))
-        return;
-    while ((f = c->waiting) != NULL) {
-        int ran = UC_CALL_RAN;
-
-        c->waiting = f->next;
-        c->calls--;
-        if (f->call != NULL &&
-            atomic_compare_exchange_strong(&f->call->state, &ran,
-                                           UC_CALL_DONE) &&
-            f->reply_len > 0) /* otherwise 'unknown' has been said */
-            hand_over(c, f->call->session, c->held.p + f->reply_at,
-                      f->reply_len);
-        pg_flight_end(c->db, f);
-    }
-    c->last_waiting = NULL;
-    uc_buf_rewind(&c->held, 0);
-}
-
-static void note_singly(pg_db *db, const pg_flight *f)
-{
-    if (f->wseq > db->singly)
-        db->singly = f->wseq;
-}
-
-/* What ran in the transaction that has failed, and is not known to be
- * committed, is run again: each by itself, since it cannot be told which of
- * them were to blame. */
-static unsigned undo(pg_conn *c, pg_flight **only)
-{
-    pg_flight **q = &c->waiting, *f;
-    unsigned n = 0;
-
-    c->last_waiting = NULL;
-    while ((f = *q) != NULL && f->committed) {
-        c->last_waiting = f;
-        q = &f->next;
-    }
-    *only = f;
-    *q = NULL;
-    for (pg_flight *next; f != NULL; f = next, n++) {
-        next = f->next;
-        note_singly(c->db, f);
-        if (n == 0 && next == NULL && *only == f)
-            return 1; /* alone: it was to blame */
-        c->calls--;
-        pg_again(c->db, f);
-    }
-    return n;
-}
 
 /* ---- the messages ---- */
 
@@ -383,7 +61,7 @@ static bool data_row(pg_conn *c, const pg_step *s, uc_view body, uc_error *e)
     uc_error large;
 
     if (f != NULL && !f->begun)
-        begin(c, s);
+        pg_reply_begin(c, s);
     if (f != NULL && s->rev != 0 && s->rev != s->stmt->rev)
         f->stale = true;
     if (f == NULL || f->failed || f->call == NULL || f->stale)
@@ -395,7 +73,7 @@ static bool data_row(pg_conn *c, const pg_step *s, uc_view body, uc_error *e)
     if (bad)
         return pg_nonsense(e, "a row that is none");
     too_large(c, f, &large);
-    tell(c, f, &large);
+    pg_reply_tell(c, f, &large);
     f->failed = true;
     return true;
 }
@@ -412,7 +90,7 @@ bool pg_row_too_large(pg_conn *c)
         return true; /* nobody looks at it */
     uc_error_init(&e);
     too_large(c, s->flight, &e);
-    tell(c, s->flight, &e);
+    pg_reply_tell(c, s->flight, &e);
     s->flight->failed = true;
     return true;
 }
@@ -425,7 +103,7 @@ static void end_part(pg_conn *c, const pg_step *s, int64_t changes)
     if (s->stmt->ncols > 0)
         uc_rows_end(&c->rows, 0);
     else
-        put_run(&c->row, 0, changes);
+        pg_reply_run(&c->row, 0, changes);
 }
 
 /* The columns were changed between its execution and its rows: a read is run
@@ -444,7 +122,7 @@ static void was_stale(pg_conn *c, pg_flight *f)
             "be read");
     if (f->call != NULL)
         uc__outcome(f->call, "unknown", &e);
-    fail(c, f, &e);
+    pg_reply_fail(c, f, &e);
 }
 
 /* Rows of a stream have been taken. Behind the last ones its transaction is
@@ -478,7 +156,7 @@ static void executed(pg_conn *c, int64_t changes)
     pg_flight *f = s.flight;
 
     if (f != NULL && !f->begun)
-        begin(c, &s);
+        pg_reply_begin(c, &s);
     pg_step_pop(c);
     if (f == NULL)
         return;
@@ -490,16 +168,16 @@ static void executed(pg_conn *c, int64_t changes)
         return;
     pg_took(c, f);
     if (f->once != NULL) {
-        ran(c, f);
+        pg_reply_ran(c, f);
     } else if (f->failed) { /* it has been told */
         c->calls--;
         pg_flight_end(c->db, f);
     } else if (f->stale) {
         was_stale(c, f);
     } else if (c->role == PG_WRITER) {
-        hold(c, f);
+        pg_reply_hold(c, f);
     } else if (!chunk_taken(c, f)) {
-        finish(c, f);
+        pg_reply_finish(c, f);
     }
 }
 
@@ -537,7 +215,7 @@ static void skip(pg_conn *c, const pg_flight *failed)
         pg_step_pop(c);
         if (!ends || f == failed)
             continue;
-        note_singly(c->db, f);
+        pg_reply_singly(c->db, f);
         c->calls--;
         pg_again(c->db, f);
     }
@@ -547,8 +225,8 @@ static void commit_failed(pg_conn *c, const uc_error *e)
 {
     pg_flight *only;
 
-    if (undo(c, &only) == 1 && only != NULL)
-        fail(c, only, e);
+    if (pg_reply_undo(c, &only) == 1 && only != NULL)
+        pg_reply_fail(c, only, e);
 }
 
 static void query_failed(pg_conn *c, pg_flight *f, const uc_error *e)
@@ -557,7 +235,7 @@ static void query_failed(pg_conn *c, pg_flight *f, const uc_error *e)
         c->error = *e;
     } else if (!f->failed) {
         f->failed = true;
-        tell(c, f, e);
+        pg_reply_tell(c, f, e);
     }
 }
 
@@ -587,7 +265,7 @@ static bool goes(pg_conn *c, pg_step *s, uc_error *e)
         return false;
     while ((s = pg_step_first(c)) != NULL && s->flight == f)
         pg_step_pop(c);
-    fail(c, f, e);
+    pg_reply_fail(c, f, e);
     return false;
 }
 
@@ -637,17 +315,17 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
         if (pg_once_failed(c, f, ours, e) || pg_retries(c, f, e))
             return true;
         at_index(e, f);
-        fail(c, f, e);
+        pg_reply_fail(c, f, e);
         return true;
     }
     skip(c, f);
     if (c->role == PG_WRITER) {
         /* Of a group: it may be that what it waited for was in the group. */
-        if (undo(c, &only) == 1 && only != NULL) {
+        if (pg_reply_undo(c, &only) == 1 && only != NULL) {
             c->calls--;
             pg_again(c->db, only);
         }
-        note_singly(c->db, f);
+        pg_reply_singly(c->db, f);
     }
     if (f->call == NULL && strcmp(e->sqlstate, "57014") == 0)
         c->stray = false; /* it has hit what it was meant for */
@@ -661,7 +339,7 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     if (c->lease != NULL && c->lease->l.kind == UC_LEASE_SNAPSHOT)
         pg_query(c, NULL, "rollback to uc_read");
     first = f->mode == PG_MODE_MANY && f->chunk == PG_CHUNK_FIRST;
-    fail(c, f, e);
+    pg_reply_fail(c, f, e);
     if (first && c->tx != NULL && c->tx->stream) {
         /* Nobody knows its number. */
         pg_tx_over(c);
@@ -686,12 +364,12 @@ static void end_of_migration(pg_conn *c, pg_flight *f)
     if (!pg_migrate_over(c, f, &e))
         return;
     if (e.code != NULL) {
-        fail(c, f, &e);
+        pg_reply_fail(c, f, &e);
     } else {
         pg_news_all(c->db, NULL);
         uc_buf_rewind(&c->row, 0);
         uc__reply_open(&c->row);
-        finish(c, f);
+        pg_reply_finish(c, f);
     }
     pg_migrate_end(c);
 }
@@ -723,22 +401,22 @@ static void end_of_query(pg_conn *c, pg_flight *f)
         return;
     }
     if (f->changes < 0) {
-        fail(c, f, &e);
+        pg_reply_fail(c, f, &e);
         return;
     }
     uc_buf_rewind(&c->row, 0);
     uc__reply_open(&c->row);
     if (c->role == PG_WRITER && f->mode != PG_MODE_MANY &&
         f->mode != PG_MODE_BATCH) { /* without rows they have written nothing */
-        hold(c, f);
+        pg_reply_hold(c, f);
         f->committed = c->unmarked = true;
         if (c->flushes)
-            settle(c);
+            pg_reply_settle(c);
     } else if (f->commits) {
-        hold(c, f);
-        settle(c);
+        pg_reply_hold(c, f);
+        pg_reply_settle(c);
     } else {
-        finish(c, f);
+        pg_reply_finish(c, f);
     }
 }
 
@@ -776,7 +454,7 @@ static bool ready(pg_conn *c, uc_view body, uc_error *e)
     if (s.kind == PG_STEP_QUERY) {
         end_of_query(c, s.flight);
     } else if (s.durable) {
-        settle(c);
+        pg_reply_settle(c);
     } else {
         pg_acked(c);
         for (pg_flight *f = c->waiting; f != NULL; f = f->next)
@@ -835,7 +513,7 @@ static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
         if (m->type != 'C' && m->type != 'I')
             return true;
         pg_step_pop(c);
-        keyed(c, f);
+        pg_reply_keyed(c, f);
         return true;
     }
     if (!is(s, PG_STEP_EXECUTE))
@@ -846,7 +524,7 @@ static bool rows(pg_conn *c, const pg_msg *m, uc_error *e)
         return data_row(c, s, m->body, e);
     if (m->type == '2') {
         settle_rev(c);
-        begin(c, s);
+        pg_reply_begin(c, s);
         return true;
     }
     if (s->flight != NULL)
