@@ -4,7 +4,8 @@ export { DatabaseError, ErrorCode, ErrorInfo, ErrorKind, OwnCode, UndercroftErro
 export { CacheOptions, CallOptions, Integers, OpenOptions, SpawnOptions, WriteOptions } from './lib/types/options'
 export { Params, Row, RunResult, SqlInput, SqlValue, Values } from './lib/types/values'
 export {
-  BatchItem, BatchResult, ChangeStream, CopyOptions, CopyRow, CopySource, CopyValue, Database, IsolatedOptions, ReadVerbs, RowStream, Snapshot, Statement, TableChanges, Transaction,
+  BatchItem, BatchResult, ChangeStream, CopyOptions, CopyRow, CopySource, CopyValue, Database, IsolatedOptions, Notification,
+  NotificationStream, ReadVerbs, RowStream, Snapshot, Statement, TableChanges, Transaction,
   TransactionOptions, Verbs
 } from './lib/types/database'
 export {

@@ -40,6 +40,7 @@ const operations = {
   COPY_GET: { number: 48, flags: ['bound'] },
   COPY_END: { number: 49, flags: ['bound'] },
   WATCH: { number: 50, flags: ['stands', 'endless'] },
+  LISTEN: { number: 51, flags: ['stands', 'endless'] },
   DOOR: { number: 52, flags: ['read'] },
   CACHE_GET: { number: 60, flags: ['read', 'retried', 'repeats'] },
   CACHE_READ: { number: 61, flags: ['read', 'retried', 'repeats'] },

@@ -5,6 +5,7 @@ const { Verbs } = require('./verbs')
 const { Sync } = require('./sync')
 const { transaction, snapshot } = require('./transaction')
 const { Watch } = require('./watch')
+const { Listen } = require('./listen')
 
 /** `store.db`: the verbs on a handle, and what only a handle can do. */
 class Database extends Verbs {
@@ -38,6 +39,14 @@ class Database extends Verbs {
    */
   watch (tables, opts) {
     return new Watch(this.client, tables, opts)
+  }
+
+  /**
+   * What is notified on a channel from here on (NOTIFY of PostgreSQL), as an async iterator of
+   * { channel, payload, missed }.
+   */
+  listen (channel, opts) {
+    return new Listen(this.client, channel, opts)
   }
 
   /** Brings the schema up to date from a directory of numbered SQL files. */

@@ -126,6 +126,17 @@ export interface TableChanges {
 /** Ends with return(), or by leaving the loop, or when the handle is closed. */
 export type ChangeStream = RowStream<TableChanges>
 
+/** What was notified; where some may be missing, `missed` is true and there is no payload. */
+export type Notification =
+  | { channel: string, payload: string, missed: false }
+  | { channel: string, payload: null, missed: true }
+
+/** Ends with return(), or by leaving the loop, or when the handle is closed. */
+export interface NotificationStream extends RowStream<Notification> {
+  /** Resolves when the server has been told: what is notified from then on comes. */
+  readonly ready: Promise<void>
+}
+
 export interface Database extends Verbs {
   run (sql: string, params?: Params, options?: WriteOptions): Promise<RunResult>
   many (sql: string, rows: Iterable<Params> | AsyncIterable<Params>, options?: WriteOptions): Promise<RunResult>
@@ -137,6 +148,8 @@ export interface Database extends Verbs {
   snapshot<R> (fn: (snapshot: Snapshot) => Promise<R> | R, options?: TransactionOptions): Promise<R>
   /** The commits from here on that change one of these tables; without names, any table. */
   watch (tables?: string | readonly string[], options?: { signal?: AbortSignal }): ChangeStream
+  /** What is notified on a channel from here on (NOTIFY). PostgreSQL alone. */
+  listen (channel: string, options?: { signal?: AbortSignal }): NotificationStream
   /** Applies the numbered SQL files of a folder that this database has not been through. */
   migrate (directory: string | URL, options?: MigrateOptions): Promise<MigrateResult>
   /** Copies the database to a file while it is in use. */

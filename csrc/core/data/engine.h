@@ -9,6 +9,7 @@
 #include "desk/lease.h"
 #include "desk/options.h"
 #include "desk/peer.h"
+#include "desk/post.h"
 #include "desk/queue.h"
 #include "desk/routed.h"
 #include "desk/stmt.h"
@@ -79,6 +80,7 @@ enum {
 
 typedef struct uc_engine_ops {
     const char *name;
+    const char *schema; /* whose tables need no name of it; NULL: main */
     /* Allocated and zeroed by the desk: begin with uc_engine and uc_peer. */
     size_t engine_size, peer_size;
 
@@ -159,6 +161,9 @@ typedef struct uc_engine_ops {
     /* NULL: it sees each commit. Whether others have written since the last
      * time; asked often while there is something in the cache to drop. */
     bool (*look)(uc_engine *e);
+    /* NULL: it has no channels. Somebody wants to listen to one: it looks at
+     * uc__post_next. Any thread. */
+    void (*listens)(uc_engine *e);
     /* The op `stats`. */
     void (*stats)(uc_engine *e, uint32_t id, uc_buf *out);
 } uc_engine_ops;
@@ -218,6 +223,7 @@ struct uc_engine {
     _Atomic bool quit; /* what runs is to be given up */
 
     uc_board board;
+    uc_post post;
     uc_stmts stmts;
     uc_thread keeper_thread;
     bool keeper_started;

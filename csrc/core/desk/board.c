@@ -275,8 +275,18 @@ void uc__board_changed(uc_board *b, const uint32_t *tables, uint32_t n,
     uc_unlock(&b->mu);
 }
 
+static void without_schema(uc_view *s, const char *schema)
+{
+    size_t n = schema != NULL ? strlen(schema) : 0;
+
+    if (n > 0 && s->len > n + 1 && s->p[n] == '.' &&
+        strncasecmp((const char *)s->p, schema, n) == 0)
+        *s = (uc_view){s->p + n + 1, s->len - n - 1};
+}
+
 /* [since, tables]. NULL with *e. */
-static uc_watcher *parse(uc_call *call, uint64_t *since, uc_error *e)
+static uc_watcher *parse(uc_call *call, const char *schema, uint64_t *since,
+                         uc_error *e)
 {
     uc_reader r = call->args;
     uc_watcher *w;
@@ -310,8 +320,8 @@ static uc_watcher *parse(uc_call *call, uint64_t *since, uc_error *e)
             uc_fail(e, UC_FRAME, "watch: the name of a table is text");
             return NULL;
         }
-        if (s.len > 5 && strncasecmp((const char *)s.p, "main.", 5) == 0)
-            s = (uc_view){s.p + 5, s.len - 5};
+        without_schema(&s, "main");
+        without_schema(&s, schema);
         w->names[i] = hash_name(HASH_START, (const char *)s.p, s.len);
     }
     return w;
@@ -333,7 +343,7 @@ void uc__watch(uc_peer *p, uc_call *call)
     else if (p->failed.code != NULL)
         e = p->failed;
     else
-        w = parse(call, &since, &e);
+        w = parse(call, engine->ops->schema, &since, &e);
     if (w != NULL && call->id != 0) {
         uc_lock(&b->mu);
         if (p->watches >= WATCHERS) {

@@ -33,6 +33,7 @@ void uc__cancel(uc_call *c, uc_queues *fresh)
         uc__refuse(q, &err);
     }
     uc__watch_cancel(e, c->session, id);
+    uc__listen_cancel(e, c->session, id);
     if (e->cache != NULL)
         uc_cache_cancel(e->cache, c->session, id, reason == UC_STOP_TIMEOUT);
     uc_log_cancel(c->session, id, reason == UC_STOP_TIMEOUT);

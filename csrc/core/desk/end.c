@@ -20,6 +20,7 @@ void uc__engine_free(uc_engine *e)
     uc__routed_end(e);
     uc__stmts_fini(&e->stmts);
     uc__board_fini(&e->board);
+    uc__post_fini(&e->post);
     uc_cache_unref(e->cache);
     uc_rates_free(e->rates);
     uc_options_fini(&e->opt);
@@ -102,6 +103,7 @@ static bool leave(uc_engine *e, uc_peer *p)
 static void peer_fini(uc_engine *e, uc_peer *p)
 {
     uc__watch_end(e, p->session, false);
+    uc__listen_end(e, p->session, false);
     if (e->cache != NULL)
         uc_cache_session_end(e->cache, p->session, false);
     uc_log_session_end(p->session);

@@ -72,6 +72,7 @@
     X(48, copy_get, 0, 0, WRITE, UC_BOUND)                                     \
     X(49, copy_end, 1, 1, WRITE, UC_BOUND)                                     \
     X(50, watch, 2, 2, INLINE, UC_STANDS | UC_ENDLESS)                         \
+    X(51, listen, 2, 2, INLINE, UC_STANDS | UC_ENDLESS)                        \
     X(52, door, 0, 0, INLINE, UC_READ)                                         \
     X(60, cache_get, 1, 1, CACHE, UC_READ | UC_RETRIED | UC_REPEATS)           \
     X(61, cache_read, 1, 1, CACHE, UC_READ | UC_RETRIED | UC_REPEATS)          \

@@ -43,6 +43,7 @@ static uc_engine *engine_new(const uc_engine_ops *ops, const char *target,
     uc_cond_init(&e->keeper_cond);
     uc_cond_init(&e->closing_cond);
     uc__board_init(&e->board);
+    uc__post_init(&e->post);
     uc__stmts_init(&e->stmts, o->stmt_cache);
     if (o->cache_bytes > 0)
         e->cache = uc_cache_new((uint64_t)o->cache_bytes,

@@ -155,6 +155,7 @@ static void close_peer(uc_engine *e, uc_peer *p, uc_call *c, uc_turn *t)
     }
     p->closing = true;
     uc__watch_end(e, c->session, true);
+    uc__listen_end(e, c->session, true);
     if (e->cache != NULL)
         uc_cache_session_end(e->cache, c->session, true);
     uc__end_in_order(p, c);
@@ -207,6 +208,9 @@ static void route_inline(uc_engine *e, uc_peer *p, uc_call *c, uc_turn *t)
         break;
     case UC_OP_watch:
         uc__watch(p, c);
+        break;
+    case UC_OP_listen:
+        uc__listen(p, c);
         break;
     case UC_OP_define:
     case UC_OP_undefine:

@@ -44,7 +44,8 @@ static void inlined(uc_peer *p, uc_call *c, uc_buf *out, uc_error *err)
 {
     uc_engine *e = p->engine;
 
-    if (c->op->num == UC_OP_close || c->op->num == UC_OP_watch) {
+    if (c->op->num == UC_OP_close || c->op->num == UC_OP_watch ||
+        c->op->num == UC_OP_listen) {
         uc_fail(err, UC_FRAME, "%s is not a sync call", c->op->name);
         return;
     }

@@ -8,7 +8,15 @@
  * most urgent first.
  */
 
-enum { AT_NOTHING, AT_PROBE, AT_LISTEN, AT_SNAPSHOT, AT_NOTIFY };
+enum {
+    AT_NOTHING,
+    AT_PROBE,
+    AT_LISTEN,
+    AT_SNAPSHOT,
+    AT_NOTIFY,
+    AT_CHANNEL,
+    AT_CHANNEL_OFF
+};
 
 #define CHANNEL "undercroft_changes"
 
@@ -50,6 +58,7 @@ void pg_ear_joined(pg_conn *c)
 
 void pg_ear_lost(pg_db *db)
 {
+    uc__post_lost(&db->e.post);
     db->feed->ear = NULL;
     db->feed->asking = AT_NOTHING;
     db->feed->probed = db->feed->listening = false;
@@ -68,6 +77,45 @@ static void ask_where(pg_db *db)
     ask(db, AT_SNAPSHOT, where);
 }
 
+static bool cannot_listen(pg_db *db)
+{
+    const pg_feed *f = db->feed;
+    uc_error e;
+
+    if (!f->facts.pooled && !f->facts.standby)
+        return false;
+    uc_error_init(&e);
+    uc_fail(&e, UC_NOT_HERE, "listen: %s",
+            f->facts.pooled ? "a pooler stands between, and a server that "
+                              "notifies needs a direct connection"
+                            : "the server is a standby, where nobody notifies");
+    e.outcome = "not-run";
+    uc__post_refuse(&db->e.post, &e);
+    return true;
+}
+
+/* The next channel of the clients, with its quotes doubled. */
+static bool ask_channel(pg_db *db)
+{
+    pg_feed *f = db->feed;
+    char text[2 * UC_CHANNEL + 20], *to;
+    bool on;
+
+    if (cannot_listen(db) || !uc__post_next(&db->e.post, f->channel, &on))
+        return false;
+    to =
+        text + snprintf(text, sizeof text, "%s \"", on ? "listen" : "unlisten");
+    for (const char *p = f->channel; *p != '\0'; p++) {
+        if (*p == '"')
+            *to++ = '"';
+        *to++ = *p;
+    }
+    *to++ = '"';
+    *to = '\0';
+    ask(db, on ? AT_CHANNEL : AT_CHANNEL_OFF, text);
+    return true;
+}
+
 void pg_ear_ask(pg_db *db)
 {
     pg_feed *f = db->feed;
@@ -82,6 +130,8 @@ void pg_ear_ask(pg_db *db)
     } else if (pg_feed_is(db, PG_FEED_WEAK) && !f->listening &&
                !f->facts.pooled) {
         ask(db, AT_LISTEN, "listen " CHANNEL);
+    } else if (ask_channel(db)) {
+        return;
     } else if (f->wants_notify && pg_feed_is(db, PG_FEED_WEAK)) {
         f->wants_notify = false;
         snprintf(text, sizeof text,
@@ -154,6 +204,7 @@ static void notified(pg_db *db, uc_view body)
         return;
     if (uc_view_is(channel, CHANNEL) && !uc_view_is(payload, db->feed->id))
         pg_news_all(db, NULL);
+    uc__post_notice(&db->e.post, channel, payload);
 }
 
 bool pg_ear_answer(pg_conn *c, const pg_msg *m, uc_error *e)
@@ -178,6 +229,8 @@ bool pg_ear_answer(pg_conn *c, const pg_msg *m, uc_error *e)
             atomic_store(&db->called, true);
         }
         f->listening = f->listening || f->asking == AT_LISTEN;
+        if (f->asking == AT_CHANNEL || f->asking == AT_CHANNEL_OFF)
+            uc__post_is(&db->e.post, f->channel, f->asking == AT_CHANNEL);
         f->asking = AT_NOTHING;
         pg_ear_ask(db);
         return true;

@@ -191,6 +191,14 @@ static bool look(uc_engine *e)
     return false;
 }
 
+static void listens(uc_engine *e)
+{
+    pg_db *db = pg_db_of(e);
+
+    atomic_store(&db->feed->wanted, true);
+    pg_ring(db);
+}
+
 static void peer_end(uc_peer *p)
 {
     (void)p;
@@ -198,6 +206,7 @@ static void peer_end(uc_peer *p)
 
 const uc_engine_ops uc_engine_pg = {
     .name = "postgres",
+    .schema = "public",
     .engine_size = sizeof(pg_db),
     .peer_size = sizeof(uc_peer),
     .takes = takes,
@@ -218,5 +227,6 @@ const uc_engine_ops uc_engine_pg = {
     .lease_free = pg_lease_free,
     .peer_end = peer_end,
     .look = look,
+    .listens = listens,
     .stats = pg_stats,
 };

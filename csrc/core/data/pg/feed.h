@@ -118,6 +118,7 @@ struct pg_feed {
     unsigned asking; /* what it is at */
     bool probed, listening;
     bool wants_snapshot, wants_notify;
+    char channel[UC_CHANNEL + 1]; /* that it is asked for */
     int64_t asked_at;
     struct {
         bool logical, replicates, published, able, standby, pooled, durable;
