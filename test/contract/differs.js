@@ -162,5 +162,56 @@ module.exports = [
     name: 'pipeline',
     what: 'A write that waits behind others has often been sent to the server already. Stopped then, it may have run: `outcome` is `\'unknown\'`, where SQLite\'s queue still knows that it has not.',
     instead: 'a key: `{ once: … }`, with which it may be repeated'
+  },
+  {
+    name: 'changes',
+    what: 'Which tables a commit has changed is seen on PostgreSQL where logical decoding is set up. Without it each own write counts as a change of all tables, and what others write is not seen.',
+    instead: '[the stream of changes](#changes-of-others): `wal_level = logical`, and a publication named `undercroft`',
+    call: async (db) => {
+      await db.exec('create table changes(a int)')
+      const watch = db.watch()
+      await db.run('insert into changes values (1)')
+      const { value } = await watch.next()
+      await watch.return()
+      return value.tables
+    },
+    value: ['*']
+  },
+  {
+    name: 'unsure',
+    what: 'Which tables an open transaction has written is not seen on PostgreSQL: until it ends, its handle stores nothing that is tied to any table. On SQLite only what is tied to the tables that it has written.',
+    instead: 'another handle, or storing after the commit'
+  },
+  {
+    name: 'unseen',
+    what: 'Changes of unlogged tables, of foreign tables and of the schema by others are not in the WAL as rows: they drop nothing.',
+    instead: '`ttlMs` beside the ties'
+  },
+  {
+    name: 'operators',
+    what: 'The operators `glob` and `match` of `db.table` are SQLite\'s.',
+    instead: '`like`, `startsWith`, or the full-text search of SQL',
+    call: async (db) => {
+      await db.exec('create table operators(id int primary key, v text)')
+      return db.table('operators').find({ where: { v: { glob: 'a*' } } })
+    },
+    code: 'UC_NOT_HERE'
+  },
+  {
+    name: 'nulls',
+    what: 'An ascending order has nulls at its end on PostgreSQL, and at its beginning on SQLite: where the indexes of each have them.',
+    instead: 'a condition, or a column that is never null',
+    call: async (db) => {
+      await db.exec('create table nulls(id int primary key, v int)')
+      const table = db.table('nulls')
+      await table.insertMany([{ id: 1, v: null }, { id: 2, v: 5 }])
+      return (await table.find({ order: 'v' })).map(({ id }) => id)
+    },
+    value: [2, 1]
+  },
+  {
+    name: 'keys',
+    what: 'A statement on PostgreSQL carries no number of the schema. That another process has moved a primary key to other columns, which were there before, `db.table` sees once it reads the table again.',
+    instead: '`db.table(name, { key })`, or a restart after such a migration'
   }
 ]

@@ -30,7 +30,7 @@ withServer({ settings: { max_wal_senders: 20, max_replication_slots: 20 } }, asy
     return { url, psql: (text) => server.sql(text, name) }
   }
   // Of the database: that process of the server that sends changes.
-  const sender = (psql) => Number(psql("select active_pid from pg_replication_slots where database = current_database() and active_pid is not null"))
+  const sender = (psql) => Number(psql('select active_pid from pg_replication_slots where database = current_database() and active_pid is not null'))
 
   const doors = {
     'in the process': (t, url) => store(t, url),
@@ -46,8 +46,15 @@ withServer({ settings: { max_wal_senders: 20, max_replication_slots: 20 } }, asy
     return Object.keys(ties).filter((_, i) => found[i] === undefined).join(' ')
   }
   const ties = {
-    a: { tables: ['a'] }, a1: { rows: { a: 1 } }, a2: { rows: { 'public.a': 2 } }, a3: { rows: { a: 3 } },
-    b: { tables: ['public.b'] }, b1: { rows: { b: 1 } }, word: { tables: 'word' }, day: { tables: 'day' }, free: { tags: 'x' }
+    a: { tables: ['a'] },
+    a1: { rows: { a: 1 } },
+    a2: { rows: { 'public.a': 2 } },
+    a3: { rows: { a: 3 } },
+    b: { tables: ['public.b'] },
+    b1: { rows: { b: 1 } },
+    word: { tables: 'word' },
+    day: { tables: 'day' },
+    free: { tags: 'x' }
   }
 
   for (const [how, door] of Object.entries(doors)) {

@@ -366,7 +366,7 @@ static void end_of_migration(pg_conn *c, pg_flight *f)
     if (e.code != NULL) {
         pg_reply_fail(c, f, &e);
     } else {
-        pg_news_all(c->db, NULL);
+        pg_news_all(c->db);
         uc_buf_rewind(&c->row, 0);
         uc__reply_open(&c->row);
         pg_reply_finish(c, f);

@@ -64,7 +64,7 @@ void pg_ear_lost(pg_db *db)
     db->feed->probed = db->feed->listening = false;
     db->feed->target_at = 0;
     if (pg_feed_is(db, PG_FEED_WEAK))
-        pg_news_all(db, NULL); /* others may have said something */
+        pg_news_all(db); /* others may have said something */
 }
 
 static void ask_where(pg_db *db)
@@ -203,7 +203,7 @@ static void notified(pg_db *db, uc_view body)
     if (r.failed)
         return;
     if (uc_view_is(channel, CHANNEL) && !uc_view_is(payload, db->feed->id))
-        pg_news_all(db, NULL);
+        pg_news_all(db);
     uc__post_notice(&db->e.post, channel, payload);
 }
 

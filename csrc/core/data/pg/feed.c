@@ -59,7 +59,7 @@ static void set_state(pg_db *db, pg_feed_state s)
     if (db->e.cache != NULL)
         uc_cache_ties(db->e.cache, tied);
     if (!tied || s == PG_FEED_LIVE)
-        pg_news_all(db, NULL);
+        pg_news_all(db);
     if (!tied) {
         pg_news_drop(db);
         pg_gates_open(db);

@@ -81,7 +81,7 @@ typedef struct pg_gate {
     bool whole;  /* there were others before it, whose marks are not known */
     bool passed; /* the feed has */
     bool told;   /* and so have the cache and the board been */
-    uint64_t ticket;       /* of uc_cache_tables_changed */
+    uint64_t ticket;       /* of the cache: what its reply waits for besides */
     const uc_session *own; /* compared, never followed; NULL: several */
     int64_t until;
     pg_flight *first;
@@ -100,6 +100,7 @@ struct pg_feed {
 
     pg_news now;            /* what is coming */
     bool inside;            /* a transaction */
+    uint64_t ticket;        /* of the cache: of the last change of those told */
     pg_news *first, **last; /* not visible so far, in order */
     uint32_t nnews;
     pg_gate *gates;
@@ -155,8 +156,8 @@ static inline bool pg_feed_is(const pg_db *db, pg_feed_state s)
 void pg_feed_stats(pg_db *db, uc_buf *out);
 
 /* ---- news.c ---- */
-/* Everything may have changed. Returns the cache's ticket. */
-uint64_t pg_news_all(pg_db *db, const uc_session *own);
+/* Everything may have changed. */
+void pg_news_all(pg_db *db);
 /* What is coming. */
 void pg_news_row(pg_db *db, uint32_t table, bool known, int64_t key);
 void pg_news_begin(pg_db *db, uint32_t xid);
@@ -165,8 +166,7 @@ void pg_news_end(pg_db *db);
 /* The server has a snapshot: "xmin:xmax:xip,…" */
 void pg_news_snapshot(pg_db *db, uc_view text);
 /* Those of a mark have been told; false: they have not come. */
-bool pg_news_told(pg_db *db, uint64_t mark, const uc_session *own,
-                  uint64_t *ticket);
+bool pg_news_told(pg_db *db, uint64_t mark, const uc_session *own);
 /* Forgets what has not been told. */
 void pg_news_drop(pg_db *db);
 

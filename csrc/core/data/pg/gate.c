@@ -98,8 +98,11 @@ static void tell(pg_db *db, pg_gate *g)
 {
     if (g->whole && db->feed->first != NULL && db->feed->first->mark != g->mark)
         return; /* those before it, first */
-    if (pg_news_told(db, g->mark, g->own, &g->ticket))
-        g->told = true;
+    if (!pg_news_told(db, g->mark, g->own))
+        return;
+    /* Those of the same connection before it have no replies of their own. */
+    g->ticket = db->feed->ticket;
+    g->told = true;
 }
 
 void pg_gate_passed(pg_db *db, uint64_t mark)
@@ -153,16 +156,24 @@ void pg_gates_open(pg_db *db)
     }
 }
 
+/* From now on it waits for those who keep what was dropped. */
+static void is_told(const pg_db *db, pg_gate *g, int64_t now)
+{
+    g->told = true;
+    g->ticket = db->feed->ticket;
+    g->until = now + GATE_MS * UC_MS;
+}
+
 static bool may_go(pg_db *db, pg_gate *g, int64_t now)
 {
     if (g->passed && !g->told)
         tell(db, g);
-    if (now >= g->until) {
-        if (!g->told) {
-            db->feed->late++;
-            pg_news_all(db, NULL);
-        }
+    if (now >= g->until && g->told)
         return true;
+    if (now >= g->until) {
+        db->feed->late++;
+        pg_news_all(db);
+        is_told(db, g, now);
     }
     return g->told && (g->ticket == 0 ||
                        uc_cache_is_confirmed(db->e.cache, g->ticket, g->own));
@@ -218,7 +229,7 @@ static void add_gate(pg_db *db, pg_gate *g)
 {
     add(db, g);
     for (const pg_news *w = db->feed->first; w != NULL; w = w->next) {
-        if (w->mark == g->mark)
+        if (g->mark != 0 && w->mark == g->mark)
             g->passed = true;
     }
     if (g->passed)
@@ -248,30 +259,43 @@ static void wait_for(pg_conn *c, pg_gate *g)
 /* What the weaker form does about it. */
 static void tell_all(pg_db *db)
 {
-    pg_news_all(db, NULL);
+    pg_news_all(db);
     if (pg_feed_is(db, PG_FEED_WEAK) && db->e.cache != NULL)
         db->feed->wants_notify = true;
+}
+
+/* Somebody keeps something that has been dropped, and has not said yet that he
+ * does not any more. */
+static bool keeps(const pg_db *db)
+{
+    return db->e.cache != NULL && db->feed->ticket != 0 &&
+           !uc_cache_is_confirmed(db->e.cache, db->feed->ticket, NULL);
 }
 
 bool pg_committed(pg_conn *c)
 {
     pg_db *db = c->db;
-    bool live = pg_feed_is(db, PG_FEED_LIVE);
-    pg_gate *g = NULL;
+    bool live = pg_feed_is(db, PG_FEED_LIVE), told = false, waits;
     bool nothing = c->waiting == NULL && c->marked == 0;
+    pg_gate *g = NULL;
 
     if ((nothing || (c->quiet && c->marked == 0 && !live)) && !c->alters) {
         c->quiet = false;
         return false;
     }
-    if (c->alters || (!live || !c->mark_ran))
+    if (c->alters || !live || !c->mark_ran) {
         tell_all(db);
-    if (live && c->marked != 0)
+        told = c->marked == 0;
+    }
+    waits = (live && c->marked != 0) || (told && keeps(db));
+    if (waits)
         g = uc_calloc(1, sizeof *g);
     if (g != NULL)
         wait_for(c, g);
-    else if (live && c->marked != 0)
-        pg_news_all(db, NULL);
+    else if (waits && !told)
+        pg_news_all(db);
+    if (g != NULL && told)
+        is_told(db, g, uc_now());
     c->marked = 0;
     c->mark_ran = c->alters = c->unmarked = c->quiet = false;
     return g != NULL;
@@ -285,7 +309,7 @@ void pg_acked(pg_conn *c)
         return;
     g = uc_calloc(1, sizeof *g);
     if (g == NULL) {
-        pg_news_all(c->db, NULL);
+        pg_news_all(c->db);
         c->marked = 0;
         return;
     }

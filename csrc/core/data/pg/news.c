@@ -101,23 +101,26 @@ static uint64_t drop_cached(pg_db *db, const pg_news *w, const uc_session *own)
     return d.ticket;
 }
 
-static uint64_t tell(pg_db *db, const pg_news *w, const uc_session *own)
+static void tell(pg_db *db, const pg_news *w, const uc_session *own)
 {
     uint32_t tables[PG_NEWS_TABLES];
     uint64_t ticket = drop_cached(db, w, own);
 
+    if (ticket > db->feed->ticket)
+        db->feed->ticket = ticket;
+    if (w->ntables == 0 && !w->all)
+        return;
     for (uint32_t i = 0; i < w->ntables; i++)
         tables[i] = w->tables[i].table;
     uc__board_changed(&db->e.board, tables, w->all ? 0 : w->ntables, w->all);
-    return ticket;
 }
 
-uint64_t pg_news_all(pg_db *db, const uc_session *own)
+void pg_news_all(pg_db *db)
 {
     pg_news w = {.all = true};
 
     db->feed->drops++;
-    return tell(db, &w, own);
+    tell(db, &w, NULL);
 }
 
 /* ---- what is coming ---- */
@@ -204,7 +207,7 @@ void pg_news_end(pg_db *db)
     if (w == NULL) {
         /* Nobody can say when it may be seen. */
         pg_news_drop(db);
-        pg_news_all(db, NULL);
+        pg_news_all(db);
         pg_gates_open(db);
         return;
     }
@@ -221,15 +224,14 @@ void pg_news_end(pg_db *db)
 
 /* ---- what may be seen ---- */
 
-bool pg_news_told(pg_db *db, uint64_t mark, const uc_session *own,
-                  uint64_t *ticket)
+bool pg_news_told(pg_db *db, uint64_t mark, const uc_session *own)
 {
     pg_feed *f = db->feed;
 
     for (pg_news **q = &f->first; *q != NULL; q = &(*q)->next) {
         if ((*q)->mark != mark)
             continue;
-        *ticket = tell(db, *q, own);
+        tell(db, *q, own);
         forget(f, q);
         return true;
     }

@@ -385,6 +385,10 @@ static void run_lost(pg_db *db, pg_tx *t, uc_call *call)
 /* Whether it may write. What a function does is not known. */
 static void note(pg_conn *c, const uc_call *call)
 {
+    uc_error ignored;
+
+    if (call->stmt != NULL)
+        pg_stmt_of(c->db, call->stmt, &ignored); /* what class it has */
     if (call->op->num == UC_OP_tx_end || call->op->num == UC_OP_savepoint ||
         (call->stmt != NULL && atomic_load(&call->stmt->cls) == UC_CLASS_READ))
         return;
