@@ -32,7 +32,7 @@ function usage (message) {
 }
 
 // The options of each call of a COPY, which has one deadline for all of them.
-class Limits {
+class CopyLimits {
   #deadline
   #timeoutMs
 
@@ -61,7 +61,7 @@ function readOptions (options = {}, what) {
     if (options[name] !== undefined && typeof options[name] !== 'string') throw usage(`${what}: ${name}: expected a string, got ${describe(options[name])}`)
   }
   readCall({ timeoutMs, signal }, 0)
-  return { form: options, limits: new Limits(timeoutMs, signal) }
+  return { form: options, limits: new CopyLimits(timeoutMs, signal) }
 }
 
 // (format csv, header true)
@@ -230,7 +230,7 @@ async function copyFrom (verbs, client, scope, target, source, options) {
  * @returns {Promise<number>}
  */
 async function copyRows (verbs, client, target, columns, iterator, { timeoutMs, signal }) {
-  const limits = new Limits(timeoutMs, signal)
+  const limits = new CopyLimits(timeoutMs, signal)
   const { value: first, done } = await iterator.next()
   if (done) return 0
   const chunks = new Lines(columns, first, iterator, 'insertMany').chunks()

@@ -183,12 +183,12 @@ function readOptions (options) {
     throw expected('UC_OPTION', 'migrate: onProgress', 'a function', onProgress)
   }
   const { timeoutMs, signal } = readCall({ timeoutMs: options.timeoutMs, signal: options.signal }, 0)
-  return { dryRun, onProgress, limits: new Limits(timeoutMs, signal) }
+  return { dryRun, onProgress, limits: new MigrationLimits(timeoutMs, signal) }
 }
 
 // How long all of it may take. Without a deadline a rebuild of a large table takes as long as
 // it takes.
-class Limits {
+class MigrationLimits {
   #deadline
   #signal
 

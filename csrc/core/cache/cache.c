@@ -116,6 +116,15 @@ uint64_t uc_cache_tables_changed(uc_cache *c, const uc_session *own,
     return ticket;
 }
 
+void uc_cache_ties(uc_cache *c, bool may)
+{
+    uc_lock(&c->mu);
+    c->no_ties = !may;
+    uc_unlock(&c->mu);
+    if (!may)
+        uc_cache_tables_changed(c, NULL, NULL, 0, true);
+}
+
 void uc_cache_wait(uc_cache *c, uint64_t ticket, const uc_session *own,
                    bool blocked)
 {

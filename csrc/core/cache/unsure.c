@@ -53,15 +53,6 @@ void uc_cache_undone(uc_cache *c, const uc_session *own)
     uc_unlock(&c->mu);
 }
 
-void uc_cache_ties(uc_cache *c, bool may)
-{
-    uc_lock(&c->mu);
-    c->no_ties = !may;
-    uc_unlock(&c->mu);
-    if (!may)
-        uc_cache_tables_changed(c, NULL, NULL, 0, true);
-}
-
 bool uc__is_unsure(const uc_cache *c, const uc_session *s, const uc_put *p)
 {
     if (!p->tied)
