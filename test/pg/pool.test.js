@@ -231,7 +231,12 @@ withServer({ tcp: true, settings: { max_connections: 30, superuser_reserved_conn
       t.same(await db.get('select * from t where id = 1'), wanted, sql)
       t.same(await db.get('insert into t(id) values (1) on conflict (id) do update set id = 1 returning *'), wanted, 'and RETURNING')
     }
+    const inside = () => db.transaction((tx) => tx.get('select * from t where id = 1'))
+    await inside()
     server.sql('alter table t add e int default 3', server.nameOf(url))
+    const one = await inside().catch((error) => error)
+    if (one instanceof Error) t.match(one, { sqlstate: '0A000' }, 'in a transaction it cannot be run again')
+    t.equal((await inside()).e, 3, 'and the next one is well')
     t.same((await ask()).map(({ e }) => e), Array(100).fill(3), 'by somebody else')
   })
 

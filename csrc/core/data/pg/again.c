@@ -120,24 +120,23 @@ static bool is_state(const uc_error *e, const char *state)
     return strcmp(e->sqlstate, state) == 0;
 }
 
-bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
+static bool has_several(const pg_db *db)
 {
-    uint32_t slot;
+    return db->info.nhosts > 1 || db->info.target != PG_TARGET_ANY;
+}
 
-    if (f->call == NULL || f->call->again >= TRIES || c->tx != NULL ||
-        f->call->stmt == NULL)
-        return false;
-    slot = f->call->stmt->slot;
-    if (c->role == PG_READER && is_state(e, "25006"))
-        return writes_after_all(c, f);
-    if (is_state(e, "57014") && c->stray && c->role != PG_PINNED) {
-        c->stray = false; /* it was meant for another */
-        f->call->again--;
-    } else if (is_state(e, "26000") || is_state(e, "42P05")) {
+/* So that the next one finds it in order, whether or not this one is run again.
+ * False: there was nothing to mend. */
+static bool mend(pg_conn *c, const pg_flight *f, const uc_error *e)
+{
+    uint32_t slot = f->call->stmt->slot;
+
+    if (is_state(e, "26000") || is_state(e, "42P05")) {
         pg_prepared_lose(c, slot);
         pg_prepared_strange(c, is_state(e, "42P05"));
-    } else if (is_state(e, "25006") && c->role == PG_WRITER &&
-               !c->facts.readonly) {
+    } else if (is_state(e, "25006") && !c->facts.readonly &&
+               (c->role == PG_WRITER ||
+                (c->tx != NULL && has_several(c->db)))) {
         pg_conns_drop(c->db); /* it was the primary */
     } else if (is_state(e, "25P02") && c->role != PG_PINNED) {
         /* There is none: a pooler goes on after an error, before the Sync. */
@@ -147,6 +146,26 @@ bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
                strstr(e->message, "cached plan") != NULL) {
         pg_stmt_forget(c->db->stmts[slot]);
     } else {
+        return false;
+    }
+    return true;
+}
+
+bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
+{
+    bool mended;
+
+    if (f->call == NULL || f->call->stmt == NULL)
+        return false;
+    mended = mend(c, f, e);
+    if (f->call->again >= TRIES || c->tx != NULL)
+        return false;
+    if (c->role == PG_READER && is_state(e, "25006"))
+        return writes_after_all(c, f);
+    if (is_state(e, "57014") && c->stray && c->role != PG_PINNED) {
+        c->stray = false; /* it was meant for another */
+        f->call->again--;
+    } else if (!mended) {
         return false;
     }
     f->call->again++;

@@ -204,7 +204,7 @@ static inline void pg_conn_touch(pg_conn *c)
 
 /* ---- the way to one: way.h, dial.c, start.c, setup.c ---- */
 
-/* Begins one; NULL: no memory (db->dial_error). It may be lost already. */
+/* Begins one; NULL: no memory. It may be lost already. */
 pg_conn *pg_dial(pg_db *db, pg_role role);
 /* Its socket is connected, or not. */
 void pg_dialled(pg_conn *c);

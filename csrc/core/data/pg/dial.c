@@ -123,10 +123,8 @@ pg_conn *pg_dial(pg_db *db, pg_role role)
 {
     pg_conn *c = pg_conn_new(db, role);
 
-    if (c == NULL) {
-        uc_fail(&db->dial_error, UC_MEMORY, "no memory for a connection");
+    if (c == NULL)
         return NULL;
-    }
     c->next = db->conns;
     db->conns = c;
     db->nconns++;
