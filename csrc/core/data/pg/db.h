@@ -23,7 +23,8 @@
  *   feed.h   what others change
  *   stmt.c   what is known of a statement; prepared.c  on a connection
  *   bind.c   a call as messages
- *   step.c   what a connection waits for; answer.c   a message for that
+ *   step.c   what a connection waits for; answer.c  a message for that, of
+ *            which reply.c makes replies
  *   cells.c  values of the server as ours
  *   error.c  what a server says as an error of ours
  */
