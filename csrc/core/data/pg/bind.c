@@ -150,8 +150,8 @@ static void put_uint(uc_buf *b, uint64_t u)
     uc_buf_put(b, digits, (size_t)n);
 }
 
-/* Types below are PostgreSQL's own. */
-enum { FIRST_OF_USERS = 16384 };
+/* Types below are PostgreSQL's own: pg_type.dat. */
+enum { FIRST_OF_USERS = 16384, OID_TEXT = 25, OID_VARCHAR = 1043 };
 
 /* \\x and digits. */
 static void put_hex(uc_buf *b, uc_view v)
@@ -167,9 +167,10 @@ static void put_hex(uc_buf *b, uc_view v)
     }
 }
 
-/* As they are where the server wants bytes. A number or a text that it would
- * read in them nobody meant; a type of a user, or one that is not known so far,
- * takes their text form or does not. */
+/* As they are where the server wants bytes. A text is their digits, as the
+ * server casts them; a number that it would read in them nobody meant. A type
+ * of a user, or one that is not known so far, takes their text form or does
+ * not. */
 static bool put_bytes(uc_buf *b, const pg_stmt *st, uint32_t i, uc_view v,
                       uc_error *e)
 {
@@ -177,7 +178,8 @@ static bool put_bytes(uc_buf *b, const pg_stmt *st, uint32_t i, uc_view v,
 
     if (type == PG_BYTEA)
         pg_put_view(b, v);
-    else if (type == 0 || type >= FIRST_OF_USERS)
+    else if (type == 0 || type >= FIRST_OF_USERS || type == OID_TEXT ||
+             type == OID_VARCHAR)
         put_hex(b, v);
     else
         return bad_param(e, &st->sql, i,
