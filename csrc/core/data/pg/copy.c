@@ -307,7 +307,8 @@ static bool end(pg_conn *c, pg_flight *f, uc_error *e)
 static bool run(pg_conn *c, pg_flight *f, uc_error *e)
 {
     unsigned op = f->call->op->num;
-    bool under_way = c->copy != NULL && !c->copy->ready;
+    bool under_way =
+        c->copy != NULL && (!c->copy->ready || c->copy->first != NULL);
 
     if (op < UC_OP_copy_open || op > UC_OP_copy_end ||
         (op == UC_OP_copy_open && under_way))
