@@ -41,7 +41,7 @@ static void done(pg_db *db, pg_cancel *x)
         x->conn->stray = x->conn->nsteps > 0;
         x->conn->cancel_after = uc_now() + AGAIN_MS * UC_MS;
     }
-    close(x->fd);
+    pg_close(db, x->fd);
     uc_free(x);
 }
 

@@ -74,6 +74,15 @@ static void look(pg_conn *c)
     epoll_ctl(c->db->epoll, EPOLL_CTL_MOD, c->fd, &ev);
 }
 
+/* A child that is being made has the descriptor too, until it is another
+ * program: epoll would go on telling of it, with a pointer to what is not there
+ * any more (epoll(7), questions and answers, 6). */
+void pg_close(pg_db *db, int fd)
+{
+    epoll_ctl(db->epoll, EPOLL_CTL_DEL, fd, NULL);
+    close(fd);
+}
+
 void pg_conn_look(pg_conn *c, bool out)
 {
     if (c->wants_out == out)
@@ -126,7 +135,7 @@ void pg_conn_fail(pg_conn *c, const uc_error *e)
     c->error = *e;
     c->db->dead = true;
     if (c->fd >= 0)
-        close(c->fd);
+        pg_close(c->db, c->fd);
     c->fd = -1;
 }
 
@@ -184,7 +193,7 @@ void pg_conn_free(pg_conn *c)
 {
     pg_tls_free(c->tls);
     if (c->fd >= 0)
-        close(c->fd);
+        pg_close(c->db, c->fd);
     if (c->session != NULL)
         uc__session_unref(c->session);
     uc_buf_fini(&c->in);

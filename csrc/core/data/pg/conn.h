@@ -176,6 +176,8 @@ struct pg_conn {
 
 /* A socket on its way to an address; -1 with errno. */
 int pg_socket(const pg_info *info, const pg_address *a);
+/* Closes a socket that epoll may know. */
+void pg_close(pg_db *db, int fd);
 /* NULL: no memory. */
 pg_conn *pg_conn_new(pg_db *db, pg_role role);
 /* It is over. Its calls are answered, or go elsewhere, before the next turn. */
