@@ -85,7 +85,7 @@ const pg = {
   },
   tables: "select name from (select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace) c where true",
   plan: 'explain',
-  pins: async (db) => (await db.get("select count(*) as n from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'")).n,
+  pins: async (db) => (await db.get("select count(*) as n from pg_stat_activity where datname = current_database() and xact_start is not null and pid <> pg_backend_pid() and backend_type = 'client backend'")).n,
   setting: 'set work_mem = 1000',
   rollback: '',
   noRows: ['reindex table t', "comment on table t is 'x'"],

@@ -213,5 +213,15 @@ module.exports = [
     name: 'keys',
     what: 'A statement on PostgreSQL carries no number of the schema. That another process has moved a primary key to other columns, which were there before, `db.table` sees once it reads the table again.',
     instead: '`db.table(name, { key })`, or a restart after such a migration'
+  },
+  {
+    name: 'keyed-parts',
+    what: 'A `many` of more than a thousand rows, or of an iterator, travels in parts. On PostgreSQL it takes no key (`once`).',
+    instead: 'a key for each thousand rows, or `batch`',
+    call: async (db) => {
+      await db.exec('create table parts(a int)')
+      return db.many('insert into parts values (?)', Array.from({ length: 5000 }, (_, i) => [i]), { once: 'k' })
+    },
+    code: 'UC_NOT_HERE'
   }
 ]

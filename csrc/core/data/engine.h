@@ -115,6 +115,10 @@ typedef struct uc_engine_ops {
     bool (*tx_is_open)(uc_engine *e, const uc_call *c, uc_error *err);
     /* An open transaction waits for the call (meta i). mu. */
     bool (*tx_waits_for)(uc_engine *e, const uc_call *c);
+    /* NULL: only when all up to it are done. Whether the session's own writes
+     * up to that number are, though others are not. mu. */
+    bool (*writes_done)(const uc_engine *e, const struct uc_session *s,
+                        uint64_t upto);
     /* The end of c->tx has been asked for: the number that the session's reads
      * from here on wait for, in an order of the engine's. NULL: the
      * transactions of the engine end in the order of their numbers, and

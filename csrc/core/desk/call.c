@@ -132,6 +132,7 @@ static inline void clear(uc_call *c)
     c->repeat = false;
     c->unsure = false;
     c->again = 0;
+    c->alone = false;
     c->once = (uc_view){NULL, 0};
     c->trace = (uc_view){NULL, 0};
     c->deadline = 0;

@@ -55,6 +55,7 @@ typedef struct uc_call {
     bool repeat;      /* meta r: it may have run before; see uc__may_repeat */
     bool unsure;      /* its session's transaction is at work: for the cache */
     uint8_t again;    /* how often an engine has put it back into its queue */
+    bool alone;       /* an engine's: nothing is to wait behind it */
     uc_view once;     /* meta o, p NULL = none */
     uc_view trace;    /* meta w: UC_TRACE_BYTES, p NULL = none */
     int64_t deadline; /* uc_now() terms, 0 = none */

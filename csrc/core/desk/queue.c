@@ -133,7 +133,8 @@ static void ready(uc_engine *e, uc_call *c)
 
 bool uc__may_run(const uc_engine *e, const uc_call *c)
 {
-    if (c->after > e->wdone)
+    if (c->after > e->wdone && (e->ops->writes_done == NULL ||
+                                !e->ops->writes_done(e, c->session, c->after)))
         return false;
     if (c->after_tx == 0 || e->ops->tx_ended == NULL)
         return c->after_tx <= e->ended_tx;

@@ -11,17 +11,17 @@ module.exports = (t, open) => {
     const file = open.file(t)
     const a = open.at(t, file).db
     const b = open.at(t, file).db
-    await a.exec('create table t(who, n)')
+    await a.exec('create table t(who text, n int)')
     const write = (db, who) => Promise.all(Array.from({ length: 500 }, (_, n) => db.run('insert into t values (?, ?)', [who, n])))
     await Promise.all([write(a, 'a'), write(b, 'b')])
     exact(t, await b.values('select who, count(*) from t group by who order by who'), [['a', 500], ['b', 500]], 'all rows, no SQLITE_BUSY')
   })
 
-  t.test('the same file by another path is the same core', async (t) => {
+  t.test('the same file by another path is the same core', open.only('sqlite', 'turns'), async (t) => {
     const file = open.file(t)
     const options = { transactionTimeoutMs: 600000 }
     const a = open.at(t, file, options)
-    await a.db.exec('create table t(a)')
+    await a.db.exec('create table t(a int)')
     const link = `${file}.link`
     fs.symlinkSync(file, link)
     const dotted = path.join(path.dirname(file), '.', path.basename(path.dirname(file)), '..', path.basename(file))
@@ -42,7 +42,7 @@ module.exports = (t, open) => {
     t.equal((await a.db.get('select count(*) as n from t')).n, 303)
   })
 
-  t.test('options that concern the core must agree', async (t) => {
+  t.test('options that concern the core must agree', open.only('sqlite', 'the options that must agree are of the file'), async (t) => {
     if (left(t, !open.owner, 'they are those of the daemon, which has one set of them')) return
     const file = open.file(t)
     const a = open.at(t, file, { synchronous: 'normal' })
@@ -68,7 +68,7 @@ module.exports = (t, open) => {
     const file = open.file(t)
     const a = open.at(t, file)
     const b = open.at(t, file)
-    await a.db.exec('create table t(a)')
+    await a.db.exec('create table t(a int)')
     const writes = Array.from({ length: 100 }, (_, i) => b.db.run('insert into t values (?)', [i]))
     await a.close()
     await Promise.all(writes)
@@ -83,7 +83,7 @@ module.exports = (t, open) => {
     const file = open.file(t)
     const a = open.at(t, file)
     const b = open.at(t, file)
-    await a.db.exec('create table t(a)')
+    await a.db.exec('create table t(a int)')
     const doomed = Array.from({ length: 20 }, (_, i) => a.db.run(`${slow(300000)} insert into t select count(*) from c`).catch((err) => err.code))
     const kept = Array.from({ length: 20 }, (_, i) => b.db.run('insert into t values (?)', [i]))
     a.destroy()
@@ -96,7 +96,7 @@ module.exports = (t, open) => {
     const file = open.file(t)
     const a = open.at(t, file)
     const b = open.at(t, file)
-    await a.db.exec('create table t(a)')
+    await a.db.exec('create table t(a int)')
     const tx = failure(a.db.transaction(async (tx) => {
       await tx.run('insert into t values (1)')
       a.destroy()
@@ -111,7 +111,7 @@ module.exports = (t, open) => {
     const file = open.file(t)
     for (let i = 0; i < 40; i++) {
       const store = open.at(t, file)
-      if (i === 0) await store.db.exec('create table t(a)')
+      if (i === 0) await store.db.exec('create table t(a int)')
       const write = store.db.run('insert into t values (?)', [i])
       if (i % 3 === 0) await write
       await store.close()
@@ -123,7 +123,7 @@ module.exports = (t, open) => {
   t.test('opened again while the last one closes', async (t) => {
     const file = open.file(t)
     let last = open.at(t, file)
-    await last.db.exec('create table t(a)')
+    await last.db.exec('create table t(a int)')
     const closing = []
     for (let i = 0; i < 25; i++) {
       closing.push(last.close())
@@ -179,7 +179,7 @@ module.exports = (t, open) => {
     })
   }
 
-  t.test('TEMP tables of the shared writer', async (t) => {
+  t.test('TEMP tables of the shared writer', open.only('sqlite', 'a temporary table belongs to a connection, which is another one each time'), async (t) => {
     const file = open.file(t)
     const a = open.at(t, file).db
     const b = open.at(t, file).db

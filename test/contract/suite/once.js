@@ -88,6 +88,7 @@ module.exports = (t, open) => {
     const sql = 'insert into hold values (?)'
     const kinds = [null, true, 0, 0.5, 2n ** 53n, '', '0', 'x'.repeat(70000), Buffer.alloc(0), Buffer.from('0'), new Date(0)]
     if (!isPg) kinds.push(-0)
+    else kinds.splice(kinds.findIndex((value) => Buffer.isBuffer(value)), 2) // a text takes no bytes
     // A boolean is stored as a number, yet is another parameter on the wire.
     for (const [i, value] of kinds.entries()) {
       const first = await db.run(sql, [value], { once: `k${i}` })
@@ -197,7 +198,7 @@ module.exports = (t, open) => {
     t.equal(outcome, 'unknown')
   })
 
-  t.test('streams of rows', async (t) => {
+  t.test('streams of rows', open.only('sqlite', 'keyed-parts'), async (t) => {
     const db = await ready(t)
     const rows = Array.from({ length: 4321 }, (_, i) => [i])
     async function * slowly () {

@@ -97,6 +97,17 @@ void pg_move(pg_db *db, pg_flight *f)
     uc_calls_push(&db->again, call);
 }
 
+void pg_stuck(pg_db *db, pg_conn *c, bool is)
+{
+    if (c->stuck == is)
+        return;
+    uc_lock(&db->e.mu);
+    c->stuck = is;
+    db->nstuck += is ? 1 : -1;
+    uc_unlock(&db->e.mu);
+    db->moved = true; /* who waited for all writes may only wait for his own */
+}
+
 /* A read that writes after all is a write from now on. */
 static bool writes_after_all(pg_conn *c, pg_flight *f)
 {
@@ -163,7 +174,7 @@ bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
     if (c->role == PG_READER && is_state(e, "25006"))
         return writes_after_all(c, f);
     if (is_state(e, "57014") && c->stray && c->role != PG_PINNED) {
-        c->stray = false; /* it was meant for another */
+        c->stray = false; /* it was meant for another, or to make way */
         f->call->again--;
     } else if (!mended) {
         return false;

@@ -221,12 +221,47 @@ static void skip(pg_conn *c, const pg_flight *failed)
     }
 }
 
+/* A cancel that was meant for another, or for what was over by then. */
+static bool is_stray(pg_conn *c, const uc_error *e)
+{
+    bool is = c->stray && strcmp(e->sqlstate, "57014") == 0;
+
+    c->stray = c->stray && !is;
+    return is;
+}
+
+static void all_again(pg_conn *c)
+{
+    pg_flight *only;
+
+    if (pg_reply_undo(c, &only) != 1 || only == NULL)
+        return;
+    c->calls--;
+    pg_again(c->db, only);
+}
+
 static void commit_failed(pg_conn *c, const uc_error *e)
 {
     pg_flight *only;
 
-    if (pg_reply_undo(c, &only) == 1 && only != NULL)
+    if (is_stray(c, e))
+        all_again(c);
+    else if (pg_reply_undo(c, &only) == 1 && only != NULL)
         pg_reply_fail(c, only, e);
+}
+
+/* One of our own statements failed, which happens when it is hit so. */
+static bool own_failed(pg_conn *c, const uc_error *e)
+{
+    if (!is_stray(c, e))
+        return false;
+    if (c->claims != NULL) {
+        pg_once_undone(c);
+        return true;
+    }
+    skip(c, NULL);
+    all_again(c);
+    return true;
 }
 
 static void query_failed(pg_conn *c, pg_flight *f, const uc_error *e)
@@ -282,7 +317,7 @@ static void only_reads(uc_error *e)
 static bool error(pg_conn *c, uc_view body, uc_error *e)
 {
     pg_step *s = pg_step_first(c);
-    pg_flight *f = s->flight, *only;
+    pg_flight *f = s->flight;
     bool first;
     int position;
 
@@ -298,6 +333,10 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
         return true;
     }
     pg_tx_failed(c, e);
+    if (c->yields && strcmp(e->sqlstate, "57014") == 0 && f != NULL &&
+        f->call != NULL)
+        f->call->alone = true;
+    c->yields = false;
     if (f != NULL && f->mode == PG_MODE_MIGRATE) {
         pg_migrate_failed(c, e, position);
         return true;
@@ -307,7 +346,7 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
         return true;
     }
     if (f == NULL)
-        return false; /* one of our own that cannot fail */
+        return own_failed(c, e);
     if (c->claims != NULL) {
         bool ours = s->kind == PG_STEP_ONCE ||
                     (s->kind == PG_STEP_PARSE && s->stmt == NULL);
@@ -321,10 +360,7 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     skip(c, f);
     if (c->role == PG_WRITER) {
         /* Of a group: it may be that what it waited for was in the group. */
-        if (pg_reply_undo(c, &only) == 1 && only != NULL) {
-            c->calls--;
-            pg_again(c->db, only);
-        }
+        all_again(c);
         pg_reply_singly(c->db, f);
     }
     if (f->call == NULL && strcmp(e->sqlstate, "57014") == 0)
@@ -449,6 +485,10 @@ static bool ready(pg_conn *c, uc_view body, uc_error *e)
     pg_step_pop(c);
     if (c->nsteps == 0 && !c->cancelling)
         c->stray = false;
+    if (c->nsteps == 0) {
+        c->alone = false;
+        pg_stuck(c->db, c, false);
+    }
     if (c->phase == PG_SETTING)
         return pg_set(c, e);
     if (s.kind == PG_STEP_QUERY) {

@@ -572,6 +572,18 @@ void pg_execute(pg_conn *c, const char *name)
     pg_conn_touch(c);
 }
 
+void pg_open_group(pg_conn *c)
+{
+    if (!c->flushes)
+        pg_execute(c, "uc_flush");
+    /* What is deferred to the commit is each statement's own, as it is where
+     * each has a commit. */
+    pg_msg_parse(&c->out, "", "set constraints all immediate");
+    c->unnamed_gen = 0;
+    pg_step_push(c, (pg_step){.kind = PG_STEP_PARSE, .slot = PG_NO_SLOT});
+    pg_execute(c, "");
+}
+
 void pg_sync(pg_conn *c, bool durable)
 {
     pg_msg_sync(&c->out);

@@ -156,6 +156,8 @@ static bool session_refused(const pg_token *first, uc_error *e)
 static const char *const alters[] = {"create", "alter", "drop", "refresh",
                                      "import", "do",    NULL};
 static const char *const returning[] = {"returning", NULL};
+static const char *const rows[] = {"insert", "update", "delete", "merge",
+                                   "with",   "select", "values", NULL};
 /* on conflict do update, and what a SELECT of it may lock or change. */
 static const char *const updates[] = {"update",  "delete", "share",
                                       "nextval", "with",   NULL};
@@ -246,6 +248,7 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
         return session_refused(&first, e);
     s->cls = s->local ? UC_CLASS_WRITE : classes[v];
     s->returns = has_rows(first, l);
+    s->changes = is_any(&first, rows);
     s->inserts = pg_token_is(&first, "insert") && !has_word(l, updates);
     s->alters = is_any(&first, alters);
     return true;

@@ -135,6 +135,11 @@ struct pg_conn {
     bool alone;      /* it has a slow call, and gets no other */
     uint32_t calls;  /* in the ring */
     uint32_t batch;  /* calls since the last Sync */
+    bool stuck;      /* a writer that is at one write for long: others go by
+                        another one */
+    bool yields; /* what it is at is stopped, to be run where nobody waits */
+    bool stall;  /* of a writer: nothing new before the ring is empty, since
+                    what is in it may have to be run again, in its place */
 
     /* A writer's. */
     bool flushes;     /* commits are flushed one by one, as it was configured */

@@ -120,8 +120,9 @@ struct pg_flight {
     uint32_t base;    /* rows of chunks before it */
     uint32_t at_part; /* that failed */
     bool committed;   /* it is in conn->waiting for its commit to be flushed */
-    uint64_t wseq;    /* of its call, 0: no write */
-    int64_t sent;     /* uc_now() */
+    uc_session *session; /* whose it is; only to be compared */
+    uint64_t wseq;       /* of its call, 0: no write */
+    int64_t sent;        /* uc_now() */
     int64_t changes;
     uint64_t rows;
     size_t reply_at, reply_len; /* in conn->held */
@@ -222,7 +223,11 @@ struct pg_db {
     uint64_t singly;   /* writes up to here share no transaction: one of their
                           group had failed */
     pg_flight *begins; /* of transactions, without a connection so far */
-    pg_flight *later;  /* on leases whose connection is being cancelled */
+    /* The write that was taken last, which may be no flight yet; e.mu. */
+    const uc_session *taken;
+    uint64_t taken_wseq;
+    uint32_t nstuck;  /* writers that are at one write for long; e.mu */
+    pg_flight *later; /* on leases whose connection is being cancelled */
     pg_flight *slow, *last_slow; /* reads that want a connection alone */
 
     struct pg_feed *feed;

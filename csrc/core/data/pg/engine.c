@@ -127,6 +127,15 @@ static bool tx_waits_for(uc_engine *e, const uc_call *c)
     return t != NULL && t->session == c->session;
 }
 
+static bool writes_done(const uc_engine *e, const uc_session *s, uint64_t upto)
+{
+    const pg_db *db = (const pg_db *)e;
+
+    /* What has just been routed may be in no queue so far. */
+    return db->nstuck > 0 && upto <= e->wseq &&
+           !pg_writes_before(db, s, upto + 1);
+}
+
 static uint64_t tx_ending(uc_engine *e, const uc_call *c)
 {
     pg_db *db = pg_db_of(e);
@@ -219,6 +228,7 @@ const uc_engine_ops uc_engine_pg = {
     .classify = classify,
     .tx_is_open = tx_is_open,
     .tx_waits_for = tx_waits_for,
+    .writes_done = writes_done,
     .tx_ending = tx_ending,
     .tx_ended = tx_ended,
     .tx_at_work = tx_at_work,

@@ -12,8 +12,9 @@
 enum {
     EVENTS = 64,
     LATE_MS = 5,
-    PASS_MS = 10,  /* so long others wait behind a read */
-    FEED_MS = 1000 /* for which one that is opened waits for the feed */
+    PASS_MS = 50,      /* so long others wait behind a read */
+    MAKE_WAY_MS = 200, /* and behind a write */
+    FEED_MS = 1000     /* for which one that is opened waits for the feed */
 };
 
 /* ---- time ---- */
@@ -52,12 +53,35 @@ static void stop_one(pg_db *db, pg_flight *f)
     uc__refuse(call, &e);
 }
 
+static const pg_step *step_at(const pg_conn *c, uint32_t i)
+{
+    return &c->steps[(c->first + i) % c->capacity];
+}
+
+/* The flights of one Sync that waits to be answered. The server keeps their
+ * answers until it comes there, so that it cannot be told which it is at. */
+static uint32_t first_batch(const pg_conn *c, uint32_t *flights)
+{
+    const pg_flight *last = NULL;
+    uint32_t n = 0;
+
+    *flights = 0;
+    for (; n < c->nsteps && step_at(c, n)->kind != PG_STEP_SYNC; n++) {
+        const pg_flight *f = step_at(c, n)->flight;
+
+        *flights += f != NULL && f != last;
+        last = f != NULL ? f : last;
+    }
+    return n;
+}
+
 /* The server is at one read for long: those behind it go elsewhere, and it gets
- * no others. Returns when to look again, 0: when something happens. */
+ * no others; so do those that share a Sync with it, each with one of its own
+ * this time. Returns when to look again, 0: when something happens. */
 static int64_t let_pass(pg_conn *c, int64_t now)
 {
-    const pg_step *s = pg_step_first(c);
-    const pg_flight *slow = s != NULL ? s->flight : NULL;
+    const pg_flight *slow = pg_step_flight(c);
+    uint32_t n, flights;
     int64_t since;
 
     if (c->role != PG_READER || c->alone || slow == NULL || slow->call == NULL)
@@ -66,11 +90,73 @@ static int64_t let_pass(pg_conn *c, int64_t now)
     if (now < since + PASS_MS * UC_MS)
         return since + PASS_MS * UC_MS;
     c->alone = true;
-    for (uint32_t i = 1; i < c->nsteps; i++) {
-        pg_flight *f = c->steps[(c->first + i) % c->capacity].flight;
+    n = first_batch(c, &flights);
+    for (uint32_t i = 0; i < c->nsteps; i++) {
+        pg_flight *f = step_at(c, i)->flight;
 
-        if (f != NULL && f != slow)
-            pg_move(c->db, f);
+        if (f == NULL || f->call == NULL || (f == slow && flights == 1))
+            continue;
+        f->call->alone = i < n;
+        pg_move(c->db, f);
+    }
+    if (flights > 1)
+        pg_cancel_begin(c);
+    return 0;
+}
+
+/* Whether a flight of the session is among the first n steps. */
+static bool is_among(const pg_conn *c, uint32_t n, const uc_session *s)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const pg_flight *f = step_at(c, i)->flight;
+
+        if (f != NULL && f->session == s)
+            return true;
+    }
+    return false;
+}
+
+/* Whether other writes are beside or behind the one that the server is at, and
+ * none that would overtake another of its own session. Those of one transaction
+ * go back together, in their order. */
+static bool others_wait(const pg_conn *c)
+{
+    const pg_flight *one = NULL;
+    uint32_t n = 0;
+    bool any = false;
+
+    while (n < c->nsteps && step_at(c, n)->kind != PG_STEP_SYNC)
+        n++;
+    for (uint32_t i = 0; i < c->nsteps; i++) {
+        const pg_flight *f = step_at(c, i)->flight;
+
+        if (f == NULL)
+            continue;
+        if (i > n && is_among(c, n, f->session))
+            return false;
+        any = any || (one != NULL && f != one);
+        one = f;
+    }
+    return any;
+}
+
+/* The server is at one write for long, which may wait for a lock: others go by
+ * another connection. Those behind it cannot be called back, so it is stopped
+ * itself, and run again where nobody is behind it. */
+static int64_t make_way(pg_conn *c, int64_t now)
+{
+    const pg_flight *slow = pg_step_flight(c);
+    int64_t since;
+
+    if (c->role != PG_WRITER || c->stuck || slow == NULL || slow->call == NULL)
+        return 0;
+    since = c->done_at > slow->sent ? c->done_at : slow->sent;
+    if (now < since + MAKE_WAY_MS * UC_MS)
+        return since + MAKE_WAY_MS * UC_MS;
+    pg_stuck(c->db, c, true);
+    if (!slow->call->alone && slow->call->stmt != NULL && others_wait(c)) {
+        c->yields = true;
+        pg_cancel_begin(c);
     }
     return 0;
 }
@@ -139,6 +225,7 @@ int64_t pg_late(pg_db *db, int64_t now)
         if (c->phase == PG_READY) {
             next = sooner(next, stop_server(c, now));
             next = sooner(next, let_pass(c, now));
+            next = sooner(next, make_way(c, now));
             continue;
         }
         next = sooner(next, c->until);

@@ -20,14 +20,30 @@ static bool is_slow(const uc_call *call)
                SLOW_NS;
 }
 
+/* In the order in which they were asked for. */
+static void insert_write(uc_calls *q, uc_call *c)
+{
+    uc_calls front = {0};
+
+    while (q->head != NULL && q->head->wseq < c->wseq)
+        uc_calls_push(&front, uc_calls_pop(q));
+    uc_calls_push(&front, c);
+    uc_calls_append(&front, q);
+    *q = front;
+}
+
 /* They were taken first, so they go in front. Under mu. */
 static void put_back(pg_db *db)
 {
     uc_calls reads = {0}, writes = {0};
     uc_call *c;
 
-    while ((c = uc_calls_pop(&db->again)) != NULL)
-        uc_calls_push(c->wseq != 0 ? &writes : &reads, c);
+    while ((c = uc_calls_pop(&db->again)) != NULL) {
+        if (c->wseq == 0)
+            uc_calls_push(&reads, c);
+        else
+            insert_write(&writes, c);
+    }
     uc_calls_append(&reads, &db->e.q.reads);
     db->e.q.reads = reads;
     uc_calls_append(&writes, &db->e.q.writes);
@@ -192,6 +208,16 @@ static void wants_pinned(pg_db *db, uc_call *call)
         pg_begins_push(db, f);
 }
 
+/* One that waited for another, or the other: which it was will be seen. */
+static void by_its_own_sync(pg_conn *c, uc_call *call)
+{
+    if (c->batch > 0)
+        pg_sync(c, false);
+    pg_run(c, call);
+    if (c->batch > 0)
+        pg_sync(c, false);
+}
+
 static void read_one(pg_db *db, pg_conn *c, uc_call *call)
 {
     if (call->lease != NULL)
@@ -201,6 +227,8 @@ static void read_one(pg_db *db, pg_conn *c, uc_call *call)
         wants_pinned(db, call);
     else if (is_slow(call))
         put_aside(db, call);
+    else if (call->alone)
+        by_its_own_sync(c, call);
     else
         pg_run(c, call);
 }
@@ -284,13 +312,60 @@ static bool admit(pg_db *db, uc_call *call)
     return false;
 }
 
+static bool has_before(const uc_calls *q, const uc_session *s, uint64_t wseq)
+{
+    for (const uc_call *c = q->head; c != NULL; c = c->next) {
+        if (c->session == s && c->wseq != 0 && c->wseq < wseq)
+            return true;
+    }
+    return false;
+}
+
+bool pg_writes_before(const pg_db *db, const uc_session *s, uint64_t wseq)
+{
+    if (db->taken == s && db->taken_wseq != 0 && db->taken_wseq < wseq)
+        return true;
+    for (uint32_t i = 0; i < db->nflights; i++) {
+        const pg_flight *f = db->flights[i];
+
+        if (f->session == s && f->wseq != 0 && f->wseq < wseq)
+            return true;
+    }
+    return has_before(&db->e.q.writes, s, wseq) ||
+           has_before(&db->again, s, wseq);
+}
+
+/* One of its writes is where nothing goes on: the others keep their order. */
+static bool is_bound(const pg_db *db, const uc_session *s)
+{
+    for (uint32_t i = 0; db->nstuck > 0 && i < db->nflights; i++) {
+        const pg_flight *f = db->flights[i];
+
+        if (f->session == s && f->wseq != 0 && f->conn != NULL &&
+            f->conn->stuck)
+            return true;
+    }
+    return false;
+}
+
+/* The first that may go on; those before it stay where they are. */
 static uc_call *next_write(pg_db *db)
 {
+    uc_calls keep = {0};
     uc_call *call;
 
     uc_lock(&db->e.mu);
-    call = uc_calls_pop(&db->e.q.writes);
-    if (call != NULL && db->e.running_first == 0)
+    while ((call = uc_calls_pop(&db->e.q.writes)) != NULL &&
+           is_bound(db, call->session))
+        uc_calls_push(&keep, call);
+    uc_calls_append(&keep, &db->e.q.writes);
+    db->e.q.writes = keep;
+    if (call != NULL) {
+        db->taken = call->session;
+        db->taken_wseq = call->wseq;
+    }
+    if (call != NULL &&
+        (db->e.running_first == 0 || call->wseq < db->e.running_first))
         db->e.running_first = call->wseq;
     uc_unlock(&db->e.mu);
     return call;
@@ -303,6 +378,7 @@ static void settle(pg_db *db)
 
     uc_lock(&db->e.mu);
     put_back(db);
+    db->taken = NULL;
     if (db->moved) {
         for (uint32_t i = 0; i < db->nflights; i++) {
             uint64_t wseq = db->flights[i]->wseq;
@@ -339,6 +415,8 @@ typedef struct round {
 
 static void close_group(round *r)
 {
+    /* One that fails sends the others back: nothing may overtake them. */
+    r->c->stall = r->c->stall || r->c->batch > 1;
     if (r->c->batch > 0) {
         pg_mark(r->c);
         pg_sync(r->c, true);
@@ -370,20 +448,40 @@ static bool is_last(pg_db *db, const round *r, const uc_call *call)
 
 static void share(round *r, uc_call *call)
 {
-    if (!r->open && !r->c->flushes)
-        pg_execute(r->c, "uc_flush");
+    if (!r->open)
+        pg_open_group(r->c);
     r->open = true;
     pg_run(r->c, call);
     if (r->c->batch >= BATCH)
         close_group(r);
 }
 
+/* Whether it can be no more than that: behind anything else plans may be
+ * others.
+ */
+static bool changes_rows(const pg_db *db, const uc_stmt *s)
+{
+    const pg_stmt *st = s->slot < db->nstmts ? db->stmts[s->slot] : NULL;
+
+    return st != NULL && st->gen == s->gen && st->sql.changes;
+}
+
+static bool only_changes_rows(const pg_db *db, const uc_call *call)
+{
+    if (call->stmt != NULL)
+        return changes_rows(db, call->stmt);
+    for (uint32_t i = 0; call->parts != NULL && i < call->parts->n; i++) {
+        if (!changes_rows(db, call->parts->sql[i]))
+            return false;
+    }
+    return call->parts != NULL;
+}
+
 static void by_itself(round *r, uc_call *call)
 {
     pg_conn *c = r->c;
 
-    if (r->open)
-        close_group(r);
+    c->stall = c->stall || !only_changes_rows(c->db, call);
     pg_run(c, call);
     if (c->batch > 0) {
         pg_mark(c);
@@ -409,9 +507,12 @@ static uc_call *next_keyed(pg_db *db)
 
     uc_lock(&db->e.mu);
     call = db->e.q.writes.head;
-    if (call != NULL && call->once.p != NULL && may_share(db, call))
+    if (call != NULL && call->once.p != NULL && may_share(db, call) &&
+        !call->alone && !is_bound(db, call->session)) {
         uc_calls_pop(&db->e.q.writes);
-    else
+        db->taken = call->session;
+        db->taken_wseq = call->wseq;
+    } else
         call = NULL;
     uc_unlock(&db->e.mu);
     return call;
@@ -421,8 +522,6 @@ static void with_key(pg_db *db, round *r, uc_call *call)
 {
     bool more = may_share(db, call);
 
-    if (r->open)
-        close_group(r);
     barrier(r);
     pg_once_run(r->c, call);
     while (more && r->c->calls < WRITES && (call = next_keyed(db)) != NULL) {
@@ -432,27 +531,61 @@ static void with_key(pg_db *db, round *r, uc_call *call)
     pg_once_sent(r->c);
 }
 
+static bool stalls(pg_conn *c)
+{
+    c->stall = c->stall && c->nsteps > 0;
+    return c->stall;
+}
+
+/* It has waited for others before: nothing is put behind it. */
+static void by_its_own(pg_db *db, round *r, uc_call *call)
+{
+    share(r, call);
+    close_group(r);
+    if (r->c->nsteps > 0)
+        pg_stuck(db, r->c, true);
+}
+
+/* False: it has to wait for what was sent just now. */
+static bool run_one(pg_db *db, round *r, uc_call *call)
+{
+    bool shares = !call->alone && call->once.p == NULL && may_share(db, call);
+
+    if (call->op->num == UC_OP_tx_begin || pg_starts_stream(call) ||
+        call->op->num == UC_OP_migrate_apply) {
+        wants_pinned(db, call);
+        return true;
+    }
+    if (r->open && !shares) {
+        close_group(r);
+        if (stalls(r->c))
+            return false;
+    }
+    if (call->alone)
+        by_its_own(db, r, call);
+    else if (call->once.p != NULL)
+        with_key(db, r, call);
+    else if (shares || is_last(db, r, call))
+        share(r, call);
+    else
+        by_itself(r, call);
+    return true;
+}
+
 static void run_all(pg_db *db, round *r)
 {
-    while (r->c->calls < (db->serial ? 1 : WRITES) && r->c->claims == NULL) {
+    while (r->c->calls < (db->serial ? 1 : WRITES) && r->c->claims == NULL &&
+           !stalls(r->c) && !r->c->stuck) {
         uc_call *call = next_write(db);
 
         if (call == NULL)
             break;
         db->moved = true;
-        if (!admit(db, call))
-            continue;
-        if (call->op->num == UC_OP_tx_begin || pg_starts_stream(call) ||
-            call->op->num == UC_OP_migrate_apply)
-            wants_pinned(db, call);
-        else if (call->once.p != NULL)
-            with_key(db, r, call);
-        else if (may_share(db, call))
-            share(r, call);
-        else if (!r->open && is_last(db, r, call))
-            share(r, call);
-        else
-            by_itself(r, call);
+        if (admit(db, call) && !run_one(db, r, call)) {
+            uc_lock(&db->e.mu);
+            uc_calls_push_front(&db->e.q.writes, call);
+            uc_unlock(&db->e.mu);
+        }
     }
 }
 
@@ -463,7 +596,7 @@ void pg_writes(pg_db *db)
     settle(db);
     if (any_write(db))
         r.c = pg_pick(db, PG_WRITER);
-    if (r.c != NULL && r.c->claims == NULL) {
+    if (r.c != NULL && r.c->claims == NULL && !stalls(r.c)) {
         run_all(db, &r);
         if (r.open)
             close_group(&r);

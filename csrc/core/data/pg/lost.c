@@ -156,6 +156,7 @@ static void bury(pg_conn *c)
             pg_feed_lost(c);
         return;
     }
+    pg_stuck(c->db, c, false);
     answer_all(c);
     pg_tx_lost(c, &c->error);
     pg_leases_lost(c);

@@ -171,6 +171,8 @@ static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
     if (f->once == NULL)
         return no_memory(e);
     uc_buf_init(&f->once->answer, SIZE_MAX);
+    if (c->claims == NULL)
+        pg_open_group(c);
     ok = uc__once_hash_request(&f->once->hash, f->call, e) &&
          ((prepare(c, f) && claim(c, f)) || no_memory(e)) && pg_bind(c, f, e);
     c->batch = 0; /* its Sync comes with the second turn */
@@ -254,8 +256,6 @@ static void keep_all(pg_conn *c)
         roll_back(c);
         return;
     }
-    if (!c->flushes)
-        pg_execute(c, "uc_flush");
     for (pg_flight *f = take_claims(c), *next; f != NULL; f = next) {
         next = f->next;
         f->next = NULL;
@@ -420,6 +420,13 @@ bool pg_once_failed(pg_conn *c, pg_flight *f, bool ours, uc_error *e)
     if (known && look_up(c, f))
         return true;
     return mend(c, f, ours, e);
+}
+
+void pg_once_undone(pg_conn *c)
+{
+    drop_steps(c);
+    others_again(c, NULL);
+    pg_sync(c, false);
 }
 
 void pg_once_lost(pg_conn *c)

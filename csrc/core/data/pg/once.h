@@ -41,6 +41,8 @@ pg_once_end pg_once_done(pg_conn *c, pg_flight *f, uc_error *e);
 /* An error in the first turn. ours: of its own statements. False: f fails with
  * *e; otherwise it goes on. */
 bool pg_once_failed(pg_conn *c, pg_flight *f, bool ours, uc_error *e);
+/* The first turn failed by nobody's fault: all of it begins again. */
+void pg_once_undone(pg_conn *c);
 /* The connection has gone: the flights of the first turn are the caller's. */
 void pg_once_lost(pg_conn *c);
 

@@ -5,6 +5,7 @@
 enum {
     READERS = 4,      /* few connections, deeply: 2 to 4 are the knee */
     READERS_MOST = 8, /* with those that have a slow call each */
+    WRITERS_MOST = 4, /* one, and those that wait for others' locks */
     BUSY = 32         /* calls on each, from where on another one is begun */
 };
 
@@ -60,6 +61,8 @@ static void grow(pg_db *db, pg_role role)
 {
     if (uc_now() < db->dial_after || db->dead)
         return;
+    if (role == PG_WRITER && count(db, role) >= WRITERS_MOST)
+        return;
     if (has_room(db, role) || make_room(db, role))
         pg_dial(db, role); /* without memory: in a later turn */
 }
@@ -72,6 +75,8 @@ pg_conn *pg_pick(pg_db *db, pg_role role)
 
     for (pg_conn *c = db->conns; c != NULL; c = c->next) {
         if (c->role != role || c->phase == PG_DEAD)
+            continue;
+        if (c->stuck)
             continue;
         n += !c->alone;
         coming = coming || c->phase != PG_READY;

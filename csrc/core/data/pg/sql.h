@@ -64,6 +64,7 @@ typedef struct pg_sql {
     uc_buf names;     /* uc_view by number, p NULL where it has none */
     uc_class cls;     /* as its words say: the server may know better */
     bool returns;     /* it may have rows */
+    bool changes;     /* rows, at most: no DDL */
     bool inserts;     /* an INSERT alone: it waits for nobody's row */
     bool alters;      /* the schema, or with it all there is */
     bool local;       /* it sets something for its transaction: only in one */

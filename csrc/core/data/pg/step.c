@@ -110,6 +110,8 @@ pg_flight *pg_flight_new(pg_db *db, uc_call *call)
         return NULL;
     memset(f, 0, sizeof *f);
     f->call = call;
+    f->session = call->session;
+    f->wseq = call->wseq;
     uc_lock(&db->e.mu);
     room = reach(db);
     if (room) {

@@ -217,32 +217,50 @@ static void begin_stream(pg_conn *c, pg_flight *f)
     pg_flight_fail(c->db, f, &e);
 }
 
+/* Behind the writes that its session asked for before it: it sees them. */
+static bool may_begin(pg_db *db, const pg_flight *f)
+{
+    bool may;
+
+    uc_lock(&db->e.mu);
+    may = f->wseq == 0 || !pg_writes_before(db, f->session, f->wseq);
+    uc_unlock(&db->e.mu);
+    return may;
+}
+
+static void begin_on(pg_conn *c, pg_flight *f)
+{
+    uc_error e;
+
+    uc_error_init(&e);
+    if (f->mode == PG_MODE_BEGIN)
+        begin_tx(c, f);
+    else if (f->mode == PG_MODE_MANY)
+        begin_stream(c, f);
+    else if (f->mode == PG_MODE_MIGRATE ? !pg_migrate_begin(c, f, &e)
+                                        : !pg_lease_begin(c, f, &e))
+        pg_flight_fail(c->db, f, &e);
+}
+
 void pg_begins(pg_db *db)
 {
-    while (db->begins != NULL) {
-        pg_flight *f = db->begins;
-        pg_conn *c;
-        uc_error e;
+    pg_flight **q = &db->begins, *f;
 
-        if (f->call == NULL) { /* it was stopped meanwhile */
-            db->begins = f->next;
-            pg_flight_end(db, f);
+    while ((f = *q) != NULL) {
+        pg_conn *c = NULL;
+
+        if (f->call != NULL && !may_begin(db, f)) {
+            q = &f->next;
             continue;
         }
-        c = pg_pick(db, PG_PINNED);
-        f = db->begins; /* it may have been refused just now */
-        if (c == NULL || f == NULL)
+        if (f->call != NULL && (c = pg_pick(db, PG_PINNED)) == NULL)
             return;
-        db->begins = f->next;
+        *q = f->next;
         f->next = NULL;
-        uc_error_init(&e);
-        if (f->mode == PG_MODE_BEGIN)
-            begin_tx(c, f);
-        else if (f->mode == PG_MODE_MANY)
-            begin_stream(c, f);
-        else if (f->mode == PG_MODE_MIGRATE ? !pg_migrate_begin(c, f, &e)
-                                            : !pg_lease_begin(c, f, &e))
-            pg_flight_fail(db, f, &e);
+        if (c != NULL)
+            begin_on(c, f);
+        else
+            pg_flight_end(db, f); /* it was stopped meanwhile */
     }
 }
 

@@ -63,6 +63,8 @@ void pg_again(pg_db *db, pg_flight *f);
 /* A read that has been sent is sent elsewhere as well; what its connection
  * answers is dropped. */
 void pg_move(pg_db *db, pg_flight *f);
+/* A writer is at one write for long, or not any more. */
+void pg_stuck(pg_db *db, pg_conn *c, bool is);
 /* The same for one that failed, where that may be mended by running it again,
  * maybe elsewhere. */
 bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e);
@@ -77,6 +79,8 @@ bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e);
 bool pg_may_have_rows(pg_conn *c, pg_flight *f, uc_error *e);
 /* A statement of our own that was prepared under that name. */
 void pg_execute(pg_conn *c, const char *name);
+/* Begins a transaction that several INSERTs share. */
+void pg_open_group(pg_conn *c);
 /* durable: what has been committed so far is flushed then. */
 void pg_sync(pg_conn *c, bool durable);
 /* Appends a Query. */
@@ -111,6 +115,9 @@ void pg_cancels_free(pg_db *db);
 
 /* ---- lanes ---- */
 
+/* Whether the session has writes that are not done, with a number below that.
+ * Under e.mu. */
+bool pg_writes_before(const pg_db *db, const uc_session *s, uint64_t wseq);
 void pg_reads(pg_db *db);
 void pg_writes(pg_db *db);
 void pg_txs(pg_db *db);
