@@ -8,9 +8,9 @@ const { fileTimeoutMs, pgDoor, suites } = require('../helper')
 const pg = require('../pg')
 
 // Suites that hold on PostgreSQL so far; UNDERCROFT_SUITE tries others.
-const ported = ['classes', 'deadline', 'differs', 'errors', 'extensions', 'files', 'iterate', 'json', 'lifecycle', 'limits',
-  'many', 'migrate', 'options', 'order', 'params', 'pg-types', 'schema', 'script', 'snapshot', 'stats', 'table', 'text', 'transaction', 'types-in', 'types-out',
-  'verbs']
+const ported = ['classes', 'deadline', 'differs', 'errors', 'extensions', 'files', 'group', 'handles', 'iterate', 'json',
+  'lifecycle', 'limits', 'many', 'migrate', 'mixed', 'once', 'options', 'order', 'params', 'pg-types', 'schema', 'script',
+  'snapshot', 'stats', 'table', 'text', 'transaction', 'types-in', 'types-out', 'verbs']
 
 const notYet = 'not brought to PostgreSQL yet'
 

@@ -254,3 +254,5 @@ module.exports = (t, open) => {
     exact(t, await db.get('select count(*) as n from t'), { n: 2 }, 'and the table again')
   })
 }
+
+module.exports.sqlite = 'the settings are those of a connection of SQLite'

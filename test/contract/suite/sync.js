@@ -392,3 +392,5 @@ module.exports = (t, open) => {
     t.comment(isBun ? 'on Bun' : 'on Node')
   })
 }
+
+module.exports.sqlite = 'there are no blocking calls over a network'
