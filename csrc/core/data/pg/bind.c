@@ -345,9 +345,11 @@ static bool put_run(pg_conn *c, const run *x, uc_reader *r, uc_error *e)
     const pg_sql *s = &x->stmt->sql;
     bool binary = x->stmt->described && x->stmt->ncols > 0, sure = false;
     uc_value *v = uc_malloc((s->nparams + 1) * sizeof *v);
-    bool ok = v != NULL || no_memory(e);
+    bool ok;
 
-    ok = ok && read_params(s, r, v, e);
+    if (v == NULL)
+        return no_memory(e);
+    ok = read_params(s, r, v, e);
     if (ok)
         pg_stmt_send(x->stmt, v);
     ok = ok && (put_parse(c, x, &sure) || no_memory(e));

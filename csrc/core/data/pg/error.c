@@ -35,7 +35,7 @@ void pg_error(uc_error *e, uc_view body)
     text(e->hint, sizeof e->hint, said.hint);
     /* A character of what was sent, from 1: pg_place makes a byte of it. */
     if (said.position.len > 0)
-        e->offset = atoi((const char *)said.position.p);
+        e->offset = (int)strtol((const char *)said.position.p, NULL, 10);
 }
 
 /* The statement of several that it is about. */

@@ -173,7 +173,7 @@ static bool sign(pg_scram *s, const uint8_t key[PG_SHA256], uc_view all,
                 hmac(stored, all, proof) && hmac(key, server, other) &&
                 hmac(other, all, s->signature);
 
-    for (unsigned i = 0; i < PG_SHA256; i++)
+    for (unsigned i = 0; done && i < PG_SHA256; i++)
         proof[i] ^= mine[i];
     mbedtls_platform_zeroize(mine, sizeof mine);
     return done;
@@ -274,7 +274,9 @@ void pg_md5(uc_view user, uc_view password, const uint8_t salt[4], char out[36])
     char first[33];
 
     md5_of(password, user, first);
-    memcpy(out, "md5", 3);
+    out[0] = 'm';
+    out[1] = 'd';
+    out[2] = '5';
     md5_of((uc_view){(const uint8_t *)first, 32}, (uc_view){salt, 4}, out + 3);
     mbedtls_platform_zeroize(first, sizeof first);
 }
