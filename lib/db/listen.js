@@ -25,7 +25,7 @@ class Listen {
   #standing
 
   constructor (client, channel, opts) {
-    this.#standing = new Standing(client, channel, opts)
+    this.#standing = new StandingListen(client, channel, opts)
     dropped.register(this, this.#standing)
   }
 
@@ -59,7 +59,7 @@ class Listen {
   }
 }
 
-class Standing {
+class StandingListen {
   #client
   #channel = null
   #signal = null

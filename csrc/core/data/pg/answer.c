@@ -195,7 +195,7 @@ static void completed(pg_conn *c, uc_view body)
         f->changes += n;
         f->parts += f->mode == PG_MODE_EXEC;
         /* A COMMIT of a transaction that an error has ended is a ROLLBACK. */
-        if (f->commits && uc_view_is(tag, "ROLLBACK"))
+        if (f->commits && tag.p != NULL && uc_view_is(tag, "ROLLBACK"))
             f->changes = -1;
     }
 }

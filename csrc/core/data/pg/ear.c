@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "data/pg/feed.h"
@@ -150,15 +151,18 @@ static bool is_true(uc_view v)
 /* Two numbers of 32 bits: "16/B374D848". */
 static uint64_t lsn_of(uc_view v)
 {
-    char text[40];
-    unsigned high = 0, low = 0;
+    char text[40], *slash, *end;
+    uint64_t high, low;
 
-    if (v.len >= sizeof text)
+    if (v.p == NULL || v.len >= sizeof text)
         return 0;
     memcpy(text, v.p, v.len);
     text[v.len] = '\0';
-    return sscanf(text, "%X/%X", &high, &low) == 2 ? (uint64_t)high << 32 | low
-                                                   : 0;
+    high = strtoul(text, &slash, 16);
+    if (slash == text || *slash != '/')
+        return 0;
+    low = strtoul(slash + 1, &end, 16);
+    return end > slash + 1 && *end == '\0' ? high << 32 | low : 0;
 }
 
 static void row(pg_db *db, uc_view body)
