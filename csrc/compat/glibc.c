@@ -81,6 +81,13 @@ int stat64(const char *path, void *out)
     return __xstat64(STAT_VERSION, path, out);
 }
 
+/* The same here; libraries of Debian ask for it by this name. */
+int stat(const char *path, void *out);
+int stat(const char *path, void *out)
+{
+    return __xstat64(STAT_VERSION, path, out);
+}
+
 int lstat64(const char *path, void *out);
 int lstat64(const char *path, void *out)
 {

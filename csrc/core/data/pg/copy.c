@@ -390,7 +390,7 @@ static void failed(pg_copy *k, uc_view body)
     memcpy(k->error.message, text, sizeof text);
     line = strstr(text, ", line ");
     if (line != NULL)
-        k->error.index = atoll(line + 7) - 1;
+        k->error.index = strtoll(line + 7, NULL, 10) - 1;
 }
 
 static bool nonsense(uc_error *e, char type)
@@ -410,7 +410,7 @@ static void count(pg_copy *k, uc_view body)
 
     k->state = DONE;
     if (tag.p != NULL && strncmp((const char *)tag.p, "COPY ", 5) == 0)
-        k->rows = atoll((const char *)tag.p + 5);
+        k->rows = strtoll((const char *)tag.p + 5, NULL, 10);
 }
 
 static void over(pg_conn *c)

@@ -171,7 +171,8 @@ int pg_info_number(const pg_info *info, pg_key key)
 {
     const uc_view v = info->values[key];
 
-    return v.p != NULL ? atoi((const char *)v.p) : 0; /* a NUL is behind it */
+    return v.p != NULL ? (int)strtol((const char *)v.p, NULL, 10)
+                       : 0; /* a NUL is behind it */
 }
 
 static bool numbers(const pg_info *info, uc_error *e)

@@ -112,8 +112,7 @@ bool pg_stmt_describe(pg_db *db, pg_stmt *st, uc_view body)
     uint32_t n = body.len > 0 ? pg_get16(&r) : 0;
 
     if (st->described && st->described_as.len == body.len &&
-        (body.len == 0 ||
-         memcmp(st->described_as.p, body.p, body.len) == 0))
+        (body.len == 0 || memcmp(st->described_as.p, body.p, body.len) == 0))
         return true;
     if (st->described || st->rev == 0)
         pg_stmt_forget(st);
