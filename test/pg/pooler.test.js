@@ -33,8 +33,13 @@ async function run (t, server, file, args, socket) {
   let log = ''
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => { log += text })
-  const ended = new Promise((resolve) => child.on('close', resolve).on('error', resolve))
+  let isOver = false
+  const ended = new Promise((resolve) => child.on('error', resolve).on('close', (code, signal) => {
+    if (!isOver || code !== 0) console.log(`${file} ended with ${signal ?? code}:\n${log.slice(-2000)}`)
+    resolve()
+  }))
   t.teardown(async () => {
+    isOver = true
     child.kill('SIGINT')
     const timer = setTimeout(() => child.kill('SIGKILL'), 5000)
     await ended

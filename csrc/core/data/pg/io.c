@@ -12,6 +12,7 @@
 enum {
     EVENTS = 64,
     LATE_MS = 5,
+    GRACE_MS = 500,
     PASS_MS = 50,      /* so long others wait behind a read */
     MAKE_WAY_MS = 200, /* and behind a write */
     FEED_MS = 1000     /* for which one that is opened waits for the feed */
@@ -431,6 +432,16 @@ static void close_all(pg_db *db)
     pg_calls_finish(db);
 }
 
+/* A cancel on its way is waited for, for a moment: pgbouncer 1.18 ends with an
+ * error when the connection goes that one is for. */
+static void end_cancels(pg_db *db)
+{
+    int64_t until = uc_now() + GRACE_MS * UC_MS;
+
+    while (db->cancels != NULL && !db->e.fast_stop && uc_now() < until)
+        turn(db);
+}
+
 static void *io_main(void *arg)
 {
     pg_db *db = arg;
@@ -441,6 +452,7 @@ static void *io_main(void *arg)
         uc__opened(&db->e, open_first(db, &e) ? NULL : &e);
     while (!is_over(db))
         turn(db);
+    end_cancels(db);
     close_all(db);
     uc__worker_remove(&db->e, &db->worker);
     return NULL;

@@ -77,7 +77,7 @@ static bool user_of(pg_info *info, const char *p, const char *at, uc_error *e)
 static bool host_of(const char *p, const char *end, uc_buf *hosts,
                     uc_buf *ports, uc_error *e)
 {
-    const char *close = NULL, *colon;
+    const char *open = p, *close = NULL, *colon;
 
     if (p < end && *p == '[') {
         close = memchr(p, ']', (size_t)(end - p));
@@ -89,9 +89,9 @@ static bool host_of(const char *p, const char *end, uc_buf *hosts,
         p = close + 1;
         if (p < end && *p != ':')
             return uc_fail(e, UC_OPTION,
-                           "the address of the database: behind [%.*s stands "
+                           "the address of the database: behind %.*s stands "
                            "a port or nothing",
-                           (int)(close - p + 1), p);
+                           (int)(p - open), open);
     }
     colon = p;
     while (colon < end && *colon != ':')
