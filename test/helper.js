@@ -82,6 +82,7 @@ const dialects = require('./contract/dialect')
 
 function onEngine (open, engine) {
   open.engine = engine
+  open.ready ??= async () => {}
   open.sql = dialects[engine]
   open.only = (one, why) => one === engine ? {} : { skip: `${one} only: ${whyOnly(why)}` }
   return open
@@ -92,10 +93,17 @@ function whyOnly (why) {
   return require('./contract/differs').find(({ name }) => name === why)?.what ?? why
 }
 
-// A door to databases of a PostgreSQL server, test/pg.js: each test has a fresh one, and a 'file' is its URL.
-function pgDoor (door, server) {
-  const open = (t, options) => door.at(t, server.fresh(t), options)
-  Object.assign(open, { door: door.door, sync: false, owner: door.owner, at: door.at, file: (t) => server.fresh(t), server })
+// A door to databases of a PostgreSQL server, test/pg.js: each test has a fresh one, and a 'file' is its URL. With
+// `publishes` what changes in it is seen, as soon as `open.ready(store)` resolves.
+function pgDoor (door, server, { publishes = false } = {}) {
+  const fresh = (t) => {
+    const url = server.fresh(t)
+    if (publishes) server.sql('create publication undercroft for all tables with (publish_via_partition_root = true)', server.nameOf(url))
+    return url
+  }
+  const open = (t, options) => door.at(t, fresh(t), options)
+  const ready = (store) => until(async () => (await store.db.stats()).changes.form === 'exact', 'changes are seen')
+  Object.assign(open, { door: door.door, sync: false, owner: door.owner, at: door.at, file: fresh, server, ...publishes && { ready } })
   return onEngine(open, 'pg')
 }
 

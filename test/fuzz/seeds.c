@@ -471,6 +471,28 @@ static void servers(void)
     }
 }
 
+/* ---- a stream of logical decoding ---- */
+
+#define CHANGE(text)                                                       \
+    (uc_buf_rewind(&input, 0), uc_buf_put(&input, text, sizeof(text) - 1), \
+     save_numbered(&input))
+
+static void stream(void)
+{
+    CHANGE("R\0\0\x40\x01public\0a\0d\0\2\1id\0\0\0\0\x14\xff\xff\xff\xff"
+           "\0v\0\0\0\0\x19\xff\xff\xff\xff");
+    CHANGE("B\0\0\0\0\1\x96\x0f\x10\0\2\xa0\0\0\0\0\0\0\0\2\xe5");
+    CHANGE("I\0\0\x40\x01N\0\2t\0\0\0\2-5n");
+    CHANGE("U\0\0\x40\x01K\0\2t\0\0\0\001"
+           "1nN\0\2t\0\0\0\001"
+           "2u");
+    CHANGE("T\0\0\0\2\1\0\0\x40\x01\0\0\x40\x02");
+    CHANGE("M\1\0\0\0\0\1\x96\x0f\x10uc\0\0\0\0\4id:7");
+    CHANGE("k\0\0\0\0\1\x96\x0f\x40\0\2\xa0\0\0\0\0\0\1");
+    CHANGE("w\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\003"
+           "D\0\0\x40\x01K\0\2t\0\0\0\0017n");
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3) {
@@ -489,6 +511,8 @@ int main(int argc, char **argv)
         }
     } else if (strcmp(fuzzer, "fuzz_pg") == 0) {
         servers();
+    } else if (strcmp(fuzzer, "fuzz_decode") == 0) {
+        stream();
     } else if (strcmp(fuzzer, "fuzz_sp") == 0) {
         messages();
     } else if (strcmp(fuzzer, "fuzz_routes") == 0) {

@@ -228,3 +228,5 @@ module.exports = (t, open) => {
     t.equal(await cache.set('k', 1, { rows: { user: [] } }), true, 'none')
   })
 }
+
+module.exports.sqlite = 'it is about rowids; those of PostgreSQL are in test/pg/cache.test.js'

@@ -9,7 +9,8 @@ module.exports = (t, open) => {
   const ready = async (t, options) => {
     const file = open.file(t)
     const stores = [open.at(t, file, options), open.at(t, file, options)]
-    await stores[0].db.exec('create table a(id integer primary key, v); create table b(id integer primary key, v); insert into a values (1, 0); insert into b values (1, 0)')
+    await stores[0].db.exec(`create table a(id ${open.sql.id}, v bigint); create table b(id ${open.sql.id}, v bigint); insert into a(v) values (0); insert into b(v) values (0)`)
+    for (const store of stores) await open.ready(store)
     return stores
   }
 
@@ -28,7 +29,7 @@ module.exports = (t, open) => {
 
     t.test(`${how}: each way to write drops what is tied to the table`, async (t) => {
       const [one, two] = await ready(t, { cache: { firstLevel } })
-      await one.db.exec('create table child(a references a(id) on delete cascade); create trigger tr after insert on b begin update a set v = v + 1; end; insert into a values (2, 0); insert into child values (2)')
+      await one.db.exec(`create table child(a bigint primary key references a(id) on delete cascade); ${open.sql.trigger('tr after insert on b', 'update a set v = v + 1;')}; insert into a(v) values (0); insert into child values (2)`)
       const ways = [
         ['run', 'a', (db) => db.run('update a set v = v + 1')],
         ['get … returning', 'a', (db) => db.get('insert into a(v) values (1) returning id')],
@@ -72,7 +73,7 @@ module.exports = (t, open) => {
       const [one, two] = await ready(t, { cache: { firstLevel } })
       await one.cache.set('k', 1, { tables: ['a', 'b'] })
       await keep(two, 'k')
-      await one.db.exec('alter table b add column w')
+      await one.db.exec('alter table b add column w int')
       t.equal(await two.cache.get('k'), undefined)
     })
 

@@ -7,6 +7,9 @@
 const { AsyncResource } = require('node:async_hooks')
 const { exact, failure } = require('../../helper')
 
+// What nobody else may see.
+const UNCOMMITTED = -1
+
 class Undone extends Error {
   constructor () {
     super('undone')
@@ -17,10 +20,11 @@ module.exports = (t, open) => {
   const ready = async (t, options) => {
     const file = open.file(t)
     const [one, two] = [open.at(t, file, options), open.at(t, file, options)]
-    await one.db.exec('create table a(id integer primary key, v); create table b(id integer primary key, v); insert into a values (1, 0); insert into b values (1, 0)')
+    await one.db.exec(`create table a(id ${open.sql.id}, v bigint); create table b(id ${open.sql.id}, v bigint); insert into a(v) values (0); insert into b(v) values (0)`)
+    for (const store of [one, two]) await open.ready(store)
     return { one, two }
   }
-  const wrote = "update a set v = 'not committed' where id = 1"
+  const wrote = 'update a set v = -1 where id = 1'
   const undo = async (db, fn) => {
     const err = await failure(db.transaction(async (tx) => {
       await tx.run(wrote)
@@ -42,9 +46,9 @@ module.exports = (t, open) => {
       for (let i = 0; i < 50; i++) {
         const err = await failure(one.db.transaction(async (tx) => {
           const written = tx.run(wrote)
-          const stored = await Promise.allSettled([cache.set('k', 'not committed', ties), cache.setMany([['l', 'not committed']], ties),
-            cache.compareAndSet('m', undefined, 'not committed', ties), cache.incr('n', 1, ties), tx.get('select v from a where id = 1')])
-          exact(t, stored.map((one) => one.value ?? one.reason.code), [false, 0, 'UC_TX_OPEN', 'UC_TX_OPEN', { v: 'not committed' }], 'not stored')
+          const stored = await Promise.allSettled([cache.set('k', UNCOMMITTED, ties), cache.setMany([['l', UNCOMMITTED]], ties),
+            cache.compareAndSet('m', undefined, UNCOMMITTED, ties), cache.incr('n', 1, ties), tx.get('select v from a where id = 1')])
+          exact(t, stored.map((one) => one.value ?? one.reason.code), [false, 0, 'UC_TX_OPEN', 'UC_TX_OPEN', { v: UNCOMMITTED }], 'not stored')
           await written
           throw new Undone()
         }))
@@ -60,7 +64,7 @@ module.exports = (t, open) => {
       t.test(`${how}: what is loaded in a transaction that wrote is its caller's alone (${what})`, async (t) => {
         const { one, two } = await ready(t, options)
         await undo(one.db, async (tx) => {
-          t.equal(await one.cache.wrap('k', read(tx), ties), 'not committed', 'given to its caller')
+          t.equal(await one.cache.wrap('k', read(tx), ties), UNCOMMITTED, 'given to its caller')
           exact(t, [await one.cache.get('k'), await two.cache.get('k')], [undefined, undefined], 'while it is open')
           t.equal(await two.cache.wrap('k', read(two.db), ties), 0, 'another handle loads and keeps what is committed')
         })
@@ -86,7 +90,7 @@ module.exports = (t, open) => {
       })
     }
 
-    t.test(`${how}: what does not belong to it is stored`, async (t) => {
+    t.test(`${how}: what does not belong to it is stored`, open.only('sqlite', 'unsure'), async (t) => {
       const { one, two } = await ready(t, options)
       await undo(one.db, async (tx) => {
         exact(t, [await one.cache.set('b', 1, { tables: ['b'] }), await one.cache.set('free', 2), await two.cache.set('a', 3, { tables: ['a'] })],
@@ -123,7 +127,7 @@ module.exports = (t, open) => {
         await two.cache.stats()
       })
       go()
-      t.equal(await loading, 'not committed', 'its caller has what it read')
+      t.equal(await loading, UNCOMMITTED, 'its caller has what it read')
       t.equal(await waiting, 0, 'who waited for it loads')
       t.equal(runs, 1)
       t.equal(await one.cache.get('k'), 0)
@@ -135,7 +139,7 @@ module.exports = (t, open) => {
       await undo(one.db, async (tx) => {
         const mine = one.cache.wrap('k', read(tx), { tables: ['a'] })
         const others = outside.runInAsyncScope(() => one.cache.wrap('k', read(one.db), { tables: ['a'] }))
-        t.equal(await mine, 'not committed')
+        t.equal(await mine, UNCOMMITTED)
         t.equal(await others, 0)
       })
       t.equal(await one.cache.get('k'), undefined, 'nor is anything stored')
@@ -154,7 +158,7 @@ module.exports = (t, open) => {
       })
       exact(t, [await two.cache.get('k'), await one.cache.wrap('k', read(one.db), { tables: ['a'] })], [undefined, 1], 'after the commit it is loaded')
       await failure(one.db.transaction(async (tx) => {
-        await tx.exec('alter table b add column w')
+        await tx.exec('alter table b add column w int')
         t.equal(await one.cache.set('a', 1, { tables: ['a'] }), false, 'a changed schema may have changed any')
         t.equal(await one.cache.set('free', 1), true)
         throw new Undone()
@@ -166,7 +170,7 @@ module.exports = (t, open) => {
   t.test('a transaction of more tables than are remembered one by one', async (t) => {
     const { one } = await ready(t)
     const names = Array.from({ length: 80 }, (_, i) => `t${i}`)
-    await one.db.exec(names.map((name) => `create table ${name}(v);`).join(' '))
+    await one.db.exec(names.map((name) => `create table ${name}(v bigint);`).join(' '))
     await failure(one.db.transaction(async (tx) => {
       for (const name of names) await tx.run(`insert into ${name} values (1)`)
       for (const name of [names[0], names[79]]) t.equal(await one.cache.set(name, 1, { tables: [name] }), false, name)
@@ -185,7 +189,7 @@ module.exports = (t, open) => {
     t.throws(() => sync.transaction((tx) => {
       tx.run(wrote)
       const { v } = tx.get('select v from a where id = 1')
-      exact(t, [v, cache.sync.set('k', v, tables), cache.sync.setMany([['l', v]], tables)], ['not committed', false, 0])
+      exact(t, [v, cache.sync.set('k', v, tables), cache.sync.setMany([['l', v]], tables)], [UNCOMMITTED, false, 0])
       t.throws(() => cache.sync.incr('n', 1, tables), { code: 'UC_TX_OPEN' })
       t.throws(() => cache.sync.compareAndSet('n', undefined, 1, tables), { code: 'UC_TX_OPEN' })
       awaited = cache.set('m', v, tables)

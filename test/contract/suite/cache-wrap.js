@@ -295,18 +295,20 @@ module.exports = (t, open) => {
     })
 
     t.test(`${how}: a loader that sleeps across a commit`, async (t) => {
-      const { db, cache } = open(t, { cache: { firstLevel } })
-      await db.exec("create table user(id integer primary key, name text); insert into user values (1, 'old'); create table other(v)")
+      const store = open(t, { cache: { firstLevel } })
+      const { db, cache } = store
+      await db.exec('create table "user"(id integer primary key, name text); insert into "user" values (1, \'old\'); create table other(v int)')
+      await open.ready(store)
       const it = gate()
       const read = async (context) => {
-        const row = await db.get('select name from user where id = 1')
+        const row = await db.get('select name from "user" where id = 1')
         await it.loader(context)
         return row.name
       }
       const load = () => cache.wrap('user:1', read, { tables: ['USER'] })
       const before = load()
       await it.running()
-      await db.run("update user set name = 'new'")
+      await db.run('update "user" set name = \'new\'')
       const after = load()
       it.resolve()
       t.equal(await before, 'old', 'who asked before the commit may have the value of that time')

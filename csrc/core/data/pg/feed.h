@@ -158,6 +158,8 @@ void pg_feed_stats(pg_db *db, uc_buf *out);
 /* ---- news.c ---- */
 /* Everything may have changed. */
 void pg_news_all(pg_db *db);
+/* What is tied is dropped: what has changed is told later. */
+void pg_news_untie(pg_db *db);
 /* What is coming. */
 void pg_news_row(pg_db *db, uint32_t table, bool known, int64_t key);
 void pg_news_begin(pg_db *db, uint32_t xid);

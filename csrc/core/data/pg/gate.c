@@ -172,7 +172,7 @@ static bool may_go(pg_db *db, pg_gate *g, int64_t now)
         return true;
     if (now >= g->until) {
         db->feed->late++;
-        pg_news_all(db);
+        pg_news_untie(db);
         is_told(db, g, now);
     }
     return g->told && (g->ticket == 0 ||

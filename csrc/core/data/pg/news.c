@@ -123,6 +123,16 @@ void pg_news_all(pg_db *db)
     tell(db, &w, NULL);
 }
 
+void pg_news_untie(pg_db *db)
+{
+    pg_news w = {.all = true};
+    uint64_t ticket = drop_cached(db, &w, NULL);
+
+    db->feed->drops++;
+    if (ticket > db->feed->ticket)
+        db->feed->ticket = ticket;
+}
+
 /* ---- what is coming ---- */
 
 void pg_news_begin(pg_db *db, uint32_t xid)
