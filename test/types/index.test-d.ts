@@ -1,6 +1,6 @@
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import undercroft, {
-  BatchResult, ChangeStream, Database, Door, ErrorCode, Health, Page, Row, RowStream, RunResult, Snapshot, Stats, Store, TableChanges, Transaction,
+  BatchResult, ChangeStream, Database, Door, ErrorCode, Health, NotificationStream, Page, Row, RowStream, RunResult, Snapshot, Stats, Store, TableChanges, Transaction,
   UndercroftError, open, uuidv7
 } from '../..'
 
@@ -57,6 +57,8 @@ expectAssignable<AsyncDisposable>(stream)
 
 // Changes.
 expectType<ChangeStream>(db.watch())
+expectType<NotificationStream>(db.listen('orders'))
+expectType<Promise<void>>(db.listen('orders', { signal: new AbortController().signal }).ready)
 expectType<ChangeStream>(db.watch(['user'], { signal: new AbortController().signal }))
 db.watch('user').next().then((step) => { if (step.done !== true) expectType<TableChanges>(step.value) })
 expectError(db.watch(5))
