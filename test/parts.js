@@ -228,7 +228,7 @@ const notOurs = /^==\d+==ERROR: AddressSanitizer: heap-buffer-overflow[^\n]*\nRE
 function sanitized (name, kinds, wanted, build) {
   const variant = kinds.replace(',', '-')
   const files = ['contract', 'daemon', 'http', 'ipc'].flatMap(testFiles)
-    .filter(file => !file.startsWith('test/contract/') || file.includes('/ipc-'))
+    .filter(file => !file.startsWith('test/contract/') || /\/(pg-)?ipc/.test(file))
     .filter(file => wanted.test(file.slice('test/'.length)))
   return {
     name,

@@ -7,14 +7,6 @@ const t = require('tap')
 const { fileTimeoutMs, pgDoor, suites } = require('../helper')
 const pg = require('../pg')
 
-// Suites that hold on PostgreSQL so far; UNDERCROFT_SUITE tries others.
-const ported = ['cache', 'cache-ties', 'cache-transaction', 'cache-wrap', 'classes', 'deadline', 'differs', 'errors', 'extensions',
-  'files', 'group', 'handles', 'iterate', 'json', 'lifecycle', 'limits', 'many', 'migrate', 'mixed', 'once', 'options', 'order',
-  'params', 'pg-types', 'schema', 'script', 'snapshot', 'stats', 'table', 'text', 'transaction', 'types-in', 'types-out', 'verbs',
-  'watch']
-
-const notYet = 'not brought to PostgreSQL yet'
-
 const only = process.env.UNDERCROFT_SUITE?.split(',')
 
 /** Runs the share of the suites that is number `part`, from 0, of `parts`, through that door. */
@@ -33,8 +25,7 @@ module.exports = function runShare (door, part, parts) {
   t.test('on PostgreSQL', async (t) => {
     const server = await pg.start(t)
     for (const [name, suite] of mine) {
-      const why = suite.sqlite ?? (only === undefined && !ported.includes(name) ? notYet : undefined)
-      await t.test(name, why ? { skip: why } : {}, async (t) => suite(t, pgDoor(door, server, { publishes: /^(cache|watch)/.test(name) })))
+      await t.test(name, suite.sqlite ? { skip: suite.sqlite } : {}, async (t) => suite(t, pgDoor(door, server, { publishes: /^(cache|watch)/.test(name) })))
     }
   })
 }

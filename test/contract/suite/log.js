@@ -224,3 +224,5 @@ module.exports = (t, open) => {
     await store.close()
   })
 }
+
+module.exports.sqlite = 'the log knows no database: what holds of it on one engine holds on the other'
