@@ -234,7 +234,8 @@ const looks = {
     t.same(bodies, ['hello, stranger'])
   }],
   'docs/postgres.md 1': ['return { tags, both, addresses, page, changes, csv }', (t, { value, said }) => {
-    t.same(said, [[[{ name: 'Ada', age: 37 }]], ['unique', 'PG_UNIQUE_VIOLATION', '23505', 'mail_once']])
+    t.same(said[0], [[{ name: 'Ada', age: 37 }]])
+    t.ok(said.some((line) => line.join(' ') === 'unique PG_UNIQUE_VIOLATION 23505 mail_once'))
     t.equal(value.tags, true)
     t.same(value.both, { a: 'y', b: 'x' })
     t.match(value.page, { rows: [{ kind: 'start' }], next: value.page.rows[0].id })
