@@ -18,6 +18,7 @@ enum {
     AT_CHANNEL,
     AT_CHANNEL_OFF
 };
+enum { PROBE_MS = 30000 }; /* an operator may have set it up meanwhile */
 
 #define CHANNEL "undercroft_changes"
 
@@ -229,6 +230,7 @@ bool pg_ear_answer(pg_conn *c, const pg_msg *m, uc_error *e)
     case 'Z':
         if (f->asking == AT_PROBE) {
             f->probed = true;
+            f->probe_at = uc_now() + PROBE_MS * UC_MS;
             pg_feed_decide(db);
             atomic_store(&db->called, true);
         }

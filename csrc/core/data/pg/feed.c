@@ -450,6 +450,12 @@ int64_t pg_feed_turn(pg_db *db, int64_t now)
         }
         next = sooner(next, f->beat_at);
     }
+    if (pg_feed_is(db, PG_FEED_WEAK) && f->probed) {
+        if (now >= f->probe_at)
+            f->probed = false;
+        else
+            next = sooner(next, f->probe_at);
+    }
     pg_ear_ask(db);
     return next;
 }

@@ -121,6 +121,7 @@ struct pg_feed {
     bool wants_snapshot, wants_notify;
     char channel[UC_CHANNEL + 1]; /* that it is asked for */
     int64_t asked_at;
+    int64_t probe_at; /* whether it may be exact by now */
     struct {
         bool logical, replicates, published, able, standby, pooled, durable;
         bool exists;
