@@ -213,9 +213,9 @@ static bool begin(uc_engine *e, uc_peer *p, uc_call *call, uc_buf *out,
     uc_channel *c;
     uc_listener *l;
     uint64_t since;
-    uc_view name;
+    uc_view name = {0};
 
-    if (!read_args(call, &since, &name, err) || call->id == 0)
+    if (!read_args(call, &since, &name, err) || name.p == NULL || call->id == 0)
         return false;
     if (p->watches >= STANDING)
         return uc_fail(err, UC_BUSY,

@@ -365,7 +365,7 @@ void pg_copy_call(pg_conn *c, uc_call *call)
         pg_flight_fail(c->db, f, &e);
         return;
     }
-    if (c->copy->first != NULL)
+    if (c->copy != NULL && c->copy->first != NULL)
         serve(c);
 }
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,8 +53,7 @@ static unsigned names_of(const pg_db *db, uint32_t table, const char *names[2],
     names[0] = t->name;
     names[1] = t->bare;
     if (t->bare == NULL && strlen(t->name) < 380) {
-        memcpy(room, "public.", 7);
-        memcpy(room + 7, t->name, strlen(t->name) + 1);
+        snprintf(room, 400, "public.%s", t->name);
         names[1] = room;
     }
     return names[1] != NULL ? 2 : 1;

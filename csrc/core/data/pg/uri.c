@@ -134,7 +134,7 @@ static bool hosts_of(pg_info *info, const char *p, const char *end, uc_error *e)
 static bool option(pg_info *info, uc_view name, uc_view value, uc_error *e)
 {
     static const char require[] = "require";
-    uc_view plain;
+    uc_view plain = {0};
     pg_key key;
 
     if (!decoded(info, name, "a name", &plain, e))
