@@ -574,10 +574,12 @@ void pg_execute(pg_conn *c, const char *name)
     pg_conn_touch(c);
 }
 
-void pg_open_group(pg_conn *c)
+void pg_open_group(pg_conn *c, bool shared)
 {
     if (!c->flushes)
         pg_execute(c, "uc_flush");
+    if (!shared)
+        return;
     /* What is deferred to the commit is each statement's own, as it is where
      * each has a commit. */
     pg_msg_parse(&c->out, "", "set constraints all immediate");

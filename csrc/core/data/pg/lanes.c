@@ -449,11 +449,20 @@ static bool is_last(pg_db *db, const round *r, const uc_call *call)
 static void share(round *r, uc_call *call)
 {
     if (!r->open)
-        pg_open_group(r->c);
+        pg_open_group(r->c, true);
     r->open = true;
     pg_run(r->c, call);
     if (r->c->batch >= BATCH)
         close_group(r);
+}
+
+/* Nobody else is in its transaction, whose commit flushes. */
+static void alone(round *r, uc_call *call)
+{
+    pg_open_group(r->c, false);
+    r->open = true;
+    pg_run(r->c, call);
+    close_group(r);
 }
 
 /* Whether it can be no more than that: behind anything else plans may be
@@ -540,8 +549,7 @@ static bool stalls(pg_conn *c)
 /* It has waited for others before: nothing is put behind it. */
 static void by_its_own(pg_db *db, round *r, uc_call *call)
 {
-    share(r, call);
-    close_group(r);
+    alone(r, call);
     if (r->c->nsteps > 0)
         pg_stuck(db, r->c, true);
 }
@@ -565,8 +573,10 @@ static bool run_one(pg_db *db, round *r, uc_call *call)
         by_its_own(db, r, call);
     else if (call->once.p != NULL)
         with_key(db, r, call);
-    else if (shares || is_last(db, r, call))
+    else if (shares)
         share(r, call);
+    else if (is_last(db, r, call))
+        alone(r, call);
     else
         by_itself(r, call);
     return true;

@@ -79,8 +79,9 @@ bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e);
 bool pg_may_have_rows(pg_conn *c, pg_flight *f, uc_error *e);
 /* A statement of our own that was prepared under that name. */
 void pg_execute(pg_conn *c, const char *name);
-/* Begins a transaction that several INSERTs share. */
-void pg_open_group(pg_conn *c);
+/* Begins a transaction whose commit flushes. shared: several INSERTs may be in
+ * it, and what is deferred is found at each. */
+void pg_open_group(pg_conn *c, bool shared);
 /* durable: what has been committed so far is flushed then. */
 void pg_sync(pg_conn *c, bool durable);
 /* Appends a Query. */
