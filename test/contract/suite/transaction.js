@@ -401,11 +401,13 @@ module.exports = (t, open) => {
     const db = await ready(t, { transactionTimeoutMs: 120 })
     await db.run(insert, [0])
     const held = gate()
+    const written = gate()
     const tx = failure(db.transaction(async (tx) => {
       await tx.run('update t set a = a + 1')
+      written.open()
       await held.opened
     }))
-    await delay(20)
+    await written.opened
     t.equal((await db.run('update t set a = a + 10')).changes, 1, 'the one that waited gets its turn')
     held.open()
     t.equal((await tx).code, 'UC_TX_EXPIRED')
