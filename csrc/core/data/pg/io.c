@@ -309,7 +309,8 @@ static bool sleeps(pg_db *db)
     bool idle;
 
     uc_lock(&e->mu);
-    idle = !atomic_load(&db->called) && db->again.n == 0 && !db->moved;
+    idle = !atomic_load(&db->called) && db->again.n == 0 && !db->moved &&
+           !uc__route_wanted(e);
     pg_count(db);
     atomic_store(&db->asleep, idle);
     uc_unlock(&e->mu);
