@@ -98,6 +98,18 @@ function kill (pids) {
   }
 }
 
+// What the server says, once it is over what was done to it.
+async function recovered (server, sql) {
+  for (;;) {
+    try {
+      return server.sql(sql)
+    } catch (err) {
+      if (!/in recovery mode|starting up|closed the connection/.test(err.stderr)) throw err
+      await delay(20)
+    }
+  }
+}
+
 const sets = () => ({ r: new Set(), p: new Set(), m: new Set(), k: new Set() })
 const total = (acked) => Object.values(acked).reduce((sum, set) => sum + set.size, 0)
 
@@ -120,9 +132,9 @@ t.test('killed: the process, backends, the server', why === null ? {} : { skip: 
     for (let i = 0; i < (how === 'process' ? 0 : 3); i++) {
       if (how === 'backends') {
         // Any of them, in the middle of whatever it does: the server ends all others then.
-        const pids = server.sql(`select pid from pg_stat_activity where datname = '${server.nameOf(url)}'`).split('\n').filter(Boolean)
-        if (i === 1) kill(pids)
-        else server.sql(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${server.nameOf(url)}'`)
+        const of = `from pg_stat_activity where datname = '${server.nameOf(url)}'`
+        if (i === 1) kill((await recovered(server, `select pid ${of}`)).split('\n').filter(Boolean))
+        else await recovered(server, `select pg_terminate_backend(pid) ${of}`)
       } else {
         await server.stop('kill')
         await server.again()
