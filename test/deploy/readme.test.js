@@ -23,7 +23,7 @@ t.test('every code has a line that says what to do', async (t) => {
 t.test('the first screen says what has to be known first', async (t) => {
   const screen = text.split('\n').slice(0, 24).join('\n')
   t.match(screen, /\*\*One host for each SQLite database\.\*\*/)
-  t.match(screen, /PostgreSQL driver/)
+  t.match(screen, /share one \[PostgreSQL\]/)
   t.match(screen, /step 1[^]*step 2/)
 })
 

@@ -68,6 +68,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         !uc_options_read(&db.e.opt, (uc_view){asks[0].args, 0}, &e) ||
         !pg_info_read(&db.info, address, &e) || db.names == NULL)
         abort();
+    db.label = pg_info_label(&db.info);
     db.e.opt.max_bytes = 1 << 20; /* of a row, too */
     db.e.opt.max_rows = 1000;
     session.refs = 1;
