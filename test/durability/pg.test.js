@@ -104,7 +104,7 @@ async function recovered (server, sql) {
     try {
       return server.sql(sql)
     } catch (err) {
-      if (!/in recovery mode|starting up|closed the connection/.test(err.stderr)) throw err
+      if (!/the database system is|closed the connection/.test(err.stderr)) throw err
       await delay(20)
     }
   }
