@@ -91,12 +91,14 @@ static bool passes(const uc_error *e)
 }
 
 /* No server is left to be tried. Who waits is told, unless waiting may help or
- * another connection is ready. */
+ * another connection is ready. Whatever went wrong, nothing was sent for them. */
 static void no_server(pg_conn *c)
 {
     pg_db *db = c->db;
     int64_t now = uc_now();
     uint32_t n = db->fails < DOUBLINGS ? db->fails : DOUBLINGS;
+
+    c->error.outcome = "not-run";
 
     uc_lock(&db->e.mu);
     db->dial_error = c->error;
