@@ -102,7 +102,9 @@ t.test('an end does not wait for what stands', async t => {
   await a.ask(ops.PING, [])
   await b.ask(ops.PING, [])
   t.equal((await daemon.stop()).code, 0)
-  t.match((await waiting)?.value, { code: 'UC_CLOSED' })
+  // Who loads ends as well; where that connection is gone first, the other one is told to load.
+  const told = (await waiting)?.value
+  t.ok(told.code === 'UC_CLOSED' || told[0] === 1, 'who waits for a load is answered')
   const last = (await held)?.value
   t.ok(last.code === 'UC_CLOSED' || last[0] === seq, 'a question is answered as well')
 })
