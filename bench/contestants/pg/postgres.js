@@ -13,7 +13,9 @@ module.exports = max => ({
   missing: () => null,
   about: () => `a pool of ${max}`,
   async open (file, settings, more, { host, port, user, database }) {
-    const sql = require('postgres')({ host, port, user, database, max, onnotice () {} })
+    const postgres = require('postgres')
+    // Bun takes the module for ECMAScript.
+    const sql = (postgres.default ?? postgres)({ host, port, user, database, max, onnotice () {} })
     const all = (text, values = []) => sql.unsafe(text, values, { prepare: true })
     await all('select 1')
     return {
