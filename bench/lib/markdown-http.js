@@ -56,7 +56,15 @@ function markdown (run, table) {
       ...tableOf(run, ofMeasure('rate'), { head: HEAD }),
       '',
       ...limitNotes(ofMeasure('rate'), limits),
-      ...idleNotes(run, table)
+      ...idleNotes(run, table),
+      '## A crowd',
+      '',
+      'The p99 of the latency that wrk sees while the others are connected and silent, slow or idle, ' +
+        'and while they are not there.',
+      '',
+      ...tableOf(run, ofMeasure('p99'), { head: HEAD }),
+      '',
+      ...limitNotes(ofMeasure('p99'), limits)
     ]
   })
 }

@@ -21,7 +21,7 @@ function read (name) {
   return { svg, texts }
 }
 
-const names = ['results', 'ipc', 'cache', 'log', 'deploy'].map((name) => `${name}.svg`)
+const names = ['results', 'ipc', 'cache', 'log', 'deploy', 'http'].map((name) => `${name}.svg`)
 
 for (const name of names) {
   t.test(name, async (t) => {
