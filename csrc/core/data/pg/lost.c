@@ -91,7 +91,8 @@ static bool passes(const uc_error *e)
 }
 
 /* No server is left to be tried. Who waits is told, unless waiting may help or
- * another connection is ready. Whatever went wrong, nothing was sent for them. */
+ * another connection is ready. Whatever went wrong, nothing of theirs was sent.
+ */
 static void no_server(pg_conn *c)
 {
     pg_db *db = c->db;
@@ -99,7 +100,6 @@ static void no_server(pg_conn *c)
     uint32_t n = db->fails < DOUBLINGS ? db->fails : DOUBLINGS;
 
     c->error.outcome = "not-run";
-
     uc_lock(&db->e.mu);
     db->dial_error = c->error;
     uc_unlock(&db->e.mu);
