@@ -173,9 +173,8 @@ bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
         return false;
     if (c->role == PG_READER && is_state(e, "25006"))
         return writes_after_all(c, f);
-    if (is_state(e, "57014") && c->stray && c->role != PG_PINNED) {
-        c->stray = false; /* it was meant for another, or to make way */
-        f->call->again--;
+    if (c->stray && c->role != PG_PINNED) {
+        f->call->again--; /* it was meant for another, or to make way */
     } else if (!mended) {
         return false;
     }

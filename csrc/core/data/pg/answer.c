@@ -222,14 +222,6 @@ static void skip(pg_conn *c, const pg_flight *failed)
 }
 
 /* A cancel that was meant for another, or for what was over by then. */
-static bool is_stray(pg_conn *c, const uc_error *e)
-{
-    bool is = c->stray && strcmp(e->sqlstate, "57014") == 0;
-
-    c->stray = c->stray && !is;
-    return is;
-}
-
 static void all_again(pg_conn *c)
 {
     pg_flight *only;
@@ -244,16 +236,16 @@ static void commit_failed(pg_conn *c, const uc_error *e)
 {
     pg_flight *only;
 
-    if (is_stray(c, e))
+    if (c->stray)
         all_again(c);
     else if (pg_reply_undo(c, &only) == 1 && only != NULL)
         pg_reply_fail(c, only, e);
 }
 
 /* One of our own statements failed, which happens when it is hit so. */
-static bool own_failed(pg_conn *c, const uc_error *e)
+static bool own_failed(pg_conn *c)
 {
-    if (!is_stray(c, e))
+    if (!c->stray)
         return false;
     if (c->claims != NULL) {
         pg_once_undone(c);
@@ -322,6 +314,8 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     int position;
 
     pg_error(e, body);
+    c->stray = strcmp(e->sqlstate, "57014") == 0;
+    c->stray = c->stray && (c->cancelling || c->strays > 0);
     if (f != NULL)
         f->at_part = f->parts - f->left;
     position = e->offset;
@@ -346,7 +340,7 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
         return true;
     }
     if (f == NULL)
-        return own_failed(c, e);
+        return own_failed(c);
     if (c->claims != NULL) {
         bool ours = s->kind == PG_STEP_ONCE ||
                     (s->kind == PG_STEP_PARSE && s->stmt == NULL);
@@ -363,8 +357,9 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
         all_again(c);
         pg_reply_singly(c->db, f);
     }
-    if (f->call == NULL && strcmp(e->sqlstate, "57014") == 0)
-        c->stray = false; /* it has hit what it was meant for */
+    /* Before it is run again, too. */
+    if (c->lease != NULL && c->lease->l.kind == UC_LEASE_SNAPSHOT)
+        pg_query(c, NULL, "rollback to uc_read");
     if (pg_retries(c, f, e))
         return true;
     if (f->call != NULL && f->call->stmt != NULL)
@@ -372,8 +367,6 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     at_index(e, f);
     if (c->lease != NULL && strcmp(e->sqlstate, "25006") == 0)
         only_reads(e);
-    if (c->lease != NULL && c->lease->l.kind == UC_LEASE_SNAPSHOT)
-        pg_query(c, NULL, "rollback to uc_read");
     first = f->mode == PG_MODE_MANY && f->chunk == PG_CHUNK_FIRST;
     pg_reply_fail(c, f, e);
     if (first && c->tx != NULL && c->tx->stream) {
@@ -483,8 +476,6 @@ static bool ready(pg_conn *c, uc_view body, uc_error *e)
     if (is_mixed_up(c, e))
         return false;
     pg_step_pop(c);
-    if (c->nsteps == 0 && !c->cancelling)
-        c->stray = false;
     if (c->nsteps == 0) {
         c->alone = false;
         pg_stuck(c->db, c, false);

@@ -12,7 +12,8 @@
  * whatever the server is doing for the connection when it gets there, which may
  * be the call of somebody else by then. So a connection is given nothing new
  * before the server has closed that socket, and who was hit by mistake is run
- * again.
+ * again. The postmaster sends the signal twice, to the process and to its group
+ * (signal_child of postmaster.c): one cancel may hit two.
  */
 
 enum { PATIENCE_MS = 5000, AGAIN_MS = 100 };
@@ -36,9 +37,10 @@ static void done(pg_db *db, pg_cancel *x)
         }
     }
     if (x->conn != NULL) {
-        /* What it was for may have been missed, if it got there at all. */
+        /* What it was for may have been missed, if it got there at all. What
+         * is sent from here on cannot be hit. */
         x->conn->cancelling = false;
-        x->conn->stray = x->conn->nsteps > 0;
+        x->conn->strays = x->conn->nsteps;
         x->conn->cancel_after = uc_now() + AGAIN_MS * UC_MS;
     }
     pg_close(db, x->fd);
@@ -68,7 +70,6 @@ void pg_cancel_begin(pg_conn *c)
         return;
     }
     c->cancelling = true;
-    c->stray = true;
     x->next = db->cancels;
     db->cancels = x;
 }

@@ -112,7 +112,8 @@ struct pg_conn {
     uint32_t pid, key;    /* for a CancelRequest */
     bool cancelling;      /* one is under way: nothing new is sent */
     int64_t cancel_after; /* the next one not before this */
-    bool stray;           /* one may hit whatever the server is at */
+    uint32_t strays;      /* steps, from the first, that one may have hit */
+    bool stray;           /* the error that is looked at may be one */
     char status;          /* of the last ReadyForQuery: I, T, E */
     int64_t until;        /* the start-up's deadline */
     pg_facts facts;

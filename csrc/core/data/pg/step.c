@@ -65,6 +65,8 @@ void pg_step_pop(pg_conn *c)
 {
     c->first = (c->first + 1) % c->capacity;
     c->nsteps--;
+    if (c->strays > 0)
+        c->strays--;
 }
 
 /* ---- flights ---- */
