@@ -113,6 +113,46 @@ async function recovered (server, sql) {
 const sets = () => ({ r: new Set(), p: new Set(), m: new Set(), k: new Set() })
 const total = (acked) => Object.values(acked).reduce((sum, set) => sum + set.size, 0)
 
+// A transaction that fails, or writes nothing, flushes nothing: what was committed just before it waits for
+// a flush of its own. Nobody else writes the log of this server to the disk.
+t.test('what is acknowledged is flushed, whatever runs behind it', why === null ? {} : { skip: why }, async (t) => {
+  const server = await pg.start(t, {
+    fsync: true, settings: { wal_writer_delay: '10s', wal_writer_flush_after: '1GB', autovacuum: 'off' }
+  })
+  const url = server.fresh(t)
+  server.sql('create table r(n bigint unique); create table w(n int)', server.nameOf(url))
+  const nothing = (db) => db.run('insert into r select 1 where false')
+  const failing = (db) => db.run('insert into r values (-1), (-1)')
+  const keyed = (db) => db.run('insert into r values (-1), (-1)', [], { once: `key ${Math.random()}` })
+  const behind = {
+    'nothing else': [],
+    'an insert of no row': [nothing],
+    'an insert that fails': [failing],
+    'both, in one transaction': [nothing, failing],
+    'an insert with a key that fails': [keyed],
+    'an update of no row': [(db) => db.run('update r set n = 0 where n = -1')],
+    'a script': [(db) => db.exec('update r set n = 0 where n = -1')],
+    'a script that fails': [(db) => db.exec('select 1; select 1 / 0')]
+  }
+  for (const [what, others] of Object.entries(behind)) {
+    const store = undercroft.open(url)
+    // Its connection is there, and all of the statements come in one turn.
+    await store.db.run('delete from w')
+    const acked = []
+    const note = (n) => () => acked.push(n, n)
+    await Promise.all([
+      store.db.batch([['insert into w values (1)'], ['insert into w values (1)']]).then(note(1)),
+      store.db.many('insert into w values (?)', [[2], [2]]).then(note(2)),
+      ...others.map((other) => other(store.db).catch((err) => t.ok(err.code, `${what}: ${err.code}`)))
+    ])
+    await server.stop('kill')
+    await server.again()
+    const found = server.sql("select string_agg(n::text, ' ') from w", server.nameOf(url)).split(' ').map(Number)
+    exact(t, found, acked, `${what}: what was acknowledged is there when the server is killed right after that`)
+    await store.close()
+  }
+})
+
 t.test('killed: the process, backends, the server', why === null ? {} : { skip: why }, async (t) => {
   // What a server that is killed keeps it has to have told the disk.
   const server = await pg.start(t, { fsync: true })

@@ -322,6 +322,7 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
     pg_place(e, f);
     if (strncmp(e->sqlstate, "57P", 3) == 0)
         return goes(c, s, e);
+    c->aborted = s->kind != PG_STEP_QUERY;
     if (s->kind == PG_STEP_SYNC) {
         commit_failed(c, e);
         return true;
@@ -439,6 +440,7 @@ static void end_of_query(pg_conn *c, pg_flight *f)
         f->mode != PG_MODE_BATCH) { /* without rows they have written nothing */
         pg_reply_hold(c, f);
         f->committed = c->unmarked = true;
+        c->loose = !c->flushes;
         if (c->flushes)
             pg_reply_settle(c);
     } else if (f->commits) {
@@ -465,6 +467,29 @@ static bool is_mixed_up(pg_conn *c, uc_error *e)
     return true;
 }
 
+/* A transaction of the writer has ended. What waits is committed, and answered
+ * once that is flushed. A transaction that was aborted has flushed nothing, nor
+ * has one that wrote nothing: behind loose commits only a barrier counts, and
+ * one that was hit by a stray cancel is sent again. */
+static void end_of_write(pg_conn *c, const pg_step *sync)
+{
+    bool again = sync->barrier && c->aborted;
+
+    c->aborted = false;
+    if (sync->barrier && !again)
+        c->loose = false;
+    if (sync->durable && !c->loose) {
+        pg_reply_settle(c);
+        return;
+    }
+    pg_acked(c);
+    for (pg_flight *f = c->waiting; f != NULL; f = f->next)
+        f->committed = true;
+    c->loose = c->loose || c->waiting != NULL;
+    if (again)
+        pg_barrier(c);
+}
+
 static bool ready(pg_conn *c, uc_view body, uc_error *e)
 {
     pg_step s = *pg_step_first(c);
@@ -484,12 +509,8 @@ static bool ready(pg_conn *c, uc_view body, uc_error *e)
         return pg_set(c, e);
     if (s.kind == PG_STEP_QUERY) {
         end_of_query(c, s.flight);
-    } else if (s.durable) {
-        pg_reply_settle(c);
     } else {
-        pg_acked(c);
-        for (pg_flight *f = c->waiting; f != NULL; f = f->next)
-            f->committed = true;
+        end_of_write(c, &s);
     }
     return true;
 }

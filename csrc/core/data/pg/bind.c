@@ -574,9 +574,9 @@ void pg_execute(pg_conn *c, const char *name)
     pg_conn_touch(c);
 }
 
-void pg_open_group(pg_conn *c, bool shared)
+void pg_open_group(pg_conn *c, bool flushes, bool shared)
 {
-    if (!c->flushes)
+    if (flushes && !c->flushes)
         pg_execute(c, "uc_flush");
     if (!shared)
         return;
@@ -588,13 +588,24 @@ void pg_open_group(pg_conn *c, bool shared)
     pg_execute(c, "");
 }
 
-void pg_sync(pg_conn *c, bool durable)
+static void put_sync(pg_conn *c, pg_step step)
 {
+    step.kind = PG_STEP_SYNC;
     pg_msg_sync(&c->out);
     c->unnamed_gen = 0;
     c->batch = 0;
-    pg_step_push(c, (pg_step){.kind = PG_STEP_SYNC, .durable = durable});
+    pg_step_push(c, step);
     pg_conn_touch(c);
+}
+
+void pg_sync(pg_conn *c, bool durable)
+{
+    put_sync(c, (pg_step){.durable = durable});
+}
+
+void pg_sync_all(pg_conn *c)
+{
+    put_sync(c, (pg_step){.durable = true, .barrier = true});
 }
 
 bool pg_query(pg_conn *c, pg_flight *f, const char *text)

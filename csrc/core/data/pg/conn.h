@@ -40,7 +40,8 @@ typedef enum pg_step_kind {
 
 typedef struct pg_step {
     pg_step_kind kind;
-    bool durable;      /* SYNC: its commit is flushed, and all before it */
+    bool durable;      /* SYNC: its commit is flushed */
+    bool barrier;      /* the same, and it flushes all before it */
     bool binary;       /* EXECUTE: rows come so where their types allow it */
     uint32_t rev;      /* EXECUTE: pg_stmt.rev of its rows, 0: as it is when
                           they begin */
@@ -144,6 +145,8 @@ struct pg_conn {
 
     /* A writer's. */
     bool flushes;     /* commits are flushed one by one, as it was configured */
+    bool loose;       /* there are commits that no barrier has flushed */
+    bool aborted;     /* an error since the last Sync: its commit is none */
     unsigned setting; /* our own statements so far */
 
     pg_prepared *prepared; /* by slot */

@@ -54,6 +54,7 @@ void pg_mark(pg_conn *c)
 void pg_barrier(pg_conn *c)
 {
     execute(c, "uc_barrier", is_marked(c) ? ++c->db->feed->marks : 0);
+    pg_sync_all(c);
 }
 
 bool pg_mark_query(pg_conn *c)

@@ -410,7 +410,8 @@ static bool may_share(const pg_db *db, const uc_call *call)
 typedef struct round {
     pg_conn *c;
     bool open;  /* a transaction of INSERTs, which flushes itself */
-    bool loose; /* commits that nothing has flushed */
+    bool loose; /* commits that wait for a barrier: what follows may fail, or
+                   write nothing, and flush nothing then */
 } round;
 
 static void close_group(round *r)
@@ -419,9 +420,8 @@ static void close_group(round *r)
     r->c->stall = r->c->stall || r->c->batch > 1;
     if (r->c->batch > 0) {
         pg_mark(r->c);
-        pg_sync(r->c, true);
+        pg_sync(r->c, !r->loose);
     }
-    r->loose = r->loose && !r->open; /* it flushes those before it */
     r->open = false;
 }
 
@@ -449,17 +449,18 @@ static bool is_last(pg_db *db, const round *r, const uc_call *call)
 static void share(round *r, uc_call *call)
 {
     if (!r->open)
-        pg_open_group(r->c, true);
+        pg_open_group(r->c, !r->loose, true);
     r->open = true;
     pg_run(r->c, call);
     if (r->c->batch >= BATCH)
         close_group(r);
 }
 
-/* Nobody else is in its transaction, whose commit flushes. */
+/* Nobody else is in its transaction, whose commit flushes: nothing waits for a
+ * barrier here. */
 static void alone(round *r, uc_call *call)
 {
-    pg_open_group(r->c, false);
+    pg_open_group(r->c, true, false);
     r->open = true;
     pg_run(r->c, call);
     close_group(r);
@@ -504,7 +505,6 @@ static void barrier(round *r)
     if (!r->loose)
         return;
     pg_barrier(r->c);
-    pg_sync(r->c, true);
     r->loose = false;
 }
 
@@ -549,6 +549,7 @@ static bool stalls(pg_conn *c)
 /* It has waited for others before: nothing is put behind it. */
 static void by_its_own(pg_db *db, round *r, uc_call *call)
 {
+    barrier(r);
     alone(r, call);
     if (r->c->nsteps > 0)
         pg_stuck(db, r->c, true);

@@ -172,7 +172,8 @@ static bool begin(pg_conn *c, pg_flight *f, uc_error *e)
         return no_memory(e);
     uc_buf_init(&f->once->answer, SIZE_MAX);
     if (c->claims == NULL)
-        pg_open_group(c, f->mode != PG_MODE_BATCH && f->mode != PG_MODE_MANY);
+        pg_open_group(c, true,
+                      f->mode != PG_MODE_BATCH && f->mode != PG_MODE_MANY);
     ok = uc__once_hash_request(&f->once->hash, f->call, e) &&
          ((prepare(c, f) && claim(c, f)) || no_memory(e)) && pg_bind(c, f, e);
     c->batch = 0; /* its Sync comes with the second turn */
@@ -378,10 +379,8 @@ static bool look_up(pg_conn *c, pg_flight *f)
     if (!find(c, f))
         return false;
     pg_sync(c, c->flushes);
-    if (!c->flushes) {
+    if (!c->flushes)
         pg_barrier(c);
-        pg_sync(c, true);
-    }
     return true;
 }
 

@@ -79,11 +79,14 @@ bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e);
 bool pg_may_have_rows(pg_conn *c, pg_flight *f, uc_error *e);
 /* A statement of our own that was prepared under that name. */
 void pg_execute(pg_conn *c, const char *name);
-/* Begins a transaction whose commit flushes. shared: several INSERTs may be in
+/* Begins a transaction. flushes: its commit does, where it has written
+ * something; so it is no barrier for others. shared: several INSERTs may be in
  * it, and what is deferred is found at each. */
-void pg_open_group(pg_conn *c, bool shared);
-/* durable: what has been committed so far is flushed then. */
+void pg_open_group(pg_conn *c, bool flushes, bool shared);
+/* durable: what has been committed by it is flushed then. */
 void pg_sync(pg_conn *c, bool durable);
+/* The same of a barrier. */
+void pg_sync_all(pg_conn *c);
 /* Appends a Query. */
 bool pg_query(pg_conn *c, pg_flight *f, const char *text);
 
@@ -91,7 +94,7 @@ bool pg_query(pg_conn *c, pg_flight *f, const char *text);
 
 /* Behind writes on the writer, before their Sync. */
 void pg_mark(pg_conn *c);
-/* A transaction that flushes all commits before it. */
+/* A transaction, with its Sync, that flushes all commits before it. */
 void pg_barrier(pg_conn *c);
 /* In a transaction, before its COMMIT; false: no memory. */
 bool pg_mark_query(pg_conn *c);
