@@ -46,6 +46,22 @@ withServer({}, async (t, server) => {
     t.equal(server.sql("select count(*) from pg_indexes where tablename = 'a'", server.nameOf(url)), '2')
   })
 
+  await t.test('lost on its way: what may have stayed is not called undone', async (t) => {
+    const ends = 'select pg_terminate_backend(pg_backend_pid())'
+    const outcomes = {
+      'in its transaction': ['not-run', `create table a(x int); ${ends}`],
+      'at its commit': ['unknown', `create table a(x int);
+        create function ends() returns trigger language plpgsql as $$begin perform pg_terminate_backend(pg_backend_pid()); return null; end$$;
+        create constraint trigger ends after insert on a deferrable initially deferred for each row execute function ends();
+        insert into a values (1)`],
+      'without a transaction': ['unknown', `-- no transaction\ncreate table a(x int);\n${ends}`]
+    }
+    for (const [where, [outcome, sql]] of Object.entries(outcomes)) {
+      const error = await failure(open(t).db.migrate(folder(t, { '1_a.sql': sql })))
+      exact(t, [error.kind, error.outcome], ['connection', outcome], `${where}: ${error.message}`)
+    }
+  })
+
   await t.test('it waits for another one, however long that takes', async (t) => {
     const url = open.file(t)
     const dir = folder(t, { '1_a.sql': 'create table a(x int); select pg_sleep(1.5)' })

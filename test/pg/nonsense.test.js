@@ -143,3 +143,37 @@ t.test('bytes at random, again and again', async (t) => {
     await delay(20)
   }
 })
+
+// What ends the connection is nobody's own failure: what shared its transaction, or waited for its commit,
+// may be there, and is not sent again.
+const GONE = {
+  'a pooler that has lost its server': 'SFATAL\0C08P01\0Mserver conn crashed?\0\0',
+  'a server that panics': 'SPANIK\0VPANIC\0CXX000\0Mcould not write\0\0',
+  'a server that has crashed': 'SFATAL\0VFATAL\0C57P02\0Mcrash\0\0'
+}
+
+for (const [who, text] of Object.entries(GONE)) {
+  for (const where of ['statement', 'Sync', 'COMMIT']) {
+    t.test(`${who}, at the ${where} of a write`, async (t) => {
+      const writes = []
+      let isOver = false
+      const { url } = await fake(t, ({ number, type, text: said }) => {
+        if (type === 'P' && /insert into t/.test(said)) writes.push(number)
+        if (isOver) return undefined
+        isOver = writes.length > 0 && (where === 'COMMIT' ? type === 'Q' && /commit/.test(said) : type === (where === 'Sync' ? 'S' : 'E'))
+        return isOver ? message('E', text) : undefined
+      })
+      const { db } = store(t, url)
+      await db.health()
+      const insert = (on, n) => on.run(`insert into t values (${n})`)
+      const all = where === 'COMMIT'
+        ? [db.transaction((tx) => insert(tx, 1))]
+        : [insert(db, 1), insert(db, 2), insert(db, 3)]
+      const errors = await Promise.all(all.map((one) => failure(one)))
+      t.same(errors.map(({ kind, outcome }) => `${kind} ${outcome}`), all.map(() => 'connection unknown'), errors[0].message)
+      t.same(await db.get('select a from t'), { a: 7 }, 'what comes next is well')
+      await db.run('update t set a = 1')
+      t.same(writes.filter((number) => number !== writes[0]), [], 'nothing was sent again, on another connection')
+    })
+  }
+}

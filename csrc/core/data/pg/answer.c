@@ -280,20 +280,24 @@ static void at_index(uc_error *e, const pg_flight *f)
     e->index = i;
 }
 
-/* The server ends the connection, and says so: what it had not come to has not
- * run. After a crash the call that it was at may be the cause. */
-static bool goes(pg_conn *c, pg_step *s, uc_error *e)
+/* The server, or a pooler in front of it, ends the connection, and says so. A
+ * server that was told to stop (57P) rolls back what it is at, and has not come
+ * to what is behind that. One that crashed, or that the pooler has lost, may
+ * have committed it: that is nobody's failure, and not known. */
+static bool goes(pg_conn *c, uc_view body, uc_error *e)
 {
-    pg_flight *f = s->flight;
+    bool stops = strncmp(e->sqlstate, "57P", 3) == 0;
+    char text[sizeof e->message];
 
-    c->told = true;
-    if (strcmp(e->sqlstate, "57P01") == 0 || f == NULL ||
-        s->kind == PG_STEP_SYNC)
+    if (!stops && !pg_msg_is_fatal(body) &&
+        !(c->pooled && strcmp(e->sqlstate, "08P01") == 0))
         return false;
-    while ((s = pg_step_first(c)) != NULL && s->flight == f)
-        pg_step_pop(c);
-    pg_reply_fail(c, f, e);
-    return false;
+    c->told = stops && strcmp(e->sqlstate, "57P02") != 0;
+    e->offset = -1; /* it is for all that is under way */
+    memcpy(text, e->message, sizeof text);
+    if (strcmp(e->kind, "connection") != 0)
+        pg_lost_error(c->db, e, text);
+    return true;
 }
 
 static void only_reads(uc_error *e)
@@ -320,8 +324,8 @@ static bool error(pg_conn *c, uc_view body, uc_error *e)
         f->at_part = f->parts - f->left;
     position = e->offset;
     pg_place(e, f);
-    if (strncmp(e->sqlstate, "57P", 3) == 0)
-        return goes(c, s, e);
+    if (goes(c, body, e))
+        return false;
     c->aborted = s->kind != PG_STEP_QUERY;
     if (s->kind == PG_STEP_SYNC) {
         commit_failed(c, e);

@@ -461,7 +461,8 @@ bool pg_copy_answer(pg_conn *c, const pg_msg *m, uc_error *e)
         return true;
     case 'E':
         failed(k, m->body);
-        if (strncmp(k->error.sqlstate, "57P", 3) == 0) {
+        if (strncmp(k->error.sqlstate, "57P", 3) == 0 ||
+            pg_msg_is_fatal(m->body)) {
             *e = k->error;
             return false;
         }

@@ -13,9 +13,13 @@ enum {
     TOLD_MOST = 100
 };
 
-/* Whether what it does may last. Of a transaction only its commit does. */
+/* Whether what it does may last. Of a transaction only its commit does. A
+ * migration of several parts has more behind it than what was told to have not
+ * run. */
 static bool may_have_run(const pg_conn *c, const pg_flight *f, bool known)
 {
+    if (f->mode == PG_MODE_MIGRATE)
+        return f->commits;
     return !known && (c->role == PG_WRITER || f->commits);
 }
 

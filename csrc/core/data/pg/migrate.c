@@ -147,6 +147,7 @@ static bool in_file(pg_conn *c, pg_flight *f, bool *ok)
     *ok = true;
     if (!pg_part_next(&m->rest, &part))
         return false;
+    f->commits = true; /* what has run stays */
     m->before = (int)(part.text.p - m->text.p);
     pg_put_view(&m->query, part.text);
     *ok = send_part(c, f);
@@ -158,6 +159,7 @@ static bool end(pg_conn *c, pg_flight *f)
     pg_migration *m = c->migration;
     char where[64];
 
+    f->commits = true;
     /* A dump empties it, and our table was found by it. */
     say(&m->query, "reset search_path; ");
     if (m->loose) {

@@ -216,8 +216,10 @@ uc_view pg_get_str(pg_reader *r)
 static uc_view *field(pg_said *said, uint8_t code)
 {
     switch (code) {
-    case 'V': /* never translated; S may be */
+    case 'V': /* never translated; S may be, and a pooler has it alone */
         return &said->severity;
+    case 'S':
+        return said->severity.p == NULL ? &said->severity : NULL;
     case 'C':
         return &said->sqlstate;
     case 'M':
@@ -258,4 +260,12 @@ bool pg_msg_said(uc_view body, pg_said *said)
             *to = v;
     }
     return !r.failed && said->sqlstate.len == 5;
+}
+
+bool pg_msg_is_fatal(uc_view body)
+{
+    pg_said said;
+
+    return pg_msg_said(body, &said) && (uc_view_is(said.severity, "FATAL") ||
+                                        uc_view_is(said.severity, "PANIC"));
 }

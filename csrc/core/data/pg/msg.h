@@ -86,5 +86,7 @@ typedef struct pg_said {
 
 /* False: the body is no such message. */
 bool pg_msg_said(uc_view body, pg_said *said);
+/* Whether it ends the connection (54.8, severity FATAL or PANIC). */
+bool pg_msg_is_fatal(uc_view body);
 
 #endif
