@@ -9,14 +9,17 @@ const { nearest } = require('../../base/did-you-mean')
 const { open } = require('../../store')
 const { apply, compare } = require('../pg/apply')
 const { copyDatabase } = require('../pg/copy')
+const { partition } = require('../pg/partition')
+const { parseSpan } = require('../pg/span')
 const { DISKS, WORKS, readMemory, settingsFor } = require('../pg/tune')
 const { CommandRefusal, refusing } = require('../refusal')
 
 const help = `
 What an operator of a PostgreSQL server does:
 
-  npx undercroft pg tune    settings for a machine and a kind of work, with the reason of each
-  npx undercroft pg copy    a database from one server to another, tables in parallel
+  npx undercroft pg tune        settings for a machine and a kind of work, with the reason of each
+  npx undercroft pg copy        a database from one server to another, tables in parallel
+  npx undercroft pg partition   partitions of a table by time: those to come, and those that go
 
 npx undercroft pg <action> --help says more of each.
 `
@@ -58,10 +61,31 @@ that was interrupted goes on.
       to: { type: 'string', help: 'the one that it is copied to' },
       jobs: { type: 'string', help: 'tables at once: 4' }
     }
+  },
+  partition: {
+    usage: 'pg partition TABLE --db postgres://… --by COLUMN --every 1mo [--keep 24mo] [--ahead 3] [--detach] [--plan]',
+    help: `
+Keeps the partitions of a table by time. It makes those of now and of the next periods, and drops
+those that ended before --keep. Run it every day: what is there already is left alone.
+
+A table that is not divided yet becomes the first partition of a new one of its name. Its rows stay
+where they are, and nobody waits longer than a moment. Without --db the address is that of DATABASE.
+
+  npx undercroft pg partition orders --db postgres://app@db/shop --by created_at --every 1mo --keep 24mo
+`,
+    options: {
+      db: { type: 'string', help: 'the database: postgres://app@db/shop' },
+      by: { type: 'string', help: 'the column of time: timestamptz, timestamp or date, not null' },
+      every: { type: 'string', help: 'of one partition: 1d, 1w, 1mo, 3mo, 1y; they begin at midnight, UTC' },
+      keep: { type: 'string', help: 'how long rows are kept at least; without it all are' },
+      ahead: { type: 'string', help: 'periods ahead: 3' },
+      detach: { type: 'boolean', help: 'old partitions become tables of their own, and are not dropped' },
+      plan: { type: 'boolean', help: 'show the statements, and run none' }
+    }
   }
 }
 
-const actions = { tune, copy }
+const actions = { tune, copy, partition: partitions }
 
 function run (ctx) {
   return refusing(ctx, async () => {
@@ -71,7 +95,7 @@ function run (ctx) {
       const near = nearest(action, Object.keys(actions))
       throw new CommandRefusal(`pg: there is no action '${action}'${near ? `: did you mean '${near}'?` : ''}`, `there are ${Object.keys(actions).join(', ')}`)
     }
-    if (others.length > 0) throw new CommandRefusal(`pg ${action}: there is a word too many: '${others[0]}'`)
+    if (others.length > 0 && action !== 'partition') throw new CommandRefusal(`pg ${action}: there is a word too many: '${others[0]}'`)
     const alien = Object.keys(ctx.values).find(name => !['help', 'json'].includes(name) && about[action].options[name] === undefined)
     if (alien !== undefined) throw new CommandRefusal(`pg ${action} has no option --${alien}`, `npx undercroft pg ${action} --help`)
     return actions[action](ctx)
@@ -146,6 +170,40 @@ async function copy ({ values, say, print, exitCodes }) {
   return exitCodes.ok
 }
 
+// ---- partition ----
+
+async function partitions ({ positionals: [, table, ...others], values, say, print, exitCodes }) {
+  if (table === undefined) throw new CommandRefusal('pg partition: of which table?', 'npx undercroft pg partition orders --by created_at --every 1mo')
+  if (others.length > 0) throw new CommandRefusal(`pg partition: there is a word too many: '${others[0]}'`)
+  if (values.by === undefined) throw new CommandRefusal('--by is missing: the column of time', '--by created_at')
+  const wanted = {
+    by: values.by,
+    every: readSpan('--every', values.every ?? ''),
+    keep: values.keep === undefined ? null : readSpan('--keep', values.keep),
+    ahead: count('--ahead', values.ahead, 3),
+    detach: values.detach === true
+  }
+  if (wanted.detach && wanted.keep === null) throw new CommandRefusal('--detach is about old partitions: how old?', '--keep 24mo')
+  const store = open(readAddress('--db', values.db ?? process.env.DATABASE), { log: false, timeoutMs: 0 })
+  try {
+    const { steps } = await partition(store.db, table, wanted, { say, dryRun: values.plan === true })
+    print({ steps }, values.plan ? asScript(steps) : steps.length === 0 ? 'all is as it should be' : `${steps.length} steps were done`)
+    return exitCodes.ok
+  } finally {
+    await store.close()
+  }
+}
+
+const asScript = steps => steps.length === 0
+  ? '-- all is as it should be'
+  : steps.map(({ what, sql, alone }) => `-- ${what}\n${alone ? `${sql[0]};` : ['begin', ...sql, 'commit'].map(one => `${one};`).join('\n')}`).join('\n\n')
+
+function readSpan (name, text) {
+  const span = parseSpan(text)
+  if (span === null) throw new CommandRefusal(`${name} is a span such as 1d, 1w, 1mo or 1y, not '${text}'`)
+  return span
+}
+
 function readAddress (name, text) {
   if (text === undefined) throw new CommandRefusal(`${name} is missing`, `${name} postgres://app@db/shop`)
   if (!isAddress(text)) throw new CommandRefusal(`${name} is the address of a database, postgres://…, not '${shownOf(text)}'`)
@@ -156,8 +214,8 @@ const shownOf = text => isAddress(text) ? shown(text) : text
 
 module.exports = {
   name: 'pg',
-  summary: 'PostgreSQL: settings for a machine, copies from server to server',
-  usage: 'pg tune|copy [options]',
+  summary: 'PostgreSQL: settings for a machine, copies from server to server, partitions by time',
+  usage: 'pg tune|copy|partition [options]',
   help,
   options: Object.assign({}, ...Object.values(about).map(({ options }) => options)),
   positionals: true,
