@@ -108,6 +108,9 @@ typedef struct uc_engine_ops {
     /* NULL: never. What was opened is not there any more, with *err. now: look
      * in any case, and not only each so often. */
     bool (*stale)(uc_engine *e, bool now, uc_error *err);
+    /* With stale, for an e that is: another one is at the target by now, which
+     * may be opened beside it. */
+    bool (*replaced)(const uc_engine *e);
     /* The class of a statement, as far as it can be found out without waiting.
      */
     uc_class (*classify)(uc_engine *e, uc_stmt *s);

@@ -108,18 +108,31 @@ static uc_engine *create(const uc_engine_ops *ops, const char *target,
     return e;
 }
 
+/* The engine under that key. One whose target is gone says so to whoever joins
+ * it, as to those that had it: a new one would be empty, and be taken for what
+ * they had. Only where another one has come is that opened. Under the
+ * registry's lock. */
+static uc_engine *find(const uc_engine_ops *ops, const char *key, bool readonly)
+{
+    uc_engine *e = uc__registry_find(key, readonly);
+    uc_error gone;
+
+    while (e != NULL && ops->stale != NULL && ops->stale(e, true, &gone) &&
+           ops->replaced(e)) {
+        uc__registry_remove(e);
+        e = uc__registry_find(key, readonly);
+    }
+    return e;
+}
+
 /* The engine under that key, or a new one: NULL when memory ran out. Under the
  * registry's lock. Takes the key and what *o owns. */
 static uc_engine *join(const uc_engine_ops *ops, const char *target, char *key,
                        uc_options *o, const uc_error *failed, uc_peer *p)
 {
-    uc_engine *e = key != NULL ? uc__registry_find(key, p->readonly) : NULL;
-    uc_error gone, clash;
+    uc_engine *e = key != NULL ? find(ops, key, p->readonly) : NULL;
+    uc_error clash;
 
-    while (e != NULL && ops->stale != NULL && ops->stale(e, true, &gone)) {
-        uc__registry_remove(e); /* at its target is another one, or none */
-        e = uc__registry_find(key, p->readonly);
-    }
     if (e != NULL) {
         uc_options_same(&e->opt, o, &p->failed);
     } else {

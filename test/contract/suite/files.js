@@ -169,6 +169,21 @@ module.exports = (t, open) => {
         t.equal((await db.health()).ok, false, 'health says so')
         t.equal((await failure(db.get('select 1'))).code, 'SQLITE_READONLY_DBMOVED', 'each call says so')
         exact(t, [fs.existsSync(`${file}-wal`), fs.existsSync(`${file}-shm`)], [false, false], 'nothing is left for who opens the new file')
+        const late = open.at(t, file)
+        if (how === 'replaced') {
+          exact(t, await late.db.values('select a from t'), [[1]], 'who comes now has the new one')
+        } else {
+          for (const [there, name] of [[false, 'deleted'], [true, 'put back while its WAL is still ours']]) {
+            if (there) fs.renameSync(kept, file)
+            const one = there ? open.at(t, file) : late
+            t.match(await failure(one.db.exec('create table if not exists t(a)')), { code: 'SQLITE_READONLY_DBMOVED', outcome: 'not-run' }, `${name}: who comes now is told so`)
+            t.equal((await failure(one.db.get('select 1'))).code, 'SQLITE_READONLY_DBMOVED', name)
+            exact(t, [fs.existsSync(file), fs.existsSync(`${file}-wal`)], [there, false], `${name}: no new one is made in its place`)
+            await one.close()
+            if (there) fs.renameSync(file, kept)
+          }
+        }
+        await late.close()
         await store.close()
         const old = open.at(t, kept)
         exact(t, await old.db.get("select count(*) as n, sum(a = 'in the WAL') as w from t"), { n: 5000, w: 1666 }, 'what was committed is in the old one')

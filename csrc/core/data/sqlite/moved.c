@@ -99,9 +99,16 @@ bool sq_moved(sq_db *db, bool now, uc_error *e)
     e->outcome = "not-run";
     snprintf(e->message, sizeof e->message,
              "%.300s was deleted or replaced while it was open: close its "
-             "handles and open it again",
+             "handles, or end its daemon, and open it again",
              db->e.target);
     return true;
+}
+
+bool sq_moved_replaced(const sq_db *db)
+{
+    sq_file_id id = sq_file_id_of(db->e.target);
+
+    return id.ino != 0 && !sq_file_id_same(id, db->file.id);
 }
 
 void sq_moved_end(sq_db *db)

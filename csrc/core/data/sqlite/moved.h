@@ -20,6 +20,9 @@ void sq_moved_begin(sq_db *db);
  * more may be opened or written then. now: looks in any case, and not only
  * each so often. Any thread. */
 bool sq_moved(sq_db *db, bool now, uc_error *e);
+/* Of a file that has moved: another one is at its path. False where there is
+ * none, or the same one has come back, whose WAL is still ours. Any thread. */
+bool sq_moved_replaced(const sq_db *db);
 /* Brings the WAL into the file, wherever that is; only the writer's connection
  * is left. */
 void sq_moved_end(sq_db *db);

@@ -263,6 +263,11 @@ static bool stale(uc_engine *e, bool now, uc_error *err)
     return sq_moved(sq_db_of(e), now, err);
 }
 
+static bool replaced(const uc_engine *e)
+{
+    return sq_moved_replaced((const sq_db *)e);
+}
+
 /* With the writer's connection, if that is free. A failure says nothing yet,
  * since a write before it may create what the statement names. */
 static uc_class classify(uc_engine *e, uc_stmt *s)
@@ -362,6 +367,7 @@ const uc_engine_ops uc_engine_sqlite = {
     .stop = stop,
     .wake = wake,
     .stale = stale,
+    .replaced = replaced,
     .classify = classify,
     .tx_is_open = tx_is_open,
     .tx_waits_for = tx_waits_for,
