@@ -94,6 +94,12 @@ static void saying(void)
     name = pg_errcode(view("40001"), &kind, &retryable);
     ok(strcmp(name, "PG_SERIALIZATION_FAILURE") == 0 && retryable,
        "one that may be tried again");
+    pg_errcode(view("22003"), &kind, &retryable);
+    eq_str(kind, "constraint", "a value that is out of range");
+    pg_errcode(view("22012"), &kind, &retryable);
+    eq_str(kind, "usage", "a statement that divides by zero");
+    pg_errcode(view("2200H"), &kind, &retryable);
+    eq_str(kind, "full", "a sequence at its end");
     eq_str(pg_errcode(view("99ABC"), &kind, &retryable), "PG_ERROR",
            "one that is nobody's");
     eq_str(pg_errcode(view("1"), &kind, &retryable), "PG_ERROR", "half of one");

@@ -149,6 +149,8 @@ t.test('the answer for an error', async (t) => {
     [error('UC_REQUEST_TOO_LARGE'), [413, 413], 'body: is too large'],
     [error('UC_PARAM_TYPE'), [500, 500], 'internal error'],
     [error('SQLITE_ERROR'), [500, 500], 'internal error'],
+    [error('PG_NUMERIC_VALUE_OUT_OF_RANGE', { kind: 'constraint' }), [400, 400], 'value: is not allowed'],
+    [error('PG_DIVISION_BY_ZERO', { kind: 'usage' }), [500, 500], 'internal error'],
     [http(404), [400, 404], 'no such photo'],
     [http(413), [413, 413], 'no such photo'],
     [http(500), [500, 500], 'internal error'],

@@ -157,6 +157,18 @@ module.exports = (t, open) => {
         t.equal(err.kind, 'constraint')
       }
     }
+    for (const [query, value, code] of [
+      ['select 1 / ?::int4 as v', 0, 'PG_DIVISION_BY_ZERO'],
+      ['select sqrt(?::float8) as v', -1, 'PG_INVALID_ARGUMENT_FOR_POWER_FUNCTION'],
+      ['select ln(?::float8) as v', 0, 'PG_INVALID_ARGUMENT_FOR_LOGARITHM'],
+      ["select substring('abc' from 1 for ?::int4) as v", -1, 'PG_SUBSTRING_ERROR']
+    ]) {
+      for (let i = 0; i < 2; i++) {
+        const err = await failure(db.get(query, [value]))
+        t.equal(err.code, code, `${query} of ${value}`)
+        t.equal(err.kind, 'usage', 'what is computed with it is the statement\'s own')
+      }
+    }
     exact(t, await db.get('select 1 as v'), { v: 1 }, 'the handle goes on')
   })
 

@@ -3,7 +3,11 @@
 #include <string.h>
 
 /* X(SQLSTATE, code, kind, retryable), in the order of SQLSTATE: appendix A of
- * PostgreSQL's manual. What was refused and may be tried again is retryable. */
+ * PostgreSQL's manual. What was refused and may be tried again is retryable.
+ * Of the data exceptions (22) "constraint" are those that a value has, which
+ * the caller may have sent: a routes' caller is told that it is not allowed.
+ * "usage" are those of what the statement computes with it, as a division by
+ * zero: that is the statement's own to avoid, as is 21000. */
 #define CODES(X)                                                               \
     X("03000", "PG_SQL_STATEMENT_NOT_YET_COMPLETE", "usage", false)            \
     X("08000", "PG_CONNECTION_EXCEPTION", "connection", true)                  \
@@ -30,10 +34,10 @@
     X("21000", "PG_CARDINALITY_VIOLATION", "usage", false)                     \
     X("22000", "PG_DATA_EXCEPTION", "constraint", false)                       \
     X("22001", "PG_STRING_DATA_RIGHT_TRUNCATION", "constraint", false)         \
-    X("22002", "PG_NULL_VALUE_NO_INDICATOR_PARAMETER", "constraint", false)    \
+    X("22002", "PG_NULL_VALUE_NO_INDICATOR_PARAMETER", "usage", false)         \
     X("22003", "PG_NUMERIC_VALUE_OUT_OF_RANGE", "constraint", false)           \
     X("22004", "PG_NULL_VALUE_NOT_ALLOWED", "constraint", false)               \
-    X("22005", "PG_ERROR_IN_ASSIGNMENT", "constraint", false)                  \
+    X("22005", "PG_ERROR_IN_ASSIGNMENT", "usage", false)                       \
     X("22007", "PG_INVALID_DATETIME_FORMAT", "constraint", false)              \
     X("22008", "PG_DATETIME_FIELD_OVERFLOW", "constraint", false)              \
     X("22009", "PG_INVALID_TIME_ZONE_DISPLACEMENT_VALUE", "constraint", false) \
@@ -41,41 +45,40 @@
     X("2200C", "PG_INVALID_USE_OF_ESCAPE_CHARACTER", "constraint", false)      \
     X("2200D", "PG_INVALID_ESCAPE_OCTET", "constraint", false)                 \
     X("2200F", "PG_ZERO_LENGTH_CHARACTER_STRING", "constraint", false)         \
-    X("2200G", "PG_MOST_SPECIFIC_TYPE_MISMATCH", "constraint", false)          \
-    X("2200H", "PG_SEQUENCE_GENERATOR_LIMIT_EXCEEDED", "constraint", false)    \
+    X("2200G", "PG_MOST_SPECIFIC_TYPE_MISMATCH", "usage", false)               \
+    X("2200H", "PG_SEQUENCE_GENERATOR_LIMIT_EXCEEDED", "full", false)          \
     X("2200L", "PG_NOT_AN_XML_DOCUMENT", "constraint", false)                  \
     X("2200M", "PG_INVALID_XML_DOCUMENT", "constraint", false)                 \
     X("2200N", "PG_INVALID_XML_CONTENT", "constraint", false)                  \
     X("2200S", "PG_INVALID_XML_COMMENT", "constraint", false)                  \
     X("2200T", "PG_INVALID_XML_PROCESSING_INSTRUCTION", "constraint", false)   \
-    X("22010", "PG_INVALID_INDICATOR_PARAMETER_VALUE", "constraint", false)    \
-    X("22011", "PG_SUBSTRING_ERROR", "constraint", false)                      \
-    X("22012", "PG_DIVISION_BY_ZERO", "constraint", false)                     \
-    X("22013", "PG_INVALID_PRECEDING_OR_FOLLOWING_SIZE", "constraint", false)  \
-    X("22014", "PG_INVALID_ARGUMENT_FOR_NTILE_FUNCTION", "constraint", false)  \
+    X("22010", "PG_INVALID_INDICATOR_PARAMETER_VALUE", "usage", false)         \
+    X("22011", "PG_SUBSTRING_ERROR", "usage", false)                           \
+    X("22012", "PG_DIVISION_BY_ZERO", "usage", false)                          \
+    X("22013", "PG_INVALID_PRECEDING_OR_FOLLOWING_SIZE", "usage", false)       \
+    X("22014", "PG_INVALID_ARGUMENT_FOR_NTILE_FUNCTION", "usage", false)       \
     X("22015", "PG_INTERVAL_FIELD_OVERFLOW", "constraint", false)              \
-    X("22016", "PG_INVALID_ARGUMENT_FOR_NTH_VALUE_FUNCTION", "constraint",     \
-      false)                                                                   \
+    X("22016", "PG_INVALID_ARGUMENT_FOR_NTH_VALUE_FUNCTION", "usage", false)   \
     X("22018", "PG_INVALID_CHARACTER_VALUE_FOR_CAST", "constraint", false)     \
-    X("22019", "PG_INVALID_ESCAPE_CHARACTER", "constraint", false)             \
+    X("22019", "PG_INVALID_ESCAPE_CHARACTER", "usage", false)                  \
     X("2201B", "PG_INVALID_REGULAR_EXPRESSION", "constraint", false)           \
-    X("2201E", "PG_INVALID_ARGUMENT_FOR_LOGARITHM", "constraint", false)       \
-    X("2201F", "PG_INVALID_ARGUMENT_FOR_POWER_FUNCTION", "constraint", false)  \
-    X("2201G", "PG_INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION", "constraint",  \
+    X("2201E", "PG_INVALID_ARGUMENT_FOR_LOGARITHM", "usage", false)            \
+    X("2201F", "PG_INVALID_ARGUMENT_FOR_POWER_FUNCTION", "usage", false)       \
+    X("2201G", "PG_INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION", "usage",       \
       false)                                                                   \
     X("2201W", "PG_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE", "constraint", false)    \
     X("2201X", "PG_INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE", "constraint",   \
       false)                                                                   \
     X("22021", "PG_CHARACTER_NOT_IN_REPERTOIRE", "constraint", false)          \
-    X("22022", "PG_INDICATOR_OVERFLOW", "constraint", false)                   \
+    X("22022", "PG_INDICATOR_OVERFLOW", "usage", false)                        \
     X("22023", "PG_INVALID_PARAMETER_VALUE", "constraint", false)              \
-    X("22024", "PG_UNTERMINATED_C_STRING", "constraint", false)                \
+    X("22024", "PG_UNTERMINATED_C_STRING", "usage", false)                     \
     X("22025", "PG_INVALID_ESCAPE_SEQUENCE", "constraint", false)              \
     X("22026", "PG_STRING_DATA_LENGTH_MISMATCH", "constraint", false)          \
-    X("22027", "PG_TRIM_ERROR", "constraint", false)                           \
-    X("2202E", "PG_ARRAY_ELEMENT_ERROR", "constraint", false)                  \
-    X("2202G", "PG_INVALID_TABLESAMPLE_REPEAT", "constraint", false)           \
-    X("2202H", "PG_INVALID_TABLESAMPLE_ARGUMENT", "constraint", false)         \
+    X("22027", "PG_TRIM_ERROR", "usage", false)                                \
+    X("2202E", "PG_ARRAY_ELEMENT_ERROR", "usage", false)                       \
+    X("2202G", "PG_INVALID_TABLESAMPLE_REPEAT", "usage", false)                \
+    X("2202H", "PG_INVALID_TABLESAMPLE_ARGUMENT", "usage", false)              \
     X("22030", "PG_DUPLICATE_JSON_OBJECT_KEY_VALUE", "constraint", false)      \
     X("22031", "PG_INVALID_ARGUMENT_FOR_SQL_JSON_DATETIME_FUNCTION",           \
       "constraint", false)                                                     \
@@ -95,12 +98,12 @@
     X("2203F", "PG_SQL_JSON_SCALAR_REQUIRED", "constraint", false)             \
     X("2203G", "PG_SQL_JSON_ITEM_CANNOT_BE_CAST_TO_TARGET_TYPE", "constraint", \
       false)                                                                   \
-    X("22P01", "PG_FLOATING_POINT_EXCEPTION", "constraint", false)             \
+    X("22P01", "PG_FLOATING_POINT_EXCEPTION", "usage", false)                  \
     X("22P02", "PG_INVALID_TEXT_REPRESENTATION", "constraint", false)          \
     X("22P03", "PG_INVALID_BINARY_REPRESENTATION", "constraint", false)        \
     X("22P04", "PG_BAD_COPY_FILE_FORMAT", "constraint", false)                 \
     X("22P05", "PG_UNTRANSLATABLE_CHARACTER", "constraint", false)             \
-    X("22P06", "PG_NONSTANDARD_USE_OF_ESCAPE_CHARACTER", "constraint", false)  \
+    X("22P06", "PG_NONSTANDARD_USE_OF_ESCAPE_CHARACTER", "usage", false)       \
     X("23000", "PG_INTEGRITY_CONSTRAINT_VIOLATION", "constraint", false)       \
     X("23001", "PG_RESTRICT_VIOLATION", "foreign-key", false)                  \
     X("23502", "PG_NOT_NULL_VIOLATION", "not-null", false)                     \
