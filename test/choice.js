@@ -11,7 +11,8 @@
 // A file that crosses three things, each with each, takes a pairwise choice there
 // and on Bun (UNDERCROFT_PAIRWISE).
 //
-// Some files start processes of every runtime by themselves: those are run once.
+// Some files start processes of every runtime by themselves, or others than ours for the most part: those are
+// run once.
 //
 //   share(suite, runtime, files) -> { files, env, chosen? }
 
@@ -20,7 +21,7 @@ const CHOSEN = ['node24', 'node26']
 // Suites whose files are doors: what is halved is within them (helper.js).
 const DOORS = ['contract', 'contract-pg']
 
-const ONCE = ['test/durability/log.test.js']
+const ONCE = ['test/durability/log.test.js', 'test/pg/backup.test.js']
 
 const CROSSED = ['test/life/exit.test.js']
 

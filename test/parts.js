@@ -31,7 +31,7 @@ const suites = [
   { name: 'unit', about: 'modules of lib/ and the repository itself' },
   { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, cores: 0.25, files: isOf => !isOf('pg-') },
   { name: 'contract-pg', folder: 'contract', about: 'the same on PostgreSQL', timeoutMs: 600_000, cores: 0.5, files: isOf => isOf('pg-'), slow: ['pg-ipc'] },
-  { name: 'pg', about: 'PostgreSQL: its connections, logins, poolers and failures', timeoutMs: 600_000, cores: 0.5, slow: ['copy', 'hosts', 'login', 'migrate', 'nonsense', 'partition', 'pooler'] },
+  { name: 'pg', about: 'PostgreSQL: its connections, logins, poolers and failures', timeoutMs: 600_000, cores: 0.5, slow: ['backup', 'copy', 'hosts', 'login', 'migrate', 'nonsense', 'partition', 'pooler'] },
   { name: 'routes', about: 'requests through every mount of routes', cores: 0.5 },
   { name: 'http', about: 'the HTTP of the daemon: bytes, clients, gateways, successors', timeoutMs: 600_000, cores: 0.5, uses: ['http'], mixed: true },
   { name: 'kit', about: 'what is built on the package: logins and sessions', cores: 0.6 },

@@ -3,12 +3,15 @@
 
 const fs = require('node:fs')
 const os = require('node:os')
+const path = require('node:path')
 const { isAddress, shown } = require('../../base/address')
 const { table } = require('../../base/format')
 const { nearest } = require('../../base/did-you-mean')
 const { open } = require('../../store')
 const { apply, compare } = require('../pg/apply')
 const { copyDatabase } = require('../pg/copy')
+const { backup, follow } = require('../pg/backup')
+const { check, restore } = require('../pg/restore')
 const { partition } = require('../pg/partition')
 const { parseSpan } = require('../pg/span')
 const { DISKS, WORKS, readMemory, settingsFor } = require('../pg/tune')
@@ -19,6 +22,8 @@ What an operator of a PostgreSQL server does:
 
   npx undercroft pg tune        settings for a machine and a kind of work, with the reason of each
   npx undercroft pg copy        a database from one server to another, tables in parallel
+  npx undercroft pg backup      a server into a folder, once or all the time, with its log
+  npx undercroft pg restore     it comes back, as it was at a moment; --check tries that, and reads every row
   npx undercroft pg partition   partitions of a table by time: those to come, and those that go
 
 npx undercroft pg <action> --help says more of each.
@@ -62,6 +67,45 @@ that was interrupted goes on.
       jobs: { type: 'string', help: 'tables at once: 4' }
     }
   },
+  backup: {
+    usage: 'pg backup --db postgres://… --to DIR [--keep 7] [--every 1d]',
+    help: `
+Makes a backup of the whole server into DIR/base, checks it, and removes those that are too many. The
+role wants REPLICATION. With --every it stays: it follows the log into DIR/wal, so that every moment
+comes back, and makes a backup in each period. Run that by systemd, on another machine.
+
+The log is kept by the slot undercroft_backup while this does not run: set max_slot_wal_keep_size.
+
+  npx undercroft pg backup --db postgres://backup@db/postgres --to /backup/shop --every 1d --keep 7
+`,
+    options: {
+      db: { type: 'string', help: 'any database of the server: postgres://backup@db/postgres' },
+      to: { type: 'string', help: 'the folder' },
+      keep: { type: 'string', help: 'backups: 7' },
+      every: { type: 'string', help: 'stay, and make one in each: 1d, 1w' }
+    }
+  },
+  restore: {
+    usage: 'pg restore --from DIR (--to DATA | --check) [--at 2026-12-01T04:00:00Z] [--query SQL --database shop]',
+    help: `
+Brings a server back from a folder of backups, as it was at a moment or as late as the log goes.
+--to DATA has its files afterwards: start a server on it. --check does it in a folder for a while:
+it starts a server there that nobody else reaches, reads every row, and runs your query.
+What was never restored is no backup: check it every month.
+
+  npx undercroft pg restore --from /backup/shop --check
+  npx undercroft pg restore --from /backup/shop --check --at '2026-12-01 04:00' --database shop --query 'select count(*) from orders'
+`,
+    options: {
+      from: { type: 'string', help: 'the folder' },
+      to: { type: 'string', help: 'a folder that is not there: its files' },
+      check: { type: 'boolean', help: 'try it, and take it away again' },
+      at: { type: 'string', help: 'the moment; without it as late as possible' },
+      query: { type: 'string', help: 'what the check asks' },
+      database: { type: 'string', help: 'that it asks: postgres' },
+      user: { type: 'string', help: 'a role of the server that may read all: postgres' }
+    }
+  },
   partition: {
     usage: 'pg partition TABLE --db postgres://… --by COLUMN --every 1mo [--keep 24mo] [--ahead 3] [--detach] [--plan]',
     help: `
@@ -85,7 +129,7 @@ where they are, and nobody waits longer than a moment. Without --db the address 
   }
 }
 
-const actions = { tune, copy, partition: partitions }
+const actions = { tune, copy, backup: backUp, restore: bringBack, partition: partitions }
 
 function run (ctx) {
   return refusing(ctx, async () => {
@@ -170,6 +214,64 @@ async function copy ({ values, say, print, exitCodes }) {
   return exitCodes.ok
 }
 
+// ---- backup, restore ----
+
+async function backUp ({ values, say, print, exitCodes }) {
+  const address = readAddress('--db', values.db)
+  const to = readFolder('--to', values.to)
+  const keep = count('--keep', values.keep, 7)
+  const every = values.every === undefined ? null : readSpan('--every', values.every)
+  return untilStopped(async signal => {
+    if (every === null) print(await backup(address, to, { keep, say, signal }), '')
+    else await follow(address, to, { every, keep, say, signal })
+    return exitCodes.ok
+  })
+}
+
+async function bringBack ({ values, say, print, exitCodes }) {
+  const from = readFolder('--from', values.from)
+  const at = readMoment(values.at)
+  if (values.check === true && values.to !== undefined) throw new CommandRefusal('--to keeps what --check takes away: one of them')
+  if (values.check !== true) {
+    for (const name of ['query', 'database', 'user']) if (values[name] !== undefined) throw new CommandRefusal(`--${name} is for --check`)
+    const { name, to } = await restore(from, readFolder('--to', values.to), { at, say })
+    print({ name, to }, `${to} has ${name}: give it to the server's user, and start it: pg_ctl -D ${to} start`)
+    return exitCodes.ok
+  }
+  return untilStopped(async signal => {
+    const result = await check(from, { at, query: values.query ?? null, database: values.database ?? null, user: values.user ?? 'postgres', say, signal })
+    const rows = result.databases.reduce((sum, one) => sum + one.rows, 0)
+    const shown = result.rows === null || result.rows.length === 0 ? '' : `\n${table(Object.keys(result.rows[0]), result.rows.map(row => Object.values(row).map(String)))}`
+    print(result, `it comes back${result.until === null ? '' : `, up to ${result.until}`}: ${rows.toLocaleString('en')} rows were read${shown}`)
+    return exitCodes.ok
+  })
+}
+
+// A signal ends what is under way, and what it has begun is cleared away.
+async function untilStopped (work) {
+  const stop = new AbortController()
+  const end = () => stop.abort()
+  process.on('SIGINT', end).on('SIGTERM', end)
+  try {
+    return await work(stop.signal)
+  } finally {
+    process.off('SIGINT', end).off('SIGTERM', end)
+  }
+}
+
+function readFolder (name, text) {
+  if (text === undefined || text === '' || isAddress(text)) throw new CommandRefusal(`${name} is missing: a folder`, `${name} /backup/shop`)
+  return path.resolve(text)
+}
+
+function readMoment (text) {
+  if (text === undefined) return null
+  const at = Date.parse(text)
+  if (Number.isNaN(at)) throw new CommandRefusal(`--at is a moment such as 2026-12-01T04:00:00Z, not '${text}'`)
+  if (at > Date.now()) throw new CommandRefusal('--at is in the future')
+  return at
+}
+
 // ---- partition ----
 
 async function partitions ({ positionals: [, table, ...others], values, say, print, exitCodes }) {
@@ -214,8 +316,8 @@ const shownOf = text => isAddress(text) ? shown(text) : text
 
 module.exports = {
   name: 'pg',
-  summary: 'PostgreSQL: settings for a machine, copies from server to server, partitions by time',
-  usage: 'pg tune|copy|partition [options]',
+  summary: 'PostgreSQL: settings for a machine, copies, backups, partitions by time',
+  usage: 'pg tune|copy|backup|restore|partition [options]',
   help,
   options: Object.assign({}, ...Object.values(about).map(({ options }) => options)),
   positionals: true,

@@ -6,14 +6,18 @@ const path = require('node:path')
 const { spawn } = require('node:child_process')
 const { CommandRefusal } = require('../refusal')
 
-// Debian keeps those of each version in a folder that no PATH has: the newest first, since pg_dump reads older servers.
-function find (name) {
+// Debian keeps those of each version in a folder that no PATH has: the newest first, since pg_dump reads older servers,
+// or those of one version.
+function find (name, version = null) {
   const debian = '/usr/lib/postgresql'
   const versions = fs.existsSync(debian) ? fs.readdirSync(debian).filter(version => /^\d+$/.test(version)).sort((a, b) => b - a) : []
-  const dirs = [...versions.map(version => path.join(debian, version, 'bin')), ...(process.env.PATH ?? '').split(path.delimiter)]
+  const known = versions.filter(one => version === null || one === version).map(one => path.join(debian, one, 'bin'))
+  const dirs = [...known, ...(process.env.PATH ?? '').split(path.delimiter)]
   const dir = dirs.find(dir => dir !== '' && fs.existsSync(path.join(dir, name)))
   if (dir === undefined) {
-    throw new CommandRefusal(`${name} is not there: it reads and writes the schema`, 'apt-get install postgresql-client', 'lacking')
+    const isServer = ['postgres', 'pg_verifybackup', 'pg_archivecleanup'].includes(name)
+    throw new CommandRefusal(`${name}${version === null ? '' : ` of version ${version}`} is not there`,
+      `apt-get install postgresql${isServer ? '' : '-client'}${version === null ? '' : `-${version}`}`, 'lacking')
   }
   return path.join(dir, name)
 }
