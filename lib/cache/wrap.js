@@ -33,6 +33,8 @@ const LOAD_MS = 30000
 const GRACE_MS = 1000
 // A question whose answer was lost with the connection is asked again.
 const MAX_TRIES = 3
+// One that a daemon on its way out has refused is for its successor.
+const AGAIN_MS = 100
 const MESSAGE_LENGTH = 400
 
 const HIT = 0
@@ -239,18 +241,27 @@ class LoadFlight {
 
   async #ask () {
     const { o } = this.#lead
-    for (let tries = 1; ; tries++) {
+    const ms = o.timeoutMs ?? LOAD_MS
+    const until = performance.now() + ms
+    for (let lost = 0; ;) {
       try {
-        const asking = this.#link.load(this.key, {
-          lease: o.timeoutMs ?? LOAD_MS,
-          stale: takesOld(this.#lead)
-        }, (o.timeoutMs ?? LOAD_MS) + GRACE_MS)
+        const asking = this.#link.load(this.key, { lease: ms, stale: takesOld(this.#lead) }, ms + GRACE_MS)
         this.#asked = true
         return await asking
       } catch (err) {
-        if (err?.code !== 'UC_CONNECTION_LOST' || tries === MAX_TRIES) throw err
+        if (this.#isOver(err)) {
+          if (performance.now() > until) throw err
+          await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+        } else if (err?.code !== 'UC_CONNECTION_LOST' || ++lost === MAX_TRIES) {
+          throw err
+        }
       }
     }
+  }
+
+  // It is the daemon that ends, and not this handle.
+  #isOver (err) {
+    return err?.code === 'UC_CLOSED' && !this.#link.client.closed
   }
 
   #found (answer) {
@@ -297,7 +308,7 @@ class LoadFlight {
       [isStored] = await this.#link.loaded(token, epoch, loaded.bytes, null, (w) => writeEntry(w, entry, domains, loaded.skipped))
     } catch (err) {
       // The value is as good as without a cache; only what is wrong with it matters.
-      if (err?.kind !== 'connection') {
+      if (err?.kind !== 'connection' && !this.#isOver(err)) {
         await this.#tellFailure(token, epoch, err)
         throw err
       }

@@ -144,6 +144,27 @@ t.test('the daemon is killed: nothing of the old one is trusted', async (t) => {
   t.equal(await cache.wrap('w', () => 5), 5)
 })
 
+t.test('the daemon ends while a value is loaded: the same in order as by a kill', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGKILL']) {
+    const file = tmpfile(t)
+    const daemon = startDaemon(t, ['--db', file], { killed: signal === 'SIGKILL' })
+    const [loading, waiting] = [1, 2].map(() => undercroft.open(daemon.url, { connectTimeoutMs: 60_000, timeoutMs: 60_000 }))
+    t.teardown(() => Promise.all([loading.close(), waiting.close()]))
+    let go
+    const first = loading.cache.wrap('k', () => new Promise((resolve) => { go = resolve }), { timeoutMs: 300_000 })
+    await until(() => go !== undefined, 'one loads')
+    const second = waiting.cache.wrap('k', () => 'of the next one', { timeoutMs: 300_000 })
+    second.catch(() => {})
+    await until(async () => (await waiting.cache.stats()).loads.waiting === 1, 'the other one waits')
+    await daemon.stop(signal)
+    startDaemon(t, ['--db', file], { socket: daemon.socket })
+    t.equal(await second, 'of the next one', `${signal}: who waited asks the next daemon`)
+    go('of the first')
+    t.equal(await first, 'of the first', `${signal}: who has loaded has its value`)
+    t.equal(await waiting.cache.get('k'), 'of the next one', `${signal}: and what was leased by the old one is not stored`)
+  }
+})
+
 // Reads as fast as it can, and compares each value with the one that was acknowledged when it asked.
 const reader = async ({ undercroft, args, say, require }) => {
   const { readFileSync } = require('node:fs')
