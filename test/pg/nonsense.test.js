@@ -36,8 +36,8 @@ function answer (type, text) {
   return { P: message('1'), D: Buffer.concat([message('t', [0, 0]), COLUMN]), B: message('2'), E: Buffer.concat([cells('7'), message('C', 'SELECT 1\0')]), S: READY, C: message('3') }[type]
 }
 
-// A server that speaks well until `wrong(state)` gives it other bytes to say, and closes then.
-async function fake (t, wrong) {
+// A server that speaks well until `wrong(state)` gives it other bytes to say, and closes then. What is well, `says` tells.
+async function fake (t, wrong, says = answer) {
   const state = { connections: 0, asked: 0 }
   const sockets = new Set()
   const server = net.createServer((socket) => {
@@ -65,7 +65,7 @@ async function fake (t, wrong) {
         state.asked += type === 'E'
         const bytes = wrong({ ...state, ...mine, type, text: body.toString('latin1') })
         if (bytes !== undefined) return socket.end(bytes)
-        socket.write(answer(type, body.toString('latin1')))
+        socket.write(says(type, body.toString('latin1'), mine))
       }
     })
   })
@@ -81,6 +81,25 @@ t.test('a server that speaks well', async (t) => {
   const { url } = await fake(t, () => undefined)
   const { db } = store(t, url)
   t.same(await db.all('select a from t'), [{ a: 7 }])
+})
+
+t.test('a transaction whose end fails is rolled back before another has its connection', async (t) => {
+  const error = (state) => Buffer.concat([message('E', `SERROR\0C${state}\0Mno\0\0`), message('Z', 'E')])
+  const seen = []
+  const { url } = await fake(t, () => undefined, (type, text, mine) => {
+    if (type !== 'Q' || !/^(begin|commit|rollback)/.test(text)) return answer(type, text)
+    const [verb] = text.match(/^\w+/)
+    seen.push(`${mine.number} ${verb}`)
+    if (verb === 'begin' && mine.aborted) return error('25P02')
+    mine.aborted = verb === 'commit' && seen.filter((one) => one.endsWith('commit')).length === 1
+    if (mine.aborted) return error('57014')
+    return Buffer.concat([message('C', `${verb.toUpperCase()}\0`), message('Z', verb === 'begin' ? 'T' : 'I')])
+  })
+  const { db } = store(t, url)
+  t.equal((await failure(db.transaction(async () => {}))).sqlstate, '57014', 'as a cancel does it')
+  t.equal(await db.transaction(async () => 'done'), 'done', 'the next one finds none')
+  const [, number] = seen[0].match(/^(\d+)/)
+  t.same(seen, ['begin', 'commit', 'rollback', 'begin', 'commit'].map((verb) => `${number} ${verb}`), 'on the same connection')
 })
 
 const ROWS = {

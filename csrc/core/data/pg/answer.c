@@ -494,6 +494,30 @@ static void end_of_write(pg_conn *c, const pg_step *sync)
         pg_barrier(c);
 }
 
+/* Nobody has the connection any more, and its transaction has not ended: a
+ * cancel that was for what came before may hit a ROLLBACK or COMMIT, too. Who
+ * gets it next must find none. */
+static bool is_left_open(const pg_conn *c)
+{
+    return c->role == PG_PINNED && c->phase == PG_READY && c->status != 'I' &&
+           c->nsteps == 0 && c->tx == NULL && c->lease == NULL &&
+           c->migration == NULL;
+}
+
+/* Once more, unless it was that which failed, and not by a cancel. */
+static bool roll_back(pg_conn *c, const pg_step *ended, uc_error *e)
+{
+    bool failed =
+        ended->kind == PG_STEP_QUERY && ended->flight == NULL && !c->stray;
+
+    c->stray = false;
+    if (!failed && pg_query(c, NULL, "rollback"))
+        return true;
+    return uc_fail(e, UC_CONNECTION_LOST,
+                   "the connection was given up: its transaction could not be "
+                   "rolled back");
+}
+
 static bool ready(pg_conn *c, uc_view body, uc_error *e)
 {
     pg_step s = *pg_step_first(c);
@@ -516,7 +540,7 @@ static bool ready(pg_conn *c, uc_view body, uc_error *e)
     } else {
         end_of_write(c, &s);
     }
-    return true;
+    return !is_left_open(c) || roll_back(c, &s, e);
 }
 
 static bool is(const pg_step *s, pg_step_kind kind)

@@ -67,6 +67,13 @@ static void grow(pg_db *db, pg_role role)
         pg_dial(db, role); /* without memory: in a later turn */
 }
 
+/* The end of the last transaction may have been hit by a cancel: then it is
+ * sent again, before anything of another. */
+static bool may_stay_open(const pg_conn *c)
+{
+    return c->role == PG_PINNED && c->strays > 0;
+}
+
 pg_conn *pg_pick(pg_db *db, pg_role role)
 {
     unsigned n = 0, limit = most(db, role);
@@ -82,7 +89,8 @@ pg_conn *pg_pick(pg_db *db, pg_role role)
         coming = coming || c->phase != PG_READY;
         if (c->phase == PG_READY && !c->cancelling && !c->alone &&
             !c->retires && c->tx == NULL && c->lease == NULL &&
-            c->migration == NULL && (best == NULL || c->calls < best->calls))
+            c->migration == NULL && !may_stay_open(c) &&
+            (best == NULL || c->calls < best->calls))
             best = c;
     }
     if (role == PG_READER && limit > READERS)
