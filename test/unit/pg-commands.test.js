@@ -131,6 +131,12 @@ t.test('on a server', { skip }, async t => {
     const again = JSON.parse((await cli('pg', 'copy', '--from', from, '--to', to, '--json')).out)
     t.same(again.tables.filter(({ copied }) => copied).map(({ name }) => name), ['"public"."child"'], 'what differs, and nothing else')
     t.equal(server.sql(sums, b), server.sql(sums, a))
+    const [bare, bareTo] = [server.fresh(t), server.fresh(t)]
+    server.sql("create table t(a int); insert into t values (1); create function f() returns trigger language plpgsql as 'begin return new; end'; create trigger g before insert on t for each row execute function f()", server.nameOf(bare))
+    for (const run of ['first', 'second']) {
+      const { code, err } = await cli('pg', 'copy', '--from', bare, '--to', bareTo)
+      t.equal(code, 0, `a trigger and no index, ${run} run: ${err}`)
+    }
     server.sql('create table other(a int)', a)
     const other = await cli('pg', 'copy', '--from', from, '--to', to)
     t.equal(other.code, 1)

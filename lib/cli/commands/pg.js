@@ -56,8 +56,11 @@ right where the server has it for itself.
     help: `
 Copies a database to an empty one, on the same server or another: the schema by pg_dump, the rows of
 its tables by COPY, several tables at once, the sequences, then indexes and constraints. The rows of
-both are counted and compared. A table whose rows are all there already is left alone, so that a copy
-that was interrupted goes on.
+both are counted and compared. A table that has as many rows already is left alone, so that a copy that
+was interrupted goes on.
+
+Let nothing write to the source until the last run has ended: each table is copied at a moment of its
+own, and a row that was changed in between does not change a count.
 
   npx undercroft pg copy --from postgres://app@old/shop --to postgres://app@new/shop
 `,

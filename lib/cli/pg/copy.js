@@ -4,7 +4,8 @@
 //   tables ──> rows, several tables at once ──> sequences ──> indexes, keys, triggers ──> counts
 //
 // Whatever is interrupted goes on: a schema that is there is left alone, and so is a table with as many
-// rows as that which it is copied from; another one is emptied and copied again.
+// rows as that which it is copied from; another one is emptied and copied again. Each table is copied at a
+// moment of its own, and equal counts are not equal rows: the source has to be at rest, across all runs.
 
 const { open } = require('../../store')
 const { CommandRefusal } = require('../refusal')
@@ -69,11 +70,19 @@ async function makeSchema (from, to, db, tables, say) {
   await run('psql', to, RESTORE, await run('pg_dump', from, [...DUMP, '--section=pre-data']))
 }
 
+// Others of pg_dump's post-data, where the source has no index to go by.
+const OTHERS = `
+  select (select count(*) from pg_trigger where not tgisinternal)
+    + (select count(*) from pg_rules where schemaname !~ '^pg_')
+    + (select count(*) from pg_policies)
+    + (select count(*) from pg_statistic_ext) as n`
+
 // Indexes, keys and triggers come last: rows are faster without them, and in any order. All of them or none.
 async function finishSchema (from, to, source, target, say) {
   const indexes = "select count(*) as n from pg_indexes where schemaname !~ '^pg_'"
   const [wanted, there] = await Promise.all([source, target].map(async db => (await db.get(indexes)).n))
   if (there > 0 && there >= wanted) return
+  if (wanted === 0 && (await target.get(OTHERS)).n > 0) return
   say('indexes, keys, triggers')
   await run('psql', to, RESTORE, await run('pg_dump', from, [...DUMP, '--section=post-data']))
 }
