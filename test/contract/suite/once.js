@@ -177,6 +177,27 @@ module.exports = (t, open) => {
     }
   })
 
+  t.test('a write without a key that fails before it', async (t) => {
+    const db = await ready(t)
+    await db.run(insert, ['there'])
+    const fails = {
+      run: () => db.run(insert, ['there']),
+      many: () => db.many(insert, [['there']]),
+      batch: () => db.batch([[insert, ['there']], ['select 1 as v']])
+    }
+    for (const [name, fail] of Object.entries(fails)) {
+      for (let i = 0; i < 3; i++) {
+        const a = `${name} ${i}`
+        const failed = failure(fail())
+        const first = await db.run(insert, [a], { once: a })
+        t.equal((await failed).code, code.unique, name)
+        exact(t, await db.run(insert, [a], { once: a }), first, `${a}: the same answer`)
+      }
+    }
+    const wanted = Object.keys(fails).flatMap((name) => [0, 1, 2].map((i) => `${name} ${i}`))
+    exact(t, await values(db), ['there', ...wanted], 'each is there once')
+  })
+
   t.test('a deadline that left the outcome unknown: the repetition settles it', async (t) => {
     const db = await ready(t)
     let outcome

@@ -529,7 +529,7 @@ static uc_call *next_keyed(pg_db *db)
 
 static void with_key(pg_db *db, round *r, uc_call *call)
 {
-    bool more = may_share(db, call);
+    bool more = !call->alone && may_share(db, call);
 
     barrier(r);
     pg_once_run(r->c, call);
@@ -546,11 +546,22 @@ static bool stalls(pg_conn *c)
     return c->stall;
 }
 
+/* An error between the turns of a write with a key is of that turn: what was
+ * sent before has been answered by then. */
+static bool must_wait(pg_conn *c)
+{
+    c->stall = c->nsteps > 0;
+    return c->stall;
+}
+
 /* It has waited for others before: nothing is put behind it. */
 static void by_its_own(pg_db *db, round *r, uc_call *call)
 {
     barrier(r);
-    alone(r, call);
+    if (call->once.p != NULL)
+        with_key(db, r, call);
+    else
+        alone(r, call);
     if (r->c->nsteps > 0)
         pg_stuck(db, r->c, true);
 }
@@ -570,6 +581,8 @@ static bool run_one(pg_db *db, round *r, uc_call *call)
         if (stalls(r->c))
             return false;
     }
+    if (call->once.p != NULL && must_wait(r->c))
+        return false;
     if (call->alone)
         by_its_own(db, r, call);
     else if (call->once.p != NULL)
