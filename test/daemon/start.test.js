@@ -247,9 +247,9 @@ t.test('SIGTERM has a deadline, and a second one does not wait', async t => {
 })
 
 t.test('--idle-exit', async t => {
-  const daemon = await start(t, { args: ['--idle-exit', '3'] })
+  const daemon = await start(t, { args: ['--idle-exit', '10'] })
   const client = await connect(t, daemon)
-  await helper.delay(4000)
+  await helper.delay(11_000)
   t.equal((await client.ask(1, ['x'])).value, 'x', 'not while a client is there')
   await client.destroy()
   t.equal((await daemon.done).code, 0, 'and then by itself')

@@ -48,7 +48,7 @@ function observe (t, found) {
   t.teardown(() => { goesOn = false })
   const done = (async () => {
     while (goesOn) {
-      const { status, reason } = await ask({ socket: found.app.upstream(0) }, '/health', 3000)
+      const { status, reason } = await ask({ socket: found.app.upstream(0) }, '/health', 30_000)
       if (status !== 200) wrong.push(reason ?? status)
       seen.add(await found.serving())
       await helper.delay(5)

@@ -88,10 +88,10 @@ t.test('real servers', async t => {
     // The time that people take is not the host's.
     const ask = async question => {
       asked.push(question)
-      await new Promise(resolve => setTimeout(resolve, 3200))
+      await new Promise(resolve => setTimeout(resolve, 6500))
       return answers.shift()
     }
-    await Promise.all([one, two].map(host => open(t, { ...host, key, connectTimeoutMs: 6000 }, { ask })))
+    await Promise.all([one, two].map(host => open(t, { ...host, key, connectTimeoutMs: 12_000 }, { ask })))
     t.equal(asked.length, 2, 'asked once for both hosts, and again after a wrong one')
     t.match(asked, [/^Passphrase of .*locked: $/, /^That was not it/])
 

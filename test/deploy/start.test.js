@@ -91,7 +91,7 @@ t.test('what the configuration alone has changed', async t => {
   const { settings } = found.state().active
   t.match(await found.start({ gateway: 'two' }, { gateway }), { changed: false, gateway: true }, 'the gateway has its new file although the release serves')
   t.equal(fs.readFileSync(to, 'utf8'), 'two')
-  t.match(await found.start({ gateway: 'two' }, { gateway, watchMs: 100, health: { timeoutMs: 9000, everyMs: 10 } }), { changed: false, gateway: false }, 'what matters to no process')
+  t.match(await found.start({ gateway: 'two' }, { gateway, watchMs: 100, health: { timeoutMs: 60_000, everyMs: 10 } }), { changed: false, gateway: false }, 'what matters to no process')
   for (const [more, seen] of [[{ env: { set: { COLOUR: 'red' } } }, { COLOUR: 'red' }], [{ drainMs: 1500 }, { UNDERCROFT_DRAIN_MS: '1500', COLOUR: undefined }], [{ socketMode: '0660' }, { UNDERCROFT_SOCKET_MODE: '0660' }]]) {
     t.match(await found.start({}, more), { release, before: release, changed: true }, JSON.stringify(more))
     t.match(JSON.parse(await body({ socketPath: found.app.upstream(0), path: '/env' })), seen)
@@ -182,7 +182,7 @@ t.test('a release that does not become healthy', async t => {
   const flag = path.join(found.root, 'flag')
   const when = (code) => `if (!require('node:fs').existsSync(${JSON.stringify(flag)})) {\n${code}\n} else {\n${service}\n}`
   const mend = () => { fs.writeFileSync(flag, '') }
-  const longer = { health: { timeoutMs: 6000, everyMs: 20 } }
+  const longer = { health: { timeoutMs: 15_000, everyMs: 20 } }
 
   found.release({ 'server.js': when("console.log('cannot go on'); console.error('the cause'); process.exit(3)") })
   await fails(t, found, { code: 'UC_DEPLOY_DIED', stage: 'health', message: /code 3.*goes on serving/ }, { lines: /cannot go on\nthe cause/, mend })

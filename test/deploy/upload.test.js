@@ -159,9 +159,9 @@ t.test('what an install command does', async t => {
   await t.rejects(upload(install('sleep 1000 & sleep 1000', 300)), { code: 'UC_DEPLOY_INSTALL', message: /not over after 0\.3 s/ })
   await t.rejects(upload(install('chmod +w lib/a.js && echo more >> lib/a.js')), { code: 'UC_DEPLOY_VERIFY', stage: 'verify', message: /lib\/a\.js/, hint: /must not change/ })
   const count = ids().length
-  const fixed = await upload({ more: { install: failing.more.install && { command: failing.more.install.command.slice(0, 2).concat('test ! -e node_modules'), timeoutMs: 9000 } } })
+  const fixed = await upload({ more: { install: failing.more.install && { command: failing.more.install.command.slice(0, 2).concat('test ! -e node_modules'), timeoutMs: 60_000 } } })
   t.ok(fixed.id && ids().length === count + 1)
-  t.match(await upload({ more: { build: { command: 'echo built > out.txt', where: 'there', timeoutMs: 9000 } } }), { id: /./ })
+  t.match(await upload({ more: { build: { command: 'echo built > out.txt', where: 'there', timeoutMs: 60_000 } } }), { id: /./ })
   t.equal(view.install, null)
 })
 
@@ -170,9 +170,9 @@ t.test('what an interrupted install has left is removed by the next attempt', as
   put('a')
   const file = path.join(paths(app.folder).folder, 'again')
   const command = `test ! -e node_modules && mkdir node_modules && ln -s /etc node_modules/etc && mv a b && mkdir a && test -e ${file}`
-  const more = { install: { command, timeoutMs: 9000 } }
+  const more = { install: { command, timeoutMs: 60_000 } }
   await t.rejects(upload({ more }), { code: 'UC_DEPLOY_INSTALL' })
-  const next = { install: { command: `${command} || exit 5; rmdir a; mv b a`, timeoutMs: 9000 } }
+  const next = { install: { command: `${command} || exit 5; rmdir a; mv b a`, timeoutMs: 60_000 } }
   await t.rejects(upload({ more: next }), { code: 'UC_DEPLOY_INSTALL' })
   fs.writeFileSync(file, '')
   // Commands go on whose agent was killed.

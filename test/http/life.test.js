@@ -302,8 +302,8 @@ t.test('a socket that systemd hands over', async (t) => {
 
 t.test('more idle time than there is, and not while somebody asks', async (t) => {
   const dir = await project(t)
-  const daemon = await serve(t, { dir, args: ['--idle-exit', '3'] })
-  for (let i = 0; i < 25; i++) {
+  const daemon = await serve(t, { dir, args: ['--idle-exit', '12'] })
+  for (let i = 0; i < 65; i++) {
     t.equal((await ask(daemon.to, {})).status, 200)
     await delay(200)
   }

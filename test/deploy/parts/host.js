@@ -158,7 +158,7 @@ function makeRelease (app, files, { complete = true, env = null } = {}) {
 }
 
 async function serving (app) {
-  const { status, reason } = await ask({ socket: app.upstream(0) }, '/health', 5000)
+  const { status, reason } = await ask({ socket: app.upstream(0) }, '/health', 30_000)
   return status === null ? reason : path.basename(fs.readlinkSync(app.upstream(0))).replace(/\.\d+\.sock$/, '')
 }
 

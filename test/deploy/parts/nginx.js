@@ -10,7 +10,7 @@ const path = require('node:path')
 const { execFile, spawn } = require('node:child_process')
 const nginxConf = require('../../../deploy/templates/nginx.conf.js')
 
-const READY_MS = 10_000
+const READY_MS = 60_000
 const END_MS = 5000
 
 const program = ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/bin/nginx'].find(file => fs.existsSync(file)) ?? 'nginx'
@@ -94,7 +94,7 @@ ${temp.map(name => `    ${name}_temp_path ${path.join(dir, name)};\n`).join('')}
 
 function run ([command, ...args]) {
   return new Promise(resolve => {
-    execFile(command, args, { timeout: 10_000 }, (err, out, text) => { resolve({ ok: err === null, text: out + text }) })
+    execFile(command, args, { timeout: 60_000 }, (err, out, text) => { resolve({ ok: err === null, text: out + text }) })
   })
 }
 

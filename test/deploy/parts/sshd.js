@@ -17,7 +17,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { execFileSync, spawn } = require('node:child_process')
 
-const WAIT_MS = 10_000
+const WAIT_MS = 60_000
 const sshd = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd'].find(file => fs.existsSync(file))
 
 /**
