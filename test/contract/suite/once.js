@@ -219,6 +219,20 @@ module.exports = (t, open) => {
     t.equal(outcome, 'unknown')
   })
 
+  t.test('no rows and no statements have a key, too', async (t) => {
+    const db = await ready(t)
+    for (const time of ['first', 'second']) {
+      t.equal((await db.many(insert, [], { once: 'no rows' })).changes, 0, `${time}: no rows`)
+      exact(t, await db.batch([], { once: 'no statements' }), [], `${time}: no statements`)
+    }
+    t.equal((await failure(db.many(insert, [[41]], { once: 'no rows' }))).code, 'UC_ONCE_CONFLICT', 'they are not one row')
+    const all = await Promise.all([
+      db.many(insert, [], { once: 'a' }), db.run(insert, [42], { once: 'b' }), db.batch([], { once: 'c' }), db.run(insert, [43])
+    ])
+    exact(t, all.map((one) => one.changes ?? one.length), [0, 1, 0, 1], 'beside others')
+    t.equal((await db.run(insert, [44])).changes, 1, 'and the next write')
+  })
+
   t.test('streams of rows', open.only('sqlite', 'keyed-parts'), async (t) => {
     const db = await ready(t)
     const rows = Array.from({ length: 4321 }, (_, i) => [i])

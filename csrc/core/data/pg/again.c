@@ -164,21 +164,19 @@ static bool mend(pg_conn *c, const pg_flight *f, const uc_error *e)
 
 bool pg_retries(pg_conn *c, pg_flight *f, const uc_error *e)
 {
-    bool mended;
+    bool again = c->stray && c->role != PG_PINNED, mended = false;
 
-    if (f->call == NULL || f->call->stmt == NULL)
+    if (f->call == NULL)
         return false;
-    mended = mend(c, f, e);
+    if (f->call->stmt != NULL)
+        mended = mend(c, f, e);
     if (f->call->again >= TRIES || c->tx != NULL)
         return false;
-    if (c->role == PG_READER && is_state(e, "25006"))
+    if (f->call->stmt != NULL && c->role == PG_READER && is_state(e, "25006"))
         return writes_after_all(c, f);
-    if (c->stray && c->role != PG_PINNED) {
-        f->call->again--; /* it was meant for another, or to make way */
-    } else if (!mended) {
+    if (!again && !mended)
         return false;
-    }
-    f->call->again++;
+    f->call->again += !again; /* it was meant for another, or to make way */
     c->calls--;
     pg_again(c->db, f);
     return true;

@@ -476,6 +476,8 @@ static bool batch(pg_conn *c, pg_flight *f, uc_error *e)
     uint32_t n, two;
 
     uc_read_array(&r, &n);
+    if (parts->n == 0 && f->once != NULL)
+        return true; /* as it is of many */
     if (parts->n == 0)
         return no_rows(c, f, e);
     for (uint32_t i = 0; i < parts->n; i++) {
@@ -531,7 +533,7 @@ bool pg_bind(pg_conn *c, pg_flight *f, uc_error *e)
         f->conn = NULL;
         return false;
     }
-    if (f->left > 0) {
+    if (f->left > 0 || f->once != NULL) { /* no rows have a key, too */
         c->calls++;
         c->batch++;
         pg_conn_touch(c);
