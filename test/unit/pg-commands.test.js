@@ -182,6 +182,24 @@ t.test('on a server', { skip }, async t => {
     const again = await cli('copy', file, url)
     t.equal(again.code, 1)
     t.match(again.err, /has tables of these names already/)
+
+    // Two tables that a writer changes together are copied as of one moment.
+    const busy = path.join(tmpdir(t), 'busy.db')
+    const writer = open(busy)
+    await writer.db.exec('create table a(n integer primary key); create table b(n integer primary key)')
+    await writer.db.many('insert into a values (?)', Array.from({ length: 3000 }, (_, i) => [i]))
+    await writer.db.run('insert into b select n from a')
+    let isOver = false
+    const writing = (async () => {
+      for (let n = 3000; !isOver; n++) await writer.db.batch([['insert into a values (?)', [n]], ['insert into b values (?)', [n]]])
+    })()
+    const other = server.fresh(t)
+    const moving = await cli('copy', busy, other, '--json')
+    isOver = true
+    await writing
+    await writer.close()
+    t.equal(moving.code, 0, moving.err)
+    t.equal(server.sql('select count(*) from a full join b using (n) where a.n is null or b.n is null', server.nameOf(other)), '0', 'both, or neither')
     t.ok(fs.existsSync(file))
   })
 })

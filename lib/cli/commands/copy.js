@@ -11,7 +11,8 @@ const help = `
 Copies the tables of a SQLite database to an empty PostgreSQL database: the schema translated, the rows
 by COPY, then indexes and foreign keys. Types are those of the values: a column that holds others than it
 was declared for becomes text, and that is said. So is what cannot be translated: CHECKs, triggers,
-views, expressions. The rows of both are counted and compared.
+views, expressions. The rows of both are counted and compared. Others may use the file meanwhile: all
+tables are copied as they are when it begins.
 
   npx undercroft copy app.db postgres://app@db/shop
   npx undercroft copy app.db postgres://app@db/shop --plan     what would be made, as SQL
@@ -28,19 +29,22 @@ function run (ctx) {
   return refusing(ctx, async () => {
     const { values, positionals, say, print, exitCodes } = ctx
     const { from, to } = readPlaces(positionals)
-    const source = open(from, { create: false, log: false, integers: 'auto' })
+    const source = open(from, { create: false, log: false, integers: 'auto', transactionTimeoutMs: HOUR_MS, timeoutMs: 0 })
     try {
-      const { tables, notes } = await read(source.db)
-      if (values.plan) {
-        const sql = [...tables.map(({ create }) => create), ...tables.flatMap(({ after }) => after), ...tables.flatMap(({ foreign }) => foreign)]
-        print({ sql, notes }, [...notes.map(note => `-- ${note}`), ...sql.map(text => `${text};`)].join('\n'))
+      // What others write meanwhile is not seen: all tables are of one moment.
+      return await source.db.snapshot(async moment => {
+        const { tables, notes } = await read(moment)
+        if (values.plan) {
+          const sql = [...tables.map(({ create }) => create), ...tables.flatMap(({ after }) => after), ...tables.flatMap(({ foreign }) => foreign)]
+          print({ sql, notes }, [...notes.map(note => `-- ${note}`), ...sql.map(text => `${text};`)].join('\n'))
+          return exitCodes.ok
+        }
+        for (const note of notes) say(note)
+        const counts = await write(moment, to, tables, say)
+        const rows = counts.reduce((sum, { rows }) => sum + rows, 0)
+        print({ tables: counts, rows, notes }, `${rows.toLocaleString('en')} rows of ${counts.length} tables: the counts agree`)
         return exitCodes.ok
-      }
-      for (const note of notes) say(note)
-      const counts = await write(source.db, to, tables, say)
-      const rows = counts.reduce((sum, { rows }) => sum + rows, 0)
-      print({ tables: counts, rows, notes }, `${rows.toLocaleString('en')} rows of ${counts.length} tables: the counts agree`)
-      return exitCodes.ok
+      })
     } finally {
       await source.close()
     }
@@ -106,7 +110,7 @@ async function copyTable (source, tx, { name, columns }) {
   await tx.copyFrom(`${quote(name)}(${list})`, rows())
   const count = `select count(*) as n from ${quote(name)}`
   const [{ n: wanted }, { n: there }] = [await source.get(count), await tx.get(count)]
-  if (Number(wanted) !== Number(there)) throw new CommandRefusal(`${name} has ${wanted} rows in the file and ${there} on the server`, 'something writes to the file: stop it, and run this again', 'failed')
+  if (Number(wanted) !== Number(there)) throw new CommandRefusal(`${name} has ${wanted} rows in the file and ${there} on the server`, 'report this: nothing was copied', 'failed')
   return { name, rows: Number(there) }
 }
 
