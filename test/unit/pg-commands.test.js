@@ -4,7 +4,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const t = require('tap')
-const { execFile } = require('node:child_process')
+const { execFile, spawn } = require('node:child_process')
 const { open } = require('../..')
 const { readMemory, settingsFor } = require('../../lib/cli/pg/tune')
 const { split } = require('../../lib/cli/pg/programs')
@@ -88,7 +88,8 @@ t.test('what is wrong on the command line', async t => {
 })
 
 t.test('on a server', { skip }, async t => {
-  const server = await pg.start(t)
+  // What the server does by itself would change the moment of a source.
+  const server = await pg.start(t, { settings: { autovacuum: 'off' } })
 
   t.test('tune', async t => {
     const machine = ['--memory', '16GB', '--cores', '8']
@@ -127,20 +128,64 @@ t.test('on a server', { skip }, async t => {
     t.equal(server.sql(sums, b), server.sql(sums, a), 'row by row')
     t.equal(server.sql("select nextval('child_id_seq')", b), '101')
     t.equal(server.sql("select count(*) from pg_constraint where contype in ('p', 'f') and conrelid::regclass::text !~ '^pg_'", b), '3')
-    server.sql('delete from child where id > 50', b)
-    const again = JSON.parse((await cli('pg', 'copy', '--from', from, '--to', to, '--json')).out)
-    t.same(again.tables.filter(({ copied }) => copied).map(({ name }) => name), ['"public"."child"'], 'what differs, and nothing else')
-    t.equal(server.sql(sums, b), server.sql(sums, a))
-    const [bare, bareTo] = [server.fresh(t), server.fresh(t)]
-    server.sql("create table t(a int); insert into t values (1); create function f() returns trigger language plpgsql as 'begin return new; end'; create trigger g before insert on t for each row execute function f()", server.nameOf(bare))
-    for (const run of ['first', 'second']) {
-      const { code, err } = await cli('pg', 'copy', '--from', bare, '--to', bareTo)
-      t.equal(code, 0, `a trigger and no index, ${run} run: ${err}`)
-    }
-    server.sql('create table other(a int)', a)
+    t.equal(server.sql("select count(*) from pg_namespace where nspname = 'undercroft_copy'", b), '0', 'nothing of its own is left')
     const other = await cli('pg', 'copy', '--from', from, '--to', to)
     t.equal(other.code, 1)
-    t.match(other.err, /copy to an empty database/)
+    t.match(other.err, /no copy was begun there[\s\S]*copy to an empty database/)
+    const [bare, bareTo] = [server.fresh(t), server.fresh(t)]
+    server.sql("create table t(a int); insert into t values (1); create function f() returns trigger language plpgsql as 'begin return null; end'; create trigger g before insert on t for each row execute function f()", server.nameOf(bare))
+    const fired = await cli('pg', 'copy', '--from', bare, '--to', bareTo)
+    t.equal(fired.code, 0, `triggers see no row of the copy: ${fired.err}`)
+  })
+
+  t.test('of one moment, and again after a kill', async t => {
+    const there = await pg.start(t)
+    const [from, to, still, stillTo] = [server.fresh(t), there.fresh(t), server.fresh(t), there.fresh(t)]
+    // An index that is made for ever, where the database says so.
+    const slow = `create function slow(n bigint) returns bigint immutable language plpgsql as $$
+      begin perform pg_sleep(coalesce(nullif(current_setting('test.seconds', true), ''), '0')::float8); return n; end $$;
+      create table s(n bigint); insert into s values (1); create index on s(public.slow(n));`
+    // Killed when the rows are there.
+    const killed = async (from, to) => {
+      const name = there.nameOf(to)
+      there.sql(`alter database ${name} set test.seconds = 1000`)
+      const proc = spawn(process.execPath, [path.join(root, 'lib/cli/main.js'), 'pg', 'copy', '--from', from, '--to', to], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] })
+      let said = ''
+      await new Promise(resolve => proc.on('close', resolve).stderr.setEncoding('utf8').on('data', text => {
+        said += text
+        if (/indexes, keys, triggers/.test(said)) proc.kill('SIGKILL')
+      }))
+      t.match(said, /indexes, keys, triggers/)
+      there.sql(`alter database ${name} reset test.seconds`)
+      there.sql(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`)
+    }
+    server.sql(`${slow} create table l(n bigint primary key); create table r(n bigint primary key references l);
+      insert into l select generate_series(1, 2000); insert into r select n from l`, server.nameOf(from))
+    const store = open(from)
+    let isOver = false
+    const writing = (async () => {
+      for (let n = 2001; !isOver; n++) await store.db.batch([['insert into l values (?)', [n]], ['insert into r values (?)', [n]]])
+    })()
+    await killed(from, to)
+    const again = await cli('pg', 'copy', '--from', from, '--to', to, '--json')
+    isOver = true
+    await writing
+    await store.close()
+    t.equal(again.code, 0, again.err)
+    t.match(again.err, /the source has changed since the copy was interrupted: all rows are copied again/)
+    t.same(JSON.parse(again.out).tables.filter(({ copied }) => !copied), [])
+    t.equal(there.sql('select count(*) from l full join r using (n) where l.n is null or r.n is null', there.nameOf(to)), '0', 'a row of both tables, or of neither')
+    t.ok(Number(there.sql('select count(*) from l', there.nameOf(to))) > 2000)
+
+    // Nothing changes the source: what was copied before the kill is left alone.
+    server.sql(`${slow} create table u(a int); insert into u select generate_series(1, 1000)`, server.nameOf(still))
+    await killed(still, stillTo)
+    const rest = await cli('pg', 'copy', '--from', still, '--to', stillTo, '--json')
+    t.equal(rest.code, 0, rest.err)
+    t.same(JSON.parse(rest.out).tables, [{ name: '"public"."s"', rows: 1, copied: false }, { name: '"public"."u"', rows: 1000, copied: false }])
+    t.equal(there.sql("select count(*) from pg_indexes where tablename = 's'", there.nameOf(stillTo)), '1')
+    const refused = await cli('pg', 'copy', '--from', from, '--to', stillTo)
+    t.match(refused.err, /the target has 2 tables, and no copy was begun there/)
   })
 
   t.test('from SQLite', async t => {

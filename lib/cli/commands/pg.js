@@ -55,12 +55,11 @@ right where the server has it for itself.
     usage: 'pg copy --from postgres://… --to postgres://… [--jobs 4]',
     help: `
 Copies a database to an empty one, on the same server or another: the schema by pg_dump, the rows of
-its tables by COPY, several tables at once, the sequences, then indexes and constraints. The rows of
-both are counted and compared. A table that has as many rows already is left alone, so that a copy that
-was interrupted goes on.
+its tables by COPY, several tables at once, the sequences, then indexes and constraints. All of it is of
+one moment, while others go on writing. The rows of both are counted and compared.
 
-Let nothing write to the source until the last run has ended: each table is copied at a moment of its
-own, and a row that was changed in between does not change a count.
+A copy that was interrupted goes on where the source has not changed since: tables that are there are
+left alone. Otherwise their rows are copied again. Until its end the target has a schema undercroft_copy.
 
   npx undercroft pg copy --from postgres://app@old/shop --to postgres://app@new/shop
 `,

@@ -65,4 +65,31 @@ function run (name, address, args, input = '') {
   })
 }
 
-module.exports = { find, run, split }
+/**
+ * Starts a program that stays until `end()`, or until this process is gone: its input ends then.
+ *
+ * @returns {Promise<{ line: string, end: () => Promise<void> }>} the first line that it wrote
+ * @throws {CommandRefusal} it ended before it wrote a line; what it said
+ */
+function hold (name, address, args, input) {
+  const file = find(name)
+  const target = split(address)
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, ['-d', target.address, ...args], { env: target.env, stdio: ['pipe', 'pipe', 'pipe'] })
+    let out = ''
+    let err = ''
+    const closed = new Promise(resolve => child.on('close', resolve))
+    const end = () => { child.stdin.end(); return closed }
+    child.stdout.setEncoding('utf8').on('data', text => {
+      out += text
+      if (out.includes('\n')) resolve({ line: out.slice(0, out.indexOf('\n')), end })
+    })
+    child.stderr.setEncoding('utf8').on('data', text => { err = (err + text).slice(-4000) })
+    child.on('error', reject)
+    child.on('close', () => reject(new CommandRefusal(`${name} failed: ${err.trim()}`, null, 'failed')))
+    child.stdin.on('error', () => {})
+    child.stdin.write(input)
+  })
+}
+
+module.exports = { find, hold, run, split }

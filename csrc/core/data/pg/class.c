@@ -210,6 +210,15 @@ static bool has_rows(pg_token first, pg_lexer rest)
     return !is_any(&t, silent);
 }
 
+/* SET TRANSACTION SNAPSHOT: what the transaction sees, which no option says. */
+static bool is_snapshot(const pg_token *second, pg_lexer rest)
+{
+    pg_token third = pg_lex(&rest);
+
+    return pg_token_is(second, "transaction") &&
+           pg_token_is(&third, "snapshot");
+}
+
 bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
 {
     static const uc_class classes[] = {
@@ -241,7 +250,8 @@ bool pg_sql_classify(pg_sql *s, uc_view text, uc_error *e)
                        "and databases (ALTER ROLE ... SET), and schemas",
                        (int)first.text.len, first.text.p);
     s->local =
-        (pg_token_is(&first, "set") && pg_token_is(&second, "local")) ||
+        (pg_token_is(&first, "set") &&
+         (pg_token_is(&second, "local") || is_snapshot(&second, rest))) ||
         pg_token_is(&first, "lock") ||
         (v == SESSION && pg_token_is(&first, "create") && has_word(l, drop));
     if (v == SESSION && !s->local)
