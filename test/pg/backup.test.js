@@ -64,7 +64,7 @@ withServer({ tcp: true }, async (t, server) => {
       return proc
     }
     const first = begin()
-    await until(() => /Z: \d+ MiB/.test(first.log), 'a backup')
+    await until(() => /Z: \d+ MiB/.test(first.log), 'a backup', 180_000)
     server.sql("insert into orders(what) values ('early')", 'shop')
     const moment = Number(server.sql('select (extract(epoch from clock_timestamp()) * 1000)::bigint + 1', 'shop'))
     await until(() => Date.now() > moment, 'the moment has passed')
@@ -74,7 +74,7 @@ withServer({ tcp: true }, async (t, server) => {
     server.sql("delete from orders where id > 100; insert into orders(what) values ('late')", 'shop')
     const second = begin()
     const here = server.sql('select pg_current_wal_flush_lsn()')
-    await until(() => server.sql(`select count(*) from pg_stat_replication where flush_lsn >= '${here}'`) === '1', 'the log is there')
+    await until(() => server.sql(`select count(*) from pg_stat_replication where flush_lsn >= '${here}'`) === '1', 'the log is there', 180_000)
     const query = ['--database', 'shop', '--query', "select count(*) as n, string_agg(what, ' ' order by id) filter (where what in ('early', 'late')) as what from orders"]
     const late = await ok(t, 'restore', '--from', to, '--check', ...query)
     exact(t, late.rows, [{ n: 101, what: 'late' }], 'as late as the log goes')
