@@ -147,6 +147,20 @@ t.test('kill -9 of the agent at every stage', async t => {
   t.ok(releases.complete(app).length > 0)
 })
 
+t.test('a removal that was interrupted is ended by the next upload', async t => {
+  const { app, upload, isRight, renew } = await site(t)
+  isRight(t, await upload(), 'the first')
+  for (const stage of ['its folder is gone', 'its manifest as well', 'it is whole']) {
+    const { id } = releases.newest(app)
+    if (stage !== 'it is whole') fs.renameSync(app.release(id), path.join(app.releases, `.trash-${id}`))
+    if (stage === 'its manifest as well') fs.rmSync(app.manifest(id))
+    renew(stage)
+    isRight(t, await upload(), stage)
+    t.equal(fs.existsSync(app.mark(id)), stage === 'it is whole', `${stage}: the mark`)
+    t.equal(fs.existsSync(app.manifest(id)), stage === 'it is whole', `${stage}: the manifest`)
+  }
+})
+
 t.test('what has arrived does not travel again', async t => {
   const { app, upload, answer, isRight, renew, host } = await site(t, LARGE)
   for (const how of ['the deployer is killed', 'the connection is cut']) {

@@ -143,16 +143,17 @@ for (const [name, where] of places) {
 // The file has one owner at a time: who comes while it is given on waits for it.
 t.test('who owns the file', async (t) => {
   const dir = await project(t)
-  fs.appendFileSync(path.join(dir, 'routes/all.sql'), '\n-- @get /slow :text\n-- @public\n-- @scan ok\nwith recursive c(x) as (select 1 union all select x + 1 from c where x < 3000000) select count(*) from c;\n')
+  fs.appendFileSync(path.join(dir, 'routes/all.sql'), '\n-- @get /slow :text\n-- @public\n-- @scan ok\n-- @timeout 10m\nwith recursive c(x) as (select 1 union all select x + 1 from c where x < 3000000) select count(*) from c;\n')
   const socket = path.join(dir, 'core.sock')
-  const first = await serve(t, { dir, http: PORT, socket, args: ['--drain-ms', '60000'] })
+  const first = await serve(t, { dir, http: PORT, socket, args: ['--drain-ms', '600000'] })
   const address = `127.0.0.1:${first.to.port}`
   const slow = ask(first.to, { target: '/slow' })
   await delay(100)
-  const next = startDaemon(t, ['--db', path.join(dir, 'app.db'), '--http', address, '--routes', path.join(dir, 'routes'), '--replace', '--drain-ms', '60000'], { socket })
+  const next = startDaemon(t, ['--db', path.join(dir, 'app.db'), '--http', address, '--routes', path.join(dir, 'routes'), '--replace', '--drain-ms', '600000'], { socket })
   await until(() => /shutting down/.test(first.stderr) || next.over, 'the first is told')
   const waits = Array.from({ length: 20 }, (_, i) => ask(first.to, { method: 'POST', target: '/add', body: `{"n":${i}}` }))
-  t.equal((await slow).status, 200, 'what is under way ends')
+  const { status, body } = await slow
+  t.equal(status, 200, `what is under way ends: ${body}`)
   for (const { status, body } of await Promise.all(waits)) t.equal(status, 200, body)
   t.equal((await first.done).code, 0)
   t.equal((await ask(first.to, { target: '/count' })).body, '20', 'each has run once')

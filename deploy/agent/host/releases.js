@@ -149,10 +149,11 @@ function touched (app, id) {
     fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0))
 }
 
-/** The mark goes first: a release that is half removed is not complete. Its files are left to sweep(). */
+/**
+ * The folder goes first, at once and on the disk: a release without one is not complete. Its mark goes last:
+ * where that is alone somebody was interrupted, and sweep() goes on. So are the files left to sweep().
+ */
 function remove (app, id) {
-  fs.rmSync(app.mark(id), { force: true })
-  syncDirectory(app.marks)
   const moved = [[app.release(id), `.trash-${id}`], [partsOf(app, id), `.trash-parts-${id}`]]
   for (const [from, name] of moved) {
     const trash = freeName(path.join(app.releases, name))
@@ -162,7 +163,12 @@ function remove (app, id) {
       if (err.code !== 'ENOENT') throw err
     }
   }
-  for (const file of [app.manifest(id), envOf(app, id)]) fs.rmSync(file, { force: true })
+  syncDirectory(app.releases)
+  forget(app, id)
+}
+
+function forget (app, id) {
+  for (const file of [app.manifest(id), envOf(app, id), app.mark(id)]) fs.rmSync(file, { force: true })
 }
 
 // A tree that could not be removed keeps its name.
@@ -179,6 +185,9 @@ function freeName (file) {
  */
 function sweep (app, warn = () => {}) {
   sweepTemporary(app.marks)
+  for (const id of all(app)) {
+    if (fs.existsSync(app.mark(id)) && !fs.existsSync(app.release(id))) forget(app, id)
+  }
   for (const name of namesIn(app.releases)) {
     if (!name.startsWith('.trash-')) continue
     try {
