@@ -9,9 +9,10 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { spawn } = require('node:child_process')
+const { open } = require('../../store')
 const { CommandRefusal } = require('../refusal')
 const { find, split } = require('./programs')
-const { before } = require('./span')
+const span = require('./span')
 
 const SLOT = 'undercroft_backup'
 const AGAIN_MS = 5000
@@ -41,12 +42,16 @@ function backupsIn (to) {
  *
  * @param {string} name
  * @param {string[]} args
- * @param {{ env?: object, uid?: number, gid?: number, signal?: AbortSignal, onLine?: Function }} [options]
+ * @param {{ env?: object, signal?: AbortSignal, onLine?: Function }} [options]
  * @throws {CommandRefusal} it failed; the last of what it said
  */
-function call (name, args, { env = process.env, uid, gid, signal, onLine } = {}) {
-  const child = spawn(find(name), args, { env, uid, gid, stdio: ['ignore', 'pipe', 'pipe'] })
-  const stop = () => child.kill('SIGTERM')
+function call (name, args, { env = process.env, signal, onLine } = {}) {
+  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(file => fs.existsSync(file))
+  // It ends with this process, however that ends: a slot has one reader.
+  const [file, ...before] = setpriv === undefined ? [find(name)] : [setpriv, '--pdeathsig', 'INT', find(name)]
+  const child = spawn(file, [...before, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  // What a terminal sends, which they end in order at.
+  const stop = () => child.kill('SIGINT')
   signal?.addEventListener('abort', stop)
   if (signal?.aborted) stop()
   return new Promise((resolve, reject) => {
@@ -142,14 +147,36 @@ async function follow (address, to, { every, keep, say, signal }) {
   const receive = ['-d', target.address, '-D', wal, '--slot', SLOT]
   // So that what has been written since is there, from before the first backup on.
   await call('pg_receivewal', [...receive, '--create-slot', '--if-not-exists'], { env: target.env, signal })
-  const receiving = again(() => call('pg_receivewal', [...receive, '--synchronous'], { env: target.env, signal }), 'the log', { say, signal })
+  const size = await segmentSize(address)
+  const receiving = again(() => {
+    clear(wal, size)
+    return call('pg_receivewal', [...receive, '--synchronous', '--no-loop'], { env: target.env, signal })
+  }, 'the log', { say, signal })
   say(`the log goes to ${wal}`)
   await again(async () => {
     const last = backupsIn(to).at(-1)
-    if (last === undefined || last.at <= before(Date.now(), every)) await backup(address, to, { keep, say, signal })
+    if (last === undefined || last.at <= span.before(Date.now(), every)) await backup(address, to, { keep, say, signal })
     await pause(Math.min(60_000, AGAIN_MS * 12), signal)
   }, 'a backup', { say, signal })
   await receiving
+}
+
+async function segmentSize (address) {
+  const store = open(address, { log: false, readonly: true })
+  try {
+    return (await store.db.get("select setting::int8 as bytes from pg_settings where name = 'wal_segment_size'")).bytes
+  } finally {
+    await store.close()
+  }
+}
+
+// A segment is filled with zeros before anything is written to it. Killed at that it leaves a short file, which no
+// later pg_receivewal goes on with; there is nothing in it.
+function clear (wal, size) {
+  for (const name of fs.readdirSync(wal).filter(name => name.endsWith('.partial'))) {
+    const file = path.join(wal, name)
+    if (![0, size].includes(fs.statSync(file).size)) fs.rmSync(file)
+  }
 }
 
 // What ends is begun again: a server comes back.
