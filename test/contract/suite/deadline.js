@@ -134,13 +134,14 @@ module.exports = (t, open) => {
   })
 
   t.test('one signal for many calls', async (t) => {
-    const db = await ready(t)
+    // A machine that is at fifty endless reads and more takes its time.
+    const db = await ready(t, { timeoutMs: 60_000 })
     const { stop, signal, listeners } = watched()
     const reason = new Error('all of them')
     const calls = Array.from({ length: 50 }, () => failure(db.get(endless, [], { signal })))
     setTimeout(() => stop.abort(reason), 50)
     const done = await Promise.all(calls)
-    t.ok(done.every((err) => err === reason))
+    exact(t, done.filter((err) => err !== reason).map((err) => `${err.code} ${err.message}`), [], 'each has the reason')
     t.equal(listeners.size, 0, 'no listener stays')
     const one = watched()
     const warnings = []
