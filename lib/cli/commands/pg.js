@@ -17,6 +17,9 @@ const { parseSpan } = require('../pg/span')
 const { DISKS, WORKS, readMemory, settingsFor } = require('../pg/tune')
 const { CommandRefusal, refusing } = require('../refusal')
 
+// A table that is looked at row by row takes its time.
+const HOUR_MS = 3600_000
+
 const help = `
 What an operator of a PostgreSQL server does:
 
@@ -288,7 +291,7 @@ async function partitions ({ positionals: [, table, ...others], values, say, pri
     detach: values.detach === true
   }
   if (wanted.detach && wanted.keep === null) throw new CommandRefusal('--detach is about old partitions: how old?', '--keep 24mo')
-  const store = open(readAddress('--db', values.db ?? process.env.DATABASE), { log: false, timeoutMs: 0 })
+  const store = open(readAddress('--db', values.db ?? process.env.DATABASE), { log: false, timeoutMs: 0, transactionTimeoutMs: HOUR_MS })
   try {
     const { steps } = await partition(store.db, table, wanted, { say, dryRun: values.plan === true })
     print({ steps }, values.plan ? asScript(steps) : steps.length === 0 ? 'all is as it should be' : `${steps.length} steps were done`)

@@ -4,18 +4,19 @@
 //   DIR/base/2026-12-01T042311.123Z/   its files, by pg_basebackup, checked by pg_verifybackup; named after its end
 //   DIR/wal/                           the log since then, by pg_receivewal, through a slot of the server
 //
-// A folder that begins with a dot is a backup that has not come to its end.
+// A folder that begins with a dot is a backup that has not come to its end, or that goes.
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { spawn } = require('node:child_process')
 const { open } = require('../../store')
 const { CommandRefusal } = require('../refusal')
-const { find, split } = require('./programs')
+const { call, split } = require('./programs')
 const span = require('./span')
 
 const SLOT = 'undercroft_backup'
-const AGAIN_MS = 5000
+// Between two tries, and two looks.
+const LOG_MS = 5000
+const BACKUP_MS = 60_000
 const NAME = /^\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z$/
 
 const nameOf = ms => new Date(ms).toISOString().replaceAll(':', '')
@@ -38,39 +39,6 @@ function backupsIn (to) {
 }
 
 /**
- * Runs a program to its end. -> { out, err }, what it wrote
- *
- * @param {string} name
- * @param {string[]} args
- * @param {{ env?: object, signal?: AbortSignal, onLine?: Function }} [options]
- * @throws {CommandRefusal} it failed; the last of what it said
- */
-function call (name, args, { env = process.env, signal, onLine } = {}) {
-  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(file => fs.existsSync(file))
-  // It ends with this process, however that ends: a slot has one reader.
-  const [file, ...before] = setpriv === undefined ? [find(name)] : [setpriv, '--pdeathsig', 'INT', find(name)]
-  const child = spawn(file, [...before, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  // What a terminal sends, which they end in order at.
-  const stop = () => child.kill('SIGINT')
-  signal?.addEventListener('abort', stop)
-  if (signal?.aborted) stop()
-  return new Promise((resolve, reject) => {
-    let [out, err] = ['', '']
-    child.stdout.setEncoding('utf8').on('data', text => { out += text })
-    child.stderr.setEncoding('utf8').on('data', text => {
-      err = (err + text).slice(-4000)
-      if (onLine !== undefined) for (const line of text.split(/[\r\n]+/)) if (line.trim() !== '') onLine(line.trim())
-    })
-    child.on('error', reject)
-    child.on('close', (code, ended) => {
-      signal?.removeEventListener('abort', stop)
-      if (code === 0) return resolve({ out, err })
-      reject(new CommandRefusal(`${name} failed (${ended ?? `exit code ${code}`}): ${err.trim().split('\n').slice(-3).join('; ')}`, null, 'failed'))
-    })
-  })
-}
-
-/**
  * One backup, checked, and those that are too many go.
  *
  * @param {string} address of any database of the server, with a role that may replicate
@@ -81,8 +49,7 @@ function call (name, args, { env = process.env, signal, onLine } = {}) {
 async function backup (address, to, { keep, say, signal }) {
   const base = path.join(to, 'base')
   fs.mkdirSync(base, { recursive: true, mode: 0o700 })
-  // Of one that was killed.
-  for (const name of fs.readdirSync(base)) if (name.startsWith('.new-')) fs.rmSync(path.join(base, name), { recursive: true })
+  for (const name of fs.readdirSync(base)) if (isLeft(name)) fs.rmSync(path.join(base, name), { recursive: true, force: true })
   const dir = path.join(base, `.new-${process.pid}`)
   const target = split(address)
   let told = Date.now()
@@ -108,6 +75,18 @@ async function backup (address, to, { keep, say, signal }) {
   return { name, bytes, removed }
 }
 
+// Of one that was killed, and not of one that is under way.
+function isLeft (name) {
+  const [, pid] = /^\.new-(\d+)$/.exec(name) ?? []
+  if (pid === undefined) return name.startsWith('.old-')
+  try {
+    process.kill(Number(pid), 0)
+    return Number(pid) === process.pid
+  } catch (err) {
+    return err.code === 'ESRCH'
+  }
+}
+
 function flush (dir) {
   const fd = fs.openSync(dir)
   try { fs.fsyncSync(fd) } finally { fs.closeSync(fd) }
@@ -123,9 +102,9 @@ async function prune (to, keep) {
   const all = backupsIn(to)
   const removed = all.slice(0, Math.max(0, all.length - keep))
   for (const { name, dir } of removed) {
-    const hidden = path.join(to, 'base', `.new-${name}`)
+    const hidden = path.join(to, 'base', `.old-${name}`)
     fs.renameSync(dir, hidden)
-    fs.rmSync(hidden, { recursive: true })
+    fs.rmSync(hidden, { recursive: true, force: true })
   }
   const wal = path.join(to, 'wal')
   const first = all[removed.length]
@@ -151,13 +130,12 @@ async function follow (address, to, { every, keep, say, signal }) {
   const receiving = again(() => {
     clear(wal, size)
     return call('pg_receivewal', [...receive, '--synchronous', '--no-loop'], { env: target.env, signal })
-  }, 'the log', { say, signal })
+  }, 'the log', LOG_MS, { say, signal })
   say(`the log goes to ${wal}`)
   await again(async () => {
     const last = backupsIn(to).at(-1)
     if (last === undefined || last.at <= span.before(Date.now(), every)) await backup(address, to, { keep, say, signal })
-    await pause(Math.min(60_000, AGAIN_MS * 12), signal)
-  }, 'a backup', { say, signal })
+  }, 'a backup', BACKUP_MS, { say, signal })
   await receiving
 }
 
@@ -179,8 +157,8 @@ function clear (wal, size) {
   }
 }
 
-// What ends is begun again: a server comes back.
-async function again (work, what, { say, signal }) {
+// What ends is begun again: a server comes back, and a disk has room.
+async function again (work, what, ms, { say, signal }) {
   while (!signal.aborted) {
     try {
       await work()
@@ -188,8 +166,8 @@ async function again (work, what, { say, signal }) {
       if (signal.aborted) return
       if (!(err instanceof CommandRefusal)) throw err
       say(`${what}: ${err.message}`)
-      await pause(AGAIN_MS, signal)
     }
+    await pause(ms, signal)
   }
 }
 
@@ -204,4 +182,4 @@ const pause = (ms, signal) => new Promise(resolve => {
   if (signal.aborted) end()
 })
 
-module.exports = { backup, backupsIn, call, follow, segmentOf }
+module.exports = { backup, backupsIn, follow, segmentOf }

@@ -42,27 +42,52 @@ function split (address) {
   return { address: `${head}${user === undefined ? '' : `${user}@`}${place}${options.length === 0 ? '' : `?${options.join('&')}`}`, env }
 }
 
+// It ends with this process, however that ends: a slot has one reader, and a snapshot one holder.
+function begin (name, args, env) {
+  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(file => fs.existsSync(file))
+  const command = [...(setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'INT']), find(name), ...args]
+  const child = spawn(command[0], command.slice(1), { env, stdio: 'pipe' })
+  child.stdin.on('error', () => {})
+  child.stdout.setEncoding('utf8')
+  child.stderr.setEncoding('utf8')
+  return child
+}
+
 /**
  * Runs a program to its end. -> what it wrote to stdout
  *
- * @throws {CommandRefusal} it failed; what it said
+ * @param {string} name
+ * @param {string[]} args
+ * @param {{ env?: object, input?: string, signal?: AbortSignal, onLine?: Function }} [options] onLine: of stderr
+ * @throws {CommandRefusal} it failed; the last of what it said
  */
-function run (name, address, args, input = '') {
-  const file = find(name)
-  const target = split(address)
+function call (name, args, { env = process.env, input = '', signal, onLine } = {}) {
+  const child = begin(name, args, env)
+  // What a terminal sends, which they end in order at.
+  const stop = () => child.kill('SIGINT')
+  signal?.addEventListener('abort', stop)
+  if (signal?.aborted) stop()
   return new Promise((resolve, reject) => {
-    const child = spawn(file, ['-d', target.address, ...args], { env: target.env, stdio: ['pipe', 'pipe', 'pipe'] })
-    let out = ''
-    let err = ''
-    child.stdout.setEncoding('utf8').on('data', text => { out += text })
-    child.stderr.setEncoding('utf8').on('data', text => { err = (err + text).slice(-4000) })
+    let [out, err] = ['', '']
+    child.stdout.on('data', text => { out += text })
+    child.stderr.on('data', text => {
+      err = (err + text).slice(-4000)
+      if (onLine !== undefined) for (const line of text.split(/[\r\n]+/)) if (line.trim() !== '') onLine(line.trim())
+    })
     child.on('error', reject)
-    child.on('close', (code, signal) => code === 0
-      ? resolve(out)
-      : reject(new CommandRefusal(`${name} failed (${signal ?? `exit code ${code}`}): ${err.trim()}`, null, 'failed')))
-    child.stdin.on('error', () => {})
+    child.on('close', (code, ended) => {
+      signal?.removeEventListener('abort', stop)
+      if (code === 0) return resolve(out)
+      reject(new CommandRefusal(`${name} failed (${ended ?? `exit code ${code}`}): ${err.trim().split('\n').slice(-4).join('; ')}`, null, 'failed'))
+    })
     child.stdin.end(input)
   })
+}
+
+/** The same with an address. */
+function run (name, address, args, input) {
+  const target = split(address)
+  return call(name, ['-d', target.address, ...args], { env: target.env, input })
 }
 
 /**
@@ -72,24 +97,21 @@ function run (name, address, args, input = '') {
  * @throws {CommandRefusal} it ended before it wrote a line; what it said
  */
 function hold (name, address, args, input) {
-  const file = find(name)
   const target = split(address)
+  const child = begin(name, ['-d', target.address, ...args], target.env)
   return new Promise((resolve, reject) => {
-    const child = spawn(file, ['-d', target.address, ...args], { env: target.env, stdio: ['pipe', 'pipe', 'pipe'] })
-    let out = ''
-    let err = ''
+    let [out, err] = ['', '']
     const closed = new Promise(resolve => child.on('close', resolve))
     const end = () => { child.stdin.end(); return closed }
-    child.stdout.setEncoding('utf8').on('data', text => {
+    child.stdout.on('data', text => {
       out += text
       if (out.includes('\n')) resolve({ line: out.slice(0, out.indexOf('\n')), end })
     })
-    child.stderr.setEncoding('utf8').on('data', text => { err = (err + text).slice(-4000) })
+    child.stderr.on('data', text => { err = (err + text).slice(-4000) })
     child.on('error', reject)
     child.on('close', () => reject(new CommandRefusal(`${name} failed: ${err.trim()}`, null, 'failed')))
-    child.stdin.on('error', () => {})
     child.stdin.write(input)
   })
 }
 
-module.exports = { find, hold, run, split }
+module.exports = { call, find, hold, run, split }

@@ -9,8 +9,8 @@ const path = require('node:path')
 const { spawn } = require('node:child_process')
 const { open } = require('../../store')
 const { CommandRefusal } = require('../refusal')
-const { backupsIn, call, segmentOf } = require('./backup')
-const { find } = require('./programs')
+const { backupsIn, segmentOf } = require('./backup')
+const { call, find } = require('./programs')
 
 const refuse = (cause, remedy = null) => { throw new CommandRefusal(cause, remedy, 'failed') }
 const shell = text => `'${text.replaceAll("'", "'\\''")}'`
@@ -107,12 +107,14 @@ async function check (from, { at, query, database, user, say, signal }) {
     const names = await ask(address(database ?? 'postgres'), db => db.all('select datname as name from pg_database where datallowconn order by 1'))
     const databases = []
     for (const { name } of names) {
-      if (signal.aborted) refuse('it was stopped')
-      databases.push({ name, ...await ask(address(name), readAll) })
+      databases.push({ name, ...await ask(address(name), db => readAll(db, signal)) })
       say(`${name}: ${databases.at(-1).tables} tables, ${databases.at(-1).rows.toLocaleString('en')} rows`)
     }
-    const rows = query === null ? null : await ask(address(database ?? 'postgres'), db => db.all(query))
+    const rows = query === null ? null : await ask(address(database ?? 'postgres'), db => db.all(query, [], { signal }))
     return { name, until: server.until(), databases, rows }
+  } catch (err) {
+    if (signal.aborted) refuse('it was stopped')
+    throw err
   } finally {
     await server?.stop()
     fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
@@ -131,13 +133,13 @@ async function ask (address, work) {
 const isOwn = name => name.startsWith('pg_catalog.')
 
 // A page that cannot be read is found by reading it.
-async function readAll (db) {
+async function readAll (db, signal) {
   const tables = await db.all(`select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'm') and c.relpersistence = 'p' and n.nspname !~ '^pg_(toast|temp)' and n.nspname <> 'information_schema'`)
   let rows = 0
   for (const { name } of tables) {
     // Its length wants all of a row, also what is kept aside of it.
-    const { n } = await db.get(`select count(*) as n, sum(octet_length(t::text)) as length from only ${name} t`)
+    const { n } = await db.get(`select count(*) as n, sum(octet_length(t::text)) as length from only ${name} t`, [], { signal })
     if (!isOwn(name)) rows += n
   }
   return { tables: tables.filter(({ name }) => !isOwn(name)).length, rows }

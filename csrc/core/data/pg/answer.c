@@ -289,8 +289,7 @@ static bool goes(pg_conn *c, uc_view body, uc_error *e)
     bool stops = strncmp(e->sqlstate, "57P", 3) == 0;
     char text[sizeof e->message];
 
-    if (!stops && !pg_msg_is_fatal(body) &&
-        !(c->pooled && strcmp(e->sqlstate, "08P01") == 0))
+    if (!pg_is_end(c, e, body))
         return false;
     c->told = stops && strcmp(e->sqlstate, "57P02") != 0;
     e->offset = -1; /* it is for all that is under way */

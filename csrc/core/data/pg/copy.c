@@ -461,8 +461,7 @@ bool pg_copy_answer(pg_conn *c, const pg_msg *m, uc_error *e)
         return true;
     case 'E':
         failed(k, m->body);
-        if (strncmp(k->error.sqlstate, "57P", 3) == 0 ||
-            pg_msg_is_fatal(m->body)) {
+        if (pg_is_end(c, &k->error, m->body)) {
             *e = k->error;
             return false;
         }

@@ -71,6 +71,12 @@ void pg_place(uc_error *e, const pg_flight *f)
                                   position);
 }
 
+bool pg_is_end(const pg_conn *c, const uc_error *e, uc_view body)
+{
+    return strncmp(e->sqlstate, "57P", 3) == 0 || pg_msg_is_fatal(body) ||
+           (c->pooled && strcmp(e->sqlstate, "08P01") == 0);
+}
+
 bool pg_nonsense(uc_error *e, const char *what)
 {
     return uc_fail(e, UC_CONNECTION_LOST,

@@ -201,6 +201,10 @@ void pg_stat_add(uc_stmt *s, int64_t ns, uint64_t rows, bool ok);
 /* ---- errors: error.c ---- */
 
 void pg_error(uc_error *e, uc_view body);
+/* Whether the connection ends with that error, e, of the message: the server
+ * stops or gives it up, or a pooler has lost the server (pgbouncer says 08P01,
+ * of old as an ERROR). */
+bool pg_is_end(const pg_conn *c, const uc_error *e, uc_view body);
 /* Its offset is the server's position until then: a byte of the caller's text
  * from then on, or -1. f: NULL, one of our own. */
 void pg_place(uc_error *e, const pg_flight *f);
