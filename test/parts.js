@@ -28,7 +28,7 @@ const cores = os.availableParallelism()
 // each other and for the clock, so that they had better begin early. `folder`:
 // where its files are, if not in one of its name; `files`: which of them.
 const suites = [
-  { name: 'unit', about: 'modules of lib/ and the repository itself' },
+  { name: 'unit', about: 'modules of lib/ and the repository itself', slow: ['pg-commands'] },
   { name: 'contract', about: 'behaviour, through every door', timeoutMs: 600_000, cores: 0.25, files: isOf => !isOf('pg-') },
   { name: 'contract-pg', folder: 'contract', about: 'the same on PostgreSQL', timeoutMs: 600_000, cores: 0.5, files: isOf => isOf('pg-'), slow: ['pg-ipc'] },
   { name: 'pg', about: 'PostgreSQL: its connections, logins, poolers and failures', timeoutMs: 600_000, cores: 0.5, slow: ['backup', 'copy', 'hosts', 'login', 'migrate', 'nonsense', 'partition', 'pooler'] },
